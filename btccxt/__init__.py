@@ -1,0 +1,1 @@
+"""Connect backtrader to any exchange that ccxt knows."""

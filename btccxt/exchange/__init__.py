@@ -1,0 +1,1 @@
+"""What an exchange is: the interface, its profile, its ccxt implementation, its paper twin."""

@@ -1,0 +1,132 @@
+"""ExchangeAPI: what an exchange is to btccxt.
+
+``CCXTExchange`` implements it for everything ccxt knows, ``PaperExchange`` on top of public data, and a user can
+implement it in one file (``examples/custom_exchange.py``) and hand the instance to ``CCXTStore``.
+
+All coroutines run in the session's event loop; none may block it. Errors are those of ``btccxt.errors``: an
+implementation translates its own. Records are those of ``btccxt.model``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+
+from btccxt.errors import Unsupported
+from btccxt.model import (
+    Balances,
+    Bar,
+    Fill,
+    Market,
+    OrderReference,
+    OrderRequest,
+    OrderUpdate,
+    Position,
+    StreamEvent,
+    StreamKey,
+    Ticker,
+    Trade,
+)
+
+Deliver = Callable[[StreamKey, StreamEvent], None]
+
+
+class ExchangeAPI(ABC):
+    """One exchange, one account. Instances belong to one event loop from ``open()`` to ``close()``."""
+
+    id: str
+    """Name for logs, the journal and messages: ``'binance'``."""
+
+    # -------------------------------------------------------------- life
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Prepare connections. Called once, in the loop that will own the instance."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release every socket and task; idempotent and bounded (a few seconds at most)."""
+
+    # -------------------------------------------------------------- public reads (idempotent: callers may retry)
+
+    @abstractmethod
+    async def load_markets(self) -> Mapping[str, Market]:
+        """Markets by unified symbol."""
+
+    @abstractmethod
+    async def fetch_time(self) -> int:
+        """The exchange's clock now, ms. Raises Unsupported where the exchange does not tell."""
+
+    @abstractmethod
+    async def fetch_ticker(self, symbol: str) -> Ticker: ...
+
+    @abstractmethod
+    async def fetch_ohlcv(
+        self, symbol: str, timeframe: str, since_ms: int | None = None, limit: int | None = None
+    ) -> list[Bar]:
+        """One page of candles, oldest first, the *forming* one included if the exchange sends it."""
+
+    @abstractmethod
+    async def fetch_trades(
+        self, symbol: str, since_ms: int | None = None, limit: int | None = None
+    ) -> list[Trade]:
+        """One page of public trades, oldest first."""
+
+    # -------------------------------------------------------------- private reads (idempotent)
+
+    @abstractmethod
+    async def fetch_balance(self) -> Balances: ...
+
+    async def fetch_positions(self, symbols: Sequence[str] | None = None) -> list[Position]:
+        """Open contract positions; empty where the exchange has spot only."""
+        return []
+
+    @abstractmethod
+    async def fetch_order(self, reference: OrderReference) -> OrderUpdate:
+        """Raises OrderNotFound only when the exchange said so explicitly."""
+
+    @abstractmethod
+    async def fetch_open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
+        """Open orders, waiting triggers included."""
+
+    @abstractmethod
+    async def fetch_closed_orders(
+        self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
+    ) -> list[OrderUpdate]: ...
+
+    @abstractmethod
+    async def fetch_my_trades(
+        self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
+    ) -> list[Fill]:
+        """One page of the account's fills, oldest first."""
+
+    # -------------------------------------------------------------- orders (never retried by this layer)
+
+    @abstractmethod
+    async def create_order(self, request: OrderRequest) -> OrderUpdate:
+        """Send once. Raises Refused (definitely not placed), RateLimited / ClockSkew / ExchangeUnavailable
+        (definitely not placed, may be sent again) or OrderOutcomeUnknown (may have been placed)."""
+
+    @abstractmethod
+    async def cancel_order(self, reference: OrderReference) -> OrderUpdate:
+        """Ask for a cancel. The answer is not proof: callers confirm. Raises OrderNotFound."""
+
+    async def edit_order(self, reference: OrderReference, request: OrderRequest) -> OrderUpdate:
+        """Change price or amount natively, keeping queue rules of the exchange."""
+        raise Unsupported(f"{self.id} cannot edit orders; cancel and place a new one")
+
+    # -------------------------------------------------------------- streams
+
+    @abstractmethod
+    async def stream(self, keys: Sequence[StreamKey], deliver: Deliver) -> None:
+        """Serve these subscriptions until cancelled; one call may share one connection.
+
+        Calls ``deliver(key, StreamOpened())`` once per key when its subscription was sent, then every piece of news,
+        each once, in order of arrival, as records that never change afterwards. Raises ConnectionLost when the
+        connection breaks, Unsupported for a stream that this exchange does not have. Reconnecting, watching for
+        silence and repairing gaps are the caller's work (``session/streams.py``).
+        """
+
+    def can_stream(self, key: StreamKey) -> bool:
+        """Whether ``stream`` serves this key at all; where not, the session polls by REST."""
+        return True

@@ -1,0 +1,1 @@
+"""Log, metrics, alerts. Know nothing of the rest."""

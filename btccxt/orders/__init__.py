@@ -1,0 +1,1 @@
+"""The order lifecycle, its journal and its reconciliation."""

@@ -1,0 +1,1 @@
+"""The session: one thread, one loop, its connections, its supervised streams, the doorbell."""

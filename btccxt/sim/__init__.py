@@ -1,0 +1,1 @@
+"""The embedded exchange: matching engine, market, faults, server, dialects."""

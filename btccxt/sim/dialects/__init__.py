@@ -1,0 +1,1 @@
+"""Wire formats that unmodified ccxt.pro speaks, one file each."""
