@@ -1,0 +1,247 @@
+"""The account as the strategy sees it: cash, positions and value, in exact decimals, from memory.
+
+``AccountLedger`` starts from the exchange's balances and positions, applies every fill once, and is compared with the
+exchange's own figures after each reconciliation. It has no clock, no lock and no I/O: the strategy's thread owns it.
+
+Spot: the position of ``BTC/USDT`` is the account's BTC; a fee taken in BTC makes it smaller. Where two traded symbols
+share a base coin, what was there at the start belongs to the first one. Linear contracts: the position is signed
+contracts, cash changes by realised profit and fees. A fee in a third coin (BNB) leaves the cash alone, is converted to
+the account's currency for commission and profit, and is kept in ``fees_elsewhere`` so that value shows it as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from btccxt.model import ZERO, Balances, Fill, Market, MarketType, Position
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """One symbol's position: signed amount (base units or contracts) and average entry price (None: unknown)."""
+
+    amount: Decimal = ZERO
+    price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """What one fill did. ``closed`` and ``opened`` are signed like the fill; money is in the account's currency."""
+
+    before: Holding
+    after: Holding
+    closed: Decimal
+    opened: Decimal
+    pnl: Decimal
+    commission: Decimal
+    commission_estimated: bool  # no fee in the fill, or no rate to convert its coin
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A figure on which ledger and exchange disagree."""
+
+    what: str  # 'balance' or 'position'
+    name: str  # currency or symbol
+    ours: Decimal
+    theirs: Decimal
+
+
+class AccountLedger:
+    """Cash, holdings and value of one account in one currency."""
+
+    def __init__(self, currency: str, markets: Mapping[str, Market]) -> None:
+        self.currency = currency
+        self._markets = markets
+        self._totals: dict[str, Decimal] = {}
+        self._holdings: dict[str, Holding] = {}
+        self._base_owner: dict[str, str] = {}  # base coin -> the spot symbol whose position it is
+        self._prices: dict[str, Decimal] = {}
+        self.fees_elsewhere = ZERO
+
+    # -------------------------------------------------------------- start and comparison
+
+    def reset(self, balances: Balances, positions: Iterable[Position] = ()) -> None:
+        """Take the exchange's figures as they are. Entry prices that are already known survive."""
+        self._totals = {currency: balance.total for currency, balance in balances.by_currency.items()}
+        for symbol, holding in list(self._holdings.items()):
+            market = self._markets[symbol]
+            if market.is_contract:
+                self._holdings[symbol] = Holding()
+            elif self._base_owner.get(market.base) == symbol:
+                others = self._held_by_others(market.base, symbol)
+                self._set_amount(symbol, self._totals.get(market.base, ZERO) - others, holding.price)
+        for position in positions:
+            if position.symbol in self._holdings or position.amount:
+                self._holdings[position.symbol] = Holding(position.amount, position.entry_price)
+
+    def track(self, symbol: str) -> Holding:
+        """Make a symbol part of the account's value; its coins count from now on."""
+        if symbol not in self._holdings:
+            market = self._markets[symbol]
+            amount = ZERO
+            if market.type is MarketType.SPOT and market.base != self.currency:
+                owner = self._base_owner.setdefault(market.base, symbol)
+                if owner == symbol:
+                    amount = self._totals.get(market.base, ZERO)
+            self._holdings[symbol] = Holding(amount)
+        return self._holdings[symbol]
+
+    def set_entry_price(self, symbol: str, price: Decimal) -> None:
+        """Average price of a position that was there before us."""
+        self._holdings[symbol] = replace(self._holdings[symbol], price=price)
+
+    def differences(self, balances: Balances, positions: Iterable[Position] = ()) -> list[Drift]:
+        """Where the exchange's figures are not ours. Coins absent from a partial push are not compared."""
+        found: list[Drift] = []
+        for currency in sorted(set(balances.by_currency) | (set(self._totals) if balances.complete else set())):
+            balance = balances.by_currency.get(currency)
+            theirs = balance.total if balance is not None else ZERO
+            ours = self._totals.get(currency, ZERO)
+            if theirs != ours:
+                found.append(Drift("balance", currency, ours, theirs))
+        by_symbol = {position.symbol: position.amount for position in positions}
+        for symbol, holding in sorted(self._holdings.items()):
+            if self._markets[symbol].is_contract and by_symbol.get(symbol, ZERO) != holding.amount:
+                found.append(Drift("position", symbol, holding.amount, by_symbol.get(symbol, ZERO)))
+        return found
+
+    # -------------------------------------------------------------- fills
+
+    def apply(self, fill: Fill) -> Booking:
+        """Book one fill. The caller guarantees that each fill comes once (``orders/lifecycle.py``)."""
+        market = self._markets[fill.symbol]
+        before = self.track(fill.symbol)
+        signed = fill.amount * fill.side.sign
+        quantity = fill.amount * market.contract_size
+        commission, estimated = self._commission(fill, market, quantity)
+        change = signed
+        if market.is_contract:
+            settle = market.settle or market.quote
+        else:
+            self._add(market.base, signed)
+            self._spend(market.quote, quantity * fill.price * fill.side.sign)
+        if fill.fee is not None:
+            if fill.fee.currency == market.base and not market.is_contract:
+                self._add(market.base, -fill.fee.cost)
+                change -= fill.fee.cost
+            else:
+                counted = self._spend(fill.fee.currency, fill.fee.cost)
+                if not counted and fill.fee.currency not in (market.quote, market.settle):
+                    self.fees_elsewhere += commission
+        after, closed, opened = _move(before, change, fill.price)
+        pnl = ZERO
+        if closed and before.price is not None:
+            pnl = -closed * market.contract_size * (fill.price - before.price)
+        if market.is_contract:
+            self._add(settle, pnl)
+        self._holdings[fill.symbol] = after
+        self._prices[fill.symbol] = fill.price
+        return Booking(before, after, closed, opened, pnl, commission, estimated)
+
+    def _commission(self, fill: Fill, market: Market, quantity: Decimal) -> tuple[Decimal, bool]:
+        if fill.fee is None:
+            rate = market.maker_rate if fill.maker else market.taker_rate
+            return self.convert(quantity * fill.price * rate, market.settle or market.quote) or ZERO, True
+        if fill.fee.currency == market.base and not market.is_contract:
+            return self.convert(fill.fee.cost * fill.price, market.quote) or ZERO, False
+        converted = self.convert(fill.fee.cost, fill.fee.currency)
+        return (ZERO, True) if converted is None else (converted, False)
+
+    # -------------------------------------------------------------- reading
+
+    @property
+    def cash(self) -> Decimal:
+        """Total of the account's currency, orders in the book included."""
+        return self._totals.get(self.currency, ZERO)
+
+    @property
+    def totals(self) -> dict[str, Decimal]:
+        return dict(self._totals)
+
+    def holding(self, symbol: str) -> Holding:
+        return self._holdings.get(symbol, Holding())
+
+    def set_price(self, symbol: str, price: Decimal) -> None:
+        """Latest price, for value and conversion; also the entry price of a holding that has none."""
+        self._prices[symbol] = price
+        holding = self._holdings.get(symbol)
+        if holding is not None and holding.amount and holding.price is None:
+            self._holdings[symbol] = replace(holding, price=price)
+
+    def price(self, symbol: str) -> Decimal | None:
+        return self._prices.get(symbol)
+
+    def convert(self, amount: Decimal, currency: str) -> Decimal | None:
+        """Amount of ``currency`` in the account's currency at the latest prices; None without a price."""
+        if currency == self.currency or not amount:
+            return amount
+        for symbol, price in self._prices.items():
+            market = self._markets[symbol]
+            if market.is_contract:
+                continue
+            if (market.base, market.quote) == (currency, self.currency):
+                return amount * price
+            if (market.base, market.quote) == (self.currency, currency) and price:
+                return amount / price
+        return None
+
+    def value_of(self, symbol: str) -> Decimal:
+        """What a position adds to the account's value: coins at the latest price, or a contract's open profit."""
+        holding = self.holding(symbol)
+        price = self._prices.get(symbol, holding.price)
+        if not holding.amount or price is None:
+            return ZERO
+        market = self._markets[symbol]
+        if market.is_contract:
+            entry = holding.price if holding.price is not None else price
+            own = holding.amount * market.contract_size * (price - entry)
+        else:
+            own = holding.amount * price
+        return self.convert(own, market.settle or market.quote) or ZERO
+
+    @property
+    def value(self) -> Decimal:
+        """Cash plus all positions, less fees that were paid in coins which are no part of it."""
+        return self.cash + sum((self.value_of(symbol) for symbol in self._holdings), ZERO) - self.fees_elsewhere
+
+    # -------------------------------------------------------------- inside
+
+    def _add(self, currency: str, amount: Decimal) -> None:
+        self._totals[currency] = self._totals.get(currency, ZERO) + amount
+
+    def _spend(self, currency: str, amount: Decimal) -> bool:
+        """Take coins that may themselves be a tracked position. True if they count in the account's value."""
+        self._add(currency, -amount)
+        owner = self._base_owner.get(currency)
+        if owner is not None:
+            holding = self._holdings[owner]
+            self._set_amount(owner, holding.amount - amount, holding.price)
+        return owner is not None or currency == self.currency
+
+    def _held_by_others(self, base: str, symbol: str) -> Decimal:
+        return sum(
+            (
+                holding.amount
+                for other, holding in self._holdings.items()
+                if other != symbol and self._markets[other].base == base and not self._markets[other].is_contract
+            ),
+            ZERO,
+        )
+
+    def _set_amount(self, symbol: str, amount: Decimal, price: Decimal | None) -> None:
+        self._holdings[symbol] = Holding(amount, price if amount else None)
+
+
+def _move(before: Holding, change: Decimal, price: Decimal) -> tuple[Holding, Decimal, Decimal]:
+    """Position after a signed change, and how much of the change closed and opened."""
+    amount = before.amount + change
+    if not before.amount or before.amount * change > 0:
+        known = before.price if before.price is not None else price
+        average = (known * before.amount + price * change) / amount if amount else None
+        return Holding(amount, average), ZERO, change
+    if abs(change) <= abs(before.amount):
+        return Holding(amount, before.price if amount else None), change, ZERO
+    return Holding(amount, price), -before.amount, amount

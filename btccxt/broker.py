@@ -1,0 +1,573 @@
+"""CCXTBroker: what a backtrader strategy trades through.
+
+Every method answers from memory at once; none waits for the network. Orders go to the store's ``OrderTracker`` (journal,
+then exchange); what comes back arrives as events in ``arrivals`` and is applied in ``next()``, in the strategy's thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Protocol
+
+from btccxt._bt import bt
+from btccxt.account import AccountLedger, Booking, Drift
+from btccxt.bt_order import (
+    EXECTYPE_OF_KIND,
+    CryptoBuyOrder,
+    CryptoSellOrder,
+    Keywords,
+    num_of_ms,
+    request_of,
+)
+from btccxt.commission import CryptoCommInfo
+from btccxt.errors import BtccxtError, ConfigError, Refused
+from btccxt.model import ZERO, Balances, Fill, Market, OrderKind, OrderRequest, Position, Side, TimeInForce, decimal_of
+from btccxt.orders.lifecycle import LifecycleState, LiveOrder
+from btccxt.orders.tracker import OrderEvent
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSnapshot:
+    """Balances and positions as REST told them, after a reconciliation."""
+
+    balances: Balances
+    positions: tuple[Position, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredOrders:
+    """Orders that a former run left open, and what happened to them meanwhile."""
+
+    events: tuple[OrderEvent, ...]
+
+
+class BrokerBackend(Protocol):
+    """What the broker needs of its store. All of it answers from memory."""
+
+    currency: str
+    markets: Mapping[str, Market]
+
+    def now_ms(self) -> int: ...
+    def next_client_order_id(self, symbol: str) -> str: ...
+    def order_refusals(self, request: OrderRequest) -> tuple[str, ...]: ...
+    def native_expiry(self, symbol: str) -> bool: ...
+    def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None: ...
+    def cancel_order(self, client_order_id: str) -> None: ...
+    def account_snapshot(self) -> AccountSnapshot: ...
+    def restored_orders(self) -> RestoredOrders: ...
+    def leverage(self, symbol: str) -> float: ...
+    def attach_broker(self, broker: Any) -> None: ...
+    def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None: ...
+
+
+_FINAL_STATUS = {
+    LifecycleState.FILLED: bt.Order.Completed,
+    LifecycleState.CANCELED: bt.Order.Canceled,
+    LifecycleState.EXPIRED: bt.Order.Expired,
+    LifecycleState.REJECTED: bt.Order.Rejected,
+}
+_ON_EXCHANGE = {LifecycleState.OPEN, LifecycleState.PARTIALLY_FILLED}
+
+
+class _Positions(dict):
+    """Positions by data; a data that was never traded is flat, as in backtrader's own broker."""
+
+    def __init__(self, broker: CCXTBroker) -> None:
+        super().__init__()
+        self._broker = broker
+
+    def __missing__(self, data: Any) -> Any:
+        return self._broker.getposition(data)
+
+
+class CCXTBroker(bt.BrokerBase):
+    """Broker on one account of one exchange. Made by ``store.getbroker()``.
+
+    Sizes are base units on spot and contracts on swaps. ``getcash`` is the total of the account's currency, orders in
+    the book included; ``getvalue`` adds every position at its latest price.
+    """
+
+    def __init__(self, store: BrokerBackend) -> None:
+        super().__init__()
+        self.store = store
+        self.arrivals: deque[Any] = deque()
+        self.notifs: deque[Any] = deque()
+        self.orders: list[Any] = []
+        self.positions = _Positions(self)
+        self.startingcash = self.startingvalue = 0.0
+        self.cerebro: Any = None
+        self._ledger: AccountLedger | None = None
+        self._open: dict[str, Any] = {}  # client order id -> backtrader order
+        self._requests: dict[int, OrderRequest] = {}  # ref -> intent of every order that is not final
+        self._expiries: dict[int, int] = {}  # ref -> ms, for orders whose validity is kept here
+        self._views: dict[str, Any] = {}  # symbol -> backtrader Position
+        self._trade_sizes: dict[tuple[int, Any], tuple[float, Decimal]] = {}
+        self._datas: dict[str, list[Any]] = {}
+        self._drift: tuple[Drift, ...] = ()
+        self._seeded: set[str] = set()
+        self._fills_seen = 0
+        self._fills_at_drift = 0
+
+    # -------------------------------------------------------------- life
+
+    def start(self) -> None:
+        """Called by cerebro before the feeds start. The store is connected by then."""
+        super().start()
+        self.store.attach_broker(self)
+        self._ledger = AccountLedger(self.store.currency, self.store.markets)
+        snapshot = self.store.account_snapshot()
+        self._ledger.reset(snapshot.balances, snapshot.positions)
+        for data in self.cerebro.datas:
+            self._register(data)
+        self._restore(self.store.restored_orders())
+        self.startingcash = self.getcash()
+        self.startingvalue = self.getvalue()
+
+    def stop(self) -> None:
+        """Take what has arrived so far; the store ends the connections."""
+        self.next()
+        super().stop()
+
+    def _register(self, data: Any) -> str:
+        symbol = data._dataname
+        if symbol not in self.store.markets:
+            raise ConfigError(f"{symbol!r} is not a symbol of this store's exchange; its broker cannot trade it")
+        datas = self._datas.setdefault(symbol, [])
+        if not any(known is data for known in datas):
+            datas.append(data)
+            if data is not datas[0]:
+                data.compensate(datas[0])  # one position per symbol: trades of all its datas belong together
+            self.ledger.track(symbol)
+            if symbol not in self.comminfo:
+                market = self.store.markets[symbol]
+                self.comminfo[symbol] = CryptoCommInfo.for_market(market, self.store.leverage(symbol))
+        return symbol
+
+    @property
+    def ledger(self) -> AccountLedger:
+        if self._ledger is None:
+            raise ConfigError("the broker has not been started: run it in a Cerebro (cerebro.setbroker(broker))")
+        return self._ledger
+
+    # -------------------------------------------------------------- money
+
+    def getcash(self) -> float:
+        """Total of the account's currency, from memory."""
+        return float(self.ledger.cash) if self._ledger is not None else 0.0
+
+    get_cash = getcash
+
+    def getvalue(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
+        """Value of the account, or of the positions in ``datas`` only (what ``order_target_percent`` asks for)."""
+        if self._ledger is None:
+            return 0.0
+        self._take_prices()
+        if datas is None:
+            return float(self.ledger.value)
+        total = 0.0
+        for data in datas:
+            price = self.ledger.price(self._register(data))
+            if price is not None:
+                total += self.getcommissioninfo(data).getvalue(self.getposition(data), float(price))
+        return total
+
+    get_value = getvalue
+
+    def get_fundvalue(self) -> float:
+        return self.getvalue()
+
+    fundvalue = property(get_fundvalue)
+
+    def getfree(self, currency: str | None = None) -> float:
+        """What is left of a currency beyond our own open orders."""
+        return float(self._free(currency or self.store.currency))
+
+    def getposition(self, data: Any, clone: bool = True) -> Any:
+        """Backtrader position of a data's symbol: all of the account's, whoever opened it."""
+        symbol = data._dataname
+        view = self._views.get(symbol)
+        if view is None:
+            view = self._views[symbol] = bt.Position()
+            self._show(symbol)
+        return view.clone() if clone else view
+
+    def getcommissioninfo(self, data: Any) -> Any:
+        """By the data's name if the user set one, else by its symbol, else the default."""
+        return self.comminfo.get(data._name) or self.comminfo.get(data._dataname) or self.comminfo[None]
+
+    def _show(self, symbol: str) -> None:
+        holding = self.ledger.holding(symbol)
+        view = self._views.setdefault(symbol, bt.Position())
+        view.size = float(holding.amount)
+        view.price = float(holding.price) if holding.price is not None and holding.amount else 0.0
+
+    def _take_prices(self) -> None:
+        for symbol, datas in self._datas.items():
+            latest = max((data for data in datas if len(data)), key=lambda data: data.datetime[0], default=None)
+            if latest is not None:
+                self.ledger.set_price(symbol, decimal_of(latest.close[0]))
+                if symbol in self._views:
+                    self._show(symbol)
+
+    def add_cash(self, cash: float) -> None:
+        """Real accounts are funded at the exchange."""
+        raise ConfigError("cash cannot be set on an exchange account; in paper and sim mode give CCXTStore(balance=...)")
+
+    set_cash = setcash = add_cash
+
+    def setcommission(self, commission: float = 0.0, name: str | None = None, **kwargs: Any) -> None:
+        """Overrule the rate of the market list for estimates; real fees come with each fill."""
+        leverage, mult = kwargs.get("leverage", 1.0), kwargs.get("mult", 1.0)
+        symbol = name if name in self.store.markets else None
+        self.comminfo[name] = CryptoCommInfo(
+            commission=commission,
+            mult=mult,
+            leverage=leverage,
+            stocklike=not kwargs.get("margin") and kwargs.get("stocklike", True),
+            market=self.store.markets[symbol] if symbol else None,
+        )
+
+    # -------------------------------------------------------------- orders out
+
+    def buy(
+        self, owner, data, size, price=None, plimit=None, exectype=None, valid=None, tradeid=0, oco=None,
+        trailamount=None, trailpercent=None, parent=None, transmit=True, histnotify=False, _checksubmit=True, **kwargs,
+    ):  # fmt: skip
+        """Place a buy order; returns it at once. See ``bt_order.Keywords`` for what btccxt adds."""
+        order = CryptoBuyOrder(
+            owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, valid=valid,
+            tradeid=tradeid, oco=oco, trailamount=trailamount, trailpercent=trailpercent, parent=parent,
+            transmit=transmit, histnotify=histnotify,
+        )  # fmt: skip
+        return self._place(order, kwargs)
+
+    def sell(
+        self, owner, data, size, price=None, plimit=None, exectype=None, valid=None, tradeid=0, oco=None,
+        trailamount=None, trailpercent=None, parent=None, transmit=True, histnotify=False, _checksubmit=True, **kwargs,
+    ):  # fmt: skip
+        """Place a sell order; returns it at once. See ``bt_order.Keywords`` for what btccxt adds."""
+        order = CryptoSellOrder(
+            owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, valid=valid,
+            tradeid=tradeid, oco=oco, trailamount=trailamount, trailpercent=trailpercent, parent=parent,
+            transmit=transmit, histnotify=histnotify,
+        )  # fmt: skip
+        return self._place(order, kwargs)
+
+    def _place(self, order: Any, kwargs: dict[str, Any]) -> Any:
+        symbol = self._register(order.data)
+        market = self.store.markets[symbol]
+        self.orders.append(order)
+        order.addcomminfo(self.getcommissioninfo(order.data))
+        order.submit(self)
+        try:
+            keywords = Keywords.take_from(kwargs)
+            order.addinfo(**kwargs)
+            request = request_of(
+                order, market, keywords, self.store.next_client_order_id(symbol), self.store.now_ms()
+            )
+            self._refuse_ties(order)
+            request = self._keep_expiry_here(order, request)
+            reasons = self.store.order_refusals(request)
+            if reasons:
+                raise Refused(reasons)
+        except Refused as refusal:
+            self.notify(order)
+            self._reject(order, refusal.reasons)
+            return order
+        self.notify(order)
+        missing = self._missing_funds(request, market, order)
+        if missing is not None:
+            order.addinfo(reasons=(missing,))
+            order.margin()
+            self.notify(order)
+            return order
+        order.addinfo(client_order_id=request.client_order_id)
+        self._open[request.client_order_id] = order
+        self._requests[order.ref] = request
+        context = {"ref": str(order.ref), "tradeid": str(order.tradeid), "data": order.data._name}
+        self.store.submit_order(request, context)
+        return order
+
+    @staticmethod
+    def _refuse_ties(order: Any) -> None:
+        tied = [
+            name
+            for name, given in (("oco", order.oco is not None), ("parent", order.parent is not None),
+                                ("transmit=False", not order.transmit))
+            if given
+        ]  # fmt: skip
+        if tied:
+            raise Refused(f"{', '.join(tied)}: brackets and OCO are not built yet; place the exit after the entry filled")
+
+    def _keep_expiry_here(self, order: Any, request: OrderRequest) -> OrderRequest:
+        """Where the exchange has no good-till-date for this order, the broker cancels it when its time comes."""
+        if request.expires_ms is None:
+            return request
+        if request.kind is OrderKind.LIMIT and self.store.native_expiry(request.symbol):
+            order.addinfo(validity="native")
+            return replace(request, time_in_force=TimeInForce.GTD)
+        self._expiries[order.ref] = request.expires_ms
+        order.addinfo(validity="kept by btccxt: cancelled when the time comes, while the program runs")
+        return replace(request, time_in_force=TimeInForce.GTC, expires_ms=None)
+
+    def _missing_funds(self, request: OrderRequest, market: Market, order: Any) -> str | None:
+        """The shortfall that the exchange would refuse, or None. Contracts are left to the exchange's own margin rules."""
+        if market.is_contract:
+            return None
+        if request.side is Side.SELL:
+            needed, currency = request.amount, market.base
+        else:
+            price = request.price or request.trigger_price or decimal_of(order.created.price)
+            needed, currency = request.amount * price, market.quote
+        free = self._free(currency)
+        if needed <= free:
+            return None
+        return f"needs {needed.normalize():f} {currency}, {free.normalize():f} free"
+
+    def _free(self, currency: str) -> Decimal:
+        free = self.ledger.totals.get(currency, ZERO)
+        for order in self._open.values():
+            request = self._requests.get(order.ref)
+            if request is None:
+                continue
+            market = self.store.markets[request.symbol]
+            if market.is_contract:
+                continue
+            rest = decimal_of(abs(order.executed.remsize))
+            if request.side is Side.SELL and market.base == currency:
+                free -= rest
+            elif request.side is Side.BUY and market.quote == currency:
+                price = request.price or request.trigger_price or decimal_of(order.created.price)
+                free -= rest * price
+        return free
+
+    def cancel(self, order: Any) -> Any:
+        """Ask for a cancel. The order stays alive until the exchange has confirmed; it may still fill."""
+        if not order.alive():
+            return None
+        client_order_id = order.info.get("client_order_id")
+        if client_order_id is None or client_order_id not in self._open:
+            return None
+        self.store.cancel_order(client_order_id)
+        return order
+
+    def orderstatus(self, order: Any) -> int:
+        live = next((known for known in self.orders if known.ref == order.ref), order)
+        return live.status
+
+    def get_orders_open(self, safe: bool = False) -> list[Any]:
+        """Orders that may still fill; with ``safe`` copies that cannot change."""
+        alive = [order for order in self.orders if order.alive()]
+        return [order.clone() for order in alive] if safe else alive
+
+    # -------------------------------------------------------------- news in
+
+    def next(self) -> None:
+        """Apply everything that arrived. Called by cerebro in every loop, bar or not."""
+        while self.arrivals:
+            event = self.arrivals.popleft()
+            if isinstance(event, OrderEvent):
+                self._apply(event)
+            elif isinstance(event, AccountSnapshot):
+                self._compare(event)
+        if self._expiries:
+            self._expire()
+        if self._datas and len(self._seeded) < len(self._datas):
+            self._seed_trades()
+        self.notifs.append(None)  # one loop's worth of notifications ends here
+
+    def notify(self, order: Any) -> None:
+        self.notifs.append(order.clone())
+
+    def get_notification(self) -> Any:
+        return self.notifs.popleft() if self.notifs else None
+
+    def _apply(self, event: OrderEvent) -> None:
+        live = event.order
+        order = self._open.get(live.request.client_order_id)
+        if order is None:
+            order = self._adopt(live)
+        self._copy_info(order, live)
+        if order.status == bt.Order.Submitted and (live.state in _ON_EXCHANGE or event.fills):
+            order.accept(self)
+            self.notify(order)
+        for fill in event.fills:
+            self._execute(order, fill, live)
+            self.notify(order)
+        final = _FINAL_STATUS.get(live.state)
+        if final is not None:
+            self._finish(order, live, final, notified=bool(event.fills) and order.status == final)
+
+    def _finish(self, order: Any, live: LiveOrder, status: int, notified: bool) -> None:
+        if status == bt.Order.Canceled and order.info.get("expired_here"):
+            status = bt.Order.Expired
+        client_order_id = live.request.client_order_id
+        changed = order.status != status
+        self._open.pop(client_order_id, None)
+        self._requests.pop(order.ref, None)
+        self._expiries.pop(order.ref, None)
+        if changed:
+            order.status = status
+            if not order.p.simulated and len(order.data):
+                order.executed.dt = order.executed.dt or order.data.datetime[0]
+        if changed or not notified:
+            self.notify(order)
+
+    def _execute(self, order: Any, fill: Fill, live: LiveOrder) -> None:
+        """One fill, one execution bit, with the position as it is after it."""
+        self._fills_seen += 1
+        self._take_prices()
+        booking = self.ledger.apply(fill)
+        self._show(fill.symbol)
+        comminfo = order.comminfo
+        closed, opened = self._trade_bits(order, booking)
+        moved = abs(booking.closed) + abs(booking.opened)
+        commission = float(booking.commission)
+        closed_share = float(abs(booking.closed) / moved) if moved else 0.0
+        price = float(fill.price)
+        before = float(booking.before.price) if booking.before.price is not None else price
+        after = booking.after
+        order.execute(
+            num_of_ms(fill.time_ms),
+            float(fill.amount * fill.side.sign),
+            price,
+            closed,
+            comminfo.getvaluesize(closed, before) if closed else 0.0,
+            commission * closed_share,
+            opened,
+            comminfo.getvaluesize(opened, price) if opened else 0.0,
+            commission * (1.0 - closed_share),
+            comminfo.get_margin(price),
+            float(booking.pnl),
+            float(after.amount),
+            float(after.price) if after.price is not None else 0.0,
+        )
+        # decimals decide what is left: 0.1 + 0.2 of 0.3 is everything (research: orders stayed Partial for ever)
+        left = max(live.request.amount - self._filled_so_far(order, fill), ZERO)
+        order.executed.remsize = float(left) * fill.side.sign
+        order.status = bt.Order.Partial if left else bt.Order.Completed
+        if booking.commission_estimated:
+            order.addinfo(commission_estimated=True)
+
+    @staticmethod
+    def _filled_so_far(order: Any, fill: Fill) -> Decimal:
+        filled = order.info.get("filled_amount", ZERO) + fill.amount
+        order.addinfo(filled_amount=filled)
+        return filled
+
+    def _trade_bits(self, order: Any, booking: Booking) -> tuple[float, float]:
+        """Closed and opened as floats whose running sum meets the decimal sum exactly, so that trades really close."""
+        key = (order.tradeid, order.data._dataname)
+        as_float, exact = self._trade_sizes.get(key, (0.0, ZERO))
+        exact += booking.closed
+        closed = float(exact) - as_float if booking.closed else 0.0
+        as_float += closed
+        exact += booking.opened
+        opened = float(exact) - as_float if booking.opened else 0.0
+        as_float += opened
+        self._trade_sizes[key] = (as_float, exact)
+        return closed, opened
+
+    @staticmethod
+    def _copy_info(order: Any, live: LiveOrder) -> None:
+        news = {
+            "exchange_order_id": live.order_id,
+            "raw_status": live.raw_status,
+            "lifecycle": live.state.name,
+        }
+        if live.reasons:
+            news["reasons"] = tuple(live.reasons)
+        order.addinfo(**{key: value for key, value in news.items() if value is not None})
+
+    def _reject(self, order: Any, reasons: tuple[str, ...]) -> None:
+        order.addinfo(reasons=tuple(reasons))
+        order.reject(self)
+        self.notify(order)
+
+    def _expire(self) -> None:
+        now_ms = self.store.now_ms()
+        for ref, expires_ms in list(self._expiries.items()):
+            if now_ms >= expires_ms:
+                del self._expiries[ref]
+                request = self._requests.get(ref)
+                if request is not None:
+                    self._open[request.client_order_id].addinfo(expired_here=True)
+                    self.store.cancel_order(request.client_order_id)
+
+    # -------------------------------------------------------------- what was there before
+
+    def _restore(self, restored: RestoredOrders) -> None:
+        for event in restored.events:
+            self.arrivals.append(event)
+
+    def _adopt(self, live: LiveOrder) -> Any:
+        """A backtrader order for one that a former run, or somebody else, placed."""
+        request = live.request
+        datas = self._datas.get(request.symbol)
+        if not datas:
+            raise BtccxtError(
+                f"order {request.client_order_id} is for {request.symbol}, of which this cerebro has no data; "
+                f"add it with store.getdata(dataname={request.symbol!r})"
+            )
+        cls = CryptoBuyOrder if request.side is Side.BUY else CryptoSellOrder
+        price = request.trigger_price or request.price or live.average or ZERO
+        order = cls(
+            data=datas[0],
+            size=float(request.amount),
+            price=float(price),
+            pricelimit=float(request.price) if request.price is not None and request.trigger_price is not None else None,
+            exectype=EXECTYPE_OF_KIND[request.kind],
+            simulated=True,
+            tradeid=int(live.context.get("tradeid", 0)),
+        )
+        order.addcomminfo(self.getcommissioninfo(datas[0]))
+        order.submit(self)
+        order.addinfo(client_order_id=request.client_order_id, restored=True)
+        self.orders.append(order)
+        self._open[request.client_order_id] = order
+        self._requests[order.ref] = request
+        return order
+
+    def _seed_trades(self) -> None:
+        """Tell backtrader of positions that were there before it, so that selling them does not open a short trade."""
+        for symbol, datas in self._datas.items():
+            if symbol in self._seeded or not len(datas[0]):
+                continue
+            self._seeded.add(symbol)
+            self._take_prices()
+            holding = self.ledger.holding(symbol)
+            self._show(symbol)
+            if not holding.amount or holding.price is None or self._trade_sizes.get((0, symbol)):
+                continue
+            side = CryptoBuyOrder if holding.amount > 0 else CryptoSellOrder
+            size, price = float(holding.amount), float(holding.price)
+            order = side(
+                data=datas[0], size=abs(size), price=price, exectype=bt.Order.Historical, simulated=True
+            )
+            order.addcomminfo(self.getcommissioninfo(datas[0]))
+            order.addinfo(seed=True)
+            order.submit(self)
+            value = order.comminfo.getvaluesize(size, price)
+            order.execute(datas[0].datetime[0], size, price, 0.0, 0.0, 0.0, size, value, 0.0, None, 0.0, size, price)
+            self._trade_sizes[(0, symbol)] = (size, holding.amount)
+            self.notify(order)
+
+    def _compare(self, snapshot: AccountSnapshot) -> None:
+        """Take over the exchange's figures when a difference lasts while nothing of ours is under way."""
+        drift = tuple(self.ledger.differences(snapshot.balances, snapshot.positions))
+        lasting = drift and drift == self._drift and self._fills_seen == self._fills_at_drift
+        self._drift, self._fills_at_drift = drift, self._fills_seen
+        if not lasting:
+            return
+        self.ledger.reset(snapshot.balances, snapshot.positions)
+        for symbol in self._views:
+            self._show(symbol)
+        self._drift = ()
+        self.store.put_notification(
+            "balances differ from what our orders explain; the exchange's figures were taken: "
+            + ", ".join(f"{item.name} {item.ours} -> {item.theirs}" for item in drift)
+        )
+

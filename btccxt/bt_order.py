@@ -1,0 +1,231 @@
+"""Between backtrader's ``Order`` and an ``OrderRequest``: kinds, validity, rounding, and the news coming back.
+
+Runs in the strategy's thread only: every clone of a backtrader order shares one list of executions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from btccxt._bt import bt
+from btccxt.errors import Refused
+from btccxt.model import Market, OrderKind, OrderRequest, Side, TimeInForce, decimal_of
+from btccxt.precision import round_amount, round_price
+
+_EPOCH_NUM = 719163.0  # 1970-01-01 in backtrader's day numbers
+_DAY_MS = 86_400_000
+
+
+class _TakeProfitNames:
+    """Two order kinds that backtrader does not know, with names for logs."""
+
+    TakeProfit = len(bt.Order.ExecTypes)
+    TakeProfitLimit = len(bt.Order.ExecTypes) + 1
+    ExecTypes = [*bt.Order.ExecTypes, "TakeProfit", "TakeProfitLimit"]
+
+
+class CryptoBuyOrder(bt.BuyOrder, _TakeProfitNames):
+    """A buy order with the take-profit kinds."""
+
+    ExecTypes = _TakeProfitNames.ExecTypes
+
+
+class CryptoSellOrder(bt.SellOrder, _TakeProfitNames):
+    """A sell order with the take-profit kinds."""
+
+    ExecTypes = _TakeProfitNames.ExecTypes
+
+
+TakeProfit = _TakeProfitNames.TakeProfit
+TakeProfitLimit = _TakeProfitNames.TakeProfitLimit
+
+_KINDS = {
+    bt.Order.Market: OrderKind.MARKET,
+    bt.Order.Limit: OrderKind.LIMIT,
+    bt.Order.Stop: OrderKind.STOP,
+    bt.Order.StopLimit: OrderKind.STOP_LIMIT,
+    TakeProfit: OrderKind.TAKE_PROFIT,
+    TakeProfitLimit: OrderKind.TAKE_PROFIT_LIMIT,
+}
+EXECTYPE_OF_KIND = {kind: exectype for exectype, kind in _KINDS.items()} | {
+    OrderKind.TRAILING_AMOUNT: bt.Order.StopTrail,
+    OrderKind.TRAILING_PERCENT: bt.Order.StopTrail,
+}
+_WITH_LIMIT_PRICE = {OrderKind.LIMIT, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT_LIMIT}
+_WITH_TRIGGER = {OrderKind.STOP, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT, OrderKind.TAKE_PROFIT_LIMIT}
+
+KEYWORDS = ("post_only", "reduce_only", "tif", "iceberg", "params")
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """What btccxt adds to ``buy`` and ``sell``. Anything else that a user passes lands in ``order.info``."""
+
+    post_only: bool = False
+    reduce_only: bool = False
+    time_in_force: TimeInForce | None = None
+    iceberg_amount: Decimal | None = None
+    params: Mapping[str, Any] | None = None
+
+    @classmethod
+    def take_from(cls, kwargs: dict[str, Any]) -> Keywords:
+        """Remove our keywords from ``kwargs``. Raises Refused with every reason."""
+        reasons = []
+        tif = kwargs.pop("tif", None)
+        if tif is not None and str(tif).upper() not in TimeInForce.__members__:
+            reasons.append(f"tif={tif!r} is not one of {', '.join(TimeInForce.__members__)}")
+            tif = None
+        iceberg = kwargs.pop("iceberg", None)
+        iceberg_amount = None if iceberg is None else _positive(iceberg, "iceberg", reasons)
+        params = kwargs.pop("params", None)
+        if params is not None and not isinstance(params, Mapping):
+            reasons.append(f"params must be a mapping that ccxt understands, not {type(params).__name__}")
+        post_only, reduce_only = bool(kwargs.pop("post_only", False)), bool(kwargs.pop("reduce_only", False))
+        if reasons:
+            raise Refused(reasons)
+        return cls(post_only, reduce_only, TimeInForce[str(tif).upper()] if tif else None, iceberg_amount, params)
+
+
+def num_of_ms(time_ms: int) -> float:
+    """Backtrader's day number of an instant, to the millisecond."""
+    days, rest = divmod(time_ms, _DAY_MS)
+    return float(_EPOCH_NUM + days + rest / _DAY_MS)
+
+
+def ms_of_num(num: float) -> int:
+    """Milliseconds since the epoch of a backtrader day number."""
+    return round((num - _EPOCH_NUM) * _DAY_MS)
+
+
+def expiry_ms(order: Any, now_ms: int) -> int | None:
+    """When the order ends by itself. Backtrader leaves ``valid=0`` (end of the day) for the broker to resolve."""
+    if order.valid is None:
+        return None
+    if order.valid == 0:
+        return now_ms - now_ms % _DAY_MS + _DAY_MS
+    return ms_of_num(float(order.valid))
+
+
+def request_of(order: Any, market: Market, keywords: Keywords, client_order_id: str, now_ms: int) -> OrderRequest:
+    """The intent that a backtrader order stands for, rounded to the market's steps.
+
+    Also writes the rounded size and prices back to the order, with what changed in ``order.info.rounded``.
+    Raises Refused with every reason that can be told without the exchange.
+    """
+    reasons: list[str] = []
+    kind = _kind_of(order, reasons)
+    side = Side.BUY if order.isbuy() else Side.SELL
+    amount = _amount(order, market, reasons)
+    limit_price = trigger_price = trail_amount = trail_percent = None
+    if kind in _WITH_LIMIT_PRICE:
+        limit_price = _price(
+            order.created.pricelimit if kind in _WITH_TRIGGER else order.created.price, "limit price", market, reasons
+        )
+    if kind in _WITH_TRIGGER:
+        trigger_price = _price(order.created.price, "trigger price", market, reasons)
+    if kind is OrderKind.TRAILING_AMOUNT:
+        trail_amount = _positive(order.trailamount, "trailamount", reasons)
+    elif kind is OrderKind.TRAILING_PERCENT:
+        fraction = _positive(order.trailpercent, "trailpercent", reasons)
+        trail_percent = None if fraction is None else fraction * 100
+    expires_ms = expiry_ms(order, now_ms)
+    if expires_ms is not None and expires_ms <= now_ms:
+        reasons.append("valid lies in the past")
+    tif = keywords.time_in_force or TimeInForce.GTC
+    if keywords.post_only and tif in (TimeInForce.IOC, TimeInForce.FOK):
+        reasons.append(f"post_only and tif={tif.value} exclude each other")
+    if kind is OrderKind.MARKET and keywords.post_only:
+        reasons.append("a market order cannot be post_only")
+    if tif is TimeInForce.GTD and expires_ms is None:
+        reasons.append("tif='GTD' needs valid=")
+    if reasons:
+        raise Refused(reasons)
+    assert kind is not None and amount is not None
+    _write_back(order, amount, limit_price, trigger_price, kind)
+    return OrderRequest(
+        client_order_id=client_order_id,
+        symbol=market.symbol,
+        side=side,
+        kind=kind,
+        amount=amount,
+        price=limit_price,
+        trigger_price=trigger_price,
+        trailing_amount=trail_amount,
+        trailing_percent=trail_percent,
+        time_in_force=tif,
+        expires_ms=expires_ms,
+        post_only=keywords.post_only,
+        reduce_only=keywords.reduce_only,
+        iceberg_amount=keywords.iceberg_amount,
+        params=dict(keywords.params or {}),
+    )
+
+
+def _kind_of(order: Any, reasons: list[str]) -> OrderKind | None:
+    if order.exectype == bt.Order.StopTrail:
+        if order.trailamount and order.trailpercent:
+            reasons.append("give trailamount or trailpercent, not both")
+        elif order.trailamount:
+            return OrderKind.TRAILING_AMOUNT
+        elif order.trailpercent:
+            return OrderKind.TRAILING_PERCENT
+        else:
+            reasons.append("StopTrail needs trailamount or trailpercent")
+        return None
+    kind = _KINDS.get(order.exectype)
+    if kind is None:
+        name = order.getordername()
+        hint = "an exchange that never closes has no closing price; use Market" if name == "Close" else "not supported"
+        reasons.append(f"exectype {name}: {hint}")
+    return kind
+
+
+def _amount(order: Any, market: Market, reasons: list[str]) -> Decimal | None:
+    asked = _positive(abs(order.size), "size", reasons)
+    if asked is None:
+        return None
+    amount = round_amount(market, asked)
+    if not amount:
+        reasons.append(f"size {asked} is below one step of {market.symbol} ({market.amount_step})")
+        return None
+    return amount
+
+
+def _price(value: float, what: str, market: Market, reasons: list[str]) -> Decimal | None:
+    price = _positive(value, what, reasons)
+    return None if price is None else round_price(market, price)
+
+
+def _positive(value: Any, what: str, reasons: list[str]) -> Decimal | None:
+    try:
+        number = decimal_of(value)
+    except InvalidOperation:
+        reasons.append(f"{what} {value!r} is not a number")
+        return None
+    if not number.is_finite() or number <= 0:
+        reasons.append(f"{what} must be a positive number, not {value!r}")
+        return None
+    return number
+
+
+def _write_back(
+    order: Any, amount: Decimal, limit_price: Decimal | None, trigger_price: Decimal | None, kind: OrderKind
+) -> None:
+    sign = 1 if order.isbuy() else -1
+    rounded = {}
+    size = float(amount) * sign
+    if size != order.size:
+        rounded["size"] = (order.size, size)
+        order.size = order.created.size = size
+    order.executed.remsize = size
+    main = trigger_price if kind in _WITH_TRIGGER else limit_price
+    if main is not None and float(main) != order.created.price:
+        rounded["price"] = (order.created.price, float(main))
+        order.created.price = float(main)
+    if kind in _WITH_LIMIT_PRICE and limit_price is not None:
+        order.created.pricelimit = float(limit_price)
+    if rounded:
+        order.addinfo(rounded=rounded)
