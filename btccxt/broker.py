@@ -1,7 +1,8 @@
 """CCXTBroker: what a backtrader strategy trades through.
 
-Every method answers from memory at once; none waits for the network. Orders go to the store's ``OrderTracker`` (journal,
-then exchange); what comes back arrives as events in ``arrivals`` and is applied in ``next()``, in the strategy's thread.
+Every method answers from memory at once; none waits for the network. Orders go to the store's ``OrderTracker``
+(journal, then exchange); what comes back arrives as events in ``arrivals`` and is applied in ``next()``, in the
+strategy's thread.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from btccxt._bt import bt
-from btccxt.account import AccountLedger, Booking, Drift
+from btccxt.account import AccountLedger, Drift
+from btccxt.bookkeeping import Bookkeeper
 from btccxt.bt_order import (
     EXECTYPE_OF_KIND,
     CryptoBuyOrder,
     CryptoSellOrder,
     Keywords,
-    num_of_ms,
     request_of,
 )
 from btccxt.commission import CryptoCommInfo
 from btccxt.errors import BtccxtError, ConfigError, Refused
-from btccxt.model import ZERO, Balances, Fill, Market, OrderKind, OrderRequest, Position, Side, TimeInForce, decimal_of
+from btccxt.model import ZERO, Balances, Market, OrderKind, OrderRequest, Position, Side, TimeInForce, decimal_of
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent
 
@@ -99,16 +100,11 @@ class CCXTBroker(bt.BrokerBase):
         self.positions = _Positions(self)
         self.startingcash = self.startingvalue = 0.0
         self.cerebro: Any = None
-        self._ledger: AccountLedger | None = None
+        self._books: Bookkeeper | None = None
         self._open: dict[str, Any] = {}  # client order id -> backtrader order
         self._requests: dict[int, OrderRequest] = {}  # ref -> intent of every order that is not final
         self._expiries: dict[int, int] = {}  # ref -> ms, for orders whose validity is kept here
-        self._views: dict[str, Any] = {}  # symbol -> backtrader Position
-        self._trade_sizes: dict[tuple[int, Any], tuple[float, Decimal]] = {}
-        self._datas: dict[str, list[Any]] = {}
         self._drift: tuple[Drift, ...] = ()
-        self._seeded: set[str] = set()
-        self._fills_seen = 0
         self._fills_at_drift = 0
 
     # -------------------------------------------------------------- life
@@ -117,9 +113,10 @@ class CCXTBroker(bt.BrokerBase):
         """Called by cerebro before the feeds start. The store is connected by then."""
         super().start()
         self.store.attach_broker(self)
-        self._ledger = AccountLedger(self.store.currency, self.store.markets)
+        ledger = AccountLedger(self.store.currency, self.store.markets)
         snapshot = self.store.account_snapshot()
-        self._ledger.reset(snapshot.balances, snapshot.positions)
+        ledger.reset(snapshot.balances, snapshot.positions)
+        self._books = Bookkeeper(ledger)
         for data in self.cerebro.datas:
             self._register(data)
         self._restore(self.store.restored_orders())
@@ -135,36 +132,35 @@ class CCXTBroker(bt.BrokerBase):
         symbol = data._dataname
         if symbol not in self.store.markets:
             raise ConfigError(f"{symbol!r} is not a symbol of this store's exchange; its broker cannot trade it")
-        datas = self._datas.setdefault(symbol, [])
-        if not any(known is data for known in datas):
-            datas.append(data)
-            if data is not datas[0]:
-                data.compensate(datas[0])  # one position per symbol: trades of all its datas belong together
-            self.ledger.track(symbol)
-            if symbol not in self.comminfo:
-                market = self.store.markets[symbol]
-                self.comminfo[symbol] = CryptoCommInfo.for_market(market, self.store.leverage(symbol))
+        if self.books.register(data, symbol) and symbol not in self.comminfo:
+            market = self.store.markets[symbol]
+            self.comminfo[symbol] = CryptoCommInfo.for_market(market, self.store.leverage(symbol))
         return symbol
 
     @property
-    def ledger(self) -> AccountLedger:
-        if self._ledger is None:
+    def books(self) -> Bookkeeper:
+        if self._books is None:
             raise ConfigError("the broker has not been started: run it in a Cerebro (cerebro.setbroker(broker))")
-        return self._ledger
+        return self._books
+
+    @property
+    def ledger(self) -> AccountLedger:
+        """Cash, holdings and value in exact decimals."""
+        return self.books.ledger
 
     # -------------------------------------------------------------- money
 
     def getcash(self) -> float:
         """Total of the account's currency, from memory."""
-        return float(self.ledger.cash) if self._ledger is not None else 0.0
+        return float(self.ledger.cash) if self._books is not None else 0.0
 
     get_cash = getcash
 
     def getvalue(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
         """Value of the account, or of the positions in ``datas`` only (what ``order_target_percent`` asks for)."""
-        if self._ledger is None:
+        if self._books is None:
             return 0.0
-        self._take_prices()
+        self._books.take_prices()
         if datas is None:
             return float(self.ledger.value)
         total = 0.0
@@ -187,34 +183,18 @@ class CCXTBroker(bt.BrokerBase):
 
     def getposition(self, data: Any, clone: bool = True) -> Any:
         """Backtrader position of a data's symbol: all of the account's, whoever opened it."""
-        symbol = data._dataname
-        view = self._views.get(symbol)
-        if view is None:
-            view = self._views[symbol] = bt.Position()
-            self._show(symbol)
+        view = self.books.position(data._dataname)
         return view.clone() if clone else view
 
     def getcommissioninfo(self, data: Any) -> Any:
         """By the data's name if the user set one, else by its symbol, else the default."""
         return self.comminfo.get(data._name) or self.comminfo.get(data._dataname) or self.comminfo[None]
 
-    def _show(self, symbol: str) -> None:
-        holding = self.ledger.holding(symbol)
-        view = self._views.setdefault(symbol, bt.Position())
-        view.size = float(holding.amount)
-        view.price = float(holding.price) if holding.price is not None and holding.amount else 0.0
-
-    def _take_prices(self) -> None:
-        for symbol, datas in self._datas.items():
-            latest = max((data for data in datas if len(data)), key=lambda data: data.datetime[0], default=None)
-            if latest is not None:
-                self.ledger.set_price(symbol, decimal_of(latest.close[0]))
-                if symbol in self._views:
-                    self._show(symbol)
-
     def add_cash(self, cash: float) -> None:
         """Real accounts are funded at the exchange."""
-        raise ConfigError("cash cannot be set on an exchange account; in paper and sim mode give CCXTStore(balance=...)")
+        raise ConfigError(
+            "cash of an exchange account cannot be set; in paper and sim mode give CCXTStore(balance=...)"
+        )
 
     set_cash = setcash = add_cash
 
@@ -265,9 +245,7 @@ class CCXTBroker(bt.BrokerBase):
         try:
             keywords = Keywords.take_from(kwargs)
             order.addinfo(**kwargs)
-            request = request_of(
-                order, market, keywords, self.store.next_client_order_id(symbol), self.store.now_ms()
-            )
+            request = request_of(order, market, keywords, self.store.next_client_order_id(symbol), self.store.now_ms())
             self._refuse_ties(order)
             request = self._keep_expiry_here(order, request)
             reasons = self.store.order_refusals(request)
@@ -300,7 +278,9 @@ class CCXTBroker(bt.BrokerBase):
             if given
         ]  # fmt: skip
         if tied:
-            raise Refused(f"{', '.join(tied)}: brackets and OCO are not built yet; place the exit after the entry filled")
+            raise Refused(
+                f"{', '.join(tied)}: brackets and OCO are not built yet; place the exit after the entry filled"
+            )
 
     def _keep_expiry_here(self, order: Any, request: OrderRequest) -> OrderRequest:
         """Where the exchange has no good-till-date for this order, the broker cancels it when its time comes."""
@@ -314,7 +294,7 @@ class CCXTBroker(bt.BrokerBase):
         return replace(request, time_in_force=TimeInForce.GTC, expires_ms=None)
 
     def _missing_funds(self, request: OrderRequest, market: Market, order: Any) -> str | None:
-        """The shortfall that the exchange would refuse, or None. Contracts are left to the exchange's own margin rules."""
+        """The shortfall that the exchange would refuse, or None. Contracts follow the exchange's own margin rules."""
         if market.is_contract:
             return None
         if request.side is Side.SELL:
@@ -375,8 +355,9 @@ class CCXTBroker(bt.BrokerBase):
                 self._compare(event)
         if self._expiries:
             self._expire()
-        if self._datas and len(self._seeded) < len(self._datas):
-            self._seed_trades()
+        if self._books is not None and not self._books.all_seeded:
+            for seed in self._books.seeds(self.getcommissioninfo):
+                self.notify(seed)
         self.notifs.append(None)  # one loop's worth of notifications ends here
 
     def notify(self, order: Any) -> None:
@@ -395,7 +376,7 @@ class CCXTBroker(bt.BrokerBase):
             order.accept(self)
             self.notify(order)
         for fill in event.fills:
-            self._execute(order, fill, live)
+            self._books.execute(order, fill, live.request.amount)
             self.notify(order)
         final = _FINAL_STATUS.get(live.state)
         if final is not None:
@@ -415,61 +396,6 @@ class CCXTBroker(bt.BrokerBase):
                 order.executed.dt = order.executed.dt or order.data.datetime[0]
         if changed or not notified:
             self.notify(order)
-
-    def _execute(self, order: Any, fill: Fill, live: LiveOrder) -> None:
-        """One fill, one execution bit, with the position as it is after it."""
-        self._fills_seen += 1
-        self._take_prices()
-        booking = self.ledger.apply(fill)
-        self._show(fill.symbol)
-        comminfo = order.comminfo
-        closed, opened = self._trade_bits(order, booking)
-        moved = abs(booking.closed) + abs(booking.opened)
-        commission = float(booking.commission)
-        closed_share = float(abs(booking.closed) / moved) if moved else 0.0
-        price = float(fill.price)
-        before = float(booking.before.price) if booking.before.price is not None else price
-        after = booking.after
-        order.execute(
-            num_of_ms(fill.time_ms),
-            float(fill.amount * fill.side.sign),
-            price,
-            closed,
-            comminfo.getvaluesize(closed, before) if closed else 0.0,
-            commission * closed_share,
-            opened,
-            comminfo.getvaluesize(opened, price) if opened else 0.0,
-            commission * (1.0 - closed_share),
-            comminfo.get_margin(price),
-            float(booking.pnl),
-            float(after.amount),
-            float(after.price) if after.price is not None else 0.0,
-        )
-        # decimals decide what is left: 0.1 + 0.2 of 0.3 is everything (research: orders stayed Partial for ever)
-        left = max(live.request.amount - self._filled_so_far(order, fill), ZERO)
-        order.executed.remsize = float(left) * fill.side.sign
-        order.status = bt.Order.Partial if left else bt.Order.Completed
-        if booking.commission_estimated:
-            order.addinfo(commission_estimated=True)
-
-    @staticmethod
-    def _filled_so_far(order: Any, fill: Fill) -> Decimal:
-        filled = order.info.get("filled_amount", ZERO) + fill.amount
-        order.addinfo(filled_amount=filled)
-        return filled
-
-    def _trade_bits(self, order: Any, booking: Booking) -> tuple[float, float]:
-        """Closed and opened as floats whose running sum meets the decimal sum exactly, so that trades really close."""
-        key = (order.tradeid, order.data._dataname)
-        as_float, exact = self._trade_sizes.get(key, (0.0, ZERO))
-        exact += booking.closed
-        closed = float(exact) - as_float if booking.closed else 0.0
-        as_float += closed
-        exact += booking.opened
-        opened = float(exact) - as_float if booking.opened else 0.0
-        as_float += opened
-        self._trade_sizes[key] = (as_float, exact)
-        return closed, opened
 
     @staticmethod
     def _copy_info(order: Any, live: LiveOrder) -> None:
@@ -506,8 +432,8 @@ class CCXTBroker(bt.BrokerBase):
     def _adopt(self, live: LiveOrder) -> Any:
         """A backtrader order for one that a former run, or somebody else, placed."""
         request = live.request
-        datas = self._datas.get(request.symbol)
-        if not datas:
+        data = self.books.first_data(request.symbol)
+        if data is None:
             raise BtccxtError(
                 f"order {request.client_order_id} is for {request.symbol}, of which this cerebro has no data; "
                 f"add it with store.getdata(dataname={request.symbol!r})"
@@ -515,15 +441,17 @@ class CCXTBroker(bt.BrokerBase):
         cls = CryptoBuyOrder if request.side is Side.BUY else CryptoSellOrder
         price = request.trigger_price or request.price or live.average or ZERO
         order = cls(
-            data=datas[0],
+            data=data,
             size=float(request.amount),
             price=float(price),
-            pricelimit=float(request.price) if request.price is not None and request.trigger_price is not None else None,
+            pricelimit=float(request.price)
+            if request.price is not None and request.trigger_price is not None
+            else None,
             exectype=EXECTYPE_OF_KIND[request.kind],
             simulated=True,
             tradeid=int(live.context.get("tradeid", 0)),
         )
-        order.addcomminfo(self.getcommissioninfo(datas[0]))
+        order.addcomminfo(self.getcommissioninfo(data))
         order.submit(self)
         order.addinfo(client_order_id=request.client_order_id, restored=True)
         self.orders.append(order)
@@ -531,43 +459,17 @@ class CCXTBroker(bt.BrokerBase):
         self._requests[order.ref] = request
         return order
 
-    def _seed_trades(self) -> None:
-        """Tell backtrader of positions that were there before it, so that selling them does not open a short trade."""
-        for symbol, datas in self._datas.items():
-            if symbol in self._seeded or not len(datas[0]):
-                continue
-            self._seeded.add(symbol)
-            self._take_prices()
-            holding = self.ledger.holding(symbol)
-            self._show(symbol)
-            if not holding.amount or holding.price is None or self._trade_sizes.get((0, symbol)):
-                continue
-            side = CryptoBuyOrder if holding.amount > 0 else CryptoSellOrder
-            size, price = float(holding.amount), float(holding.price)
-            order = side(
-                data=datas[0], size=abs(size), price=price, exectype=bt.Order.Historical, simulated=True
-            )
-            order.addcomminfo(self.getcommissioninfo(datas[0]))
-            order.addinfo(seed=True)
-            order.submit(self)
-            value = order.comminfo.getvaluesize(size, price)
-            order.execute(datas[0].datetime[0], size, price, 0.0, 0.0, 0.0, size, value, 0.0, None, 0.0, size, price)
-            self._trade_sizes[(0, symbol)] = (size, holding.amount)
-            self.notify(order)
-
     def _compare(self, snapshot: AccountSnapshot) -> None:
         """Take over the exchange's figures when a difference lasts while nothing of ours is under way."""
         drift = tuple(self.ledger.differences(snapshot.balances, snapshot.positions))
-        lasting = drift and drift == self._drift and self._fills_seen == self._fills_at_drift
-        self._drift, self._fills_at_drift = drift, self._fills_seen
+        lasting = drift and drift == self._drift and self.books.fills_booked == self._fills_at_drift
+        self._drift, self._fills_at_drift = drift, self.books.fills_booked
         if not lasting:
             return
         self.ledger.reset(snapshot.balances, snapshot.positions)
-        for symbol in self._views:
-            self._show(symbol)
+        self.books.show_all()
         self._drift = ()
         self.store.put_notification(
             "balances differ from what our orders explain; the exchange's figures were taken: "
             + ", ".join(f"{item.name} {item.ours} -> {item.theirs}" for item in drift)
         )
-

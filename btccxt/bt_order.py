@@ -14,8 +14,8 @@ from btccxt._bt import bt
 from btccxt.errors import Refused
 from btccxt.model import Market, OrderKind, OrderRequest, Side, TimeInForce, decimal_of
 from btccxt.precision import round_amount, round_price
+from btccxt.stamps import ms_of_num
 
-_EPOCH_NUM = 719163.0  # 1970-01-01 in backtrader's day numbers
 _DAY_MS = 86_400_000
 
 
@@ -87,17 +87,6 @@ class Keywords:
         if reasons:
             raise Refused(reasons)
         return cls(post_only, reduce_only, TimeInForce[str(tif).upper()] if tif else None, iceberg_amount, params)
-
-
-def num_of_ms(time_ms: int) -> float:
-    """Backtrader's day number of an instant, to the millisecond."""
-    days, rest = divmod(time_ms, _DAY_MS)
-    return float(_EPOCH_NUM + days + rest / _DAY_MS)
-
-
-def ms_of_num(num: float) -> int:
-    """Milliseconds since the epoch of a backtrader day number."""
-    return round((num - _EPOCH_NUM) * _DAY_MS)
 
 
 def expiry_ms(order: Any, now_ms: int) -> int | None:

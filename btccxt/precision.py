@@ -1,4 +1,4 @@
-"""Rounding to the market's own steps, exactly. Amounts are floored (never more than was asked), prices go to the nearest.
+"""Rounding to the market's own steps, exactly. Amounts are floored (never more than asked), prices go to the nearest.
 
 The rules are those of ccxt's ``amount_to_precision`` (truncate) and ``price_to_precision`` (round half up) in TICK_SIZE
 mode (ccxt/base/decimal_to_precision.py), on decimals in place of strings.
