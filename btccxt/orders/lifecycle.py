@@ -1,0 +1,307 @@
+"""What one order is, from all that was heard of it: a pure state machine.
+
+``apply(order, event, now_ms)`` adds one piece of evidence and returns the new order and what has to be done about it.
+It does no I/O and reads no clock. Two rules make it safe to feed it everything, twice and in any order:
+
+* evidence only grows (the set of trades, the highest cumulative amount, the set of final words), and sums are
+  functions of that set;
+* states have a total order and never go back::
+
+    INTENT < JOURNALED < SENT < UNKNOWN < OPEN < PARTIALLY_FILLED < CANCELED < EXPIRED < REJECTED < FILLED
+
+  EXPIRED and REJECTED stand above CANCELED because exchanges fold them into "canceled", never the other way round.
+  A late trade can still turn a canceled order into a filled one; that is the exchange's truth.
+
+A final word of the exchange becomes the order's state when the trades it implies have arrived, or when ``FillsOverdue``
+says that the wait for them is over: a strategy that hears "completed" must find the fills counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from types import MappingProxyType
+
+from btccxt.model import ZERO, Fee, Fill, OrderStatus, OrderUpdate, Origin
+from btccxt.orders.events import (
+    Alarm,
+    AlarmKind,
+    Amended,
+    AskAgain,
+    CancelGhost,
+    CancelRequested,
+    Effect,
+    FetchFills,
+    FillCorrected,
+    FillsOverdue,
+    Gone,
+    Journaled,
+    LifecycleEvent,
+    NeverArrived,
+    NewFill,
+    Noted,
+    NotPlaced,
+    OutcomeUnknown,
+    Rejection,
+    Released,
+    Sent,
+    Withdrawn,
+)
+from btccxt.orders.live_order import FINAL_WORDS, LifecycleState, LiveOrder
+
+__all__ = ["LifecycleState", "LiveOrder", "apply"]
+
+
+def apply(order: LiveOrder, event: LifecycleEvent, now_ms: int) -> tuple[LiveOrder, tuple[Effect, ...]]:
+    """Add one piece of evidence. Applying the same event again changes nothing and asks for nothing new."""
+    if isinstance(event, Fill):
+        order, effects = _apply_fill(order, event)
+    elif isinstance(event, OrderUpdate):
+        order, effects = _apply_update(order, event)
+    else:
+        order, effects = _apply_own(order, event, now_ms)
+    state = _state(order)
+    if state is not order.state or now_ms > order.updated_ms:
+        order = replace(order, state=state, updated_ms=max(order.updated_ms, now_ms))
+    if order.has_exact_amount and order.filled > order.amount and not order.overfilled:
+        order = replace(order, overfilled=True)
+        text = f"order {order.client_order_id} ({order.symbol}) filled {order.filled}, asked for {order.amount}"
+        effects = (*effects, Alarm(AlarmKind.OVERFILL, text, order.client_order_id))
+    return order, effects
+
+
+def _state(order: LiveOrder) -> LifecycleState:
+    """The highest state that the evidence supports, never below the present one."""
+    if order.has_exact_amount and ZERO < order.amount <= order.filled:
+        return LifecycleState.FILLED
+    state = order.state
+    if order.words and (order.fills_overdue or order.fills_missing == ZERO):
+        for word in order.words:
+            # "closed" with less than the order's amount is a cancelled remainder (ccxt calls both closed)
+            short = word is LifecycleState.FILLED and order.close_hint is not None and not order.closed_full
+            state = _higher(state, LifecycleState.CANCELED if short else word)
+    if order.filled > ZERO:
+        return _higher(state, LifecycleState.PARTIALLY_FILLED)
+    return _higher(state, LifecycleState.OPEN) if order.seen else state
+
+
+def _higher(first: LifecycleState, second: LifecycleState) -> LifecycleState:
+    return second if second.rank > first.rank else first
+
+
+def _with(items: tuple[str, ...], *more: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*items, *more)))
+
+
+def _apply_own(order: LiveOrder, event: LifecycleEvent, now_ms: int) -> tuple[LiveOrder, tuple[Effect, ...]]:
+    """What we did or concluded ourselves."""
+    state = order.state
+    match event:
+        case Journaled():
+            return replace(order, state=_higher(state, LifecycleState.JOURNALED)), ()
+        case Released(request):
+            return replace(order, request=request, held=False), ()
+        case Sent(attempt):
+            sent_ms = now_ms if attempt > order.attempts else order.sent_ms
+            attempts = max(order.attempts, attempt)
+            return replace(
+                order, state=_higher(state, LifecycleState.SENT), attempts=attempts, sent_ms=sent_ms, held=False
+            ), ()
+        case OutcomeUnknown(why):
+            return replace(order, state=_higher(state, LifecycleState.UNKNOWN), reasons=_with(order.reasons, why)), ()
+        case NotPlaced(why):
+            return replace(order, notes=_with(order.notes, why)), ()
+        case Rejection(reasons):
+            words = order.words | {LifecycleState.REJECTED}
+            return replace(order, words=words, reasons=_with(order.reasons, *reasons)), ()
+        case NeverArrived(why):
+            words = order.words | {LifecycleState.REJECTED}
+            order = replace(order, words=words, never_arrived=True, reasons=_with(order.reasons, why))
+            return order, (_ghost(order) if order.seen else ())
+        case Gone(why):
+            return replace(order, words=order.words | {LifecycleState.CANCELED}, notes=_with(order.notes, why)), ()
+        case Withdrawn(why):
+            return replace(order, words=order.words | {LifecycleState.CANCELED}, notes=_with(order.notes, why)), ()
+        case CancelRequested():
+            return replace(order, cancel_requested=True), ()
+        case FillsOverdue():
+            return _apply_overdue(order)
+        case Amended(request, order_id, how):
+            order = replace(order, request=request, notes=_with(order.notes, how))
+            if order_id is not None and order_id != order.order_id:
+                left = order.replaced_ids if order.order_id is None else _with(order.replaced_ids, order.order_id)
+                order = replace(order, order_id=order_id, replaced_ids=left)
+            return order, ()
+        case Noted(text):
+            return replace(order, notes=_with(order.notes, text)), ()
+        case _:
+            raise TypeError(f"not a lifecycle event: {event!r}")
+
+
+def _apply_overdue(order: LiveOrder) -> tuple[LiveOrder, tuple[Effect, ...]]:
+    if not order.awaits_fills:
+        return order, ()
+    text = (
+        f"order {order.client_order_id} ({order.symbol}) is closed at the exchange, "
+        f"but trades for {order.fills_missing} have not arrived; position and cash may be off until they do"
+    )
+    order = replace(order, fills_overdue=True, notes=_with(order.notes, text))
+    return order, (Alarm(AlarmKind.FILLS_OVERDUE, text, order.client_order_id),)
+
+
+def _ghost(order: LiveOrder) -> tuple[Effect, ...]:
+    text = f"order {order.client_order_id} ({order.symbol}) counted as never placed, but the exchange knows it"
+    return (Alarm(AlarmKind.GHOST, text, order.client_order_id), CancelGhost())
+
+
+def _apply_update(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tuple[Effect, ...]]:
+    effects: tuple[Effect, ...] = ()
+    for fill in update.fills:
+        order, more = _apply_fill(order, fill)
+        effects += more
+    if update.order_id is not None and update.order_id in order.replaced_ids:
+        return order, effects  # the end of an order that an edit replaced is not this order's end
+    was_seen = order.seen
+    words, closed_full, close_hint = order.words, order.closed_full, order.close_hint
+    word = FINAL_WORDS.get(update.status)
+    if word is not None and update.origin is not Origin.CANCEL:  # the answer to a cancel is not proof
+        words = words | {word}
+        # "filled, amount 0" is how some exchanges close a fired trigger: it names no amount at all
+        if word is LifecycleState.FILLED and update.filled:
+            closed_full = closed_full or update.filled >= min(order.amount, update.amount or order.amount)
+            closed_full = closed_full or not order.has_exact_amount
+            close_hint = max(close_hint or ZERO, update.filled)
+    is_child = order.is_conditional and order.order_id is not None and update.order_id not in (None, order.order_id)
+    order = replace(
+        order,
+        seen=True,
+        words=words,
+        closed_full=closed_full,
+        close_hint=close_hint,
+        order_id=order.order_id or update.order_id,
+        child_order_id=update.child_order_id or order.child_order_id or (update.order_id if is_child else None),
+        triggered=order.triggered or update.status is OrderStatus.TRIGGERED or is_child,
+        raw_status=update.raw_status or order.raw_status,
+        reasons=_with(order.reasons, update.reject_reason) if update.reject_reason else order.reasons,
+    )
+    if update.filled is not None and update.filled > order.hinted:
+        order = replace(order, hinted=update.filled, hinted_average=update.average or order.hinted_average)
+        if order.infer_fills:
+            order, more = _infer(order, update)
+            effects += more
+    if order.fills_missing > ZERO and not order.infer_fills:
+        effects += (FetchFills(order.fills_missing),)
+    if update.status is OrderStatus.UNKNOWN:
+        effects += (AskAgain(f"the exchange gave no status that is known ({update.raw_status!r})"),)
+    if order.never_arrived and not was_seen:
+        effects += _ghost(order)
+    return order, effects
+
+
+def _infer(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tuple[Effect, ...]]:
+    """Where an exchange names no trades, the rise of its cumulative amount is one."""
+    amount = order.hinted - order.filled
+    if amount <= ZERO:
+        return order, ()
+    average = order.hinted_average or order.request.price or update.price
+    if average is None:
+        return order, (AskAgain("filled, but the exchange gave no price"),)
+    cost = order.hinted * average
+    price = (cost - order.cost) / amount
+    if price <= ZERO:  # averages are rounded by some exchanges; a price must still be one
+        price = average
+        cost = order.cost + amount * price
+    fill = Fill(
+        trade_id=f"cumulative-{order.hinted.normalize():f}",
+        symbol=order.symbol,
+        side=order.request.side,
+        price=price,
+        amount=amount,
+        time_ms=update.time_ms or order.updated_ms,
+        order_id=order.order_id,
+        client_order_id=order.client_order_id,
+    )
+    return replace(order, filled=order.hinted, cost=cost), (NewFill(fill),)
+
+
+def _apply_fill(order: LiveOrder, fill: Fill) -> tuple[LiveOrder, tuple[Effect, ...]]:
+    anonymous = not fill.trade_id
+    if anonymous:
+        fill = replace(fill, trade_id=f"~{fill.time_ms}-{fill.price.normalize():f}-{fill.amount.normalize():f}")
+    known = order.fills.get(fill.trade_id)
+    if known is not None and (known.fee is not None or fill.fee is None):
+        return order, ()
+    before = order
+    fills = dict(order.fills)
+    fills[fill.trade_id] = fill
+    order = replace(
+        order,
+        fills=MappingProxyType(fills),
+        anonymous=order.anonymous + (1 if anonymous and known is None else 0),
+        order_id=order.order_id or fill.order_id,
+        seen=True,
+    )
+    order = _recount(order) if order.anonymous or known is not None else _add(order, fill)
+    effects: tuple[Effect, ...] = ()
+    gained = order.filled - before.filled
+    fee = _fee_gained(before.fees, order.fees, fill)
+    if gained > ZERO:
+        effects = (NewFill(fill if gained == fill.amount else replace(fill, amount=gained, fee=fee)),)
+    elif fee is not None:
+        effects = (FillCorrected(replace(fill, amount=ZERO, fee=fee)),)
+    if before.never_arrived and not before.seen:
+        effects += _ghost(order)
+    return order, effects
+
+
+def _add(order: LiveOrder, fill: Fill) -> LiveOrder:
+    traded = order.traded + fill.amount
+    fees = order.fees
+    if fill.fee is not None:
+        currency, cost = fill.fee.currency, fill.fee.cost
+        fees = MappingProxyType({**fees, currency: fees.get(currency, ZERO) + cost})
+    if order.infer_fills and traded < order.hinted:  # part of what was inferred; only now it has a name and a fee
+        return replace(order, traded=traded, fees=fees)
+    cost = order.cost + fill.price * fill.amount
+    if order.infer_fills:
+        cost = sum((trade.price * trade.amount for trade in order.fills.values()), ZERO)
+    return replace(order, traded=traded, filled=traded, cost=cost, fees=fees)
+
+
+def _recount(order: LiveOrder) -> LiveOrder:
+    """Sum all trades anew. A trade without an id and one with an id, of equal price and amount, are the same trade."""
+    named: dict[tuple[Decimal, Decimal], int] = {}
+    counted: list[Fill] = []
+    nameless: list[Fill] = []
+    for trade_id, trade in order.fills.items():
+        if trade_id.startswith("~"):
+            nameless.append(trade)
+        else:
+            key = (trade.price, trade.amount)
+            named[key] = named.get(key, 0) + 1
+            counted.append(trade)
+    for trade in sorted(nameless, key=lambda trade: trade.trade_id):
+        key = (trade.price, trade.amount)
+        if named.get(key, 0) > 0:
+            named[key] -= 1
+        else:
+            counted.append(trade)
+    traded = sum((trade.amount for trade in counted), ZERO)
+    fees: dict[str, Decimal] = {}
+    for trade in counted:
+        if trade.fee is not None:
+            fees[trade.fee.currency] = fees.get(trade.fee.currency, ZERO) + trade.fee.cost
+    order = replace(order, traded=traded, fees=MappingProxyType(fees))
+    if order.infer_fills and traded < order.hinted:
+        return order
+    cost = sum((trade.price * trade.amount for trade in counted), ZERO)
+    return replace(order, filled=traded, cost=cost)
+
+
+def _fee_gained(before: Mapping[str, Decimal], after: Mapping[str, Decimal], fill: Fill) -> Fee | None:
+    if fill.fee is None:
+        return None
+    currency = fill.fee.currency
+    gained = after.get(currency, ZERO) - before.get(currency, ZERO)
+    return Fee(currency, gained) if gained else None

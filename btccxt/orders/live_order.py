@@ -1,0 +1,167 @@
+"""One order as it stands: the frozen record that the order core hands out, and the states it moves through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+from types import MappingProxyType
+
+from btccxt.model import ZERO, Fill, OrderReference, OrderRequest, OrderStatus
+
+_CONDITIONAL_KINDS = frozenset(
+    {"stop", "stop_limit", "take_profit", "take_profit_limit", "trailing_amount", "trailing_percent"}
+)
+
+
+class LifecycleState(str, Enum):
+    """Where an order stands. Later members outrank earlier ones (``rank``); a state is never left for a lower one."""
+
+    INTENT = "intent"  # asked for, nothing on disk yet
+    JOURNALED = "journaled"  # durable; not sent, or held back (bracket child, emulated order)
+    SENT = "sent"  # the request left; no answer yet
+    UNKNOWN = "unknown"  # it may have been placed; being looked up
+    OPEN = "open"
+    PARTIALLY_FILLED = "partially_filled"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    FILLED = "filled"
+
+    @property
+    def rank(self) -> int:
+        return _RANK[self]
+
+    @property
+    def is_final(self) -> bool:
+        return _RANK[self] >= _FIRST_FINAL
+
+    @property
+    def is_in_flight(self) -> bool:
+        return self in (LifecycleState.SENT, LifecycleState.UNKNOWN)
+
+
+_RANK = {state: rank for rank, state in enumerate(LifecycleState)}
+_FIRST_FINAL = _RANK[LifecycleState.CANCELED]
+FINAL_WORDS = {
+    OrderStatus.FILLED: LifecycleState.FILLED,
+    OrderStatus.CANCELED: LifecycleState.CANCELED,
+    OrderStatus.EXPIRED: LifecycleState.EXPIRED,
+    OrderStatus.REJECTED: LifecycleState.REJECTED,
+}
+
+
+def _nothing() -> Mapping[str, str]:
+    return MappingProxyType({})
+
+
+def _no_fills() -> Mapping[str, Fill]:
+    return MappingProxyType({})
+
+
+def _no_fees() -> Mapping[str, Decimal]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOrder:
+    """One order and all the evidence about it. Amounts in base units (spot) or contracts (swaps); times in ms UTC."""
+
+    request: OrderRequest
+    context: Mapping[str, str] = field(default_factory=_nothing)  # the broker's own: backtrader ref, oco, parent …
+    state: LifecycleState = LifecycleState.INTENT
+    order_id: str | None = None
+    child_order_id: str | None = None  # what a fired trigger created; its fills are this order's fills
+    filled: Decimal = ZERO
+    cost: Decimal = ZERO  # sum of price * amount over ``filled``
+    fees: Mapping[str, Decimal] = field(default_factory=_no_fees)  # by currency
+    fills: Mapping[str, Fill] = field(default_factory=_no_fills)  # by trade id
+    raw_status: str | None = None
+    reasons: tuple[str, ...] = ()  # why it was refused, is unknown, …
+    notes: tuple[str, ...] = ()  # what a user should know: edited how, counted how
+    created_ms: int = 0
+    sent_ms: int | None = None
+    updated_ms: int = 0
+    attempts: int = 0
+    held: bool = False  # durable, but to be sent only when released
+    cancel_requested: bool = False
+    triggered: bool = False  # the trigger fired; not a fill
+    external: bool = False  # made outside and adopted
+    # Evidence behind the state.
+    seen: bool = False  # the exchange spoke of it
+    words: frozenset[LifecycleState] = frozenset()  # final states that the exchange, or a conclusion, named
+    hinted: Decimal = ZERO  # highest cumulative amount the exchange named
+    hinted_average: Decimal | None = None
+    close_hint: Decimal | None = None  # cumulative amount named together with "filled"
+    closed_full: bool = False  # … and it was the whole order
+    traded: Decimal = ZERO  # sum of the trades themselves
+    anonymous: int = 0  # trades without an id among ``fills``
+    infer_fills: bool = False  # this exchange names no trades: believe cumulative amounts
+    fills_overdue: bool = False
+    never_arrived: bool = False
+    overfilled: bool = False
+    replaced_ids: tuple[str, ...] = ()  # exchange ids that an edit left behind
+
+    @property
+    def client_order_id(self) -> str:
+        return self.request.client_order_id
+
+    @property
+    def symbol(self) -> str:
+        return self.request.symbol
+
+    @property
+    def amount(self) -> Decimal:
+        return self.request.amount
+
+    @property
+    def remaining(self) -> Decimal:
+        return max(ZERO, self.request.amount - self.filled)
+
+    @property
+    def average(self) -> Decimal | None:
+        """Volume-weighted price of what is filled; None before the first fill."""
+        return self.cost / self.filled if self.filled else None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state.is_final
+
+    @property
+    def is_conditional(self) -> bool:
+        return self.request.kind.value in _CONDITIONAL_KINDS
+
+    @property
+    def fills_missing(self) -> Decimal:
+        """What the exchange says was traded beyond the trades that have arrived."""
+        expected = self.hinted
+        if LifecycleState.FILLED in self.words:
+            expected = max(expected, self.amount_to_close)
+        return max(ZERO, expected - self.filled)
+
+    @property
+    def amount_to_close(self) -> Decimal:
+        if self.close_hint is not None:
+            return self.close_hint
+        return self.request.amount if self.has_exact_amount else ZERO
+
+    @property
+    def has_exact_amount(self) -> bool:
+        """False for orders by cost: their amount is an estimate until they are filled."""
+        return self.request.cost_quote is None
+
+    @property
+    def awaits_fills(self) -> bool:
+        """The exchange has closed it, and trades are still missing."""
+        return bool(self.words) and not self.fills_overdue and self.fills_missing > ZERO
+
+    @property
+    def reference(self) -> OrderReference:
+        """How to ask the exchange for it."""
+        return OrderReference(
+            symbol=self.request.symbol,
+            client_order_id=self.request.client_order_id,
+            order_id=self.order_id,
+            conditional=self.is_conditional and not self.triggered,
+        )

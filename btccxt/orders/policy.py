@@ -1,0 +1,64 @@
+"""Every number and choice of the order core in one place, with its unit in its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+ClientIdForm = Literal["text", "integer", "hex"]
+ExternalOrders = Literal["ignore", "adopt", "alarm"]
+OnNotFound = Literal["report", "resend"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerPolicy:
+    """Wall-clock seconds throughout; what differs per exchange comes from its profile."""
+
+    # Client order ids (profile.client_id)
+    client_id_form: ClientIdForm = "text"
+    client_id_max_length: int = 36
+    query_by_client_id: bool = True  # False: look through the lists of open and closed orders instead
+    # What the exchange tells
+    infer_fills: bool = False  # True where the exchange names no trades
+    visibility_delay_s: float = 2.0  # an order may be invisible to queries for this long after it was accepted
+    # Sending
+    max_send_attempts: int = 4  # of one client order id, counting only definite "not placed" answers
+    send_total_s: float = 30.0
+    send_backoff_s: float = 0.25  # doubled per attempt, capped by max_backoff_s
+    max_backoff_s: float = 5.0
+    # Finding out what became of an order
+    resolve_first_s: float = 0.2
+    resolve_total_s: float = 120.0  # after this an alarm; the search goes on with every reconciliation
+    not_found_answers: int = 3  # explicit answers that count as proof, after the visibility delay
+    on_not_found: OnNotFound = "report"
+    unsent_after_restart: OnNotFound = "report"  # intents that the exchange never saw: tell, or send now
+    # Cancelling
+    cancel_push_wait_s: float = 0.25  # a push often confirms sooner than a query
+    cancel_total_s: float = 60.0
+    # Fills
+    fills_wait_s: float = 5.0  # for trades of an order that the exchange calls closed
+    fills_first_wait_s: float = 0.1
+    fills_overlap_ms: int = 60_000  # asked again before the last known trade
+    # Reconciliation
+    in_flight_check_s: float = 2.0
+    open_orders_fast_s: float = 5.0  # private stream silent
+    open_orders_slow_s: float = 120.0  # private stream alive
+    private_stream_silent_s: float = 60.0
+    external_orders: ExternalOrders = "alarm"
+    max_parallel_queries: int = 8
+    drift_confirmations: int = 2  # checks in a row before a drift is announced
+    # News of orders that are not known yet
+    held_news_s: float = 30.0
+    held_news_limit: int = 1_000
+    # Memory and shutdown
+    final_orders_kept: int = 10_000
+    stop_wait_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name in ("max_send_attempts", "not_found_answers", "max_parallel_queries", "drift_confirmations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if name.endswith("_s") and value < 0:
+                raise ValueError(f"{name} must not be negative, is {value}")
