@@ -1,0 +1,399 @@
+"""What a profile may say: the schema of the mapping table. ``profile.py`` reads and merges, this file only judges.
+
+Every model is frozen and refuses keys it does not know. The head of ``exchanges.yaml`` explains the fields to users.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fnmatch import translate as glob_to_regex
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
+
+from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus, StreamKind
+
+ORDER_KEYS: frozenset[str] = frozenset(
+    [*(kind.value for kind in OrderKind), *(feature.value for feature in OrderFeature)]
+)
+FEATURE_KEYS: frozenset[str] = frozenset(feature.value for feature in OrderFeature)
+KIND_KEYS: frozenset[str] = frozenset(kind.value for kind in OrderKind)
+
+PLACEHOLDERS: frozenset[str] = frozenset(
+    {
+        "amount",  # what the order is for, positive
+        "signed_amount",  # the same, negative for a sale
+        "price",  # limit price
+        "trigger_price",
+        "trailing_amount",
+        "trailing_percent",
+        "expires_ms",
+        "expires_s",
+        "expires_iso",
+        "iceberg_amount",
+        "stop_loss_price",
+        "take_profit_price",
+        "cost_quote",
+        "side",  # buy / sell
+        "SIDE",  # BUY / SELL
+        "client_id",
+        "reference_price",  # what the market costs now, for exchanges that have no true market order
+        "protected_price",  # reference price plus or minus ``market_slippage_pct``
+    }
+)
+PLACEHOLDER = re.compile(r"\{(\w+)(?::(float|int))?\}")
+
+
+class Part(BaseModel):
+    """Base of every part of a profile."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, arbitrary_types_allowed=True)
+
+
+def _check_placeholders(template: object) -> None:
+    if isinstance(template, str):
+        for name, _ in PLACEHOLDER.findall(template):
+            if name not in PLACEHOLDERS:
+                raise ValueError(f"unknown placeholder {{{name}}}; known: {', '.join(sorted(PLACEHOLDERS))}")
+    elif isinstance(template, Mapping):
+        if ("buy" in template or "sell" in template) and set(template) != {"buy", "sell"}:
+            raise ValueError("a choice by side has exactly the keys buy and sell")
+        for value in template.values():
+            _check_placeholders(value)
+    elif isinstance(template, list):
+        for value in template:
+            _check_placeholders(value)
+
+
+class OrderRule(Part):
+    """How one order kind or feature reaches the exchange.
+
+    Written in the table as ``native: {...}``, ``emulated: why`` or ``refused: why``; exactly one of the three.
+    """
+
+    support: Literal["native", "emulated", "refused"]
+    why: str | None = None
+    ccxt_type: str | None = None
+    params: Mapping[str, Any] = Field(default_factory=dict)
+    kinds: tuple[str, ...] = ()
+    price: str | None = None
+    path: str | None = None
+    needs_reference_price: bool = False
+    buy_rule: OrderRule | None = None
+    wire: Mapping[str, Any] = Field(default_factory=dict)
+    note: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_of_three(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            raise ValueError("must be one of  native: {...}  |  emulated: why  |  refused: why")
+        chosen = [word for word in ("native", "emulated", "refused") if word in value]
+        if len(chosen) > 1:
+            raise ValueError(f"says both {' and '.join(chosen)}; an order kind is exactly one of them")
+        if not chosen:
+            if "support" in value:
+                return value
+            raise ValueError("says neither native, emulated nor refused")
+        word = chosen[0]
+        extra = set(value) - {word}
+        if extra:
+            raise ValueError(f"unknown key {sorted(extra)[0]!r} beside {word!r}")
+        body = value[word]
+        if word != "native":
+            if not isinstance(body, str) or not body.strip():
+                raise ValueError(f"{word} needs a text that says why")
+            return {"support": word, "why": body.strip()}
+        if isinstance(body, Mapping):
+            body = dict(body)
+        if not isinstance(body, dict):
+            raise ValueError("native needs a mapping (type, params, wire …)")
+        if "type" in body:
+            body["ccxt_type"] = body.pop("type")
+        if "with" in body:
+            body["kinds"] = body.pop("with")
+        if "buy" in body:
+            body["buy_rule"] = {"native": body.pop("buy")}
+        known = {"ccxt_type", "params", "kinds", "price", "path", "wire", "note", "needs_reference_price", "buy_rule"}
+        for key in body:
+            if key not in known:
+                raise UnknownKey(key, sorted(known - {"ccxt_type", "kinds", "buy_rule"} | {"type", "with", "buy"}))
+        if not body.get("wire") and not body.get("path"):
+            raise ValueError("native needs `wire`: the fields of the HTTP request that prove the intent is in it")
+        return {"support": "native", **body}
+
+    @field_validator("params", "wire")
+    @classmethod
+    def _known_placeholders(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        _check_placeholders(value)
+        return value
+
+    @field_validator("kinds")
+    @classmethod
+    def _known_kinds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for kind in value:
+            if kind not in KIND_KEYS:
+                raise UnknownKey(kind, sorted(KIND_KEYS))
+        return value
+
+    @property
+    def is_native(self) -> bool:
+        return self.support == "native"
+
+
+class UnknownKey(ValueError):
+    """A key the schema does not know; the loader names the nearest one that exists."""
+
+    def __init__(self, key: str, known: list[str]) -> None:
+        super().__init__(f"unknown key {key!r}")
+        self.key = key
+        self.known = known
+
+
+class ClientIdRule(Part):
+    """What a client order id must look like, and how an order is found by it."""
+
+    form: Literal["text", "integer", "hex"] = "text"
+    max_length: int = Field(32, ge=1, le=128)
+    alphabet: str = "A-Za-z0-9"
+    max_integer: int | None = None
+    not_first: str = ""
+    create: str = "clientOrderId"
+    create_conditional: str | None = None
+    wire: str | None = None
+    wire_conditional: str | None = None
+    wire_prefix: str = ""
+    lookup: Literal["fetch_order", "open_and_closed_orders", "list_and_filter"] = "list_and_filter"
+    query: Mapping[str, Any] = Field(default_factory=dict)
+    query_conditional: Mapping[str, Any] | None = None
+    query_id: str | None = None
+    cancel: Mapping[str, Any] | None = None
+    cancel_conditional: Mapping[str, Any] | None = None
+    cancel_id: str | None = None
+    found_in: tuple[str, ...] = ()
+    duplicate_refused: Literal["always", "while_open", "no", "unknown"] = "unknown"
+    duplicate_errors: tuple[str, ...] = ()
+    duplicate_texts: tuple[str, ...] = ()
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        if self.form == "hex":
+            return re.compile(r"0x[0-9a-f]{32}")
+        if self.form == "integer":
+            return re.compile(r"[1-9][0-9]*")
+        return re.compile(f"[{self.alphabet}]{{1,{self.max_length}}}")
+
+    def problem(self, client_order_id: str) -> str | None:
+        """Why this id would not be accepted, or None."""
+        if not self.pattern.fullmatch(client_order_id):
+            return f"client order id {client_order_id!r} must be {self.describe()}"
+        if self.max_integer is not None and self.form == "integer" and int(client_order_id) > self.max_integer:
+            return f"client order id {client_order_id} must be at most {self.max_integer}"
+        if self.not_first and client_order_id[0] in self.not_first:
+            return f"client order id {client_order_id!r} must not begin with one of {self.not_first!r}"
+        return None
+
+    def describe(self) -> str:
+        if self.form == "hex":
+            return "0x and 32 hexadecimal digits"
+        if self.form == "integer":
+            return "a positive integer"
+        return f"1 to {self.max_length} characters of [{self.alphabet}]"
+
+
+class StatusCase(Part):
+    """Status decided by several raw fields at once: all of ``when`` must match."""
+
+    when: Mapping[str, Any]
+    status: OrderStatus
+
+
+class StatusRule(Part):
+    """Raw and unified words -> OrderStatus, and where the raw facts stand in ccxt's ``info``.
+
+    A field is a path such as ``status``, ``order.status`` or ``0.x``; of several, the first that has a value counts.
+    """
+
+    raw_fields: tuple[str, ...] = ("status",)
+    cases: tuple[StatusCase, ...] = ()
+    raw: Mapping[str, OrderStatus] = Field(default_factory=dict)
+    conditional_raw: Mapping[str, OrderStatus] = Field(default_factory=dict)
+    unified: Mapping[str, OrderStatus] = Field(default_factory=dict)
+    after_create: OrderStatus = OrderStatus.UNKNOWN
+    conditional_marks: tuple[str, ...] = ()
+    filled_fields: tuple[str, ...] = ()
+    filled_differences: tuple[tuple[str, str], ...] = ()
+    ccxt_filled: Literal["never", "while_open"] = "never"
+    amount_fields: tuple[str, ...] = ()
+    average_fields: tuple[str, ...] = ()
+    order_id_fields: tuple[str, ...] = ()
+    child_id_fields: tuple[str, ...] = ()
+    client_id_fields: tuple[str, ...] = ()
+    trigger_price_fields: tuple[str, ...] = ()
+    reason_fields: tuple[str, ...] = ()
+    fill_client_id_fields: tuple[str, ...] = ()
+    _globs: tuple[tuple[re.Pattern[str], OrderStatus], ...] = PrivateAttr(default=())
+
+    def model_post_init(self, context: object, /) -> None:
+        self._globs = tuple(
+            (re.compile(glob_to_regex(word)), status) for word, status in self.raw.items() if "*" in word
+        )
+
+    def of_raw(self, word: str, conditional: bool) -> OrderStatus | None:
+        """Status of a raw word, exact entries before patterns; None for a word nobody listed."""
+        if conditional and (known := self.conditional_raw.get(word)) is not None:
+            return known
+        if (known := self.raw.get(word)) is not None:
+            return known
+        for pattern, status in self._globs:
+            if pattern.fullmatch(word):
+                return status
+        return None
+
+
+class ConditionalRule(Part):
+    """Trigger orders: whether they live in a book of their own, and what their id becomes."""
+
+    separate_book: bool = False
+    query_params: Mapping[str, Any] = Field(default_factory=dict)
+    cancel_params: Mapping[str, Any] = Field(default_factory=dict)
+    open_params: tuple[Mapping[str, Any], ...] = ()
+    closed_params: tuple[Mapping[str, Any], ...] = ()
+    stream_params: Mapping[str, Any] | None = None
+    fetch_order: bool = True
+    id_after_trigger: Literal["same", "new"] = "same"
+    default_trigger_price: Literal["last", "mark", "index"] = "last"
+    kinds: tuple[str, ...] = (
+        "stop",
+        "stop_limit",
+        "take_profit",
+        "take_profit_limit",
+        "trailing_amount",
+        "trailing_percent",
+    )
+
+
+class BarRule(Part):
+    """The candle stream."""
+
+    stream: bool = True
+    without_stream: Literal["rest", "trades"] = "trades"
+    closed_flag: str | None = None
+    one_timeframe_per_symbol: bool = False
+    keeps_last_candle_only: bool = False
+    starts_with_history: bool = False
+    timeframes: tuple[str, ...] = ()
+
+
+class HistoryRule(Part):
+    """Candles by REST."""
+
+    page_size: int = Field(500, ge=1)
+    max_candles_back: int | None = None
+    forming_included: bool = True
+
+
+class WebSocketRule(Part):
+    keep_alive_ms: int = Field(20_000, ge=1_000)
+    keys_per_frame: int = Field(1, ge=1)
+    keys_per_connection: int = Field(100, ge=1)
+    frame_interval_ms: int = Field(250, ge=0)
+    batch: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Pool(Part):
+    """One allowance: ``capacity`` weight per ``window_ms``; ``header`` names the answer's used-weight header."""
+
+    capacity: float = Field(gt=0)
+    window_ms: int = Field(gt=0)
+    header: str | None = None
+
+
+class RateRule(Part):
+    pools: Mapping[str, Pool] = Field(default_factory=lambda: {"requests": Pool(capacity=5, window_ms=1_000)})
+    weights: Mapping[str, Mapping[str, float]] = Field(default_factory=dict)
+
+    def weight(self, method: str) -> Mapping[str, float]:
+        """Pool -> weight of one call of a ccxt method (``create_order``, ``fetch_ohlcv`` …)."""
+        return self.weights.get(method) or self.weights.get("other") or {next(iter(self.pools)): 1}
+
+    @model_validator(mode="after")
+    def _pools_exist(self) -> RateRule:
+        for method, costs in self.weights.items():
+            for pool in costs:
+                if pool not in self.pools:
+                    raise ValueError(
+                        f"weights of {method} name the pool {pool!r}, which is not among {sorted(self.pools)}"
+                    )
+        return self
+
+
+class StreamRule(Part):
+    """Which streams exist, and what the private ones leave out."""
+
+    trades: bool = True
+    ticker: bool = True
+    orders: bool = True
+    fills: bool = True
+    balance: bool = True
+    positions: bool = False
+    partial_fills_in_orders: bool = True
+    orders_need_symbol: bool = False
+
+    def has(self, kind: StreamKind) -> bool:
+        return kind is StreamKind.BARS or bool(getattr(self, kind.value))
+
+
+class DeadMansSwitch(Part):
+    available: bool = False
+    max_timeout_ms: int | None = None
+
+
+class Profile(Part):
+    """What btccxt knows of one exchange and one market type."""
+
+    exchange: str
+    market_type: MarketType
+    name: str = ""
+    known: bool = True
+    about: str = ""
+    verified: Literal["sim", "captured", "assumed"] = "assumed"
+    testnet: Literal["sandbox", "demo", "none"] = "none"
+    quote_currency: str = "USDT"
+    settle_currency: str | None = None
+    credentials: tuple[str, ...] = ("apiKey", "secret")
+    orders: Mapping[str, OrderRule]
+    client_id: ClientIdRule = ClientIdRule()
+    statuses: StatusRule = StatusRule()
+    conditional: ConditionalRule = ConditionalRule()
+    bars: BarRule = BarRule()
+    history: HistoryRule = HistoryRule()
+    streams: StreamRule = StreamRule()
+    websocket: WebSocketRule = WebSocketRule()
+    rate: RateRule = RateRule()
+    dead_mans_switch: DeadMansSwitch = DeadMansSwitch()
+    market_slippage_pct: float = Field(5, gt=0, lt=50)
+    price_significant_digits: int | None = None
+    wire: Mapping[str, Any] = Field(default_factory=dict)
+    order_requests: tuple[str, ...] = ()
+    harmless_requests: tuple[str, ...] = ()
+    visibility_delay_ms: int = Field(1_000, ge=0)
+    query_params: Mapping[str, Any] = Field(default_factory=dict)
+    edit: Literal["native", "no"] = "no"
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_orders(cls, value: object) -> object:
+        if isinstance(value, Mapping):
+            for key in value.get("orders") or ():
+                if key not in ORDER_KEYS:
+                    raise ValueError(f"orders: unknown key {key!r}")
+        return value
+
+    def rule(self, key: OrderKind | OrderFeature | str) -> OrderRule:
+        """The rule of an order kind or feature; every key of the two enums has one."""
+        return self.orders[key.value if isinstance(key, (OrderKind, OrderFeature)) else key]

@@ -1,0 +1,129 @@
+"""What an exchange really said of an order: its status, how much of it is filled, whether it is a trigger order.
+
+ccxt's unified status loses information and its ``filled`` may be invented: with no raw figure and status ``closed``,
+``safe_order`` writes filled = amount (base/exchange.py, 4539). So the raw word and the raw figure decide, as the
+profile says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from btccxt.exchange.profile_schema import Profile
+from btccxt.model import ZERO, OrderStatus, Origin, decimal_of
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The facts of one message about one order. ``filled`` None: the message did not say."""
+
+    status: OrderStatus
+    raw_status: str | None
+    conditional: bool
+    filled: Decimal | None
+    amount: Decimal | None
+
+
+def field_of(info: Any, path: str) -> Any:
+    """Value at a path such as ``order.status`` or ``0.x``; None where there is none. Empty texts count as none."""
+    here = info
+    for key in path.split("."):
+        if isinstance(here, Mapping):
+            here = here.get(key)
+        elif isinstance(here, (list, tuple)) and key.isdigit() and int(key) < len(here):
+            here = here[int(key)]
+        else:
+            return None
+    return None if here == "" else here
+
+
+def first_of(info: Any, paths: Iterable[str]) -> Any:
+    """First value that any of the paths has."""
+    for path in paths:
+        if (value := field_of(info, path)) is not None:
+            return value
+    return None
+
+
+def judge(order: Mapping[str, Any], profile: Profile, origin: Origin, *, conditional: bool | None = None) -> Judgement:
+    """Status and filled amount of one ccxt order, from the raw answer in its ``info``.
+
+    ``conditional``: what the caller knows; None: read it from the marks that the profile lists.
+    """
+    rule, info = profile.statuses, order.get("info")
+    if conditional is None:
+        conditional = first_of(info, rule.conditional_marks) is not None
+    raw = first_of(info, rule.raw_fields)
+    word = None if raw is None else str(raw)
+    status = _status(info, word, order.get("status"), profile, origin, conditional)
+    filled = _filled(order, profile)
+    amount = number_of(first_of(info, rule.amount_fields))
+    if amount is not None:
+        amount = abs(amount)
+    if status is OrderStatus.FILLED:
+        if conditional and profile.conditional.separate_book:
+            status = OrderStatus.TRIGGERED  # the trigger fired; its child order is what fills
+        elif _ended_short(order, filled, amount):
+            status = OrderStatus.CANCELED
+    return Judgement(status, word, conditional, filled, amount)
+
+
+def _status(
+    info: Any, word: str | None, unified: Any, profile: Profile, origin: Origin, conditional: bool
+) -> OrderStatus:
+    rule = profile.statuses
+    for case in rule.cases:
+        if all(_fits(field_of(info, path), wanted) for path, wanted in case.when.items()):
+            return case.status
+    if word is not None and (known := rule.of_raw(word, conditional)) is not None:
+        return known
+    if unified is not None and (known := rule.unified.get(str(unified))) is not None:
+        return known
+    return rule.after_create if origin is Origin.CREATE and word is None and unified is None else OrderStatus.UNKNOWN
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, list):
+        return any(_fits(value, option) for option in wanted)
+    if wanted == "*":
+        return value is not None
+    if wanted is None or value is None:
+        return wanted is value
+    if isinstance(wanted, bool):
+        return str(value).lower() == str(wanted).lower()
+    if str(value) == str(wanted):
+        return True
+    number, other = number_of(value), number_of(wanted)
+    return number is not None and number == other
+
+
+def _filled(order: Mapping[str, Any], profile: Profile) -> Decimal | None:
+    rule, info = profile.statuses, order.get("info")
+    if (filled := number_of(first_of(info, rule.filled_fields))) is not None:
+        return abs(filled)
+    for whole_field, left_field in rule.filled_differences:
+        whole, left = number_of(field_of(info, whole_field)), number_of(field_of(info, left_field))
+        if whole is not None and left is not None:
+            return abs(whole) - abs(left)
+    if rule.ccxt_filled == "while_open" and order.get("status") != "closed":
+        return number_of(order.get("filled"))
+    return None
+
+
+def _ended_short(order: Mapping[str, Any], filled: Decimal | None, amount: Decimal | None) -> bool:
+    """A limit order that is 'closed' with less than it asked for was cancelled. Market orders may count in quote."""
+    return filled is not None and amount is not None and ZERO <= filled < amount and order.get("type") == "limit"
+
+
+def number_of(value: Any) -> Decimal | None:
+    """Decimal of an exchange's figure; None for nothing and for what is no number."""
+    if value is None or value == "" or isinstance(value, bool):
+        return None
+    try:
+        number = decimal_of(value)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
