@@ -1,0 +1,64 @@
+"""What a feed tells its Data, in the order in which it happened. Made in the session thread, read in the strategy's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from btccxt.bars.closing import Correction
+from btccxt.bars.seam import Hole, HoleCause
+from btccxt.model import Bar, ConnectionState, Trade
+
+__all__ = [
+    "BarsClosed",
+    "Correction",
+    "FeedEnded",
+    "FeedEvent",
+    "FeedFailed",
+    "FeedState",
+    "Hole",
+    "HoleCause",
+    "TicksArrived",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class BarsClosed:
+    """Closed bars, oldest first, each newer than any sent before."""
+
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TicksArrived:
+    """Public trades, oldest first."""
+
+    trades: tuple[Trade, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """The feed's connection changed.
+
+    CONNECTING: opening, history under way. LIVE: history is joined to the stream, every bar before this event is older
+    than the stream's. STALE, RECONNECTING: no news from the exchange. DEGRADED: bars come, by polling. STOPPED: closed.
+    """
+
+    state: ConnectionState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEnded:
+    """Nothing more will come: ``to_ms`` is reached, or the market's data ends (a recorded market)."""
+
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedFailed:
+    """Nothing more will come, and this is why."""
+
+    error: BaseException
+
+
+FeedEvent = BarsClosed | TicksArrived | FeedState | Hole | Correction | FeedEnded | FeedFailed
