@@ -141,6 +141,23 @@ class AccountLedger:
         self._prices[fill.symbol] = fill.price
         return Booking(before, after, closed, opened, pnl, commission, estimated)
 
+    def correct_fee(self, fill: Fill) -> Decimal:
+        """Book a fee that was learned after its fill; returns it in the account's currency. No position closes."""
+        if fill.fee is None:
+            return ZERO
+        market = self._markets[fill.symbol]
+        commission, _ = self._commission(fill, market, ZERO)
+        if fill.fee.currency == market.base and not market.is_contract:
+            self._add(market.base, -fill.fee.cost)
+            holding = self.track(fill.symbol)
+            self._set_amount(fill.symbol, holding.amount - fill.fee.cost, holding.price)
+        elif not self._spend(fill.fee.currency, fill.fee.cost) and fill.fee.currency not in (
+            market.quote,
+            market.settle,
+        ):
+            self.fees_elsewhere += commission
+        return commission
+
     def _commission(self, fill: Fill, market: Market, quantity: Decimal) -> tuple[Decimal, bool]:
         if fill.fee is None:
             rate = market.maker_rate if fill.maker else market.taker_rate

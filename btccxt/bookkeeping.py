@@ -14,6 +14,7 @@ from btccxt._bt import bt
 from btccxt.account import AccountLedger, Booking
 from btccxt.bt_order import CryptoBuyOrder, CryptoSellOrder
 from btccxt.model import ZERO, Fill, decimal_of
+from btccxt.orders.live_order import LiveOrder
 from btccxt.stamps import num_of_ms
 
 
@@ -109,7 +110,31 @@ class Bookkeeper:
         order.status = bt.Order.Partial if left else bt.Order.Completed
         order.addinfo(filled_amount=filled)
         if booking.commission_estimated:
-            order.addinfo(commission_estimated=True)
+            order.addinfo(commission_estimated=order.info.get("commission_estimated", ZERO) + booking.commission)
+
+    def correct(self, order: Any, fill: Fill) -> None:
+        """A fee that came after its fill takes the place of the estimate, in the order and in its open trade."""
+        actual = self.ledger.correct_fee(fill)
+        estimate = min(order.info.get("commission_estimated", ZERO), actual)
+        self.show(fill.symbol)
+        more = float(actual - estimate)
+        order.executed.comm += more
+        order.addinfo(commission_estimated=order.info.get("commission_estimated", ZERO) - estimate)
+        owner = order.owner
+        trades = owner._trades[order.data._compensate or order.data][order.tradeid] if owner is not None else ()
+        if trades:
+            trades[-1].commission += more
+            trades[-1].pnlcomm -= more
+
+    def resume(self, order: Any, live: LiveOrder) -> None:
+        """Show on a restored order what a former run already booked; the ledger's start contains it."""
+        filled, sign = live.filled, live.request.side.sign
+        if filled and live.average is not None:
+            order.executed.size = float(filled) * sign
+            order.executed.price = float(live.average)
+            order.executed.remsize = float(max(live.amount - filled, ZERO)) * sign
+            order.status = bt.Order.Partial
+            order.addinfo(filled_amount=filled)
 
     def _trade_bits(self, key: tuple[Any, str], booking: Booking) -> tuple[float, float]:
         as_float, exact = self._trade_sizes.get(key, (0.0, ZERO))

@@ -27,7 +27,7 @@ from btccxt.commission import CryptoCommInfo
 from btccxt.errors import BtccxtError, ConfigError, Refused
 from btccxt.model import ZERO, Balances, Market, OrderKind, OrderRequest, Position, Side, TimeInForce, decimal_of
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
-from btccxt.orders.tracker import OrderEvent
+from btccxt.orders.tracker import OrderEvent, RestoredState
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,6 @@ class AccountSnapshot:
     positions: tuple[Position, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RestoredOrders:
-    """Orders that a former run left open, and what happened to them meanwhile."""
-
-    events: tuple[OrderEvent, ...]
-
-
 class BrokerBackend(Protocol):
     """What the broker needs of its store. All of it answers from memory."""
 
@@ -52,13 +45,14 @@ class BrokerBackend(Protocol):
     markets: Mapping[str, Market]
 
     def now_ms(self) -> int: ...
-    def next_client_order_id(self, symbol: str) -> str: ...
+    def next_client_order_id(self) -> str: ...
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]: ...
     def native_expiry(self, symbol: str) -> bool: ...
     def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None: ...
     def cancel_order(self, client_order_id: str) -> None: ...
     def account_snapshot(self) -> AccountSnapshot: ...
-    def restored_orders(self) -> RestoredOrders: ...
+    def restored_orders(self) -> RestoredState: ...
+    def order_told(self, client_order_id: str) -> None: ...
     def leverage(self, symbol: str) -> float: ...
     def attach_broker(self, broker: Any) -> None: ...
     def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None: ...
@@ -101,9 +95,11 @@ class CCXTBroker(bt.BrokerBase):
         self.startingcash = self.startingvalue = 0.0
         self.cerebro: Any = None
         self._books: Bookkeeper | None = None
-        self._open: dict[str, Any] = {}  # client order id -> backtrader order
+        self._known: dict[str, Any] = {}  # client order id -> backtrader order, ended ones too: late fills count
+        self._open: dict[str, Any] = {}  # those of them that may still fill
         self._requests: dict[int, OrderRequest] = {}  # ref -> intent of every order that is not final
         self._expiries: dict[int, int] = {}  # ref -> ms, for orders whose validity is kept here
+        self._told: deque[str] = deque()
         self._drift: tuple[Drift, ...] = ()
         self._fills_at_drift = 0
 
@@ -245,7 +241,7 @@ class CCXTBroker(bt.BrokerBase):
         try:
             keywords = Keywords.take_from(kwargs)
             order.addinfo(**kwargs)
-            request = request_of(order, market, keywords, self.store.next_client_order_id(symbol), self.store.now_ms())
+            request = request_of(order, market, keywords, self.store.next_client_order_id(), self.store.now_ms())
             self._refuse_ties(order)
             request = self._keep_expiry_here(order, request)
             reasons = self.store.order_refusals(request)
@@ -263,7 +259,7 @@ class CCXTBroker(bt.BrokerBase):
             self.notify(order)
             return order
         order.addinfo(client_order_id=request.client_order_id)
-        self._open[request.client_order_id] = order
+        self._known[request.client_order_id] = self._open[request.client_order_id] = order
         self._requests[order.ref] = request
         context = {"ref": str(order.ref), "tradeid": str(order.tradeid), "data": order.data._name}
         self.store.submit_order(request, context)
@@ -347,6 +343,8 @@ class CCXTBroker(bt.BrokerBase):
 
     def next(self) -> None:
         """Apply everything that arrived. Called by cerebro in every loop, bar or not."""
+        while self._told:  # notified in an earlier loop, so the strategy has heard of these ends
+            self.store.order_told(self._told.popleft())
         while self.arrivals:
             event = self.arrivals.popleft()
             if isinstance(event, OrderEvent):
@@ -364,13 +362,16 @@ class CCXTBroker(bt.BrokerBase):
         self.notifs.append(order.clone())
 
     def get_notification(self) -> Any:
-        return self.notifs.popleft() if self.notifs else None
+        if not self.notifs:
+            return None
+        order = self.notifs.popleft()
+        if order is not None and not order.alive() and "client_order_id" in order.info:
+            self._told.append(order.info["client_order_id"])
+        return order
 
     def _apply(self, event: OrderEvent) -> None:
         live = event.order
-        order = self._open.get(live.request.client_order_id)
-        if order is None:
-            order = self._adopt(live)
+        order = self._known.get(live.request.client_order_id) or self._adopt(live)
         self._copy_info(order, live)
         if order.status == bt.Order.Submitted and (live.state in _ON_EXCHANGE or event.fills):
             order.accept(self)
@@ -378,6 +379,8 @@ class CCXTBroker(bt.BrokerBase):
         for fill in event.fills:
             self._books.execute(order, fill, live.request.amount)
             self.notify(order)
+        for correction in event.corrections:
+            self._books.correct(order, correction)
         final = _FINAL_STATUS.get(live.state)
         if final is not None:
             self._finish(order, live, final, notified=bool(event.fills) and order.status == final)
@@ -425,9 +428,18 @@ class CCXTBroker(bt.BrokerBase):
 
     # -------------------------------------------------------------- what was there before
 
-    def _restore(self, restored: RestoredOrders) -> None:
-        for event in restored.events:
-            self.arrivals.append(event)
+    def _restore(self, restored: RestoredState) -> None:
+        """Orders of a former run. The account's start already contains their fills, so nothing is booked."""
+        for live in (*restored.open_orders, *(event.order for event in restored.changes)):
+            order = self._adopt(live)
+            order.accept(self)
+            self.books.resume(order, live)
+            self._copy_info(order, live)
+            final = _FINAL_STATUS.get(live.state)
+            if final is None:
+                self.notify(order)
+            else:
+                self._finish(order, live, final, notified=False)
 
     def _adopt(self, live: LiveOrder) -> Any:
         """A backtrader order for one that a former run, or somebody else, placed."""
@@ -455,7 +467,7 @@ class CCXTBroker(bt.BrokerBase):
         order.submit(self)
         order.addinfo(client_order_id=request.client_order_id, restored=True)
         self.orders.append(order)
-        self._open[request.client_order_id] = order
+        self._known[request.client_order_id] = self._open[request.client_order_id] = order
         self._requests[order.ref] = request
         return order
 

@@ -1,0 +1,38 @@
+"""The command line: ``btccxt --help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from btccxt.errors import BtccxtError
+
+app = typer.Typer(
+    help="Connect backtrader to any exchange that ccxt knows.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+
+@app.command()
+def demo(
+    bars: Annotated[int, typer.Option(help="live bars before it ends", min=5)] = 90,
+    speed: Annotated[float, typer.Option(help="exchange seconds per second", min=1.0, max=600.0)] = 120.0,
+    seed: Annotated[int, typer.Option(help="another seed, another market")] = 7,
+    output: Annotated[Path, typer.Option(help="folder of the picture")] = Path("demo-output"),
+) -> None:
+    """A moving-average strategy on the embedded exchange, about a minute; no network, no keys."""
+    from btccxt.demo import run_demo
+
+    if not run_demo(live_bars=bars, speed=speed, seed=seed, output=output):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Run the command line; a known error is one line on stderr and exit code 1."""
+    try:
+        app()
+    except BtccxtError as error:
+        Console(stderr=True).print(f"[red]error:[/] {error}", highlight=False)
+        raise SystemExit(1) from None
