@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from btccxt.model import ZERO, Balances, Fill, Market, MarketType, Position
+from btccxt.model import ZERO, Balances, Fee, Fill, Market, MarketType, Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +128,7 @@ class AccountLedger:
                 self._add(market.base, -fill.fee.cost)
                 change -= fill.fee.cost
             else:
-                counted = self._spend(fill.fee.currency, fill.fee.cost)
-                if not counted and fill.fee.currency not in (market.quote, market.settle):
-                    self.fees_elsewhere += commission
+                self._pay_fee(fill.fee, market, commission)
         after, closed, opened = _move(before, change, fill.price)
         pnl = ZERO
         if closed and before.price is not None:
@@ -151,11 +149,8 @@ class AccountLedger:
             self._add(market.base, -fill.fee.cost)
             holding = self.track(fill.symbol)
             self._set_amount(fill.symbol, holding.amount - fill.fee.cost, holding.price)
-        elif not self._spend(fill.fee.currency, fill.fee.cost) and fill.fee.currency not in (
-            market.quote,
-            market.settle,
-        ):
-            self.fees_elsewhere += commission
+        else:
+            self._pay_fee(fill.fee, market, commission)
         return commission
 
     def _commission(self, fill: Fill, market: Market, quantity: Decimal) -> tuple[Decimal, bool]:
@@ -237,6 +232,11 @@ class AccountLedger:
             holding = self._holdings[owner]
             self._set_amount(owner, holding.amount - amount, holding.price)
         return owner is not None or currency == self.currency
+
+    def _pay_fee(self, fee: Fee, market: Market, commission: Decimal) -> None:
+        counted = self._spend(fee.currency, fee.cost)
+        if not counted and fee.currency not in (market.quote, market.settle):
+            self.fees_elsewhere += commission
 
     def _held_by_others(self, base: str, symbol: str) -> Decimal:
         return sum(

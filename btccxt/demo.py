@@ -25,7 +25,7 @@ HISTORY_BARS = 120
 
 
 class MovingAverageDemo(bt.Strategy):
-    """Buys with a limit order when the fast average crosses above the slow one, sells at market when it crosses back."""
+    """Buys with a limit order when the fast average crosses above the slow one, sells at market on the way back."""
 
     params = (("fast", 7), ("slow", 18), ("share", 0.6), ("live_bars", 90), ("patience_bars", 4), ("say", None))
 
@@ -174,10 +174,11 @@ def run_demo(
 def _print_result(console: Console, recorder: RunRecorder, currency: str) -> None:
     first, last = recorder.bars[0], recorder.bars[-1]
     change = last.value - first.value
+    live = sum(bar.live for bar in recorder.bars)
     console.print(
         f"equity {first.value:,.2f} -> {last.value:,.2f} {currency} ({change:+,.2f}, {change / first.value:+.2%})   "
         f"market {last.close / first.close - 1:+.2%}   "
-        f"{sum(bar.live for bar in recorder.bars)} live bars after {sum(not bar.live for bar in recorder.bars)} of history"
+        f"{live} live bars after {len(recorder.bars) - live} of history"
     )
 
 
