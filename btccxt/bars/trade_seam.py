@@ -1,0 +1,86 @@
+"""Where the history of trades meets the live stream (pure; one instance per symbol).
+
+Trades have ids, not a grid: a gap is closed when the exchange's answer begins with the last trade that was passed on.
+What arrives live during a repair is held, then released behind the answer, each trade once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from btccxt.bars.aggregate import RecentIds
+from btccxt.bars.seam import Hole, HoleCause
+from btccxt.model import Trade
+
+TradeEvent = Trade | Hole
+
+
+class TradeSeam:
+    """Joins pages of trades with live trades.
+
+    ``start_ms``: everything since then; ``last``: continue after that trade (restart); neither: from the first live
+    trade on. Ids of REST and stream must be of one kind (Binance: aggregate ids and trade ids are not).
+    """
+
+    def __init__(self, *, start_ms: int | None = None, last: Trade | None = None, remember_ids: int = 20_000) -> None:
+        self._seen = RecentIds(remember_ids)
+        self._last = last
+        if last is not None:
+            self._seen.add(last.trade_id)
+        self._start_ms = start_ms
+        self._held: list[Trade] = []
+        self._joining = False  # an answer has to show the last released trade, or trades were lost
+        self.repairing = start_ms is not None or last is not None
+        """Whether live trades are being held until ``on_repaired``."""
+
+    @property
+    def ask_from_ms(self) -> int | None:
+        """Since when to ask the exchange; None while no trade was seen and none is asked for."""
+        return self._last.time_ms if self._last is not None else self._start_ms
+
+    @property
+    def has_joined_live(self) -> bool:
+        """Whether a held live trade has also come by REST: then nothing can be missing between them."""
+        return any(trade.trade_id in self._seen for trade in self._held)
+
+    def on_live(self, trade: Trade) -> Sequence[Trade]:
+        """A trade from the stream."""
+        if self.repairing:
+            self._held.append(trade)
+            return ()
+        if not self._seen.add(trade.trade_id):
+            return ()
+        self._last = trade
+        return (trade,)
+
+    def on_disconnected(self) -> None:
+        """Trades may be missing from here on: hold what comes until the repair is done."""
+        if self.ask_from_ms is not None:
+            self.repairing = True
+
+    def begin_download(self) -> None:
+        """The next page begins at ``ask_from_ms``."""
+        self._joining = self._last is not None
+
+    def on_page(self, trades: Sequence[Trade]) -> list[TradeEvent]:
+        """An answer of the exchange, oldest first; pages of one download come in order."""
+        events: list[TradeEvent] = []
+        last = self._last
+        if self._joining and last is not None and trades:
+            if any(trade.trade_id == last.trade_id for trade in trades):
+                self._joining = False
+            elif trades[-1].time_ms > last.time_ms:
+                newer = next(trade for trade in trades if trade.time_ms > last.time_ms)
+                events.append(Hole(last.time_ms, newer.time_ms, HoleCause.LOST))
+                self._joining = False
+        for trade in trades:
+            if self._seen.add(trade.trade_id):
+                events.append(trade)
+                self._last = trade
+        return events
+
+    def on_repaired(self) -> list[Trade]:
+        """The download has reached the live stream: release what was held."""
+        self.repairing = False
+        held, self._held = self._held, []
+        return [trade for live in held for trade in self.on_live(live)]

@@ -1,0 +1,334 @@
+"""One bar feed: a candle (or trade) stream, history and repair joined into closed bars, each once, in order.
+
+The shell around ``bars/closing.py``, ``bars/aggregate.py`` and ``bars/seam.py``. It lives in the session's loop: the
+stream supervisor calls ``on_up``, ``on_event`` and ``on_down``; ``run()`` asks the exchange for whatever is missing.
+While the stream is down every bar is missing just after it closed, so that REST serves with the same guarantees.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, Protocol
+
+from btccxt.bars.aggregate import LateTrade, TradeBars
+from btccxt.bars.closing import BarCloser, Correction
+from btccxt.bars.history import CallPolicy, direct, download_pages, trade_bar_pages
+from btccxt.bars.seam import Gap, Hole, HoleCause, Page, Seam
+from btccxt.errors import ConfigError, ExchangeUnavailable, RateLimited, Retryable
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.model import Bar, BarUpdate, StreamEvent, StreamKey, StreamKind, Trade
+from btccxt.timeframe import parse_timeframe
+
+__all__ = [
+    "BarFeed",
+    "BarsClosed",
+    "Correction",
+    "FeedEvent",
+    "FeedState",
+    "Hole",
+    "HoleCause",
+    "LateTrade",
+    "MarketClock",
+    "StreamConsumer",
+    "TradesArrived",
+]
+
+State = Literal["backfill", "live", "repairing", "degraded"]
+_LONGEST_SLEEP_S = 30.0  # so that a re-measured clock is noticed
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
+
+
+class MarketClock(Protocol):
+    """The exchange's clock (``resilience.clock.ExchangeClock``)."""
+
+    def now_ms(self) -> int: ...
+    def wall_s(self, exchange_ms: float) -> float: ...
+
+
+class StreamConsumer(Protocol):
+    """What the stream supervisor calls, in the session's loop. None of these blocks."""
+
+    def on_event(self, key: StreamKey, event: StreamEvent) -> None: ...
+    def on_up(self, key: StreamKey) -> None: ...
+    def on_down(self, key: StreamKey, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class BarsClosed:
+    """Closed bars, oldest first: one from the stream, up to a page of them from history."""
+
+    bars: tuple[Bar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TradesArrived:
+    """Public trades, oldest first."""
+
+    trades: tuple[Trade, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedState:
+    """How the feed is served: ``backfill`` (history is coming), ``live`` (stream, nothing missing), ``repairing``
+    (stream, something is missing), ``degraded`` (no stream: REST serves)."""
+
+    state: State
+    reason: str
+
+
+FeedEvent = BarsClosed | TradesArrived | Hole | Correction | LateTrade | FeedState
+Sink = Callable[[FeedEvent], None]
+
+
+async def pause(wake: asyncio.Event, seconds: float) -> None:
+    """Sleep, unless woken."""
+    try:
+        await asyncio.wait_for(wake.wait(), seconds)
+    except asyncio.TimeoutError:
+        return
+
+
+async def back_off(error: Retryable, failures: int, wake: asyncio.Event) -> None:
+    """Wait after a failed read: what the exchange asked for, or longer and longer until woken by a reconnect."""
+    asked_s = error.retry_after_s if isinstance(error, RateLimited | ExchangeUnavailable) else None
+    if asked_s is not None:
+        await asyncio.sleep(asked_s)
+    else:
+        longest_s = min(_FIRST_RETRY_S * 2.0 ** min(failures - 1, 16), _LONGEST_RETRY_S)
+        await pause(wake, longest_s * random.uniform(0.5, 1.0))
+
+
+class BarFeed:
+    """Closed bars of one symbol and timeframe, from ``start_ms`` on (None: from the bar that is forming now), or after
+    ``last_open_ms`` (restart).
+
+    ``sink`` is called synchronously in the session's loop. ``bars='trades'`` builds live bars from the trade stream;
+    ``history='trades'`` builds the past from trades too, for timeframes without candles. ``call`` runs every REST read
+    (limiter, retries). ``release_by_clock``: believe the last frame when the clock passes a bar's close plus
+    ``grace_ms``; by default the exchange is asked, since a silent stream looks the same as a quiet market.
+    ``sends_empty_bars``: from the profile; False where a bar without trades does not exist.
+    """
+
+    def __init__(
+        self,
+        exchange: ExchangeAPI,
+        clock: MarketClock,
+        key: StreamKey,
+        *,
+        sink: Sink,
+        start_ms: int | None = None,
+        last_open_ms: int | None = None,
+        page_limit: int = 500,
+        grace_ms: int = 2_000,
+        confirmations: int = 3,
+        retry_ms: int = 1_000,
+        sends_empty_bars: bool = True,
+        release_by_clock: bool = False,
+        bars: Literal["candles", "trades"] = "candles",
+        history: Literal["candles", "trades"] = "candles",
+        parallel: int = 4,
+        call: CallPolicy = direct,
+    ) -> None:
+        if key.kind is not StreamKind.BARS or key.symbol is None or key.timeframe is None:
+            raise ConfigError(f"a bar feed needs a bars key with symbol and timeframe, not {key}")
+        self.key = key
+        self.stream_key = StreamKey(StreamKind.TRADES, key.symbol) if bars == "trades" else key
+        """The stream to subscribe for this feed."""
+        self._clock = clock
+        self._sink = sink
+        self._grace_ms = grace_ms
+        self._release_by_clock = release_by_clock
+        self._sends_empty_bars = sends_empty_bars
+        self._timeframe = parse_timeframe(key.timeframe)
+        if start_ms is None and last_open_ms is None:
+            start_ms = self._timeframe.floor(clock.now_ms())
+        self._seam = Seam(
+            self._timeframe,
+            start_ms=start_ms if last_open_ms is None else None,
+            last_open_ms=last_open_ms,
+            grace_ms=grace_ms,
+            confirmations=confirmations,
+            retry_ms=retry_ms,
+            sends_empty_bars=sends_empty_bars,
+        )
+        self._closer = BarCloser(self._timeframe, grace_ms)
+        self._builder = TradeBars(self._timeframe) if bars == "trades" else None
+        source = partial(
+            trade_bar_pages if history == "trades" else partial(download_pages, parallel=parallel),
+            exchange,
+            key.symbol,
+            key.timeframe,
+            page_limit=page_limit,
+            now_ms=clock.now_ms,
+            settle_ms=grace_ms,
+            call=call,
+        )
+        self._pages: Callable[[int, int], AsyncGenerator[Page, None]] = source
+        self._forget_forming(clock.now_ms())
+        self._connected = False
+        self._down_reason = ""
+        self._troubled = False  # something is missing that did not come at the first asking
+        self._failures = 0
+        self._wake = asyncio.Event()
+        self._state: FeedState | None = None
+
+    @property
+    def state(self) -> FeedState | None:
+        """The last state announced."""
+        return self._state
+
+    @property
+    def last_open_ms(self) -> int | None:
+        """Open of the last bar passed on: where a restart continues."""
+        return self._seam.last_open_ms
+
+    # -------------------------------------------------------------- the stream supervisor calls these
+
+    def on_event(self, key: StreamKey, event: StreamEvent) -> None:
+        """One frame of the stream. Never blocks; a forming frame costs almost nothing."""
+        if event.__class__ is BarUpdate:
+            self._on_frame(event)
+        elif event.__class__ is Trade and self._builder is not None:
+            self._on_built(self._builder.on_trade(event))
+
+    def on_up(self, key: StreamKey) -> None:
+        """The subscription is active, again or for the first time."""
+        now_ms = self._clock.now_ms()
+        self._connected = True
+        self._troubled = self._state is not None and self._state.state != "backfill"
+        self._forget_forming(now_ms)
+        self._seam.on_reconnected(now_ms)
+        self._wake.set()
+
+    def on_down(self, key: StreamKey, reason: str) -> None:
+        """The stream does not serve: until ``on_up`` every bar is asked for after it closed."""
+        self._connected = False
+        self._down_reason = reason
+        self._forget_forming(self._clock.now_ms())
+        self._seam.on_disconnected()
+        self._announce("degraded", reason)
+        self._wake.set()
+
+    def _forget_forming(self, now_ms: int) -> None:
+        self._closer.reset()
+        if self._builder is not None:
+            self._builder.restart(self._timeframe.next_open(self._timeframe.floor(now_ms)))
+
+    def _on_frame(self, update: BarUpdate) -> None:
+        closer = self._closer
+        newest_ms = closer.newest_open_ms
+        events = closer.on_update(update)
+        if closer.newest_open_ms != newest_ms and not self._sends_empty_bars:
+            self._seam.expect(closer.newest_open_ms)
+            self._wake.set()
+        if events:
+            self._on_built(events)
+
+    def _on_built(self, events: Iterable[Bar | Correction | LateTrade]) -> None:
+        """Closed bars from the stream."""
+        for event in events:
+            if isinstance(event, Bar):
+                self._emit(self._seam.on_live(event))
+                if self._seam.held or self._troubled:
+                    self._wake.set()
+            else:
+                self._sink(event)
+
+    # -------------------------------------------------------------- the task
+
+    async def run(self) -> None:
+        """Backfill, then repair whatever is missing, until cancelled. Raises what repeating cannot help (Fatal)."""
+        if self._state is None:
+            self._announce("backfill", f"history of {self.key}")
+        while True:
+            self._wake.clear()
+            now_ms = self._clock.now_ms()
+            if self._release_by_clock:
+                self._close_by_clock(now_ms)
+            gap = self._seam.gap(now_ms)
+            if gap is not None:
+                await self._repair(gap)
+                continue
+            self._judge(now_ms)
+            await self._sleep_until(self._next_deadline_ms(), now_ms)
+
+    def _close_by_clock(self, now_ms: int) -> None:
+        if self._builder is not None:
+            bar = self._builder.due(now_ms, self._grace_ms)
+            self._on_built([bar] if bar is not None else [])
+        else:
+            self._on_built(self._closer.due(now_ms))
+
+    def _next_deadline_ms(self) -> int | None:
+        deadlines = [self._seam.deadline_ms]
+        if self._release_by_clock:
+            deadlines.append(self._closer.deadline_ms)
+            if self._builder is not None and self._builder.forming_close_ms is not None:
+                deadlines.append(self._builder.forming_close_ms + self._grace_ms)
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    async def _sleep_until(self, deadline_ms: int | None, now_ms: int) -> None:
+        seconds = _LONGEST_SLEEP_S if deadline_ms is None else self._clock.wall_s(deadline_ms - now_ms)
+        await self._pause(min(max(seconds, 0.001), _LONGEST_SLEEP_S))
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except asyncio.TimeoutError:
+            return
+
+    async def _repair(self, gap: Gap) -> None:
+        if self._troubled and self._connected:
+            self._announce("repairing", f"asking for bars since {gap.from_ms}")
+        # One bar more than is missing: it shows whether the exchange changed what it gave us last.
+        last_ms = self._seam.last_open_ms
+        try:
+            async with aclosing(self._pages(gap.from_ms if last_ms is None else last_ms, gap.to_ms)) as pages:
+                async for page in pages:
+                    self._emit(self._seam.on_page(page, self._clock.now_ms()))
+            self._failures = 0
+        except Retryable as error:
+            self._failures += 1
+            self._troubled = True
+            if self._connected:
+                self._announce("repairing", f"{type(error).__name__}: {error}")
+            self._wake.clear()
+            await back_off(error, self._failures, self._wake)
+
+    def _judge(self, now_ms: int) -> None:
+        """Nothing to ask for at this moment: either all is here, or the exchange was asked and is given time."""
+        missing = self._seam.missing(now_ms)
+        if missing is not None:
+            self._troubled = True
+            if self._connected:
+                self._announce("repairing", f"the exchange has no bar for {missing.from_ms} yet")
+            return
+        self._troubled = False
+        if self._connected:
+            self._announce("live", "")
+        elif self._down_reason:
+            self._announce("degraded", self._down_reason)
+
+    def _announce(self, state: State, reason: str) -> None:
+        if self._state is None or self._state.state != state:
+            self._state = FeedState(state, reason)
+            self._sink(self._state)
+
+    def _emit(self, events: list[Bar | Hole | Correction]) -> None:
+        """Runs of bars go out together, so that a page costs one call."""
+        run: list[Bar] = []
+        for event in events:
+            if isinstance(event, Bar):
+                run.append(event)
+                continue
+            if run:
+                self._sink(BarsClosed(tuple(run)))
+                run = []
+            self._sink(event)
+        if run:
+            self._sink(BarsClosed(tuple(run)))

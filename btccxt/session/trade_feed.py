@@ -1,0 +1,162 @@
+"""One feed of public trades (ticks): stream, history and repair joined, each trade once, in order.
+
+Lives in the session's loop beside ``feed.py``, with the same callbacks and the same events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import aclosing
+
+from btccxt.bars.history import CallPolicy, direct, download_trades
+from btccxt.bars.seam import Hole
+from btccxt.bars.trade_seam import TradeSeam
+from btccxt.errors import ConfigError, Retryable
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.model import StreamEvent, StreamKey, StreamKind, Trade
+from btccxt.session.feed import FeedState, MarketClock, Sink, State, TradesArrived, back_off, pause
+
+_IDLE_S = 30.0
+
+
+class TradeFeed:
+    """Every public trade of one symbol since ``start_ms`` (None: from the first live one on), or after ``last``.
+
+    A repair ends when the answer has met a trade of the stream, or when the exchange was asked ``grace_ms`` after the
+    subscription (its REST lags) without finding more. Where the exchange's history is too short to reach back to the
+    last trade, a ``Hole`` with cause LOST says between which times trades are missing. Without a stream the exchange is
+    polled every ``poll_ms``.
+    """
+
+    def __init__(
+        self,
+        exchange: ExchangeAPI,
+        clock: MarketClock,
+        key: StreamKey,
+        *,
+        sink: Sink,
+        start_ms: int | None = None,
+        last: Trade | None = None,
+        page_limit: int = 1_000,
+        grace_ms: int = 2_000,
+        poll_ms: int = 1_000,
+        call: CallPolicy = direct,
+    ) -> None:
+        if key.kind is not StreamKind.TRADES or key.symbol is None:
+            raise ConfigError(f"a trade feed needs a trades key with a symbol, not {key}")
+        self.key = self.stream_key = key
+        self._exchange = exchange
+        self._symbol = key.symbol
+        self._clock = clock
+        self._sink = sink
+        self._page_limit = page_limit
+        self._grace_ms = grace_ms
+        self._poll_ms = poll_ms
+        self._call = call
+        self._seam = TradeSeam(start_ms=start_ms, last=last)
+        self._connected = False
+        self._up_ms = 0
+        self._down_reason = ""
+        self._failures = 0
+        self._wake = asyncio.Event()
+        self._state: FeedState | None = None
+
+    @property
+    def state(self) -> FeedState | None:
+        """The last state announced."""
+        return self._state
+
+    # -------------------------------------------------------------- the stream supervisor calls these
+
+    def on_event(self, key: StreamKey, event: StreamEvent) -> None:
+        """One frame of the stream. Never blocks."""
+        if event.__class__ is Trade:
+            self._emit(self._seam.on_live(event))
+
+    def on_up(self, key: StreamKey) -> None:
+        """The subscription is active, again or for the first time: what was missed is asked for."""
+        self._seam.on_disconnected()
+        self._connected = True
+        self._up_ms = self._clock.now_ms()
+        self._wake.set()
+
+    def on_down(self, key: StreamKey, reason: str) -> None:
+        """The stream does not serve: until ``on_up`` the exchange is polled."""
+        self._connected = False
+        self._down_reason = reason
+        self._seam.on_disconnected()
+        self._announce("degraded", reason)
+        self._wake.set()
+
+    # -------------------------------------------------------------- the task
+
+    async def run(self) -> None:
+        """Backfill, then repair or poll, until cancelled. Raises what repeating cannot help (Fatal)."""
+        if self._state is None:
+            self._announce("backfill", f"history of {self.key}")
+        while True:
+            self._wake.clear()
+            if self._connected and not self._seam.repairing:
+                self._announce("live", "")
+                await pause(self._wake, _IDLE_S)
+                continue
+            if self._connected and self._state is not None and self._state.state == "degraded":
+                self._announce("repairing", f"asking for trades since {self._seam.ask_from_ms}")
+            try:
+                await self._repair()
+                self._failures = 0
+            except Retryable as error:
+                self._failures += 1
+                if self._connected:
+                    self._announce("repairing", f"{type(error).__name__}: {error}")
+                await back_off(error, self._failures, self._wake)
+
+    async def _repair(self) -> None:
+        """Ask once for everything since the last trade; end the repair if nothing can be missing any more."""
+        asked_ms = self._clock.now_ms()
+        up_ms, since_ms = self._up_ms, self._seam.ask_from_ms
+        if since_ms is None:
+            # Polling from nothing: begin now, as the stream would.
+            self._seam = TradeSeam(start_ms=asked_ms)
+            return
+        self._seam.begin_download()
+        batches = download_trades(
+            self._exchange,
+            self._symbol,
+            since_ms,
+            asked_ms + 1,
+            page_limit=self._page_limit,
+            call=self._call,
+        )
+        async with aclosing(batches):
+            async for batch in batches:
+                self._emit(self._seam.on_page(batch))
+        if self._connected and self._up_ms == up_ms:
+            complete_ms = up_ms + self._grace_ms
+            if self._seam.has_joined_live or asked_ms >= complete_ms:
+                self._emit(self._seam.on_repaired())
+            else:
+                await pause(self._wake, self._clock.wall_s(min(complete_ms - asked_ms, self._poll_ms)))
+        elif not self._connected:
+            await pause(self._wake, self._clock.wall_s(self._poll_ms))
+            if not self._connected and self._down_reason:
+                self._announce("degraded", self._down_reason)
+
+    def _announce(self, state: State, reason: str) -> None:
+        if self._state is None or self._state.state != state:
+            self._state = FeedState(state, reason)
+            self._sink(self._state)
+
+    def _emit(self, events: Iterable[Trade | Hole]) -> None:
+        run: list[Trade] = []
+        for event in events:
+            if isinstance(event, Trade):
+                run.append(event)
+                continue
+            if run:
+                self._sink(TradesArrived(tuple(run)))
+                run = []
+            self._sink(event)
+        if run:
+            self._sink(TradesArrived(tuple(run)))
