@@ -54,7 +54,9 @@ __all__ = ["LifecycleState", "LiveOrder", "apply"]
 
 
 def apply(order: LiveOrder, event: LifecycleEvent, now_ms: int) -> tuple[LiveOrder, tuple[Effect, ...]]:
-    """Add one piece of evidence. Applying the same event again changes nothing and asks for nothing new."""
+    """Add one piece of evidence. Evidence that says nothing
+    new returns the very same object, so that callers can test with ``is``."""
+    before = order
     if isinstance(event, Fill):
         order, effects = _apply_fill(order, event)
     elif isinstance(event, OrderUpdate):
@@ -62,13 +64,15 @@ def apply(order: LiveOrder, event: LifecycleEvent, now_ms: int) -> tuple[LiveOrd
     else:
         order, effects = _apply_own(order, event, now_ms)
     state = _state(order)
-    if state is not order.state or now_ms > order.updated_ms:
-        order = replace(order, state=state, updated_ms=max(order.updated_ms, now_ms))
+    if state is not order.state:
+        order = replace(order, state=state)
     if order.has_exact_amount and order.filled > order.amount and not order.overfilled:
         order = replace(order, overfilled=True)
         text = f"order {order.client_order_id} ({order.symbol}) filled {order.filled}, asked for {order.amount}"
         effects = (*effects, Alarm(AlarmKind.OVERFILL, text, order.client_order_id))
-    return order, effects
+    if order == before:
+        return before, effects
+    return replace(order, updated_ms=max(before.updated_ms, now_ms)), effects
 
 
 def _state(order: LiveOrder) -> LifecycleState:

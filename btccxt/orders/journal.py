@@ -1,0 +1,337 @@
+"""The order journal: an intent is on disk, synced, before it is sent.
+
+SQLite in WAL mode. One thread writes; what arrives while it syncs goes into the next transaction together (group
+commit). A transaction with a ticket in it is synced to the disk (``synchronous=FULL``); one with only updates and fills
+is left to the operating system (they survive a killed process, and after a power cut the exchange still has them).
+
+One process writes a journal at a time; any number may read it meanwhile (``journal_reader.py``).
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from btccxt.errors import JournalError
+from btccxt.orders import journal_schema as schema
+from btccxt.orders.events import LifecycleEvent
+from btccxt.orders.file_lock import FileLock
+from btccxt.orders.journal_codec import encode, encode_context
+from btccxt.orders.journal_file import (
+    account_fingerprint,
+    check_existing,
+    connect,
+    default_journal_path,
+    take_lock,
+    trouble_with,
+)
+from btccxt.orders.journal_rows import StoredOrder, evidence_rows, load
+from btccxt.orders.live_order import LifecycleState, LiveOrder
+
+__all__ = ["Journal", "StoredOrder", "account_fingerprint", "default_journal_path"]
+
+Answer = TypeVar("Answer")
+MEMORY = ":memory:"
+_KNOWN_UNTIL = "fills_known_until_ms "
+_MAX_BATCH = 2_000
+_MAX_BACKLOG = 100_000
+
+
+@dataclass(slots=True)
+class _Write:
+    statements: list[tuple[str, tuple[Any, ...]]]
+    done: Future[None] | None = None  # given: to be synced before it is resolved
+
+
+@dataclass(slots=True)
+class _Read:
+    query: Callable[[sqlite3.Connection], Any]
+    done: Future[Any]
+
+
+class Journal:
+    """Open with ``Journal.open``. All methods may be called from any thread; none waits for the disk but ``close``."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: str,
+        lock: FileLock | None,
+        on_trouble: Callable[[JournalError], None] | None,
+    ) -> None:
+        meta = dict(connection.execute("SELECT key, value FROM meta"))
+        self.path = path
+        self.exchange: str = meta["exchange"]
+        self.mode: str = meta["mode"]
+        self.account: str = meta["account"]
+        self.tag = int(meta["tag"])
+        self.next_sequence = int(meta["next_sequence"])
+        """Of the next client order id, as it was when the journal was opened."""
+        self._connection = connection
+        self._lock = lock
+        self._on_trouble = on_trouble
+        self._queue: queue.SimpleQueue[_Write | _Read | None] = queue.SimpleQueue()
+        self._backlog: list[_Write] = []
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="btccxt-journal", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        exchange: str,
+        mode: str,
+        account: str,
+        on_trouble: Callable[[JournalError], None] | None = None,
+    ) -> Journal:
+        """Open or create the journal of one account, for writing.
+
+        ``path`` may be ``':memory:'``. ``on_trouble`` is called in the journal's thread when writing fails later on.
+        Raises JournalError, with what to do and without changing anything, if the file belongs to another account or
+        exchange, is in use by another process, damaged, newer than this program, read-only, or the disk is full.
+        """
+        text = str(path)
+        lock = None
+        if text != MEMORY:
+            file = Path(path).expanduser().absolute()
+            text = str(file)
+            lock = take_lock(file)
+        connection = None
+        try:
+            if lock is not None and os.path.exists(text):
+                check_existing(text, exchange, mode, account)
+            connection = connect(text, exchange, mode, account)
+            return cls(connection, text, lock, on_trouble)
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if lock is not None:
+                lock.release()
+            if isinstance(error, sqlite3.Error | OSError):
+                raise trouble_with(text, error) from error
+            raise
+
+    # -------------------------------------------------------------- writing
+
+    def ticket(self, order: LiveOrder, next_sequence: int | None = None) -> Future[None]:
+        """Put an intent on disk. The future resolves when it is synced, or holds a JournalError (nothing was kept)."""
+        request = order.request
+        statements: list[tuple[str, tuple[Any, ...]]] = [
+            (
+                "INSERT INTO tickets (client_order_id, symbol, request, context, created_ms, held, external, state, "
+                "order_id, updated_ms) VALUES (?,?,?,?,?,?,?,?,?,?)",
+                (
+                    request.client_order_id,
+                    request.symbol,
+                    encode(request),
+                    encode_context(order.context),
+                    order.created_ms,
+                    int(order.held),
+                    int(order.external),
+                    LifecycleState.JOURNALED.value,
+                    order.order_id,
+                    order.updated_ms,
+                ),
+            )
+        ]
+        statements += [
+            ("INSERT OR IGNORE INTO ties VALUES (?,?,?)", (request.client_order_id, kind, order.context[kind]))
+            for kind in schema.TIE_KINDS
+            if kind in order.context
+        ]
+        if next_sequence is not None:
+            statements.append(
+                (
+                    "UPDATE meta SET value = ? WHERE key = 'next_sequence' AND CAST(value AS INTEGER) < ?",
+                    (str(next_sequence), next_sequence),
+                )
+            )
+        return self._write(statements, durable=True)
+
+    def record(self, order: LiveOrder, event: LifecycleEvent, at_ms: int, *, durable: bool = False) -> Future[None]:
+        """Keep a piece of evidence that changed ``order`` (given as it is afterwards)."""
+        client_order_id = order.client_order_id
+        statements = evidence_rows(client_order_id, event, at_ms)
+        statements.append(
+            (
+                "UPDATE tickets SET state=?, order_id=?, filled=?, final=?, held=?, updated_ms=? "
+                "WHERE client_order_id=?",
+                (
+                    order.state.value,
+                    order.order_id,
+                    str(order.filled),
+                    int(order.is_final),
+                    int(order.held),
+                    order.updated_ms,
+                    client_order_id,
+                ),
+            )
+        )
+        return self._write(statements, durable=durable)
+
+    def mark_told(self, client_order_id: str) -> None:
+        """The strategy has heard of the end of this order; it need not be told after a restart."""
+        self._write([("UPDATE tickets SET told=1 WHERE client_order_id=?", (client_order_id,))])
+
+    def note(self, text: str, at_ms: int, client_order_id: str | None = None) -> None:
+        self._write(
+            [("INSERT INTO notes (client_order_id, at_ms, text) VALUES (?,?,?)", (client_order_id, at_ms, text))]
+        )
+
+    def fills_are_known_until(self, symbol: str, time_ms: int) -> None:
+        """The exchange has been asked for all trades of ``symbol`` up to ``time_ms``."""
+        self._write([("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_KNOWN_UNTIL + symbol, str(time_ms)))])
+
+    def flush(self) -> Future[None]:
+        """Resolves when everything before it is written and synced."""
+        return self._write([], durable=True)
+
+    def close(self) -> None:
+        """Write what is queued, release the file. Waits for the disk (bounded); idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._thread.join(10.0)
+        if self._lock is not None:
+            self._lock.release()
+
+    # -------------------------------------------------------------- reading (in the journal's thread)
+
+    def load_unfinished(self) -> Future[list[StoredOrder]]:
+        """Orders that are not final, and final ones whose end the strategy was not told of."""
+        return self._read(lambda connection: load(connection, "t.final = 0 OR t.told = 0"))
+
+    def load_order(
+        self, *, client_order_id: str | None = None, order_id: str | None = None, symbol: str = ""
+    ) -> Future[StoredOrder | None]:
+        """One order, however old, by either id."""
+        return self._read(lambda connection: _load_one(connection, client_order_id, order_id, symbol))
+
+    def fills_known_until_ms(self) -> Future[dict[str, int]]:
+        """By symbol: up to when the exchange has been asked for all of the account's trades."""
+        return self._read(_fills_known_until_ms)
+
+    # -------------------------------------------------------------- the thread
+
+    def _write(self, statements: list[tuple[str, tuple[Any, ...]]], *, durable: bool = False) -> Future[None]:
+        done: Future[None] = Future()
+        if self._closed:
+            done.set_exception(JournalError(f"the order journal {self.path} is closed"))
+        else:
+            self._queue.put(_Write(statements, done if durable else None))
+            if not durable:
+                done.set_result(None)
+        return done
+
+    def _read(self, query: Callable[[sqlite3.Connection], Answer]) -> Future[Answer]:
+        done: Future[Answer] = Future()
+        if self._closed:
+            done.set_exception(JournalError(f"the order journal {self.path} is closed"))
+        else:
+            self._queue.put(_Read(query, done))
+        return done
+
+    def _run(self) -> None:
+        try:
+            running = True
+            while running:
+                job = self._queue.get()
+                batch: list[_Write] = []
+                while True:
+                    if isinstance(job, _Read):
+                        self._commit(batch)
+                        batch = []
+                        self._answer(job)
+                    elif job is None:
+                        running = False
+                    else:
+                        batch.append(job)
+                    if len(batch) >= _MAX_BATCH:
+                        break
+                    try:
+                        job = self._queue.get_nowait()
+                    except queue.Empty:
+                        break
+                self._commit(batch)
+        finally:
+            self._connection.close()
+
+    def _answer(self, job: _Read) -> None:
+        try:
+            job.done.set_result(job.query(self._connection))
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked
+            job.done.set_exception(trouble_with(self.path, error))
+
+    def _commit(self, batch: list[_Write]) -> None:
+        """One transaction. On failure tickets are given back, updates are kept for the next one."""
+        if self._backlog:
+            self._commit_backlog()
+        if not batch:
+            return
+        waiting = [write.done for write in batch if write.done is not None]
+        try:
+            self._transaction(batch, synced=bool(waiting))
+        except Exception as error:  # noqa: BLE001 - a journal that fails must not take its thread along
+            if len(batch) > 1:  # one bad ticket (a client order id used twice) must not take the others along
+                for write in batch:
+                    self._commit([write])
+                return
+            trouble = trouble_with(self.path, error)
+            if waiting:
+                waiting[0].set_exception(trouble)
+            elif len(self._backlog) < _MAX_BACKLOG:
+                self._backlog.append(batch[0])
+            if self._on_trouble is not None:
+                self._on_trouble(trouble)
+            return
+        for done in waiting:
+            done.set_result(None)
+
+    def _commit_backlog(self) -> None:
+        try:
+            self._transaction(self._backlog, synced=False)
+        except sqlite3.OperationalError:
+            return  # still full or locked; whoever caused it has been told
+        except sqlite3.Error as error:
+            if self._on_trouble is not None:
+                self._on_trouble(trouble_with(self.path, error))
+        self._backlog.clear()
+
+    def _transaction(self, writes: list[_Write], *, synced: bool) -> None:
+        connection = self._connection
+        # FULL: the write-ahead log is synced at commit. NORMAL: it is left to the operating system.
+        connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for write in writes:
+                for statement, values in write.statements:
+                    connection.execute(statement, values)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _load_one(
+    connection: sqlite3.Connection, client_order_id: str | None, order_id: str | None, symbol: str
+) -> StoredOrder | None:
+    found = load(connection, "t.client_order_id = ?", client_order_id) if client_order_id else []
+    if not found and order_id:
+        found = load(connection, "t.order_id = ? AND t.symbol = ?", order_id, symbol)
+    return found[0] if found else None
+
+
+def _fills_known_until_ms(connection: sqlite3.Connection) -> dict[str, int]:
+    rows = connection.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_KNOWN_UNTIL + "%",))
+    return {key.removeprefix(_KNOWN_UNTIL): int(value) for key, value in rows}

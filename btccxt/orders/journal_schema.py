@@ -1,0 +1,125 @@
+"""The journal's tables, their versions, and the way from one version to the next."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from btccxt.errors import JournalError
+
+APPLICATION_ID = 0x62746A31  # 'btj1' in SQLite's header: tells a journal from any other database
+
+_VERSION_1 = """
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);
+CREATE TABLE tickets (                       -- one row per intent, written and synced before it is sent
+    client_order_id TEXT PRIMARY KEY,
+    symbol          TEXT NOT NULL,
+    request         TEXT NOT NULL,
+    context         TEXT NOT NULL,
+    created_ms      INTEGER NOT NULL,
+    held            INTEGER NOT NULL DEFAULT 0,
+    external        INTEGER NOT NULL DEFAULT 0,
+    state           TEXT NOT NULL,
+    order_id        TEXT,
+    filled          TEXT NOT NULL DEFAULT '0',
+    final           INTEGER NOT NULL DEFAULT 0,
+    told            INTEGER NOT NULL DEFAULT 0,   -- the strategy has heard of the end
+    updated_ms      INTEGER NOT NULL
+);
+CREATE INDEX tickets_unfinished ON tickets (client_order_id) WHERE final = 0 OR told = 0;
+CREATE INDEX tickets_by_time ON tickets (created_ms);
+CREATE INDEX tickets_by_order_id ON tickets (order_id);
+CREATE TABLE attempts (                      -- each time a request left
+    client_order_id TEXT NOT NULL,
+    attempt         INTEGER NOT NULL,
+    sent_ms         INTEGER NOT NULL,
+    PRIMARY KEY (client_order_id, attempt)
+);
+CREATE TABLE updates (                       -- all evidence but trades, in order of arrival
+    id              INTEGER PRIMARY KEY,
+    client_order_id TEXT NOT NULL,
+    at_ms           INTEGER NOT NULL,
+    kind            TEXT NOT NULL,
+    payload         TEXT NOT NULL
+);
+CREATE INDEX updates_by_order ON updates (client_order_id);
+CREATE TABLE fills (
+    id              INTEGER PRIMARY KEY,
+    client_order_id TEXT NOT NULL,
+    symbol          TEXT NOT NULL,
+    trade_id        TEXT NOT NULL,               -- '' where the exchange gives none
+    time_ms         INTEGER NOT NULL,
+    at_ms           INTEGER NOT NULL,
+    payload         TEXT NOT NULL
+);
+CREATE INDEX fills_by_order ON fills (client_order_id);
+CREATE TABLE ties (                          -- which orders belong together
+    client_order_id TEXT NOT NULL,
+    kind            TEXT NOT NULL,               -- ref, oco, parent, replaces
+    other           TEXT NOT NULL,
+    PRIMARY KEY (client_order_id, kind, other)
+);
+CREATE TABLE notes (
+    id              INTEGER PRIMARY KEY,
+    client_order_id TEXT,
+    at_ms           INTEGER NOT NULL,
+    text            TEXT NOT NULL
+);
+"""
+
+MIGRATIONS: list[str] = [_VERSION_1]
+"""Entry n leads from version n to n + 1. Entries are never edited once released, only added."""
+
+TIE_KINDS = ("ref", "oco", "parent", "replaces")
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check_readable(connection: sqlite3.Connection, path: str) -> None:
+    """Refuse what is not a journal, is damaged, or is newer than this program. Reads only.
+
+    Raises JournalError with what to do.
+    """
+    try:
+        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if empty:
+            return
+        application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = schema_version(connection)
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, error) from error
+    if application_id != APPLICATION_ID:
+        raise JournalError(f"{path} is another program's database, not an order journal; give another path (journal=…)")
+    if version > len(MIGRATIONS):
+        raise JournalError(
+            f"{path} was written by a newer btccxt (schema {version}, this one knows {len(MIGRATIONS)}); "
+            "upgrade btccxt, or give another path (journal=…)"
+        )
+    try:
+        verdict = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, error) from error
+    if verdict != ["ok"]:
+        raise damaged(path, "; ".join(verdict))
+
+
+def damaged(path: str, why: object) -> JournalError:
+    return JournalError(
+        f"the order journal {path} is damaged ({why}); nothing was changed. Restore it from a backup, or move it away "
+        "(with its -wal file), check the open orders at the exchange, and start with a new one"
+    )
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to this program's version, in one transaction per step. Raises sqlite3.Error."""
+    for version in range(schema_version(connection), len(MIGRATIONS)):
+        script = [
+            f"PRAGMA application_id = {APPLICATION_ID}",
+            MIGRATIONS[version],
+            f"PRAGMA user_version = {version + 1}",
+        ]
+        connection.executescript("BEGIN IMMEDIATE;\n" + ";\n".join(script) + ";\nCOMMIT;")
