@@ -103,6 +103,10 @@ class ExchangeClock:
                 self._last_ms = now_ms
             return self._last_ms
 
+    def local_ms(self) -> float:
+        """This machine's time, uncorrected: what ``add_sample`` wants to know."""
+        return self._local.now_ms()
+
     def wall_s(self, exchange_ms: float) -> float:
         """Seconds to sleep on this machine until ``exchange_ms`` of exchange time have passed."""
         return exchange_ms / 1000.0 / self._local.speed

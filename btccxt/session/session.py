@@ -199,8 +199,9 @@ class Session:
                 task.cancel()
             done, _ = await asyncio.wait(others, timeout=max(0.05, deadline - loop.time()))
             for task in done - self._tasks:
-                if not task.cancelled() and (error := task.exception()) is not None:
-                    self._report(task.get_name(), error)
+                failure = None if task.cancelled() else task.exception()
+                if failure is not None:
+                    self._report(task.get_name(), failure)
         await loop.shutdown_asyncgens()
         # Transports finish closing in later turns of the loop; ending it before them leaves "unclosed" warnings.
         await asyncio.sleep(0)
