@@ -29,14 +29,17 @@ PLACEHOLDERS: frozenset[str] = frozenset(
         "trigger_price",
         "trailing_amount",
         "trailing_percent",
+        "trailing_ratio",  # trailing_percent / 100
         "expires_ms",
         "expires_s",
-        "expires_iso",
+        "expires_iso",  # 2033-05-18T03:33:19.000Z
+        "expires_utc",  # 2033-05-18 03:33:19
         "iceberg_amount",
         "stop_loss_price",
         "take_profit_price",
         "cost_quote",
         "side",  # buy / sell
+        "Side",  # Buy / Sell
         "SIDE",  # BUY / SELL
         "client_id",
         "reference_price",  # what the market costs now, for exchanges that have no true market order
@@ -78,8 +81,10 @@ class OrderRule(Part):
     ccxt_type: str | None = None
     params: Mapping[str, Any] = Field(default_factory=dict)
     kinds: tuple[str, ...] = ()
+    sides: tuple[Literal["buy", "sell"], ...] = ()
+    amount: str | None = None
     price: str | None = None
-    path: str | None = None
+    path: str | Mapping[str, str] | None = None
     needs_reference_price: bool = False
     buy_rule: OrderRule | None = None
     wire: Mapping[str, Any] = Field(default_factory=dict)
@@ -116,7 +121,7 @@ class OrderRule(Part):
             body["kinds"] = body.pop("with")
         if "buy" in body:
             body["buy_rule"] = {"native": body.pop("buy")}
-        known = {"ccxt_type", "params", "kinds", "price", "path", "wire", "note", "needs_reference_price", "buy_rule"}
+        known = {"ccxt_type", "params", "kinds", "sides", "amount", "price", "path", "wire", "note", "needs_reference_price", "buy_rule"}
         for key in body:
             if key not in known:
                 raise UnknownKey(key, sorted(known - {"ccxt_type", "kinds", "buy_rule"} | {"type", "with", "buy"}))
@@ -166,6 +171,7 @@ class ClientIdRule(Part):
     wire_conditional: str | None = None
     wire_prefix: str = ""
     lookup: Literal["fetch_order", "open_and_closed_orders", "list_and_filter"] = "list_and_filter"
+    closed_method: str = "fetch_closed_orders"
     query: Mapping[str, Any] = Field(default_factory=dict)
     query_conditional: Mapping[str, Any] | None = None
     query_id: str | None = None

@@ -67,7 +67,7 @@ def is_conditional(kind: OrderKind, profile: Profile) -> bool:
 
 def needs_reference_price(request: OrderRequest, profile: Profile) -> bool:
     """Whether ``build_call`` needs to know what the market costs now (no true market order for this request)."""
-    return any(_for_side(rule, request.side).needs_reference_price for rule in _rules(request, profile))
+    return any(rule.needs_reference_price for rule in _rules(request, profile))
 
 
 def refusals(
@@ -91,7 +91,7 @@ def build_call(
         )
     if reasons:
         raise Refused(reasons)
-    rules = [_for_side(rule, request.side) for rule in _rules(request, profile)]
+    rules = _rules(request, profile)
     values = _values(request, profile, market, reference_price)
     params: dict[str, Any] = {}
     for rule in rules:
@@ -105,12 +105,13 @@ def build_call(
         sent_price = _fill(price, values, request.side)
     else:
         sent_price = request.price if request.kind in _LIMIT_KINDS else None
+    amount = next((rule.amount for rule in reversed(rules) if rule.amount is not None), "{amount}")
     notes = [rule.note for rule in rules if rule.note]
     return CcxtCall(
         symbol=request.symbol,
         type=next(rule.ccxt_type for rule in reversed(rules) if rule.ccxt_type),
         side=request.side.value,
-        amount=float(request.amount),
+        amount=float(_fill(amount, values, request.side)),
         price=None if sent_price is None else float(sent_price),
         params=params,
         note="; ".join(notes) or None,
@@ -119,13 +120,12 @@ def build_call(
 
 def _rules(request: OrderRequest, profile: Profile) -> list[OrderRule]:
     """Rules that shape the request: kind first, features after it (theirs win)."""
-    rules = [profile.orders[request.kind.value], *(profile.orders[feature.value] for feature in features_of(request))]
+    kind = profile.orders[request.kind.value]
+    # Some exchanges buy at market by cost only: an amount is then bought in another way.
+    if kind.buy_rule is not None and request.side is Side.BUY and request.cost_quote is None:
+        kind = kind.buy_rule
+    rules = [kind, *(profile.orders[feature.value] for feature in features_of(request))]
     return [rule for rule in rules if rule.is_native]
-
-
-def _for_side(rule: OrderRule, side: Side) -> OrderRule:
-    """Rules may say ``buy: {…}`` where a purchase is sent in another way than a sale."""
-    return rule.buy_rule if side is Side.BUY and rule.buy_rule is not None else rule
 
 
 def _profile_refusals(request: OrderRequest, profile: Profile) -> Iterator[str]:
@@ -137,6 +137,8 @@ def _profile_refusals(request: OrderRequest, profile: Profile) -> Iterator[str]:
             yield f"{key.value} orders are refused on {where}: {rule.why}"
         elif rule.support == "emulated":
             yield f"{key.value} is not native on {where}, it has to be emulated: {rule.why}"
+        elif rule.sides and request.side.value not in rule.sides:
+            yield f"{key.value} is not possible for a {request.side.value} on {where}: {rule.note or 'ccxt cannot say it'}"
         elif isinstance(key, OrderFeature) and request.kind.value not in rule.kinds:
             can = ", ".join(rule.kinds)
             yield f"{key.value} cannot be combined with a {request.kind.value} order on {where}; it can with {can}"
@@ -237,14 +239,17 @@ def _values(
         "trigger_price": request.trigger_price,
         "trailing_amount": request.trailing_amount,
         "trailing_percent": request.trailing_percent,
+        "trailing_ratio": None if request.trailing_percent is None else request.trailing_percent / 100,
         "expires_ms": expires,
         "expires_s": None if expires is None else expires // 1000,
         "expires_iso": None if expires is None else _iso(expires),
+        "expires_utc": None if expires is None else _iso(expires)[:19].replace("T", " "),
         "iceberg_amount": request.iceberg_amount,
         "stop_loss_price": request.stop_loss_price,
         "take_profit_price": request.take_profit_price,
         "cost_quote": request.cost_quote,
         "side": request.side.value,
+        "Side": request.side.value.capitalize(),
         "SIDE": request.side.value.upper(),
         "client_id": request.client_order_id,
         "reference_price": reference_price,
@@ -380,13 +385,14 @@ def guard(
 def _missing(
     request: OrderRequest, profile: Profile, path: str, body: Mapping[str, Any], reference_price: Decimal | None
 ) -> Iterator[str]:
-    rules = [_for_side(rule, request.side) for rule in _rules(request, profile)]
+    rules = _rules(request, profile)
     values = _values(request, profile, None, reference_price)
     expected: dict[str, Any] = dict(profile.wire)
     for rule in rules:
         expected.update(rule.wire)
-        if rule.path is not None and rule.path not in path:
-            yield f"path has no {rule.path}"
+        fragment = None if rule.path is None else _filled(rule.path, values, request.side)
+        if fragment is not None and fragment not in path:
+            yield f"path has no {fragment}"
     ids = profile.client_id
     conditional = is_conditional(request.kind, profile)
     id_field = (ids.wire_conditional if conditional else None) or ids.wire

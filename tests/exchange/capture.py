@@ -1,0 +1,325 @@
+"""Offline request capture: the real ccxt class builds and signs a request, and ``fetch`` writes it down instead of sending.
+
+    python -m tests.exchange.capture                  # print the captures of every native entry
+    python -m tests.exchange.capture --write          # the same into captured_requests.txt; read the diff before committing
+
+Nothing here touches a network: markets are synthetic, and ``fetch`` never reaches the socket.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import ccxt.pro
+
+from btccxt.exchange import translate
+from btccxt.exchange.profile import Profile, known_exchanges, load_profile, market_types
+from btccxt.exchange.request import CcxtCall, build_call, decode_request, features_of, guard, needs_reference_price
+from btccxt.model import Market, MarketType, OrderFeature, OrderKind, OrderRequest, Side, TimeInForce
+
+CAPTURES = Path(__file__).with_name("captured_requests.txt")
+EXPIRES_MS = 1_999_999_999_000
+REFERENCE_PRICE = Decimal("100")
+
+_KEYS = {
+    "apiKey": "key",
+    "secret": "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0",
+    "password": "phrase",
+    "uid": "1",
+    "walletAddress": "0x" + "a" * 40,
+    "privateKey": "0x" + "1" * 64,
+}
+# What changes from run to run, or belongs to the signature and not to the order.
+_VOLATILE = frozenset(
+    "timestamp signature recvWindow nonce AccessKeyId SignatureMethod SignatureVersion Timestamp Signature tag".split()
+)
+
+
+class _Sent(Exception):
+    """Stops ccxt once the request is written down."""
+
+
+@dataclass(frozen=True)
+class Captured:
+    method: str
+    path: str
+    fields: Mapping[str, Any]
+
+    def text(self) -> str:
+        """One line; nested values flattened, volatile fields left out."""
+        pairs = sorted((name, value) for name, value in _flatten(self.fields, "") if name.split(".")[-1] not in _VOLATILE)
+        return f"{self.method} {self.path} " + " ".join(f"{name}={value}" for name, value in pairs)
+
+
+def _flatten(node: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _flatten(value, f"{name}.{key}" if name else str(key))
+    elif isinstance(node, (list, tuple)):
+        for index, value in enumerate(node):
+            yield from _flatten(value, f"{name}.{index}" if name else str(index))
+    else:
+        yield name, node
+
+
+# ------------------------------------------------------------------ synthetic markets
+
+_SPOT_IDS = {
+    "okx": "BTC-USDT",
+    "kucoin": "BTC-USDT",
+    "gate": "BTC_USDT",
+    "htx": "btcusdt",
+    "kraken": "XXBTZUSD",
+    "coinbase": "BTC-USD",
+    "bitfinex": "tBTCUSD",
+    "hyperliquid": "@142",
+    "deribit": "BTC_USDC",
+}
+_LINEAR_IDS = {
+    "okx": "BTC-USDT-SWAP",
+    "krakenfutures": "PF_XBTUSD",
+    "coinbase": "BIP-20DEC30-CDE",
+    "kucoin": "XBTUSDTM",
+    "gate": "BTC_USDT",
+    "mexc": "BTC_USDT",
+    "htx": "BTC-USDT",
+    "bitfinex": "tBTCF0:USTF0",
+    "hyperliquid": "BTC",
+    "deribit": "BTC_USDC-PERPETUAL",
+}
+_QUOTES = {"kraken": "USD", "coinbase": "USD", "bitfinex": "USD", "hyperliquid": "USDC", "deribit": "USDC"}
+_LINEAR_QUOTES = {"krakenfutures": "USD", "coinbase": "USDC", "hyperliquid": "USDC", "deribit": "USDC"}
+
+
+_BINANCE_TYPES = [
+    *("LIMIT", "LIMIT_MAKER", "MARKET", "STOP", "STOP_MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"),
+    *("TAKE_PROFIT", "TAKE_PROFIT_LIMIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"),
+]
+
+
+def symbol_of(exchange_id: str, market_type: MarketType) -> str:
+    if market_type is MarketType.SPOT:
+        return f"BTC/{_QUOTES.get(exchange_id, 'USDT')}"
+    quote = _LINEAR_QUOTES.get(exchange_id, "USDT")
+    return f"BTC/{quote}:{quote}"
+
+
+def _synthetic_market(exchange: Any, exchange_id: str, market_type: MarketType) -> dict[str, Any]:
+    spot = market_type is MarketType.SPOT
+    symbol = symbol_of(exchange_id, market_type)
+    quote = symbol.split("/")[1].split(":")[0]
+    ids = _SPOT_IDS if spot else _LINEAR_IDS
+    market_id = ids.get(exchange_id, "BTCUSDT")
+    digits = exchange.precisionMode == 3
+    return exchange.safe_market_structure(
+        {
+            "id": market_id,
+            "lowercaseId": market_id.lower(),
+            "symbol": symbol,
+            "base": "BTC",
+            "quote": quote,
+            "settle": None if spot else quote,
+            "baseId": "10142" if exchange_id == "hyperliquid" and spot else "0" if exchange_id == "hyperliquid" else "BTC",
+            "quoteId": quote,
+            "settleId": None if spot else quote,
+            "type": "spot" if spot else "swap",
+            "spot": spot,
+            "margin": False,
+            "swap": not spot,
+            "future": False,
+            "option": False,
+            "active": True,
+            "contract": not spot,
+            "linear": None if spot else True,
+            "inverse": None if spot else False,
+            "contractSize": None if spot else 1,
+            "taker": 0.001,
+            "maker": 0.001,
+            "precision": {"amount": 8 if digits else 0.01, "price": 5 if digits else 0.01, "cost": 0.01, "quote": 0.01},
+            "limits": {"amount": {"min": 0.01}, "price": {}, "cost": {}, "leverage": {"max": 10}},
+            "info": {"szDecimals": "2", "product_type": "SPOT", "multiplier": "1", "orderTypes": _BINANCE_TYPES},
+        }
+    )
+
+
+@lru_cache(maxsize=64)
+def make_exchange(exchange_id: str, market_type: MarketType) -> tuple[Any, Market]:
+    """An unmodified ccxt.pro instance with the profile's options and one synthetic market."""
+    profile = load_profile(exchange_id, market_type)
+    exchange = getattr(ccxt.pro, exchange_id)({**_KEYS, "options": dict(profile.options), "enableRateLimit": False})
+    entry = _synthetic_market(exchange, exchange_id, market_type)
+    exchange.set_markets([entry])
+
+    async def load_markets(*_: Any, **__: Any) -> Any:
+        return exchange.markets
+
+    exchange.load_markets = load_markets
+    exchange.accounts = [{"id": "7", "type": "spot", "code": None}]
+    exchange.accountsById = {"7": exchange.accounts[0]}
+    market = translate.market(exchange.market(entry["symbol"]), exchange.precisionMode)
+    assert market is not None
+    return exchange, market
+
+
+# ------------------------------------------------------------------ capturing
+
+
+def capture(exchange: Any, coroutine: Any, *, is_wanted: Any = None) -> Captured:
+    """The first request that changes something (or that ``is_wanted`` picks); reads before it are answered with ``{}``."""
+    caught: list[Captured] = []
+
+    async def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        path, fields = decode_request(url, body)
+        found = Captured(method, path, fields)
+        if is_wanted(found) if is_wanted is not None else method != "GET":
+            caught.append(found)
+            raise _Sent
+        return {}
+
+    exchange.fetch = fetch
+    running = coroutine()
+    try:
+        running.send(None)  # nothing in it ever waits, so no event loop is needed
+    except (_Sent, StopIteration):
+        pass
+    else:
+        running.close()
+        raise AssertionError("ccxt waited for something before it sent the request")
+    if not caught:
+        raise AssertionError("ccxt sent no such request")
+    return caught[0]
+
+
+def capture_call(exchange: Any, call: CcxtCall, profile: Profile) -> Captured:
+    """What ``create_order`` with this call would send."""
+
+    def is_order(found: Captured) -> bool:
+        return any(known in f"{found.method} {found.path}" for known in profile.order_requests)
+
+    async def create() -> None:
+        await exchange.create_order(call.symbol, call.type, call.side, call.amount, call.price, call.params)
+
+    return capture(exchange, create, is_wanted=is_order)
+
+
+# ------------------------------------------------------------------ the intents that have to be proven
+
+
+def client_id_for(profile: Profile) -> str:
+    if profile.client_id.form == "hex":
+        return "0x" + "ab" * 16
+    return "81985529" if profile.client_id.form == "integer" else "b7k2m9x0q4"
+
+
+def plain_request(profile: Profile, kind: OrderKind, side: Side) -> OrderRequest:
+    """An order of this kind with figures that cannot be mistaken for one another."""
+    up = side is Side.BUY
+    limits = {OrderKind.LIMIT, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT_LIMIT}
+    trigger = None
+    if kind in (OrderKind.STOP, OrderKind.STOP_LIMIT):
+        trigger = Decimal("110.25") if up else Decimal("90.75")
+    elif kind in (OrderKind.TAKE_PROFIT, OrderKind.TAKE_PROFIT_LIMIT):
+        trigger = Decimal("90.75") if up else Decimal("110.25")
+    return OrderRequest(
+        client_order_id=client_id_for(profile),
+        symbol=symbol_of(profile.exchange, profile.market_type),
+        side=side,
+        kind=kind,
+        amount=Decimal(2),
+        price=Decimal("101.5") if kind in limits else None,
+        trigger_price=trigger,
+        trailing_amount=Decimal("7.25") if kind is OrderKind.TRAILING_AMOUNT else None,
+        trailing_percent=Decimal("1.5") if kind is OrderKind.TRAILING_PERCENT else None,
+    )
+
+
+def with_feature(request: OrderRequest, feature: OrderFeature) -> OrderRequest:
+    """The same order, with one thing more asked for."""
+    up = request.side is Side.BUY
+    changes: dict[OrderFeature, dict[str, Any]] = {
+        OrderFeature.POST_ONLY: {"post_only": True},
+        OrderFeature.REDUCE_ONLY: {"reduce_only": True},
+        OrderFeature.IOC: {"time_in_force": TimeInForce.IOC},
+        OrderFeature.FOK: {"time_in_force": TimeInForce.FOK},
+        OrderFeature.GTD: {"time_in_force": TimeInForce.GTD, "expires_ms": EXPIRES_MS},
+        OrderFeature.ICEBERG: {"iceberg_amount": Decimal("0.5")},
+        OrderFeature.ATTACHED_EXITS: {
+            "stop_loss_price": Decimal("80.5") if up else Decimal("120.25"),
+            "take_profit_price": Decimal("130.75") if up else Decimal("70.25"),
+        },
+        OrderFeature.MARKET_BY_COST: {"cost_quote": Decimal("250.5")},
+    }
+    return replace(request, **changes[feature])
+
+
+def native_requests(profile: Profile) -> Iterator[tuple[str, OrderRequest]]:
+    """Every intent that the profile calls native: each kind, and each feature with each kind it names; both sides."""
+    for kind in OrderKind:
+        if profile.orders[kind.value].is_native:
+            for side in Side:
+                if profile.orders[kind.value].sides and side.value not in profile.orders[kind.value].sides:
+                    continue
+                yield f"{kind.value} {side.value}", plain_request(profile, kind, side)
+    for feature in OrderFeature:
+        rule = profile.orders[feature.value]
+        if rule.is_native:
+            for kind_name in rule.kinds:
+                for side in Side:
+                    if rule.sides and side.value not in rule.sides:
+                        continue
+                    request = with_feature(plain_request(profile, OrderKind(kind_name), side), feature)
+                    assert feature in features_of(request)
+                    yield f"{feature.value} {kind_name} {side.value}", request
+
+
+def profiles() -> Iterator[Profile]:
+    for name in known_exchanges():
+        for market_type in market_types(name):
+            yield load_profile(name, market_type)
+
+
+def capture_request(profile: Profile, request: OrderRequest) -> Captured:
+    """The whole way of the product: intent -> build_call -> unmodified ccxt -> HTTP request."""
+    exchange, market = make_exchange(profile.exchange, profile.market_type)
+    price = REFERENCE_PRICE if needs_reference_price(request, profile) else None
+    return capture_call(exchange, build_call(request, market, profile, reference_price=price), profile)
+
+
+def check(profile: Profile, request: OrderRequest, found: Captured) -> None:
+    """The guard's opinion of a captured request."""
+    price = REFERENCE_PRICE if needs_reference_price(request, profile) else None
+    guard(request, profile, found.method, found.path, found.fields, reference_price=price)
+
+
+def all_captures(only: str | None = None) -> Iterator[tuple[str, str]]:
+    for profile in profiles():
+        if only is not None and profile.exchange != only:
+            continue
+        for title, request in native_requests(profile):
+            name = f"{profile.exchange} {profile.market_type.value} | {title}"
+            try:
+                found = capture_request(profile, request)
+                check(profile, request, found)
+                yield name, found.text()
+            except Exception as error:  # noqa: BLE001 - the tool shows every fault
+                yield name, f"!! {type(error).__name__}: {re.sub(chr(10), ' ', str(error))[:300]}"
+
+
+def main(arguments: list[str]) -> None:
+    only = next((word for word in arguments if not word.startswith("-")), None)
+    lines = [f"{name} | {text}" for name, text in all_captures(only)]
+    if "--write" in arguments:
+        CAPTURES.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    else:
+        print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
