@@ -11,7 +11,8 @@
     │   ├── AuthenticationFailed  keys are wrong, expired or lack a permission
     │   ├── Unsupported           this exchange (or its profile) cannot do this
     │   ├── JournalError          the order journal cannot be used; nothing was overwritten
-    │   └── StateMismatch         journal and exchange disagree; trading has stopped
+    │   ├── StateMismatch         journal and exchange disagree; trading has stopped
+    │   └── MissingBars           the exchange itself has no bars for a range, and gaps='raise' was asked for
     ├── Refused                   the order was not placed; ``reasons`` has every reason
     ├── OrderNotFound             the exchange said explicitly that it does not know the order
     └── OrderOutcomeUnknown       *ambiguous*: the order may have been placed; ask, never resend
@@ -78,6 +79,10 @@ class JournalError(Fatal):
 
 class StateMismatch(Fatal):
     """Journal and exchange disagree in a way nobody can explain; trading has stopped."""
+
+
+class MissingBars(Fatal):
+    """The exchange itself has no bars for a range, and the data was told ``gaps='raise'``."""
 
 
 class Refused(BtccxtError):

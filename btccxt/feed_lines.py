@@ -1,0 +1,351 @@
+"""What every live data of ours does differently from backtrader's DataBase, and the clone that resampling makes of it.
+
+Each override neutralises a fault of backtrader; ``tests/bt/test_faults_data.py`` shows each on the stock class.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from datetime import timedelta
+from typing import Any
+
+from btccxt._bt import bt
+from btccxt.bt_time import NUDGE, backtrader_zone, day_end_of, is_last_of_period
+from btccxt.hub import Hub
+from btccxt.stamps import ms_of_num
+
+_QBUFFER = bt.linebuffer.LineBuffer.QBuffer
+_BaseResampler = bt.resamplerfilter._BaseResampler
+_TF = bt.TimeFrame
+_SECOND_OF_DAY = 86_400
+_EDGE_MARGIN_S = 0.0005
+
+
+class FeedLines(bt.feed.DataBase):
+    """Lines that never sleep, survive ``exactbars=1`` and resampling, and tell the hub when they have work left.
+
+    Never compare datas with ``==``: backtrader builds an indicator from it, or compares prices. Use ``is``.
+    """
+
+    # Cerebro asks for the smallest time of all datas that do not resample, and crashes when only resampled ones
+    # delivered. Told that nobody resamples, it takes all.
+    resampling = property(lambda self: 0, lambda self, value: None)
+
+    rings_hub = True
+    tick_open = tick_high = tick_low = tick_close = tick_volume = tick_openinterest = tick_last = None
+    _laststatus = bt.feed.DataBase.UNKNOWN  # before start() as well: put_notification reads it
+    _last_args: tuple[Any, ...] = ()
+    _hub: Hub
+    label: str
+    stamps_begin = False
+    """Whether a stamp is the beginning of what it stamps (single trades, ``stamp='open'``), not its end."""
+
+    # -------------------------------------------------------------- life
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._clones: list[CCXTDataClone] = []
+
+    def setenvironment(self, env: Any) -> None:
+        super().setenvironment(env)
+        self._hub = Hub.of(env)
+
+    def start(self) -> None:
+        super().start()
+        # Stock data pretend to have announced CONNECTED already, and so never do.
+        self._laststatus, self._last_args = self.UNKNOWN, ()
+        self._rewound: deque[list[float]] = deque()
+        self._all_lines = tuple(self.lines)
+        lines = self.lines
+        prices = (lines.open, lines.high, lines.low, lines.close)
+        self._row_lines = (lines.datetime, *prices, lines.volume, lines.openinterest)
+        self._resamplers = [part[0] for part in self._filters if isinstance(part[0], _BaseResampler)]
+        self._daily_resample = any(resampler.p.timeframe >= _TF.Days for resampler in self._resamplers)
+        for resampler in self._resamplers:  # a second run would go on with the first one's half bar
+            resampler.bar.bstart(maxdate=True)
+            resampler.compcount = 0
+            resampler._firstbar = True
+            resampler._nexteos = None
+
+    def clone(self, **kwargs: Any) -> CCXTDataClone:
+        clone_class: Any = CCXTDataClone  # its metaclass takes params as keywords
+        return clone_class(dataname=self, **kwargs)
+
+    def copyas(self, _dataname: str, **kwargs: Any) -> CCXTDataClone:
+        twin = self.clone(**kwargs)
+        twin._dataname = twin._name = _dataname
+        return twin
+
+    @property
+    def has_resampler(self) -> bool:
+        return bool(self._resamplers)
+
+    # -------------------------------------------------------------- polled by cerebro in every loop
+
+    def do_qcheck(self, onoff: bool, qlapse: float) -> None:
+        """No feed sleeps; the hub does."""
+
+    def put_notification(self, status: int, *args: Any, **kwargs: Any) -> None:
+        """As backtrader's, which also swallows a repeated status that has something new to say."""
+        if self._laststatus == status and (not args or args == self._last_args):
+            return
+        self._laststatus, self._last_args = status, args
+        self.notifs.append((status, args, kwargs))
+
+    def get_notifications(self) -> Any:
+        return super().get_notifications() if self.notifs else ()
+
+    def load(self) -> Any:
+        if self._rewound:
+            self.forward()
+            for line, value in zip(self._all_lines, self._rewound.popleft(), strict=True):
+                line[0] = value
+            self._hub.stirred = True
+            return True
+        loaded = super().load()
+        if loaded:
+            self._hub.stirred = True
+            if self._clones and not self.replaying:
+                self._feed_clones()
+        return loaded
+
+    def rewind(self, size: int = 1) -> None:
+        """With ``exactbars=1`` the ring buffer overwrites a bar that was only put back: keep it aside."""
+        self._hub.stirred = True
+        if self.lines.datetime.mode != _QBUFFER:
+            super().rewind(size)
+            return
+        for _ in range(size):
+            self._rewound.appendleft([line[0] for line in self._all_lines])
+            self.backwards(force=True)
+
+    def qbuffer(self, savemem: int = 0, replaying: bool = False) -> None:
+        for line in self.lines:
+            line.qbuffer(savemem=savemem, extrasize=1)
+
+    def _has_rewound(self) -> bool:
+        line = self._row_lines[0]
+        return bool(self._rewound) or line.lencount < len(line.array) - line.extension
+
+    def _feed_clones(self) -> None:
+        row = tuple(line[0] for line in self._row_lines)
+        for clone in self._clones:
+            clone.rows.append(row)
+
+    def _write(self, row: tuple[float, ...]) -> bool:
+        """Fill the bar that ``load`` has made room for; False if it comes too late for its resampled bar."""
+        num = row[0]
+        if self._resamplers:
+            num = self._resample_stamp(num)
+            if num <= self._delivered_to() and not self._lets_late_through():
+                self._report_late(num)
+                return False
+        for line, value in zip(self._row_lines, row, strict=True):
+            line[0] = value
+        self._row_lines[0][0] = num
+        return True
+
+    # -------------------------------------------------------------- ticks: by fixed names, a third of a backtest's time
+
+    def _tick_nullify(self) -> None:
+        self.tick_open = self.tick_high = self.tick_low = self.tick_close = None
+        self.tick_volume = self.tick_openinterest = self.tick_last = None
+
+    def _tick_fill(self, force: bool = False) -> None:
+        if force or self.tick_close is None:
+            _, opening, high, low, close, volume, interest = self._row_lines
+            at = close._idx
+            self.tick_open = opening.array[at]
+            self.tick_high = high.array[at]
+            self.tick_low = low.array[at]
+            self.tick_close = self.tick_last = close.array[at]
+            self.tick_volume = volume.array[at]
+            self.tick_openinterest = interest.array[at]
+
+    # -------------------------------------------------------------- resampling
+
+    def _resample_stamp(self, num: float) -> float:
+        """The stamp as the resampler must see it to count the bar to the right period."""
+        if self.stamps_begin:
+            # On a boundary backtrader sees an end; this is a beginning.
+            return num + NUDGE if round(num * _SECOND_OF_DAY, 3).is_integer() else num
+        return day_end_of(num, self._tz) if self._daily_resample else num
+
+    def _delivered_to(self) -> float:
+        """Stamp of the resampled bar delivered last (``load`` has already moved on by one)."""
+        resampled = any(not resampler.replaying for resampler in self._resamplers)
+        return self._row_lines[0][-1] if resampled and len(self) > 1 else float("-inf")
+
+    def _lets_late_through(self) -> bool:
+        raise NotImplementedError
+
+    def _report_late(self, num: float) -> None:
+        raise NotImplementedError
+
+    def clock_closes(self) -> bool:
+        """Whether the clock may close a resampled bar now: live, and nothing older is still under way."""
+        raise NotImplementedError
+
+    def exchange_ms(self) -> float:
+        """The exchange's time, less the time that its bars may take to arrive."""
+        raise NotImplementedError
+
+    def wall_s(self, exchange_ms: float) -> float:
+        raise NotImplementedError
+
+    def _timeoffset(self) -> timedelta:
+        """Backtrader adds this to the computer's clock to judge whether a resampled bar is over."""
+        return timedelta(milliseconds=self.exchange_ms() - time.time() * 1000)
+
+    def _check(self, forcedata: Any = None) -> None:
+        """Deliver resampled bars that are over.
+
+        Stock backtrader lets any other feed's bar close this one's (``forcedata``) before its own last bar is in, which
+        then pollutes the next one. Here only its own bars do, and the exchange's clock.
+        """
+        if not self._filters:
+            return
+        for part, args, kwargs in self._filters:
+            if isinstance(part, _BaseResampler):
+                if self.clock_closes():
+                    part.check(self)
+                self._close_whole(part)
+            elif hasattr(part, "check"):
+                part.check(self, *args, _forcedata=forcedata, **kwargs)
+        if self._barstack:
+            self._hub.stirred = True
+
+    def _close_whole(self, resampler: Any) -> bool:
+        """Deliver a day, week, month or year with its last bar; stock backtrader waits for the first of the next."""
+        parameters = resampler.p
+        if parameters.timeframe < _TF.Days or parameters.compression != 1 or resampler.replaying or self.stamps_begin:
+            return False
+        bar = resampler.bar
+        if not bar.isopen() or not is_last_of_period(bar.datetime, parameters.timeframe, self._tz):
+            return False
+        self._add2stack(bar.lvalues())
+        bar.bstart(maxdate=True)
+        return True
+
+    def _last(self, datamaster: Any = None) -> bool:
+        """At the end of the data: what is whole is delivered, half a resampled bar is not.
+
+        Stock backtrader delivers the half bar too, stamped in the future, and strategies trade on it.
+        """
+        delivered = 0
+        for part, args, kwargs in self._ffilters:
+            if isinstance(part, _BaseResampler):
+                delivered += self._close_whole(part)
+            else:
+                delivered += part.last(self, *args, **kwargs)
+        fill_ticks = datamaster is not None and bool(self._barstack)
+        while self._fromstack(forward=True):
+            pass
+        if fill_ticks:
+            self._tick_fill()
+        return bool(delivered)
+
+    def seconds_to_edge(self) -> float:
+        """Wall seconds until the clock closes a resampled bar; infinity if there is none to close."""
+        if not self.clock_closes():
+            return float("inf")
+        nearest_s = float("inf")
+        for resampler in self._resamplers:
+            if resampler.subdays and not resampler.replaying and resampler.bar.isopen():
+                left_ms = ms_of_num(resampler._calcadjtime()) - self.exchange_ms()
+                nearest_s = min(nearest_s, self.wall_s(left_ms) + _EDGE_MARGIN_S)
+        return nearest_s
+
+    # -------------------------------------------------------------- time zones
+
+    def _gettz(self) -> Any:
+        return backtrader_zone(self.p.tz)
+
+    def date2num(self, dt: Any) -> float:
+        return bt.date2num(dt) if getattr(dt, "tzinfo", None) is not None else super().date2num(dt)
+
+
+class CCXTDataClone(FeedLines):
+    """A second view on the same feed, made by ``resampledata`` and ``replaydata`` beside ``adddata``.
+
+    Gets every bar that its parent loads. (Stock clones look whether the parent has grown, and count a bar twice that
+    was put back, so that they miss the next.)
+    """
+
+    _clone = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        parent = self.data = self.p.dataname
+        self._dataname = parent._dataname
+        self.label = f"{parent.label} clone"
+        self.p.sessionstart = parent.p.sessionstart
+        self.p.sessionend = parent.p.sessionend
+        self.p.timeframe = parent.p.timeframe
+        self.p.compression = parent.p.compression
+        self.rows: deque[tuple[float, ...]] = deque()
+        parent._clones.append(self)
+
+    def _start(self) -> None:
+        self.start()
+        parent = self.data
+        self.rows.clear()
+        self._tz = parent._tz
+        self.lines.datetime._settz(self._tz)
+        self._calendar = parent._calendar
+        self._tzinput = None  # the parent has converted
+        self.fromdate = float("-inf")  # the parent has filtered
+        self.todate = float("inf")
+        self.sessionstart = parent.sessionstart
+        self.sessionend = parent.sessionend
+        self.stamps_begin = parent.stamps_begin
+
+    def islive(self) -> bool:
+        return False
+
+    def haslivedata(self) -> bool:
+        return bool(self.rows)
+
+    def next(self, datamaster: Any = None, ticks: bool = True) -> Any:
+        if not self.rows and not self._barstack and not self._barstash and not self._has_rewound():
+            return False
+        return super().next(datamaster=datamaster, ticks=ticks)
+
+    def _load(self) -> bool:
+        rows = self.rows
+        while rows:
+            row = rows.popleft()
+            if self._clones and self.replaying:
+                for clone in self._clones:
+                    clone.rows.append(row)
+            if self._write(row):
+                return True
+        return False
+
+    def preload(self) -> None:
+        self.rows.extend(zip(*(line.array for line in self.data._row_lines), strict=True))
+        super().preload()
+
+    def _getnexteos(self) -> Any:
+        # A stock clone asks its parent, which may be bars ahead.
+        was_clone, self._clone = self._clone, False
+        try:
+            return super()._getnexteos()
+        finally:
+            self._clone = was_clone
+
+    def _lets_late_through(self) -> bool:
+        return self.data._lets_late_through()
+
+    def _report_late(self, num: float) -> None:
+        self.data._report_late(num)
+
+    def clock_closes(self) -> bool:
+        return not self.rows and self.data.clock_closes()
+
+    def exchange_ms(self) -> float:
+        return self.data.exchange_ms()
+
+    def wall_s(self, exchange_ms: float) -> float:
+        return self.data.wall_s(exchange_ms)
