@@ -24,7 +24,7 @@ from btccxt.errors import ConfigError
 from btccxt.observe.redact import redact, redact_text
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
-_FOREIGN = ("ccxt", "aiohttp", "asyncio")
+_FOREIGN = ("ccxt", "aiohttp", "asyncio", "apprise")
 _FIELDS_ATTRIBUTE = "btccxt_fields"
 _FILE_BYTES = 20_000_000
 _FILES_KEPT = 5
