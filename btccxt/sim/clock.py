@@ -12,6 +12,7 @@ class MarketClock(Protocol):
     """What the market runner and the server need of a clock. ``speed`` is market seconds per wall second."""
 
     speed: float
+    step_ms: int  # the market moves on in steps of this length, unless something is due sooner
 
     def now_ms(self) -> int: ...
 
@@ -30,6 +31,7 @@ class SimClock:
             raise ValueError(f"speed must be above zero, not {speed}")
         self.start_ms = start_ms
         self.speed = speed
+        self.step_ms = max(1, round(20 * speed))
         self._anchor_s = time.monotonic()
 
     def now_ms(self) -> int:
@@ -49,6 +51,7 @@ class SteppedClock:
     def __init__(self, start_ms: int, speed: float = 1.0) -> None:
         self.start_ms = start_ms
         self.speed = speed
+        self.step_ms = 1  # every advance counts
         self._now_ms = start_ms
         self._lock = threading.Lock()
         self._waiting: list[tuple[int, asyncio.AbstractEventLoop, asyncio.Future[None]]] = []

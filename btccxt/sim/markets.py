@@ -1,4 +1,4 @@
-"""Markets that the embedded exchange can list, and where their synthetic prices start."""
+"""Market records in one line, and listings: a market with what its synthetic prices need to know."""
 
 from __future__ import annotations
 
@@ -101,5 +101,5 @@ def default_listings() -> list[Listing]:
 
 
 def many_listings(count: int) -> list[Listing]:
-    """``count`` spot markets C000/USDT, C001/USDT …, for benchmarks."""
+    """``count`` spot markets C000/USDT, C001/USDT …"""
     return [Listing(spot_market(f"C{n:03d}/USDT", amount_step="0.001"), Decimal(20 + n % 180)) for n in range(count)]
