@@ -1,1 +1,28 @@
-"""Wire formats that unmodified ccxt.pro speaks, one file each."""
+"""Wire formats that unmodified ccxt.pro speaks, one file (or family of files) each. How to add one: ``base``."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from btccxt.errors import ConfigError
+
+if TYPE_CHECKING:
+    from btccxt.sim.dialects.base import Dialect
+
+# ccxt id -> module and class; imported when first used.
+DIALECTS = {
+    "binance": ("btccxt.sim.dialects.binance", "BinanceSpot"),
+}
+
+
+def dialect_class(name: str) -> type[Dialect]:
+    """Raises ConfigError for a name that has no dialect."""
+    if name not in DIALECTS:
+        near = get_close_matches(name, DIALECTS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"the embedded exchange does not speak {name!r}{hint} It speaks: {', '.join(DIALECTS)}")
+    module, class_name = DIALECTS[name]
+    found: type[Dialect] = getattr(import_module(module), class_name)
+    return found
