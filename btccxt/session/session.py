@@ -118,19 +118,19 @@ class Session:
             raise SessionClosed(f"session {self.name} is not running")
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
-    def call(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
-        """Run a coroutine in the session and wait for its result. Raises TimeoutError after ``timeout_s``."""
+    def call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Run a coroutine in the session and wait for its result. Raises TimeoutError after ``timeout`` seconds."""
         if self.in_session_thread():
             work.close()
             raise RuntimeError("Session.call() would wait for itself here: await the coroutine instead")
         future = self.submit(work)
         try:
-            return future.result(timeout_s)
+            return future.result(timeout)
         except concurrent.futures.TimeoutError as error:
             if future.done():  # the coroutine's own time-out
                 raise
             future.cancel()
-            raise TimeoutError(f"no answer from session {self.name} within {timeout_s} s") from error
+            raise TimeoutError(f"no answer from session {self.name} within {timeout} s") from error
         except BaseException:  # Ctrl-C while waiting: the work must not go on behind the caller's back
             future.cancel()
             raise

@@ -25,7 +25,7 @@ def test_work_runs_in_the_session_thread_and_its_result_comes_back(session):
         await asyncio.sleep(0)
         return threading.current_thread().name
 
-    assert session.call(where(), timeout_s=5) == "btccxt-test"
+    assert session.call(where(), timeout=5) == "btccxt-test"
     assert session.submit(where()).result(5) == "btccxt-test"
 
 
@@ -34,7 +34,7 @@ def test_an_exception_of_the_work_reaches_the_caller(session):
         raise LookupError("no such order")
 
     with pytest.raises(LookupError, match="no such order"):
-        session.call(fail(), timeout_s=5)
+        session.call(fail(), timeout=5)
 
 
 def test_a_call_that_takes_too_long_is_cancelled_and_said_so(session):
@@ -47,7 +47,7 @@ def test_a_call_that_takes_too_long_is_cancelled_and_said_so(session):
             ended.set()
 
     with pytest.raises(TimeoutError, match=r"no answer from session test within 0\.05 s"):
-        session.call(hang(), timeout_s=0.05)
+        session.call(hang(), timeout=0.05)
     assert ended.wait(5)
 
 
@@ -56,7 +56,7 @@ def test_the_works_own_time_out_is_not_mistaken_for_the_callers(session):
         raise TimeoutError("the exchange's")
 
     with pytest.raises(TimeoutError, match="the exchange's"):
-        session.call(own(), timeout_s=5)
+        session.call(own(), timeout=5)
 
 
 def test_posted_functions_run_in_order(session):
@@ -91,7 +91,7 @@ def test_what_a_task_or_a_posted_function_raises_is_reported_and_the_session_goe
     assert two.acquire(timeout=5)
     assert ("order stream", ValueError) in [(what, type(error)) for what, error in reports]
     assert KeyError in [type(error) for _, error in reports]
-    assert session.call(asyncio.sleep(0, "alive"), timeout_s=5) == "alive"
+    assert session.call(asyncio.sleep(0, "alive"), timeout=5) == "alive"
     assert session.stop()
 
 
@@ -103,7 +103,7 @@ def test_waiting_for_itself_is_refused_instead_of_hanging(session):
             session.stop()
         return "refused"
 
-    assert session.call(inside(), timeout_s=5) == "refused"
+    assert session.call(inside(), timeout=5) == "refused"
 
 
 def test_stop_closes_in_reverse_order_cancels_tasks_and_ends_the_thread():

@@ -1,4 +1,4 @@
-"""Supervised streams: brought back when they break, doubted when silent, degraded and recovered, each turn announced."""
+"""Supervised streams: brought back when they break, doubted when silent, degraded and recovered, all announced."""
 
 from __future__ import annotations
 
