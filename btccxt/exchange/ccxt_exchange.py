@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import difflib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from btccxt.errors import (
     AuthenticationFailed,
     BtccxtError,
+    ClockSkew,
     ConfigError,
     ConnectionLost,
     ExchangeUnavailable,
@@ -157,18 +159,16 @@ class CCXTExchange(ExchangeAPI):
         return await self._calls.read(method, lambda: getattr(self._rest, method)(*arguments))
 
     async def _before_retry(self, details: RetryDetails) -> None:
-        if type(details.error).__name__ == "ClockSkew":
+        if isinstance(details.error, ClockSkew):
             await self.measure_clock()
 
     async def measure_clock(self, samples: int = 3) -> None:
-        """Ask for the server's time a few times; silently does nothing where the exchange does not tell it."""
-        if not self._rest.has.get("fetchTime"):
-            return
+        """Ask for the server's time a few times; does nothing where the exchange does not tell it."""
         for _ in range(samples):
             sent_ms = self.clock.local_ms()
             try:
                 server_ms = await self.fetch_time()
-            except Retryable:
+            except (Retryable, Unsupported):
                 return
             self.clock.add_sample(sent_ms, self.clock.local_ms(), server_ms)
 
@@ -446,7 +446,9 @@ class CCXTExchange(ExchangeAPI):
         await self._market(reference.symbol)
         order_id, params = reference_params(reference, self.profile, "cancel")
         row = await self._read("cancel_order", order_id, reference.symbol, params)
-        return self._update(row[0] if isinstance(row, list) and row else row, Origin.CANCEL, reference)
+        update = self._update(row[0] if isinstance(row, list) and row else row, Origin.CANCEL, reference)
+        # The answer to a cancel may carry the cancel's own id where the order's belongs.
+        return replace(update, client_order_id=reference.client_order_id or update.client_order_id)
 
     # -------------------------------------------------------------- streams
 

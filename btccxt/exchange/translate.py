@@ -50,8 +50,10 @@ def order_update(
         client_id = client_id[len(prefix) :]
     order_id = _text(first_of(info, rule.order_id_fields)) or _text(order.get("id"))
     child_id = _text(first_of(info, rule.child_id_fields))
+    time_ms = _time(order.get("lastUpdateTimestamp")) or _time(order.get("timestamp"))
+    reason = _text(first_of(info, rule.reason_fields))
     fills = tuple(
-        fill(trade, profile, order_id=order_id, client_order_id=client_id, symbol=symbol)
+        fill(trade, profile, order_id=order_id, client_order_id=client_id, symbol=symbol, time_ms=time_ms)
         for trade in order.get("trades") or ()
         if trade.get("id") is not None and trade.get("amount") is not None
     )
@@ -68,9 +70,9 @@ def order_update(
         amount=facts.amount if facts.amount is not None else number_of(order.get("amount")),
         filled=facts.filled,
         average=average or None,
-        time_ms=_time(order.get("lastUpdateTimestamp")) or _time(order.get("timestamp")),
+        time_ms=time_ms,
         raw_status=facts.raw_status,
-        reject_reason=_text(first_of(info, rule.reason_fields)),
+        reject_reason=reason if reason != "NONE" else None,
         child_order_id=child_id if child_id != "0" else None,
         conditional=facts.conditional,
         fills=fills,
@@ -84,6 +86,7 @@ def fill(
     order_id: str | None = None,
     client_order_id: str | None = None,
     symbol: str = "",
+    time_ms: int | None = None,
 ) -> Fill:
     """One trade of the account -> Fill. Keyword arguments fill in what the trade itself does not carry.
 
@@ -91,7 +94,7 @@ def fill(
     """
     found_order_id = _text(trade.get("order")) or order_id
     price, amount = number_of(trade.get("price")) or ZERO, abs(number_of(trade.get("amount")) or ZERO)
-    time_ms = _time(trade.get("timestamp")) or 0
+    time_ms = _time(trade.get("timestamp")) or time_ms or 0
     side = _side(trade.get("side")) or Side.BUY
     info = trade.get("info")
     client_id = client_order_id or _text(trade.get("clientOrderId"))
