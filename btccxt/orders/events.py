@@ -158,7 +158,8 @@ class AlarmKind(str, Enum):
     EXTERNAL_ORDER = "external_order"
     DRIFT = "drift"
     JOURNAL = "journal"
-    REJECTED = "rejected"
+    MISMATCH = "mismatch"  # journal and exchange disagree; no new orders are sent
+    FAULT = "fault"  # something inside failed that should not
 
 
 @dataclass(frozen=True, slots=True)

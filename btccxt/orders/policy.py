@@ -38,6 +38,7 @@ class TrackerPolicy:
     # Fills
     fills_wait_s: float = 5.0  # for trades of an order that the exchange calls closed
     fills_first_wait_s: float = 0.1
+    fills_page_size: int = 50  # a page with fewer trades is the last one; the smallest default of the exchanges
     fills_overlap_ms: int = 60_000  # asked again before the last known trade
     # Reconciliation
     in_flight_check_s: float = 2.0
@@ -50,12 +51,21 @@ class TrackerPolicy:
     # News of orders that are not known yet
     held_news_s: float = 30.0
     held_news_limit: int = 1_000
+    ask_again_s: float = 1.0  # after news without a known status; doubled per repetition
+    ask_again_most_s: float = 60.0
+    start_total_s: float = 60.0  # for the first reconciliation
     # Memory and shutdown
     final_orders_kept: int = 10_000
     stop_wait_s: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("max_send_attempts", "not_found_answers", "max_parallel_queries", "drift_confirmations"):
+        for name in (
+            "max_send_attempts",
+            "not_found_answers",
+            "max_parallel_queries",
+            "fills_page_size",
+            "drift_confirmations",
+        ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         for name in self.__slots__:

@@ -1,0 +1,147 @@
+"""Asking for one order until the answer means something, and cancelling one until it is confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from btccxt.errors import ExchangeUnavailable, Fatal, OrderNotFound, RateLimited, Refused
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.orders.events import Alarm, AlarmKind, Gone, Noted
+from btccxt.orders.fills import FillFetcher
+from btccxt.orders.live_order import LiveOrder
+from btccxt.orders.lookup import find_order
+from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.register import OrderRegister
+
+
+class Inquiry:
+    """Lives in the session loop."""
+
+    def __init__(
+        self,
+        exchange: ExchangeAPI,
+        register: OrderRegister,
+        fills: FillFetcher,
+        policy: TrackerPolicy,
+        alarm: Callable[[Alarm], None],
+    ) -> None:
+        self._exchange = exchange
+        self._register = register
+        self._fills = fills
+        self._policy = policy
+        self._alarm = alarm
+        self._cancelling: set[str] = set()
+
+    async def ask(self, client_order_id: str) -> None:
+        """Apply what the exchange says of an order that it knew before.
+
+        Some exchanges forget orders that ended without a trade. So "not found" ends the order, but only when it was
+        said explicitly ``not_found_answers`` times and its trades have been asked for. Raises the exchange's errors.
+        """
+        register, policy = self._register, self._policy
+        pause_s = 0.1
+        for answer in range(1, policy.not_found_answers + 1):
+            order = register[client_order_id]
+            try:
+                update = await find_order(self._exchange, order, policy)
+            except OrderNotFound as error:
+                if answer < policy.not_found_answers:
+                    if await register.wait(client_order_id, _is_closed, pause_s):
+                        return
+                    pause_s *= 2
+                    continue
+                await self._fills.fetch(order.symbol, order.created_ms - policy.fills_overlap_ms)
+                if not _is_closed(register[client_order_id]):
+                    why = f"no longer known to the exchange ({answer} explicit answers: {error})"
+                    register.apply(client_order_id, Gone(why))
+            else:
+                register.apply(client_order_id, update)
+                return
+
+    async def take_off(self, client_order_id: str) -> bool:
+        """Cancel an order at the exchange whatever is believed of it here; True when the exchange says it has ended."""
+        register, policy = self._register, self._policy
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + policy.cancel_total_s
+        pause_s = policy.cancel_push_wait_s
+        while loop.time() < deadline:
+            if await self._request_cancel(client_order_id) is None:
+                return False
+            await asyncio.sleep(pause_s)
+            pause_s = min(policy.max_backoff_s, max(pause_s, 0.05) * 2)
+            try:
+                update = await find_order(self._exchange, register[client_order_id], policy)
+            except OrderNotFound:
+                return True
+            except Exception as error:  # noqa: BLE001 - proves nothing; the next round asks again
+                register.apply(client_order_id, Noted(f"confirming the cancel: {type(error).__name__}: {error}"))
+                continue
+            register.apply(client_order_id, update)
+            if update.status.is_final:
+                return True
+        return False
+
+    async def cancel(self, client_order_id: str) -> None:
+        """Ask for a cancel and follow it until the order has ended, one way or the other; a fill may win the race.
+
+        After ``cancel_total_s`` an alarm is raised and reconciliation goes on watching. One per order at a time.
+        """
+        if client_order_id in self._cancelling:
+            return
+        self._cancelling.add(client_order_id)
+        try:
+            await self._cancel(client_order_id)
+        finally:
+            self._cancelling.discard(client_order_id)
+
+    async def _cancel(self, client_order_id: str) -> None:
+        register, policy = self._register, self._policy
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + policy.cancel_total_s
+        # What is not known to have arrived cannot be cancelled for certain; whoever sends it finds out.
+        await register.wait(client_order_id, lambda order: order.seen or order.is_final, policy.cancel_total_s)
+        pause_s = policy.cancel_push_wait_s
+        while not _is_closed(register[client_order_id]) and loop.time() < deadline:
+            wait_s = await self._request_cancel(client_order_id)
+            if wait_s is None:
+                return
+            if await register.wait(client_order_id, _is_closed, max(pause_s, wait_s)):
+                return
+            pause_s = min(policy.max_backoff_s, max(pause_s, 0.05) * 2)
+            try:
+                await self.ask(client_order_id)
+            except Exception as error:  # noqa: BLE001 - proves nothing; the next round asks again
+                register.apply(client_order_id, Noted(f"confirming the cancel: {type(error).__name__}: {error}"))
+        if not _is_closed(register[client_order_id]):
+            order = register[client_order_id]
+            text = (
+                f"cancel of order {client_order_id} ({order.symbol}) is not confirmed after {policy.cancel_total_s:g} s"
+            )
+            register.apply(client_order_id, Noted(text))
+            self._alarm(Alarm(AlarmKind.CANCEL_UNCONFIRMED, text, client_order_id))
+
+    async def _request_cancel(self, client_order_id: str) -> float | None:
+        """Seconds to wait before asking; None: cancelling is impossible and that was said."""
+        register = self._register
+        try:
+            register.apply(client_order_id, await self._exchange.cancel_order(register[client_order_id].reference))
+        except OrderNotFound:
+            return 0.0  # ended already, or never there: asking tells
+        except (RateLimited, ExchangeUnavailable) as error:
+            return error.retry_after_s or 0.0
+        except Fatal as error:
+            text = f"order {client_order_id} cannot be cancelled: {error}"
+            register.apply(client_order_id, Noted(text))
+            self._alarm(Alarm(AlarmKind.CANCEL_UNCONFIRMED, text, client_order_id))
+            return None
+        except Refused as refused:
+            register.apply(client_order_id, Noted(f"cancel refused: {refused}"))
+        except Exception as error:  # noqa: BLE001 - the cancel may or may not have arrived; asking tells
+            register.apply(client_order_id, Noted(f"no clear answer to the cancel: {type(error).__name__}: {error}"))
+        return 0.0
+
+
+def _is_closed(order: LiveOrder) -> bool:
+    """Ended at the exchange, though trades may still be on their way."""
+    return order.is_final or bool(order.words)

@@ -1,0 +1,225 @@
+"""Comparing what we believe with what the exchange says by REST, which is the truth.
+
+The comparison is pure (``plan``, ``drifts``, ``open_orders_interval_s``); ``Reconciler`` asks and carries the plan out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from btccxt.errors import Unsupported
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.model import ZERO, OrderUpdate
+from btccxt.orders.fills import FillFetcher
+from btccxt.orders.inquiry import Inquiry
+from btccxt.orders.live_order import LiveOrder
+from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.register import OrderRegister
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The exchange lists one of our orders: apply it."""
+
+    client_order_id: str
+    update: OrderUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """We believe it is open, the exchange does not list it: ask for this one before concluding anything."""
+
+    client_order_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Open at the exchange, and not one of the orders we know."""
+
+    update: OrderUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """We believe that it has ended, the exchange lists it as open."""
+
+    client_order_id: str
+    update: OrderUpdate
+
+
+Action = Heard | Ask | Foreign | Contradiction
+
+
+def plan(
+    orders: Mapping[str, LiveOrder],
+    exchange_open: Iterable[OrderUpdate],
+    find: Callable[[OrderUpdate], str | None],
+    asked_ms: int,
+) -> tuple[Action, ...]:
+    """What follows from a list of open orders that was asked for at ``asked_ms``.
+
+    ``find`` names the order that an update is about. Orders in flight are left to whoever sent them; what changed after
+    ``asked_ms`` is left to the next reconciliation, for the list may be older than the change.
+    """
+    actions: list[Action] = []
+    listed: set[str] = set()
+    for update in exchange_open:
+        client_order_id = find(update)
+        if client_order_id is None:
+            actions.append(Foreign(update))
+            continue
+        listed.add(client_order_id)
+        order = orders[client_order_id]
+        if order.is_final and not order.never_arrived:
+            if order.updated_ms < asked_ms:
+                actions.append(Contradiction(client_order_id, update))
+        else:
+            actions.append(Heard(client_order_id, update))
+    actions += [
+        Ask(order.client_order_id)
+        for order in orders.values()
+        if order.seen
+        and not order.is_final
+        and not order.words
+        and order.client_order_id not in listed
+        and order.updated_ms < asked_ms
+    ]
+    return tuple(actions)
+
+
+def open_orders_interval_s(private_stream_age_s: float | None, policy: TrackerPolicy) -> float:
+    """How often to look at the open orders: seldom while the private stream speaks, often when it has fallen silent."""
+    if private_stream_age_s is None:
+        return policy.open_orders_fast_s
+    silence = min(1.0, max(0.0, private_stream_age_s) / max(policy.private_stream_silent_s, 1e-9))
+    return policy.open_orders_slow_s - silence * (policy.open_orders_slow_s - policy.open_orders_fast_s)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingDrift:
+    """We expect one amount of a currency (or contracts of a symbol), the exchange has another."""
+
+    what: str
+    expected: Decimal
+    actual: Decimal
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}: expected {self.expected}, the exchange has {self.actual} ({self.actual - self.expected:+})"
+        )
+
+
+def drifts(expected: Mapping[str, Decimal], actual: Mapping[str, Decimal]) -> tuple[HoldingDrift, ...]:
+    """Every difference between what we expect and what the exchange has, among what we expect anything of."""
+    return tuple(
+        HoldingDrift(what, amount, actual.get(what, ZERO))
+        for what, amount in sorted(expected.items())
+        if amount != actual.get(what, ZERO)
+    )
+
+
+class Reconciler:
+    """Asks the exchange and applies the plan. Lives in the session loop."""
+
+    def __init__(
+        self,
+        exchange: ExchangeAPI,
+        register: OrderRegister,
+        fills: FillFetcher,
+        inquiry: Inquiry,
+        now_ms: Callable[[], int],
+        policy: TrackerPolicy,
+        find: Callable[[OrderUpdate], str | None],
+        on_foreign: Callable[[OrderUpdate], Awaitable[None]],
+    ) -> None:
+        self._exchange = exchange
+        self._register = register
+        self._fills = fills
+        self._inquiry = inquiry
+        self._now_ms = now_ms
+        self._policy = policy
+        self._find = find
+        self._on_foreign = on_foreign
+        self._lock = asyncio.Lock()
+        self._drift_seen: tuple[HoldingDrift, ...] = ()
+        self._drift_count = 0
+
+    async def run(self) -> tuple[Contradiction, ...]:
+        """One comparison of open orders and trades. Returns what cannot be true on both sides, after asking again.
+
+        Raises the exchange's errors; what was applied before stays applied.
+        """
+        async with self._lock:
+            asked_ms = self._now_ms()
+            listed = await self._open_orders()
+            # Trades before conclusions: an order missing from the list has usually filled.
+            for symbol in self._symbols():
+                await self._fills.fetch(symbol)
+            actions = plan(self._register.orders, listed, self._find, asked_ms)
+            contradictions = []
+            asks = []
+            for action in actions:
+                match action:
+                    case Heard(client_order_id, update):
+                        self._register.apply(client_order_id, update)
+                    case Foreign(update):
+                        await self._on_foreign(update)
+                    case Ask(client_order_id):
+                        asks.append(client_order_id)
+                    case Contradiction():
+                        contradictions.append(action)
+            await self._ask_all(asks)
+            return tuple([action for action in contradictions if await self._still_open(action)])
+
+    async def _open_orders(self) -> list[OrderUpdate]:
+        try:
+            return await self._exchange.fetch_open_orders(None)
+        except Unsupported:  # this exchange lists them symbol by symbol only
+            return [update for symbol in self._symbols() for update in await self._exchange.fetch_open_orders(symbol)]
+
+    def _symbols(self) -> list[str]:
+        """Symbols whose trades may still tell something: of orders that live, and of ended ones that miss trades."""
+        orders = list(self._register.orders.values())
+        return sorted(
+            {
+                order.symbol
+                for order in orders
+                if (not order.is_final and not order.held) or (order.fills_overdue and order.fills_missing > ZERO)
+            }
+        )
+
+    async def _ask_all(self, client_order_ids: list[str]) -> None:
+        limit = asyncio.Semaphore(self._policy.max_parallel_queries)
+
+        async def ask(client_order_id: str) -> None:
+            async with limit:
+                await self._inquiry.ask(client_order_id)
+
+        answers = await asyncio.gather(*(ask(one) for one in client_order_ids), return_exceptions=True)
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+
+    async def _still_open(self, contradiction: Contradiction) -> bool:
+        """Lists lag behind; the order itself does not."""
+        update = await self._exchange.fetch_order(self._register[contradiction.client_order_id].reference)
+        self._register.apply(contradiction.client_order_id, update)
+        return not update.status.is_final
+
+    async def check_holdings(self, expected: Callable[[], Mapping[str, Decimal]]) -> tuple[HoldingDrift, ...]:
+        """Compare balances and positions with what is expected; empty unless the same drift was seen several times.
+
+        Not meaningful while orders are on their way; call it when they are not.
+        """
+        balances = await self._exchange.fetch_balance()
+        positions = await self._exchange.fetch_positions()
+        actual = {currency: balance.total for currency, balance in balances.by_currency.items()}
+        for position in positions:
+            actual[position.symbol] = actual.get(position.symbol, ZERO) + position.amount
+        found = drifts(expected(), actual)
+        self._drift_count = self._drift_count + 1 if found and found == self._drift_seen else (1 if found else 0)
+        self._drift_seen = found
+        return found if self._drift_count == self._policy.drift_confirmations else ()

@@ -1,0 +1,247 @@
+"""All orders this process knows, and the one place where news of them is applied, journaled and announced."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+
+from btccxt.model import Fill, OrderReference, OrderUpdate
+from btccxt.orders.events import (
+    Alarm,
+    AskAgain,
+    CancelGhost,
+    FetchFills,
+    FillCorrected,
+    Journaled,
+    LifecycleEvent,
+    NewFill,
+)
+from btccxt.orders.journal import Journal, StoredOrder
+from btccxt.orders.lifecycle import apply
+from btccxt.orders.live_order import LiveOrder
+
+FollowUp = FetchFills | AskAgain | CancelGhost
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One order has changed. ``fills``: what it gained, each fill in exactly one event.
+
+    ``corrections`` are fees learned after their trade was counted: amount 0, ``fee`` is what was missing.
+    """
+
+    order: LiveOrder
+    fills: tuple[Fill, ...] = ()
+    corrections: tuple[Fill, ...] = ()
+
+
+class OrderRegister:
+    """Lives in the session loop; ``orders`` may be read from any thread (its values never change)."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        now_ms: Callable[[], int],
+        publish: Callable[[OrderEvent], None],
+        alarm: Callable[[Alarm], None],
+        follow_up: Callable[[LiveOrder, FollowUp], None],
+        *,
+        infer_fills: bool,
+        final_orders_kept: int,
+    ) -> None:
+        self.orders: dict[str, LiveOrder] = {}
+        self._journal = journal
+        self._now_ms = now_ms
+        self.publish = publish
+        self._alarm = alarm
+        self._follow_up = follow_up
+        self._infer_fills = infer_fills
+        self._kept = final_orders_kept
+        self._final: deque[str] = deque()
+        self._by_order_id: dict[tuple[str, str], str] = {}
+        self._aliases: dict[str, str] = {}
+        self._waiters: dict[str, list[asyncio.Future[None]]] = {}
+        self.on_id_known: Callable[[LiveOrder], None] = lambda order: None
+
+    def __getitem__(self, client_order_id: str) -> LiveOrder:
+        return self.orders[client_order_id]
+
+    def __contains__(self, client_order_id: str) -> bool:
+        return client_order_id in self.orders
+
+    def unfinished(self) -> Iterator[LiveOrder]:
+        return (order for order in list(self.orders.values()) if not order.is_final)
+
+    # -------------------------------------------------------------- adding
+
+    def add(self, order: LiveOrder) -> None:
+        self.orders[order.client_order_id] = order
+        self._index(order)
+
+    def restore(self, stored: StoredOrder) -> LiveOrder:
+        """Rebuild an order from the journal; nothing is announced or written. Idempotent."""
+        client_order_id = stored.request.client_order_id
+        if client_order_id in self.orders:
+            return self.orders[client_order_id]
+        order = rebuild(stored, infer_fills=self._infer_fills)
+        self.add(order)
+        self._note_final(order)
+        return order
+
+    def alias(self, other_client_order_id: str, client_order_id: str) -> None:
+        """The exchange knows the order under a second client order id as well (after an edit)."""
+        self._aliases[other_client_order_id] = client_order_id
+
+    def drop_alias(self, other_client_order_id: str) -> None:
+        self._aliases.pop(other_client_order_id, None)
+
+    # -------------------------------------------------------------- finding
+
+    def find(self, symbol: str, client_order_id: str | None, *order_ids: str | None) -> str | None:
+        """The client order id of whom this news is about, or None."""
+        if client_order_id is not None:
+            client_order_id = self._aliases.get(client_order_id, client_order_id)
+            if client_order_id in self.orders:
+                return client_order_id
+        for order_id in order_ids:
+            if order_id is not None and (known := self._by_order_id.get((symbol, order_id))) is not None:
+                return known
+        return None
+
+    def find_reference(self, reference: OrderReference) -> str | None:
+        return self.find(reference.symbol, reference.client_order_id, reference.order_id)
+
+    # -------------------------------------------------------------- applying
+
+    def apply(self, client_order_id: str, event: LifecycleEvent) -> LiveOrder:
+        """Apply one event: journal what changed, announce it, start what follows from it."""
+        if isinstance(event, OrderUpdate) and event.fills:
+            for fill in event.fills:
+                self.apply(client_order_id, fill)
+            event = replace(event, fills=())
+        before = self.orders[client_order_id]
+        now_ms = self._now_ms()
+        order, effects = apply(before, event, now_ms)
+        if order is not before:
+            self._store(before, order)
+            if not isinstance(event, Journaled):
+                self._journal.record(order, event, now_ms)
+        self._announce(before, order, effects)
+        return order
+
+    def apply_durably(self, client_order_id: str, event: LifecycleEvent) -> Future[None]:
+        """Like ``apply``; the future resolves when the event is synced to disk."""
+        before = self.orders[client_order_id]
+        now_ms = self._now_ms()
+        order, effects = apply(before, event, now_ms)
+        self._store(before, order)
+        durable = self._journal.record(order, event, now_ms, durable=True)
+        self._announce(before, order, effects)
+        return durable
+
+    def _store(self, before: LiveOrder, order: LiveOrder) -> None:
+        self.orders[order.client_order_id] = order
+        if order.order_id != before.order_id or order.child_order_id != before.child_order_id:
+            self._index(order)
+        if order.is_final and not before.is_final:
+            self._note_final(order)
+
+    def _announce(self, before: LiveOrder, order: LiveOrder, effects: tuple[object, ...]) -> None:
+        fills = tuple(effect.fill for effect in effects if isinstance(effect, NewFill))
+        corrections = tuple(effect.fill for effect in effects if isinstance(effect, FillCorrected))
+        if order is not before and (fills or corrections or _shows(before) != _shows(order)):
+            self.publish(OrderEvent(order, fills, corrections))
+            self._wake(order.client_order_id)
+        for effect in effects:
+            if isinstance(effect, Alarm):
+                self._alarm(effect)
+            elif isinstance(effect, FetchFills | AskAgain | CancelGhost):
+                self._follow_up(order, effect)
+        if order.order_id != before.order_id or order.child_order_id != before.child_order_id:
+            self.on_id_known(order)
+
+    # -------------------------------------------------------------- waiting
+
+    async def wait(self, client_order_id: str, until: Callable[[LiveOrder], bool], timeout_s: float) -> bool:
+        """Wait until the order satisfies ``until``; False after ``timeout_s``."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while not until(self.orders[client_order_id]):
+            left_s = deadline - loop.time()
+            if left_s <= 0:
+                return False
+            changed: asyncio.Future[None] = loop.create_future()
+            waiters = self._waiters.setdefault(client_order_id, [])
+            waiters.append(changed)
+            handle = loop.call_later(left_s, _resolve, changed)
+            try:
+                await changed
+            finally:
+                handle.cancel()
+                if changed in waiters:
+                    waiters.remove(changed)
+        return True
+
+    def _wake(self, client_order_id: str) -> None:
+        for waiter in self._waiters.pop(client_order_id, ()):
+            _resolve(waiter)
+
+    # -------------------------------------------------------------- indexes and memory
+
+    def _index(self, order: LiveOrder) -> None:
+        for order_id in (order.order_id, order.child_order_id, *order.replaced_ids):
+            if order_id is not None:
+                self._by_order_id[order.symbol, order_id] = order.client_order_id
+
+    def _note_final(self, order: LiveOrder) -> None:
+        if not order.is_final:
+            return
+        self._final.append(order.client_order_id)
+        while len(self._final) > self._kept:
+            old = self.orders.pop(self._final.popleft(), None)
+            if old is None:
+                continue
+            for order_id in (old.order_id, old.child_order_id, *old.replaced_ids):
+                if order_id is not None:
+                    self._by_order_id.pop((old.symbol, order_id), None)
+
+
+def rebuild(stored: StoredOrder, *, infer_fills: bool) -> LiveOrder:
+    """The order that the journal's evidence adds up to."""
+    order = LiveOrder(
+        request=stored.request,
+        context=stored.context,
+        created_ms=stored.created_ms,
+        updated_ms=stored.created_ms,
+        held=stored.held,
+        external=stored.external,
+        infer_fills=infer_fills,
+    )
+    order, _ = apply(order, Journaled(), stored.created_ms)
+    for at_ms, event in stored.evidence:
+        order, _ = apply(order, event, at_ms)
+    return replace(order, held=stored.held)
+
+
+def _shows(order: LiveOrder) -> tuple[object, ...]:
+    """What an observer can see of it; hints and counters are internal."""
+    return (
+        order.state,
+        order.request,
+        order.order_id,
+        order.child_order_id,
+        order.raw_status,
+        order.reasons,
+        order.notes,
+        order.held,
+        order.triggered,
+        order.cancel_requested,
+    )
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

@@ -1,0 +1,132 @@
+"""Coming back: the journal's orders, rebuilt and compared with the exchange before the strategy's first bar."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from btccxt.errors import Retryable
+from btccxt.orders.events import OutcomeUnknown
+from btccxt.orders.fills import FillFetcher
+from btccxt.orders.journal import Journal
+from btccxt.orders.live_order import LifecycleState, LiveOrder
+from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.reconcile import Contradiction, Reconciler
+from btccxt.orders.register import OrderEvent, OrderRegister
+from btccxt.orders.submission import Submission
+from btccxt.resilience.clock import ExchangeClock
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredState:
+    """What the strategy is told before its first bar.
+
+    ``changes``: orders that something happened to while the process was away (with the fills of that time), and ends
+    that the strategy was never told of (without fills: all of an order's fills are in ``order.fills``).
+    """
+
+    open_orders: tuple[LiveOrder, ...] = ()
+    changes: tuple[OrderEvent, ...] = ()
+
+
+class Restart:
+    """Runs once, in the session loop."""
+
+    def __init__(
+        self,
+        register: OrderRegister,
+        journal: Journal,
+        fills: FillFetcher,
+        submission: Submission,
+        reconciler: Reconciler,
+        clock: ExchangeClock,
+        policy: TrackerPolicy,
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None] | None],
+    ) -> None:
+        self._register = register
+        self._journal = journal
+        self._fills = fills
+        self._submission = submission
+        self._reconciler = reconciler
+        self._clock = clock
+        self._policy = policy
+        self._spawn = spawn
+
+    async def run(self) -> tuple[RestoredState, tuple[Contradiction, ...]]:
+        """Rebuild, compare, find out. Returns also what cannot be true on both sides.
+
+        Raises JournalError, and the exchange's errors once ``start_total_s`` is over.
+        """
+        register = self._register
+        heard: dict[str, list[OrderEvent]] = {}
+        announce = register.publish
+        register.publish = lambda event: heard.setdefault(event.order.client_order_id, []).append(event)
+        try:
+            stored = await asyncio.wrap_future(self._journal.load_unfinished())
+            known_until_ms: dict[str, int] = await asyncio.wrap_future(self._journal.fills_known_until_ms())
+            self._fills.known_until_ms.update(known_until_ms)
+            untold = []
+            for one in stored:
+                order = register.restore(one)
+                if order.is_final:
+                    untold.append(order.client_order_id)
+                elif order.state is LifecycleState.JOURNALED and not order.held:
+                    # Whether the request left in the last instant nobody knows; the exchange does.
+                    register.apply(order.client_order_id, OutcomeUnknown("the program ended while it was to be sent"))
+            contradictions = await self._reconcile()
+            await self._resolve_in_flight()
+            await self._await_fills()
+        finally:
+            register.publish = announce
+        changes = [_merged(register[client_order_id], heard.get(client_order_id, [])) for client_order_id in untold]
+        changes += [
+            _merged(register[client_order_id], events)
+            for client_order_id, events in heard.items()
+            if client_order_id not in untold
+        ]
+        open_orders = sorted(register.unfinished(), key=lambda order: order.created_ms)
+        return RestoredState(tuple(open_orders), tuple(changes)), contradictions
+
+    async def _reconcile(self) -> tuple[Contradiction, ...]:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._policy.start_total_s
+        pause_s = 0.25
+        while True:
+            try:
+                return await self._reconciler.run()
+            except Retryable as error:
+                wait_s = max(pause_s, getattr(error, "retry_after_s", None) or 0.0)
+                if loop.time() + wait_s > deadline:
+                    raise
+                await asyncio.sleep(wait_s)
+                pause_s = min(self._policy.max_backoff_s, pause_s * 2)
+
+    async def _resolve_in_flight(self) -> None:
+        """Those not known by ``start_total_s`` go on being looked for while the strategy runs."""
+        tasks = []
+        for order in self._register.unfinished():
+            if order.state.is_in_flight:
+                age_ms = self._clock.now_ms() - max(order.created_ms, order.sent_ms or 0)
+                age_s = max(0.0, self._clock.wall_s(age_ms))
+                tasks.append(self._spawn(self._submission.resolve(order.client_order_id, age_s), "send"))
+        waiting = [task for task in tasks if task is not None]
+        if waiting:
+            await asyncio.wait(waiting, timeout=self._policy.start_total_s)
+
+    async def _await_fills(self) -> None:
+        for order in self._register.unfinished():
+            if order.awaits_fills:
+                await self._fills.complete(order.client_order_id)
+                await self._register.wait(
+                    order.client_order_id, lambda live: not live.awaits_fills, self._policy.fills_wait_s + 1.0
+                )
+
+
+def _merged(order: LiveOrder, events: list[OrderEvent]) -> OrderEvent:
+    return OrderEvent(
+        order,
+        fills=tuple(fill for event in events for fill in event.fills),
+        corrections=tuple(fill for event in events for fill in event.corrections),
+    )

@@ -1,0 +1,182 @@
+"""Sending an order once, and finding out what became of it.
+
+What an answer to ``create_order`` means (``research``: ccxt's error classes, measured):
+
+=================================================  =====================================================
+Refused, any Fatal                                 not placed, for good -> REJECTED with the reasons
+RateLimited, ClockSkew, ExchangeUnavailable        not placed -> wait, send again under the same id
+anything else, or an answer without an id          may have been placed -> UNKNOWN -> ask until known
+=================================================  =====================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from btccxt.errors import ClockSkew, ExchangeUnavailable, Fatal, OrderNotFound, RateLimited, Refused
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.orders.events import (
+    Alarm,
+    AlarmKind,
+    NeverArrived,
+    NotPlaced,
+    OutcomeUnknown,
+    Rejection,
+    Sent,
+    Withdrawn,
+)
+from btccxt.orders.live_order import LifecycleState, LiveOrder
+from btccxt.orders.lookup import find_order
+from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.register import OrderRegister
+
+
+class Submission:
+    """Carries orders from the journal to a known state. One coroutine per order; lives in the session loop."""
+
+    def __init__(
+        self,
+        exchange: ExchangeAPI,
+        register: OrderRegister,
+        policy: TrackerPolicy,
+        alarm: Callable[[Alarm], None],
+        measure_clock: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._exchange = exchange
+        self._register = register
+        self._policy = policy
+        self._alarm = alarm
+        self._measure_clock = measure_clock
+
+    async def send(self, client_order_id: str) -> None:
+        """Send a journaled order. Returns when its outcome is known, or was announced as unknown."""
+        policy, register = self._policy, self._register
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + policy.send_total_s
+        for attempt in range(1, policy.max_send_attempts + 1):
+            order = register[client_order_id]
+            if order.is_final or order.seen:
+                return
+            if order.cancel_requested:
+                register.apply(client_order_id, Withdrawn("cancelled before it was placed"))
+                return
+            register.apply(client_order_id, Sent(order.attempts + 1))
+            why_not_placed = await self._create(client_order_id)
+            if why_not_placed is None:
+                break
+            wait_s = self._pause_s(why_not_placed, attempt)
+            if attempt == policy.max_send_attempts or loop.time() + wait_s > deadline:
+                reason = f"given up after {attempt} attempts, none of which was placed: {why_not_placed}"
+                register.apply(client_order_id, Rejection((reason,)))
+                return
+            register.apply(client_order_id, NotPlaced(f"attempt {attempt} was not placed: {why_not_placed}"))
+            if isinstance(why_not_placed, ClockSkew) and self._measure_clock is not None:
+                await self._measure(client_order_id)
+            await register.wait(client_order_id, lambda live: live.is_final or live.cancel_requested, wait_s)
+        if register[client_order_id].state is LifecycleState.UNKNOWN:
+            await self.resolve(client_order_id)
+
+    async def _create(self, client_order_id: str) -> RateLimited | ClockSkew | ExchangeUnavailable | None:
+        """One request. Returns the error if it proves that nothing was placed and another try makes sense."""
+        register = self._register
+        try:
+            update = await self._exchange.create_order(register[client_order_id].request)
+        except Refused as refused:
+            register.apply(client_order_id, Rejection(refused.reasons))
+        except (RateLimited, ClockSkew, ExchangeUnavailable) as error:
+            return error
+        except Fatal as error:
+            register.apply(client_order_id, Rejection((f"{type(error).__name__}: {error}",)))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the order may be live
+            register.apply(client_order_id, OutcomeUnknown(f"no clear answer: {type(error).__name__}: {error}"))
+        else:
+            if update.order_id is None:
+                register.apply(client_order_id, OutcomeUnknown("the exchange's answer carries no order id"))
+            else:
+                register.apply(client_order_id, update)
+        return None
+
+    async def _measure(self, client_order_id: str) -> None:
+        assert self._measure_clock is not None
+        try:
+            await self._measure_clock()
+        except Exception as error:  # noqa: BLE001 - the next attempt tells whether the clock is right now
+            self._register.apply(client_order_id, NotPlaced(f"the clock could not be measured: {error}"))
+
+    def _pause_s(self, error: RateLimited | ClockSkew | ExchangeUnavailable, attempt: int) -> float:
+        backoff_s = min(self._policy.max_backoff_s, self._policy.send_backoff_s * 2 ** (attempt - 1))
+        asked_s: float | None = None if isinstance(error, ClockSkew) else error.retry_after_s
+        return max(backoff_s, asked_s or 0.0)
+
+    # -------------------------------------------------------------- finding out
+
+    async def resolve(self, client_order_id: str, age_s: float = 0.0) -> None:
+        """Ask until the outcome is known, for ``resolve_total_s``; then raise an alarm and leave it to reconciliation.
+
+        "Not found" is believed only after the exchange's visibility delay, and only when it was said explicitly
+        ``not_found_answers`` times; errors of the network say nothing. ``age_s`` is how long ago the last request can
+        have left (after a restart the visibility delay may be over already).
+        """
+        policy, register = self._policy, self._register
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        pause_s = policy.resolve_first_s
+        not_found = 0
+        while True:
+            if await register.wait(client_order_id, _is_known, pause_s):
+                return  # a push told
+            pause_s = min(policy.max_backoff_s, max(pause_s, 0.05) * 2)
+            asked_s = loop.time() - started
+            try:
+                update = await find_order(self._exchange, register[client_order_id], policy)
+            except OrderNotFound as error:
+                if age_s + asked_s >= policy.visibility_delay_s:
+                    not_found += 1
+                    pause_s = min(pause_s, 0.5)
+                if not_found >= policy.not_found_answers:
+                    await self._never_arrived(client_order_id, str(error))
+                    return
+            except Exception as error:  # noqa: BLE001 - proves nothing; asked again
+                register.apply(client_order_id, OutcomeUnknown(f"asking failed: {type(error).__name__}"))
+            else:
+                register.apply(client_order_id, update)
+                if _is_known(register[client_order_id]):
+                    return
+            if loop.time() - started >= policy.resolve_total_s:
+                self._still_unknown(client_order_id)
+                return
+
+    async def _never_arrived(self, client_order_id: str, why: str) -> None:
+        policy, register = self._policy, self._register
+        order = register[client_order_id]
+        never_sent = order.attempts == 0
+        choice = policy.unsent_after_restart if never_sent else policy.on_not_found
+        if choice == "resend" and order.attempts < policy.max_send_attempts and not order.cancel_requested:
+            register.apply(
+                client_order_id, NotPlaced(f"the exchange never saw it ({why}); sent again under the same id")
+            )
+            await self.send(client_order_id)
+            return
+        text = (
+            "the program ended before it was sent, and the exchange does not know it"
+            if never_sent
+            else f"its outcome was unknown; the exchange said {policy.not_found_answers} times: no such order ({why})"
+        )
+        register.apply(client_order_id, NeverArrived(text))
+        self._alarm(
+            Alarm(AlarmKind.OUTCOME_UNKNOWN, f"order {client_order_id} ({order.symbol}): {text}", client_order_id)
+        )
+
+    def _still_unknown(self, client_order_id: str) -> None:
+        order = self._register[client_order_id]
+        text = (
+            f"order {client_order_id} ({order.symbol} {order.request.side.value} {order.amount}): it is not known "
+            f"whether it was placed, after asking for {self._policy.resolve_total_s:g} s; still asking"
+        )
+        self._register.apply(client_order_id, OutcomeUnknown("OrderOutcomeUnknown: " + text))
+        self._alarm(Alarm(AlarmKind.OUTCOME_UNKNOWN, text, client_order_id))
+
+
+def _is_known(order: LiveOrder) -> bool:
+    return order.seen or order.is_final

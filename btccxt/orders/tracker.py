@@ -1,0 +1,399 @@
+"""OrderTracker: takes intents from the strategy's thread, and makes everything known of them one stream of events.
+
+The parts: ``register`` (all orders, applies and journals), ``submission`` (sends once), ``inquiry`` (asks, cancels),
+``editing``, ``fills`` (asks for trades), ``reconcile`` (compares). Here they meet, and here the threads meet:
+``submit``, ``cancel``, ``edit`` and ``release`` return at once and hand over to the session loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from btccxt.errors import BtccxtError, JournalError, Refused, StateMismatch
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.model import Fill, OrderRequest, OrderUpdate
+from btccxt.orders.client_ids import ClientIds
+from btccxt.orders.editing import Editing
+from btccxt.orders.events import (
+    Alarm,
+    AlarmKind,
+    Amended,
+    AskAgain,
+    CancelGhost,
+    CancelRequested,
+    FetchFills,
+    Journaled,
+    Rejection,
+    Released,
+    Withdrawn,
+)
+from btccxt.orders.fills import FillFetcher
+from btccxt.orders.inquiry import Inquiry
+from btccxt.orders.journal import Journal
+from btccxt.orders.live_order import LifecycleState, LiveOrder
+from btccxt.orders.outsiders import Outsiders
+from btccxt.orders.policy import ClientIdForm, TrackerPolicy
+from btccxt.orders.reconcile import Contradiction, Reconciler, open_orders_interval_s
+from btccxt.orders.register import FollowUp, OrderEvent, OrderRegister
+from btccxt.orders.restart import Restart, RestoredState
+from btccxt.orders.submission import Submission
+from btccxt.resilience.clock import ExchangeClock
+
+__all__ = ["OrderEvent", "OrderTracker", "RestoredState", "TrackerPolicy"]
+
+
+class OrderTracker:
+    """All orders of one account. See ``docs/architecture.md`` for who calls what from which thread."""
+
+    def __init__(
+        self,
+        exchange: ExchangeAPI,
+        journal: Journal,
+        clock: ExchangeClock,
+        publish: Callable[[OrderEvent], None],
+        policy: TrackerPolicy | None = None,
+        *,
+        alarm: Callable[[Alarm], None] | None = None,
+        private_stream_age_s: Callable[[], float | None] | None = None,
+        measure_clock: Callable[[], Awaitable[None]] | None = None,
+        expected_holdings: Callable[[], Mapping[str, Decimal]] | None = None,
+    ) -> None:
+        """``publish`` and ``alarm`` are called in the session loop and must not block."""
+        self.policy = policy = policy or TrackerPolicy()
+        self.halted: str | None = None
+        """Why no new orders are sent; None while all is well. Cancels still go out."""
+        self._journal = journal
+        self._clock = clock
+        self._alarm_callback = alarm
+        self._private_stream_age_s = private_stream_age_s
+        self._expected_holdings = expected_holdings
+        self._ids = ClientIds(journal.tag, journal.next_sequence)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sending: set[str] = set()
+        self._asking: dict[str, int] = {}
+        self._stopping = False
+        self._register = register = OrderRegister(
+            journal,
+            clock.now_ms,
+            publish,
+            self._alarm,
+            self._follow_up,
+            infer_fills=policy.infer_fills,
+            final_orders_kept=policy.final_orders_kept,
+        )
+        self._fills = FillFetcher(exchange, register, journal, clock.now_ms, policy, self.on_fill)
+        self._submission = Submission(exchange, register, policy, self._alarm, measure_clock)
+        self._inquiry = Inquiry(exchange, register, self._fills, policy, self._alarm)
+        self._editing = Editing(exchange, register, self._inquiry, policy, self._submit_again)
+        self._outsiders = Outsiders(
+            exchange, register, journal, self._ids, clock.now_ms, policy, self._alarm, self._spawn, self._halt
+        )
+        register.on_id_known = self._outsiders.release
+        self._reconciler = Reconciler(
+            exchange,
+            register,
+            self._fills,
+            self._inquiry,
+            clock.now_ms,
+            policy,
+            _find_update(register),
+            self._outsiders.hear_listed,
+        )
+        self._restart = Restart(
+            register, journal, self._fills, self._submission, self._reconciler, clock, policy, self._spawn
+        )
+
+    # -------------------------------------------------------------- any thread
+
+    def next_client_order_id(self, form: ClientIdForm | None = None, max_length: int | None = None) -> str:
+        """A new id; no I/O. Form and length default to the policy's; markets of one account may differ in them."""
+        policy = self.policy
+        return self._ids.new(form or policy.client_id_form, max_length or policy.client_id_max_length)
+
+    def submit(self, request: OrderRequest, context: Mapping[str, str] | None = None, *, hold: bool = False) -> None:
+        """Journal an order and send it; with ``hold`` only journal it, to be sent by ``release``.
+
+        Returns at once; everything else arrives as ``OrderEvent``. Raises Refused if the client order id is in use.
+        """
+        loop = self._running_loop()
+        client_order_id = request.client_order_id
+        if client_order_id in self._register:
+            raise Refused(f"client order id {client_order_id} is in use; take a new one from next_client_order_id()")
+        now_ms = self._clock.now_ms()
+        order = LiveOrder(
+            request=request,
+            context=MappingProxyType(dict(context or {})),
+            created_ms=now_ms,
+            updated_ms=now_ms,
+            held=hold,
+            infer_fills=self.policy.infer_fills,
+        )
+        # The disk starts to work here and now, while the session thread is still being woken.
+        ticket = None if self.halted else self._journal.ticket(order, self._ids.next_sequence)
+        loop.call_soon_threadsafe(self._begin, order, ticket)
+
+    def release(self, client_order_id: str, request: OrderRequest | None = None) -> None:
+        """Send a held order, perhaps changed (its client order id stays)."""
+        self._running_loop().call_soon_threadsafe(self._release, client_order_id, request)
+
+    def cancel(self, client_order_id: str) -> None:
+        """Cancel, and confirm. An order that was not sent yet is not sent any more."""
+        self._running_loop().call_soon_threadsafe(self._cancel, client_order_id)
+
+    def edit(self, client_order_id: str, request: OrderRequest) -> None:
+        """Make an order what ``request`` says (see ``editing.py``); a held one is changed where it is."""
+        self._running_loop().call_soon_threadsafe(self._edit, client_order_id, request)
+
+    def order(self, client_order_id: str) -> LiveOrder | None:
+        """As it stands now; None if unknown or long ended."""
+        return self._register.orders.get(client_order_id)
+
+    def open_orders(self) -> tuple[LiveOrder, ...]:
+        """Every order that has not ended, held ones included, oldest first."""
+        return tuple(sorted(self._register.unfinished(), key=lambda order: order.created_ms))
+
+    def confirm_told(self, client_order_id: str) -> None:
+        """The strategy has been notified of the end of this order: a restart need not tell it again."""
+        self._journal.mark_told(client_order_id)
+
+    # -------------------------------------------------------------- session loop
+
+    async def start(self) -> RestoredState:
+        """Bring back what the journal knows, compare it with the exchange, and start watching.
+
+        Raises StateMismatch if both cannot be true, JournalError, and the exchange's errors once ``start_total_s`` is
+        over.
+        """
+        self._loop = asyncio.get_running_loop()
+        restored, contradictions = await self._restart.run()
+        self._halt_on(contradictions)
+        if self.halted:
+            raise StateMismatch(self.halted)
+        for order in restored.open_orders:
+            if order.cancel_requested:
+                self._spawn(self._inquiry.cancel(order.client_order_id), "cancel")
+        self._spawn(self._watch(), "watch")
+        return restored
+
+    async def stop(self) -> None:
+        """End the background work (bounded by ``stop_wait_s``). Orders stay as they are at the exchange.
+
+        A request on its way is given time to be answered; if it is not, the next start finds out what became of it.
+        """
+        self._stopping = True
+        sending = [task for task in self._tasks if task.get_name() == "send"]
+        if sending:
+            await asyncio.wait(sending, timeout=self.policy.stop_wait_s)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._loop = None
+
+    def on_update(self, update: OrderUpdate) -> None:
+        """News of an order, from a push or a query."""
+        client_order_id = _find_update(self._register)(update)
+        if client_order_id is None:
+            self._outsiders.hear(update)
+        else:
+            self._register.apply(client_order_id, update)
+
+    def on_fill(self, fill: Fill) -> None:
+        """A trade of the account, from a push or a query."""
+        client_order_id = self._register.find(fill.symbol, fill.client_order_id, fill.order_id)
+        if client_order_id is None:
+            self._outsiders.hear(fill)
+        else:
+            self._register.apply(client_order_id, fill)
+
+    async def reconcile(self) -> None:
+        """Compare with the exchange now; called after every (re)connect. Raises the exchange's errors."""
+        self._halt_on(await self._reconciler.run())
+        await self._check_holdings()
+
+    # -------------------------------------------------------------- inside the loop
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None or self._stopping:
+            raise BtccxtError("the order tracker is not running: start the store first")
+        return self._loop
+
+    def _begin(self, order: LiveOrder, ticket: Future[None] | None) -> None:
+        self._register.add(order)
+        if ticket is None:
+            self._register.apply(order.client_order_id, Rejection((f"trading is halted: {self.halted}",)))
+            return
+        self._spawn(self._carry(order.client_order_id, ticket), "send")
+
+    async def _carry(self, client_order_id: str, ticket: Future[None]) -> None:
+        register = self._register
+        try:
+            await asyncio.wrap_future(ticket)
+        except JournalError as error:
+            register.apply(client_order_id, Rejection((f"not sent: {error}",)))
+            self._alarm(Alarm(AlarmKind.JOURNAL, str(error), client_order_id))
+            return
+        order = register.apply(client_order_id, Journaled())
+        if order.cancel_requested:
+            register.apply(client_order_id, Withdrawn("cancelled before it was sent"))
+        elif not order.held:
+            await self._send(client_order_id)
+
+    async def _send(self, client_order_id: str) -> None:
+        self._sending.add(client_order_id)
+        try:
+            await self._submission.send(client_order_id)
+        finally:
+            self._sending.discard(client_order_id)
+
+    def _submit_again(self, request: OrderRequest, context: Mapping[str, str]) -> None:
+        self.submit(request, context)
+
+    def _release(self, client_order_id: str, request: OrderRequest | None) -> None:
+        order = self._register.orders.get(client_order_id)
+        if order is None or not order.held or order.is_final:
+            return
+        if self.halted:
+            self._register.apply(client_order_id, Rejection((f"trading is halted: {self.halted}",)))
+            return
+        request = replace(request or order.request, client_order_id=client_order_id)
+        self._spawn(
+            self._carry(client_order_id, self._register.apply_durably(client_order_id, Released(request))), "send"
+        )
+
+    def _cancel(self, client_order_id: str) -> None:
+        register = self._register
+        order = register.orders.get(client_order_id)
+        if order is None or order.is_final:
+            return
+        order = register.apply(client_order_id, CancelRequested())
+        if order.state is LifecycleState.JOURNALED and client_order_id not in self._sending:
+            register.apply(client_order_id, Withdrawn("cancelled before it was sent"))
+        elif order.state is not LifecycleState.INTENT:
+            self._spawn(self._inquiry.cancel(client_order_id), "cancel")
+
+    def _edit(self, client_order_id: str, request: OrderRequest) -> None:
+        order = self._register.orders.get(client_order_id)
+        if order is None or order.is_final:
+            return
+        if order.held:
+            kept = replace(request, client_order_id=client_order_id)
+            self._register.apply(client_order_id, Amended(kept, None, "changed before it was sent"))
+        else:
+            self._spawn(self._editing.edit(client_order_id, request), "edit")
+
+    def _follow_up(self, order: LiveOrder, effect: FollowUp) -> None:
+        client_order_id = order.client_order_id
+        match effect:
+            case FetchFills():
+                self._spawn(self._fills.complete(client_order_id), "fills")
+            case AskAgain():
+                if client_order_id not in self._asking:
+                    self._asking[client_order_id] = 0
+                    self._spawn(self._ask_again(client_order_id), "ask")
+            case CancelGhost():
+                self._spawn(self._take_off(client_order_id), "ghost")
+
+    async def _ask_again(self, client_order_id: str) -> None:
+        """News without a known status: ask, ever less often, until something else is known."""
+        policy, register = self.policy, self._register
+        pause_s = policy.ask_again_s
+        heard = register[client_order_id].raw_status
+        try:
+            while not await register.wait(
+                client_order_id, lambda order: order.is_final or bool(order.words) or order.raw_status != heard, pause_s
+            ):
+                pause_s = min(policy.ask_again_most_s, pause_s * 2)
+                try:
+                    await self._inquiry.ask(client_order_id)
+                except BtccxtError:
+                    continue  # proves nothing; asked again
+        finally:
+            self._asking.pop(client_order_id, None)
+
+    async def _take_off(self, client_order_id: str) -> None:
+        """It was reported as never placed, so nobody else will cancel it."""
+        if await self._inquiry.take_off(client_order_id):
+            return
+        text = f"order {client_order_id} counted as never placed, lives, and could not be cancelled: cancel it by hand"
+        self._alarm(Alarm(AlarmKind.CANCEL_UNCONFIRMED, text, client_order_id))
+
+    async def _watch(self) -> None:
+        """Periodic reconciliation: in-flight orders often, open orders as the private stream's age demands."""
+        loop = asyncio.get_running_loop()
+        policy = self.policy
+        last = loop.time()
+        while True:
+            await asyncio.sleep(policy.in_flight_check_s)
+            self._outsiders.expire()
+            for order in list(self._register.unfinished()):
+                if order.state.is_in_flight and order.client_order_id not in self._sending:
+                    self._spawn(self._look_again(order.client_order_id), "look")
+            age_s = self._private_stream_age_s() if self._private_stream_age_s is not None else None
+            if loop.time() - last >= open_orders_interval_s(age_s, policy):
+                last = loop.time()
+                try:
+                    await self.reconcile()
+                except BtccxtError as error:
+                    self._journal.note(f"reconciliation failed: {type(error).__name__}: {error}", self._clock.now_ms())
+
+    async def _look_again(self, client_order_id: str) -> None:
+        self._sending.add(client_order_id)
+        try:
+            await self._submission.resolve(client_order_id)
+        finally:
+            self._sending.discard(client_order_id)
+
+    async def _check_holdings(self) -> None:
+        if self._expected_holdings is None or any(order.state.is_in_flight for order in self._register.unfinished()):
+            return
+        for drift in await self._reconciler.check_holdings(self._expected_holdings):
+            self._alarm(Alarm(AlarmKind.DRIFT, str(drift)))
+
+    def _halt_on(self, contradictions: tuple[Contradiction, ...]) -> None:
+        for contradiction in contradictions:
+            order = self._register[contradiction.client_order_id]
+            self._halt(
+                f"order {order.client_order_id} has ended here ({order.state.value}), but the exchange has it open"
+            )
+
+    def _halt(self, why: str) -> None:
+        if self.halted is None:
+            self.halted = (
+                f"journal and exchange disagree: {why}. No new orders are sent. Compare 'btccxt orders' with the "
+                "exchange's own page, close what should not be there, then restart"
+            )
+            self._journal.note(self.halted, self._clock.now_ms())
+            self._alarm(Alarm(AlarmKind.MISMATCH, self.halted))
+
+    def _alarm(self, alarm: Alarm) -> None:
+        if self._alarm_callback is not None:
+            self._alarm_callback(alarm)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None] | None:
+        if self._loop is None:
+            work.close()
+            return None
+        task = self._loop.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None:
+            self._alarm(Alarm(AlarmKind.FAULT, f"{task.get_name()} failed: {type(error).__name__}: {error}"))
+
+
+def _find_update(register: OrderRegister) -> Callable[[OrderUpdate], str | None]:
+    return lambda update: register.find(update.symbol, update.client_order_id, update.order_id, update.child_order_id)
