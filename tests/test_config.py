@@ -223,12 +223,12 @@ ENVIRONMENT = {"BTCCXT_OKX_API_KEY": "envKEY", "BTCCXT_OKX_SECRET": "envSECRET",
 
 def test_keys_come_from_the_environment_when_the_config_has_none() -> None:
     keys = resolve_keys("okx", "live", {}, ENVIRONMENT)
-    assert keys.for_ccxt() == {"apiKey": "envKEY", "secret": "envSECRET", "password": "envPASS"}
+    assert keys == {"apiKey": "envKEY", "secret": "envSECRET", "password": "envPASS"}
 
 
 def test_keys_of_the_config_win_and_are_never_mixed_with_the_environment() -> None:
     config = {"apiKey": "own", "secret": "own2", "password": "own3", "timeout": 5}
-    assert resolve_keys("okx", "live", config, ENVIRONMENT).for_ccxt() == {
+    assert resolve_keys("okx", "live", config, ENVIRONMENT) == {
         "apiKey": "own",
         "secret": "own2",
         "password": "own3",
@@ -252,23 +252,28 @@ def test_exchanges_with_wallets_ask_for_their_own_credentials() -> None:
         resolve_keys("hyperliquid", Mode.LIVE, {}, {})
     environment = {"BTCCXT_HYPERLIQUID_WALLET_ADDRESS": "0xabc", "BTCCXT_HYPERLIQUID_PRIVATE_KEY": "0xdef"}
     keys = resolve_keys("hyperliquid", Mode.LIVE, {}, environment)
-    assert keys.for_ccxt() == {"walletAddress": "0xabc", "privateKey": "0xdef"}
+    assert keys == {"walletAddress": "0xabc", "privateKey": "0xdef"}
 
 
 @pytest.mark.parametrize("mode", ["sim", "paper"])
 def test_without_real_money_no_keys_are_needed_and_the_environment_is_left_alone(mode: str) -> None:
-    assert resolve_keys("okx", mode, {}, ENVIRONMENT) == Keys()
-    assert resolve_keys("okx", mode, {"apiKey": "own"}, {}).for_ccxt() == {"apiKey": "own"}
+    assert resolve_keys("okx", mode, {}, ENVIRONMENT) == {}
+    assert resolve_keys("okx", mode, {"apiKey": "own"}, {}) == {"apiKey": "own"}
 
 
 def test_a_profile_can_name_its_own_variables() -> None:
     config = build_config({"exchange": "binance", "mode": "live", "key_env": "SECOND_ACCOUNT"})
     environment = {"SECOND_ACCOUNT_API_KEY": "k", "SECOND_ACCOUNT_SECRET": "s", "BTCCXT_BINANCE_API_KEY": "other"}
-    assert resolve_keys("binance", config.mode, config, environment).for_ccxt() == {"apiKey": "k", "secret": "s"}
+    assert resolve_keys("binance", config.mode, config, environment) == {"apiKey": "k", "secret": "s"}
+
+
+def test_a_mode_that_does_not_exist_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="mode 'papr' is not possible; did you mean 'paper'"):
+        resolve_keys("okx", "papr")
 
 
 def test_an_exchange_of_the_users_own_says_itself_what_it_needs() -> None:
-    assert resolve_keys("mine", "live", {}, {}, required=()) == Keys()
+    assert resolve_keys("mine", "live", {}, {}, required=()) == {}
     with pytest.raises(ConfigError, match="BTCCXT_MINE_API_KEY, BTCCXT_MINE_SECRET"):
         resolve_keys("mine", "live", {}, {})
 

@@ -21,7 +21,9 @@ from typing import Any
 import structlog
 
 from btccxt.errors import ConfigError
-from btccxt.observe.redact import redact, redact_text
+from btccxt.observe.redact import redact, redact_text, register_secret
+
+__all__ = ["EventName", "LogFormatter", "configure", "get_logger", "register_secret", "reset"]
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 _FOREIGN = ("ccxt", "aiohttp", "asyncio", "apprise")
