@@ -10,7 +10,7 @@ from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from itertools import count
+from itertools import count, islice
 
 from btccxt.model import ZERO, OrderKind, Side
 from btccxt.sim.records import NewOrder, SimOrder, SimStatus
@@ -147,7 +147,8 @@ class BookSide:
     # -------------------------------------------------------------- ambient liquidity
 
     def set_ambient(self, levels: Iterable[tuple[Decimal, Decimal]]) -> None:
-        self._ambient = {price: amount for price, amount in levels if amount > 0}
+        best_first = sorted(levels, reverse=self.side is Side.BUY)
+        self._ambient = {price: amount for price, amount in best_first if amount > 0}
         arrived, before = {}, self._arrived
         now = next(self._sequence)
         for price in self._ambient:
@@ -185,14 +186,28 @@ class BookSide:
                 return order.price, order.visible, order
         return None if ambient is None else (*ambient, None)
 
-    def levels(self, count: int | None = None, hidden: bool = False) -> list[tuple[Decimal, Decimal]]:
-        """Price levels, best first. ``hidden`` counts the invisible part of icebergs too."""
-        amounts = dict(self._ambient)
-        for price, level in self._levels.items():
-            resting = sum((o.remaining if hidden else o.visible for o in level.values()), ZERO)
-            amounts[price] = amounts.get(price, ZERO) + resting
-        ordered = sorted(amounts.items(), reverse=self.side is Side.BUY)
-        return ordered if count is None else ordered[:count]
+    def walk(self, hidden: bool = False) -> Iterator[tuple[Decimal, Decimal]]:
+        """Price levels, best first, lazily. ``hidden`` counts the invisible part of icebergs too."""
+        resting = reversed(self._prices) if self.side is Side.BUY else iter(self._prices)
+        ambient = iter(self._ambient.items())
+        price, offer = next(resting, None), next(ambient, None)
+        while price is not None or offer is not None:
+            if price is None or (offer is not None and self.better(offer[0], price)):
+                assert offer is not None
+                yield offer
+                offer = next(ambient, None)
+                continue
+            orders = self._levels[price].values()
+            amount = sum((order.remaining if hidden else order.visible for order in orders), ZERO)
+            if offer is not None and offer[0] == price:
+                amount += offer[1]
+                offer = next(ambient, None)
+            yield price, amount
+            price = next(resting, None)
+
+    def levels(self, count: int) -> list[tuple[Decimal, Decimal]]:
+        """The ``count`` best price levels with what is visible of them."""
+        return list(islice(self.walk(), count))
 
 
 class Book:
@@ -237,7 +252,7 @@ class Book:
         return amount
 
     def _reachable(self, side: Side, limit: Decimal | None) -> Iterator[tuple[Decimal, Decimal]]:
-        for price, amount in self.side(side.opposite).levels(hidden=True):
+        for price, amount in self.side(side.opposite).walk(hidden=True):
             if limit is not None and (price > limit if side is Side.BUY else price < limit):
                 return
             yield price, amount

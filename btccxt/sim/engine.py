@@ -334,13 +334,12 @@ class Engine(Matching):
         asks: Iterable[tuple[Decimal, Decimal]],
         now_ms: int,
     ) -> None:
-        """Replace the ambient liquidity: (price, amount), best first. Fills the resting orders that it crosses."""
+        """Replace the ambient liquidity: (price, amount) levels. Fills the resting orders that it crosses."""
         self._market(symbol)
         bids, asks = list(bids), list(asks)
-        if bids and asks and bids[0][0] >= asks[0][0]:
-            raise EngineReject(
-                RejectCode.BAD_REQUEST, f"depth is crossed: bid {plain(bids[0][0])}, ask {plain(asks[0][0])}"
-            )
+        if bids and asks and max(bids)[0] >= min(asks)[0]:
+            crossed = f"bid {plain(max(bids)[0])}, ask {plain(min(asks)[0])}"
+            raise EngineReject(RejectCode.BAD_REQUEST, f"depth is crossed: {crossed}")
         self._begin(now_ms)
         book = self._books[symbol]
         book.bids.set_ambient(bids)

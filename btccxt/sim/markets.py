@@ -25,6 +25,7 @@ def spot_market(
     min_cost: str = "5",
     maker: str = "0.001",
     taker: str = "0.001",
+    min_amount: str | None = None,
     max_amount: str = "1000000000",
 ) -> Market:
     """``spot_market('BTC/USDT')``: steps and rates as decimal text."""
@@ -38,7 +39,7 @@ def spot_market(
         active=True,
         price_step=Decimal(price_step),
         amount_step=Decimal(amount_step),
-        min_amount=Decimal(amount_step),
+        min_amount=Decimal(min_amount or amount_step),
         max_amount=Decimal(max_amount),
         min_price=Decimal(price_step),
         max_price=Decimal("1000000000"),
@@ -56,6 +57,7 @@ def linear_market(
     maker: str = "0.0002",
     taker: str = "0.0005",
     contract_size: str = "1",
+    min_amount: str | None = None,
     max_amount: str = "1000000000",
 ) -> Market:
     """``linear_market('BTC/USDT:USDT')``: a perpetual contract; amounts are contracts."""
@@ -70,7 +72,7 @@ def linear_market(
         active=True,
         price_step=Decimal(price_step),
         amount_step=Decimal(amount_step),
-        min_amount=Decimal(amount_step),
+        min_amount=Decimal(min_amount or amount_step),
         max_amount=Decimal(max_amount),
         min_price=Decimal(price_step),
         max_price=Decimal("1000000000"),

@@ -273,6 +273,8 @@ class Matching:
         need = self._clearing.need(owner, order, cost, amount)
         coin = self._clearing.coin_of(market, request.side)
         free = owner.ledger.free(coin)
+        if market.is_contract:  # what positions have lost on paper cannot be spent
+            free = max(ZERO, free + min(ZERO, self._unrealised(owner, coin)))
         if need > free:
             raise EngineReject(RejectCode.INSUFFICIENT_FUNDS, f"needs {plain(need)} {coin}, only {plain(free)} is free")
         return need
@@ -317,19 +319,32 @@ class Matching:
         """Close, at the last price, the positions of accounts whose equity fell to the maintenance margin."""
         for account in self._holders[symbol].values():
             coin = self._markets[symbol].settle or self._markets[symbol].quote
-            held = [
-                position
-                for position in account.positions.values()
-                if position.amount and self._clearing.coin_of(self._markets[position.symbol], Side.BUY) == coin
-            ]
-            equity, maintenance = account.ledger.total(coin), ZERO
+            held = self._held(account, coin)
+            maintenance = ZERO
             for position in held:
                 mark = self._books[position.symbol].last or ZERO
-                equity += position.unrealised_pnl(mark)
                 maintenance += abs(position.amount) * position.contract_size * mark * MAINTENANCE_RATE
-            if held and equity <= maintenance:
+            if held and account.ledger.total(coin) + self._unrealised(account, coin) <= maintenance:
                 for position in held:
                     self._force_close(account, position)
+
+    def _held(self, account: Account, coin: str) -> list[PositionState]:
+        """Open positions that settle in ``coin``."""
+        return [
+            position
+            for position in account.positions.values()
+            if position.amount and self._clearing.coin_of(self._markets[position.symbol], Side.BUY) == coin
+        ]
+
+    def _unrealised(self, account: Account, coin: str) -> Decimal:
+        """Profit or loss, at the last prices, of the positions that settle in ``coin``."""
+        return sum(
+            (
+                position.unrealised_pnl(self._books[position.symbol].last or ZERO)
+                for position in self._held(account, coin)
+            ),
+            ZERO,
+        )
 
     def _force_close(self, account: Account, position: PositionState) -> None:
         symbol, price = position.symbol, self._books[position.symbol].last
