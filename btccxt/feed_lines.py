@@ -20,6 +20,7 @@ _BaseResampler = bt.resamplerfilter._BaseResampler
 _TF = bt.TimeFrame
 _SECOND_OF_DAY = 86_400
 _EDGE_MARGIN_S = 0.0005
+_EXTRA_BARS = 2  # with exactbars=1: room for the bar being loaded, and for one put back by cerebro
 
 
 class FeedLines(bt.feed.DataBase):
@@ -96,18 +97,21 @@ class FeedLines(bt.feed.DataBase):
     def get_notifications(self) -> Any:
         return super().get_notifications() if self.notifs else ()
 
+    def next(self, datamaster: Any = None, ticks: bool = True) -> Any:
+        delivered = super().next(datamaster=datamaster, ticks=ticks)
+        if delivered:
+            self._hub.stirred = True
+        return delivered
+
     def load(self) -> Any:
         if self._rewound:
             self.forward()
             for line, value in zip(self._all_lines, self._rewound.popleft(), strict=True):
                 line[0] = value
-            self._hub.stirred = True
             return True
         loaded = super().load()
-        if loaded:
-            self._hub.stirred = True
-            if self._clones and not self.replaying:
-                self._feed_clones()
+        if loaded and self._clones and not self.replaying:
+            self._feed_clones()
         return loaded
 
     def rewind(self, size: int = 1) -> None:
@@ -122,7 +126,13 @@ class FeedLines(bt.feed.DataBase):
 
     def qbuffer(self, savemem: int = 0, replaying: bool = False) -> None:
         for line in self.lines:
-            line.qbuffer(savemem=savemem, extrasize=1)
+            line.qbuffer(savemem=savemem, extrasize=_EXTRA_BARS)
+            _keep_all_extra(line)
+
+    def minbuffer(self, size: int) -> None:
+        super().minbuffer(size)
+        for line in self.lines:
+            _keep_all_extra(line)
 
     def _has_rewound(self) -> bool:
         line = self._row_lines[0]
@@ -264,6 +274,12 @@ class FeedLines(bt.feed.DataBase):
 
     def date2num(self, dt: Any) -> float:
         return bt.date2num(dt) if getattr(dt, "tzinfo", None) is not None else super().date2num(dt)
+
+
+def _keep_all_extra(line: Any) -> None:
+    """The ring buffer counts on one extra bar at most; tell it where its last place is."""
+    if line.mode == _QBUFFER:
+        line.lenmark = line.maxlen + line.extrasize - 1
 
 
 class CCXTDataClone(FeedLines):

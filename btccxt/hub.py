@@ -24,6 +24,7 @@ _SHORTEST_WAIT_S = 0.001
 _FOREIGN_LIVE_WAIT_S = 0.01  # other people's live feeds cannot ring here
 _HISTORY_PATIENCE_S = 30.0
 _FIRST_BAR_PATIENCE_S = 10.0
+_FIRST_BAR_LOOK_S = 1.0
 _LOOP_FUNCTIONS = frozenset({"_runnext", "_runonce", "_runnext_old", "_runonce_old"})
 _hubs: weakref.WeakKeyDictionary[Any, Hub] = weakref.WeakKeyDictionary()
 
@@ -149,7 +150,7 @@ class Hub:
             self._longest_wait_s = min(self._longest_wait_s, _FOREIGN_LIVE_WAIT_S)
         self._started_s = time.monotonic()
         if self._alive:
-            self._next_gate_look_s = self._started_s + 1.0
+            self._next_gate_look_s = self._started_s + _FIRST_BAR_LOOK_S
 
     def _foreign_moved(self) -> bool:
         """Feeds of others (CSV files ...) do not stir the hub; as long as their length changes, nobody waits."""
@@ -193,7 +194,7 @@ class Hub:
     def _look_at_gate(self, cerebro: Any) -> None:
         """Backtrader calls ``next`` only when *every* data has its bars: name the one that keeps all others waiting."""
         waited_s = time.monotonic() - self._started_s
-        self._next_gate_look_s = time.monotonic() + 1.0
+        self._next_gate_look_s = time.monotonic() + _FIRST_BAR_LOOK_S
         someone_lacks = False
         for strategy in cerebro.runningstrats:
             needs = list(zip(strategy.datas, strategy._minperiods, strict=False))

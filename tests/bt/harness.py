@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from btccxt._bt import bt
@@ -123,9 +124,7 @@ class FakeStore:
     def get_notifications(self) -> list[Any]:
         if self.cerebro is not None:
             Hub.of(self.cerebro).pump(self)
-        self.arrivals.clear()
-        notifs = [self.notifs.popleft() for _ in range(len(self.notifs))]
-        return notifs
+        return [self.notifs.popleft() for _ in range(len(self.notifs))]
 
     def start(self) -> None:
         self.calls.append("start")
@@ -174,7 +173,9 @@ class Seen(bt.Strategy):
         self.p.log.append(entry)
 
     def _bars(self, kind: str) -> None:
-        self.write(kind, tuple((len(data), stamp_ms(data), data.close[0]) if len(data) else None for data in self.datas))
+        self.write(
+            kind, tuple((len(data), stamp_ms(data), data.close[0]) if len(data) else None for data in self.datas)
+        )
         if self.p.on_next is not None:
             self.p.on_next(self)
 
@@ -194,12 +195,56 @@ class Seen(bt.Strategy):
         self.write("stop")
 
 
+def newest(data: Any) -> tuple[int, int, float] | None:
+    return (len(data), stamp_ms(data), data.close[0]) if len(data) else None
+
+
+def naive(*parts: int) -> datetime:
+    """A moment as backtrader's users write it: without a zone."""
+    return datetime(*parts, tzinfo=timezone.utc).replace(tzinfo=None)  # type: ignore[arg-type,misc]
+
+
 def stamp_ms(data: Any, ago: int = 0) -> int:
     return ms_of_num(data.datetime[ago])
 
 
+class FakeBroker(bt.BrokerBase):
+    """Fills one order when the event 'filled' arrives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrivals: deque[Any] = deque()
+        self.notifs: deque[Any] = deque()
+        self.order: Any = None
+        self.startingcash = 1000.0
+
+    def getcash(self) -> float:
+        return 1000.0
+
+    def getvalue(self, datas: Any = None) -> float:
+        return 1000.0
+
+    def getposition(self, data: Any, clone: bool = True) -> Any:
+        return bt.Position()
+
+    def buy(self, owner: Any, data: Any, size: float, **kwargs: Any) -> Any:
+        self.order = bt.BuyOrder(owner=owner, data=data, size=size, exectype=bt.Order.Market, simulated=True)
+        return self.order
+
+    def next(self) -> None:
+        while self.arrivals:
+            assert self.arrivals.popleft() == "filled"
+            self.order.completed()
+            self.notifs.append(self.order)
+
+    def get_notification(self) -> Any:
+        return self.notifs.popleft() if self.notifs else None
+
+
 class Run:
     """One cerebro run with its log."""
+
+    strategy_class = Seen
 
     def __init__(self, *stores: FakeStore, cerebro: Any = None, **strategy: Any) -> None:
         self.stores = stores
