@@ -5,13 +5,15 @@ Sums are exact: amounts are added as decimals, so that a bar's volume equals the
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
+from btccxt.bars.closing import Correction
 from btccxt.model import Bar, Trade, decimal_of
 from btccxt.timeframe import Timeframe
+
+_REMEMBERED = 16  # closed bars kept, to say what a late trade would have changed
 
 
 class RecentIds:
@@ -36,14 +38,6 @@ class RecentIds:
 
     def __contains__(self, trade_id: str) -> bool:
         return trade_id in self._ids
-
-
-@dataclass(frozen=True, slots=True)
-class LateTrade:
-    """A trade of a bar that is closed already: it is not in that bar. Reported, not lost in silence."""
-
-    trade: Trade
-    open_ms: int
 
 
 class _FormingBar:
@@ -75,8 +69,8 @@ class TradeBars:
     """Trades of one symbol -> closed bars, each once, in order. Bars without trades do not appear.
 
     Trades may repeat (known by their id) and may come out of order inside the forming bar: where ids are numbers they
-    order the trades of one millisecond, as exchanges number them. Trades before ``start_ms`` are ignored: a bar whose
-    beginning was not seen would be wrong.
+    order the trades of one millisecond, as exchanges number them. A trade of a bar that is closed already gives a
+    Correction. Trades before ``start_ms`` are ignored: a bar whose beginning was not seen would be wrong.
     """
 
     def __init__(self, timeframe: Timeframe, *, start_ms: int = 0, remember_ids: int = 10_000) -> None:
@@ -86,34 +80,34 @@ class TradeBars:
         self._forming: _FormingBar | None = None
         self._end_ms = 0  # close of the forming bar
         self._closed_ms = start_ms  # bars that open before this are closed
+        self._closed: OrderedDict[int, _FormingBar] = OrderedDict()
         self._arrivals = 0
+        self.late_trades = 0
+        """Trades that came after their bar was closed."""
 
     @property
     def forming_close_ms(self) -> int | None:
         """Close of the forming bar, None before the first trade."""
         return self._end_ms if self._forming is not None else None
 
-    def on_trade(self, trade: Trade) -> Sequence[Bar | LateTrade]:
-        """The bar that this trade closed (usually none), or a LateTrade."""
-        if trade.time_ms < self._start_ms or not self._seen.add(trade.trade_id):
+    def on_trade(self, trade: Trade) -> Sequence[Bar | Correction]:
+        """The bar that this trade closed (usually none), or what it would have changed in a closed one."""
+        time_ms = trade.time_ms
+        if time_ms < self._start_ms or not self._seen.add(trade.trade_id):
             return ()
-        if trade.time_ms < self._closed_ms:
-            return (LateTrade(trade, self._timeframe.floor(trade.time_ms)),)
         self._arrivals += 1
-        trade_id = trade.trade_id
-        order = (trade.time_ms, int(trade_id) if trade_id.isdecimal() else self._arrivals)
+        order = (time_ms, int(trade.trade_id) if trade.trade_id.isdecimal() else self._arrivals)
         forming = self._forming
-        if forming is None:
-            self._begin(trade, order)
-            return ()
-        if trade.time_ms < self._end_ms:
-            if trade.time_ms < forming.open_ms:  # a quiet bar's only trade came after its successor's first
-                return (LateTrade(trade, self._timeframe.floor(trade.time_ms)),)
+        if time_ms < self._closed_ms or (forming is not None and time_ms < forming.open_ms):
+            return self._late(trade, order)
+        if forming is not None and time_ms < self._end_ms:
             forming.add(trade, order)
             return ()
-        closed = self._take()
-        self._begin(trade, order)
-        return (closed,)
+        closed = (self._take(),) if forming is not None else ()
+        open_ms = self._timeframe.floor(time_ms)
+        self._forming = _FormingBar(open_ms, trade, order)
+        self._end_ms = self._timeframe.next_open(open_ms)
+        return closed
 
     def due(self, now_ms: int, grace_ms: int) -> Bar | None:
         """The forming bar, if the exchange's clock has passed its close plus the grace."""
@@ -127,17 +121,24 @@ class TradeBars:
         self._start_ms = max(self._start_ms, start_ms)
         self._closed_ms = max(self._closed_ms, start_ms)
 
-    def _begin(self, trade: Trade, order: tuple[int, int]) -> None:
-        open_ms = self._timeframe.floor(trade.time_ms)
-        self._forming = _FormingBar(open_ms, trade, order)
-        self._end_ms = self._timeframe.next_open(open_ms)
-
     def _take(self) -> Bar:
-        assert self._forming is not None
-        bar = self._forming.bar()
+        forming = self._forming
+        assert forming is not None
         self._forming = None
         self._closed_ms = self._end_ms
-        return bar
+        self._closed[forming.open_ms] = forming
+        if len(self._closed) > _REMEMBERED:
+            self._closed.popitem(last=False)
+        return forming.bar()
+
+    def _late(self, trade: Trade, order: tuple[int, int]) -> Sequence[Correction]:
+        self.late_trades += 1
+        closed = self._closed.get(self._timeframe.floor(trade.time_ms))
+        if closed is None:
+            return ()
+        released = closed.bar()
+        closed.add(trade, order)
+        return (Correction(released, closed.bar()),)
 
 
 class LongerBars:
@@ -153,7 +154,7 @@ class LongerBars:
         self._shorter = shorter
         self._longer = longer
         self._whole_only = whole_only
-        self._parts: deque[Bar] = deque()
+        self._parts: list[Bar] = []
         self._open_ms = 0
         self._end_ms: int | None = None
         self._dropping = False
@@ -174,7 +175,7 @@ class LongerBars:
         return closed
 
     def _take(self) -> list[Bar]:
-        parts, self._parts = self._parts, deque()
+        parts, self._parts = self._parts, []
         if not parts or self._dropping:
             self._dropping = False
             return []

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from btccxt.bars.aggregate import RecentIds, TradeBars
+from btccxt.bars.cache import BarCache
 from btccxt.bars.seam import Page, closed_until, first_open
 from btccxt.errors import Fatal
 from btccxt.exchange.api import ExchangeAPI
@@ -25,6 +26,7 @@ from btccxt.timeframe import Timeframe, parse_timeframe
 T = TypeVar("T")
 _DAY = parse_timeframe("1d")
 _HOUR_MS = 3_600_000
+_CACHED_PAGE = 20_000  # bars read from disk at once
 
 
 class CallPolicy(Protocol):
@@ -62,7 +64,9 @@ async def download(
 ) -> AsyncGenerator[list[Bar], None]:
     """Closed bars with ``start_ms <= open_ms < end_ms``, oldest first, in lists of up to ``page_limit``.
 
-    Raises what the exchange raises, after what came before was yielded. Does not report holes inside: ``Seam`` does.
+    ``page_limit`` must not be more than the exchange gives at once (the profile's page size): one that answers for a
+    window of time would hide the rest of it. ``call`` runs every read. Raises what the exchange raises, after what came
+    before was yielded. Holes inside are not reported here: ``Seam`` does that.
     """
     first: int | None = None
     pages = download_pages(
@@ -104,16 +108,16 @@ async def download_pages(
     position = first_open(parsed, start_ms)
     end_ms = min(end_ms, closed_until(parsed, position, now_ms() - settle_ms))
     covered = position
-    seen_to = position
+    seen = _Seen()
 
     # The first page alone: it tells where the exchange's history begins.
     if position < end_ms:
         window = await source.window(position, source.window_end(position, end_ms))
         if not window.rows and window.to_ms < end_ms:
             window = await source.beginning(window, end_ms)
-        seen_to = max(seen_to, window.newest_ms)
+        seen.add(window)
         if window.rows:
-            yield Page(covered, window.to_ms, window.rows, seen_to)
+            yield Page(covered, window.to_ms, window.rows, seen.to_ms(covered, window.to_ms))
             covered = window.to_ms
         position = window.to_ms
 
@@ -126,12 +130,12 @@ async def download_pages(
                 position = to_ms
             window = await running[0]
             running.popleft()
-            seen_to = max(seen_to, window.newest_ms)
+            seen.add(window)
             if window.rows:
-                yield Page(covered, window.to_ms, window.rows, seen_to)
+                yield Page(covered, window.to_ms, window.rows, seen.to_ms(covered, window.to_ms))
                 covered = window.to_ms
         if covered < end_ms:
-            yield Page(covered, end_ms, (), max(covered, seen_to))
+            yield Page(covered, end_ms, (), seen.to_ms(covered, end_ms))
     finally:
         for task in running:
             task.cancel()
@@ -170,7 +174,30 @@ class _Window:
     from_ms: int
     to_ms: int
     newest_ms: int  # open of the newest row of any answer; -1 without rows
+    unsettled_ms: int | None  # open of the oldest row that was not surely closed
     later_ms: int | None  # open of the oldest row beyond the window
+
+
+class _Seen:
+    """How far the answers so far reached."""
+
+    def __init__(self) -> None:
+        self._newest_ms = -1
+        self._unsettled_ms: int | None = None
+
+    def add(self, window: _Window) -> None:
+        self._newest_ms = max(self._newest_ms, window.newest_ms)
+        self._unsettled_ms = _least(self._unsettled_ms, window.unsettled_ms)
+
+    def to_ms(self, from_ms: int, to_ms: int) -> int:
+        reached_ms = min(self._newest_ms, to_ms)
+        if self._unsettled_ms is not None:
+            reached_ms = min(reached_ms, self._unsettled_ms)
+        return max(from_ms, reached_ms)
+
+
+def _least(first: int | None, second: int | None) -> int | None:
+    return min((value for value in (first, second) if value is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,19 +231,22 @@ class _Source:
         """Everything that the exchange has in a window, however its answers are cut."""
         found: dict[int, Bar] = {}
         newest_ms = -1
+        unsettled_ms: int | None = None
         later_ms: int | None = None
 
         async def ask(since_ms: int, until_ms: int) -> tuple[bool, int]:
             """Adds what is new; tells whether there was anything, and until when bars counted as closed."""
-            nonlocal newest_ms, later_ms
+            nonlocal newest_ms, unsettled_ms, later_ms
             asked_ms = self.now_ms() - self.settle_ms  # before the question: an answer is older than its arrival
             known = len(found)
             for bar in await self.answer(since_ms, until_ms):
                 newest_ms = max(newest_ms, bar.open_ms)
-                if bar.open_ms >= to_ms:
-                    later_ms = bar.open_ms if later_ms is None else min(later_ms, bar.open_ms)
-                elif bar.open_ms >= from_ms and self.timeframe.next_open(bar.open_ms) <= asked_ms:
+                if self.timeframe.next_open(bar.open_ms) > asked_ms:
+                    unsettled_ms = _least(unsettled_ms, bar.open_ms)
+                elif from_ms <= bar.open_ms < to_ms:
                     found.setdefault(bar.open_ms, bar)
+                if bar.open_ms >= to_ms:
+                    later_ms = _least(later_ms, bar.open_ms)
             return len(found) > known, asked_ms
 
         since_ms = from_ms
@@ -235,7 +265,7 @@ class _Source:
             if not progress:
                 break
         rows = tuple(found[open_ms] for open_ms in sorted(found))
-        return _Window(rows, from_ms, to_ms, newest_ms, later_ms)
+        return _Window(rows, from_ms, to_ms, newest_ms, unsettled_ms, later_ms)
 
     async def beginning(self, empty: _Window, end_ms: int) -> _Window:
         """The first window that has bars, given that the first one asked for had none."""
@@ -245,7 +275,7 @@ class _Source:
         elif self.timeframe.approximate_ms < _DAY.approximate_ms:
             position = max(position, await self._first_day(empty.from_ms, end_ms))
         if position >= end_ms:
-            return _Window((), empty.from_ms, end_ms, empty.newest_ms, None)
+            return _Window((), empty.from_ms, end_ms, empty.newest_ms, empty.unsettled_ms, None)
         return await self.window(position, self.window_end(position, end_ms))
 
     async def _first_day(self, from_ms: int, end_ms: int) -> int:
@@ -263,6 +293,53 @@ class _Source:
                 return min(opens)
             position = to_ms
         return end_ms
+
+
+async def cached_pages(
+    cache: BarCache,
+    exchange: ExchangeAPI,
+    symbol: str,
+    timeframe: str,
+    start_ms: int,
+    end_ms: int,
+    *,
+    page_limit: int,
+    now_ms: Callable[[], int],
+    settle_ms: int = 0,
+    parallel: int = 4,
+    call: CallPolicy = direct,
+    keep_after_ms: int = 60_000,
+) -> AsyncGenerator[Page, None]:
+    """What ``download_pages`` gives, with everything that ``cache`` has taken from disk, and the rest kept there.
+
+    Bars are kept once they have been closed for ``keep_after_ms``: a candle asked for just after its close may change.
+    """
+    parsed = parse_timeframe(timeframe)
+    position = first_open(parsed, start_ms)
+    end_ms = min(end_ms, closed_until(parsed, position, now_ms() - settle_ms))
+    missing = await asyncio.to_thread(cache.missing, position, end_ms) if position < end_ms else []
+    for absent in [*missing, None]:
+        known_to_ms = absent.from_ms if absent is not None else end_ms
+        while position < known_to_ms:
+            to_ms = min(known_to_ms, position + _CACHED_PAGE * parsed.approximate_ms)
+            yield Page(position, to_ms, await asyncio.to_thread(cache.read, position, to_ms), to_ms)
+            position = to_ms
+        if absent is None:
+            return
+        pages = download_pages(
+            exchange, symbol, timeframe, absent.from_ms, absent.to_ms,
+            page_limit=page_limit, now_ms=now_ms, settle_ms=settle_ms, parallel=parallel, call=call,
+        )  # fmt: skip
+        async with aclosing(pages):
+            async for page in pages:
+                # What is missing at the end of a page is kept as missing only if a later row proves it.
+                proven_ms = max(page.seen_to_ms, parsed.next_open(page.bars[-1].open_ms) if page.bars else 0)
+                keep_ms = min(page.to_ms, proven_ms, closed_until(parsed, page.from_ms, now_ms() - keep_after_ms))
+                if keep_ms > page.from_ms:
+                    kept = [bar for bar in page.bars if bar.open_ms < keep_ms]
+                    await asyncio.to_thread(cache.append, page.from_ms, keep_ms, kept)
+                yield page
+        position = absent.to_ms
 
 
 async def download_trades(

@@ -54,8 +54,8 @@ class Hole:
 class Page:
     """What the exchange answered when asked for ``from_ms <= open_ms < to_ms``: closed bars, oldest first.
 
-    ``seen_to_ms`` is the open of the newest row in the answer, the forming one included (``from_ms`` without rows):
-    whatever is missing before it does not exist, whatever is missing after it may only be late.
+    Whatever is missing before ``seen_to_ms`` does not exist, since the answer had a later row; whatever is missing
+    after it may only be late. The row of a bar that is not surely closed counts as later, but is not among ``bars``.
     """
 
     from_ms: int
@@ -85,10 +85,12 @@ def closed_until(timeframe: Timeframe, open_ms: int, now_ms: int) -> int:
 class Seam:
     """Joins pages of history with live closed bars.
 
-    ``start_ms``: the first bar released is the first that opens then or later. ``last_open_ms`` instead: continue
-    after that bar (restart). ``grace_ms``: how long after its close a bar is given to arrive by itself before it is
-    asked for. ``confirmations``: how many answers without a bar, and without a later one, prove that it does not exist
-    (exchanges' REST lags behind their streams). ``sends_empty_bars`` False: bars without trades do not exist there.
+    ``start_ms``: the first bar released is the first that opens then or later. ``last_open_ms`` instead: continue after
+    that bar (restart). ``end_ms``: bars that open then or later are not wanted. ``grace_ms``: how long after its close
+    a bar is given to arrive by itself before it is asked for. ``confirmations``: after how many answers, each asked
+    for twice as long after the one before, a bar is given up that is neither there nor followed by a later one
+    (exchanges' REST lags behind their streams; six answers with ``retry_ms`` of a second are half a minute).
+    ``sends_empty_bars`` False: bars without trades do not exist there.
     """
 
     def __init__(
@@ -97,14 +99,16 @@ class Seam:
         *,
         start_ms: int | None = None,
         last_open_ms: int | None = None,
+        end_ms: int | None = None,
         grace_ms: int = 2_000,
-        confirmations: int = 3,
+        confirmations: int = 6,
         retry_ms: int = 1_000,
         sends_empty_bars: bool = True,
     ) -> None:
         if (start_ms is None) == (last_open_ms is None):
             raise ValueError("a seam begins at start_ms or after last_open_ms: give exactly one of them")
         self._timeframe = timeframe
+        self._end_ms = end_ms
         self._grace_ms = grace_ms
         self._confirmations = confirmations
         self._retry_ms = retry_ms
@@ -139,6 +143,11 @@ class Seam:
         return self._last_ms if self._begun else None
 
     @property
+    def has_ended(self) -> bool:
+        """Whether everything before ``end_ms`` was released."""
+        return self._end_ms is not None and self._next_ms >= self._end_ms
+
+    @property
     def held(self) -> int:
         """Closed bars that wait behind a gap."""
         return len(self._held)
@@ -150,6 +159,8 @@ class Seam:
         open_ms = bar.open_ms
         if open_ms <= self._last_ms:
             return self._compare(bar)
+        if self._end_ms is not None and open_ms >= self._end_ms:
+            return []
         kept = self._held.get(open_ms)
         if kept is not None:
             return [] if kept == bar else [Correction(kept, bar)]
@@ -169,6 +180,8 @@ class Seam:
         for bar in page.bars:
             if bar.open_ms <= self._last_ms:
                 events += self._compare(bar)
+            elif self._end_ms is not None and bar.open_ms >= self._end_ms:
+                break
             elif bar.open_ms == self._next_ms and not self._held:
                 self._release(bar)
                 events.append(bar)
@@ -177,7 +190,7 @@ class Seam:
             else:
                 self._hold(bar)
         if page.from_ms <= asked_ms:
-            self._proven_ms = max(self._proven_ms, page.seen_to_ms)
+            self._proven_ms = max(self._proven_ms, min(page.seen_to_ms, page.to_ms))
         events += self._advance()
         if max(self._next_ms, self._proven_ms) > asked_ms:
             self._settled()
@@ -215,6 +228,8 @@ class Seam:
         if self._is_quiet(base_ms):
             return None
         to_ms = closed_until(self._timeframe, base_ms, now_ms - self._grace_ms)
+        if self._end_ms is not None:
+            to_ms = min(to_ms, self._end_ms)
         return Gap(self._next_ms, to_ms) if to_ms > base_ms else None
 
     @property
@@ -247,6 +262,9 @@ class Seam:
             bar = self._held.pop(heapq.heappop(self._held_opens))
             self._release(bar)
             events.append(bar)
+        if not self._held_opens and self._end_ms is not None and self._next_ms < self._end_ms <= self._proven_ms:
+            events.append(Hole(self._next_ms, self._end_ms, self._cause()))
+            self._next_ms = self._end_ms
         return events
 
     def _cause(self) -> HoleCause:
@@ -277,15 +295,16 @@ class Seam:
     def _doubt(self, page: Page, now_ms: int) -> None:
         """The answer had neither the bar nor a later one: it may only be late. Ask again, later and later."""
         self._doubts += 1
-        retry_ms = now_ms + min(self._retry_ms * 2 ** min(self._doubts - 1, 16), _LONGEST_RETRY_MS)
-        base_ms = max(self._next_ms, self._proven_ms)
-        newest_ms = closed_until(self._timeframe, base_ms, now_ms - self._grace_ms)
-        # The close of another bar is a new reason to ask.
-        self._ask_after_ms = min(retry_ms, self._timeframe.next_open(newest_ms) + self._grace_ms)
+        self._ask_after_ms = now_ms + min(self._retry_ms * 2 ** min(self._doubts - 1, 16), _LONGEST_RETRY_MS)
+        if not self._held_opens:
+            base_ms = max(self._next_ms, self._proven_ms)
+            newest_ms = closed_until(self._timeframe, base_ms, now_ms - self._grace_ms)
+            # The close of another bar is a new reason to ask.
+            self._ask_after_ms = min(self._ask_after_ms, self._timeframe.next_open(newest_ms) + self._grace_ms)
         if self._doubts < self._confirmations:
             return
-        if self._held_opens:
-            # Only now, with a later bar at hand: without one there is nothing to release, so waiting costs nothing.
+        if self._held_opens or (self._end_ms is not None and page.to_ms >= self._end_ms):
+            # Only now, with a later bar (or the end) at hand: otherwise nothing waits, and waiting costs nothing.
             self._proven_ms = max(self._proven_ms, page.to_ms)
             self._settled()
         elif not self._sends_empty_bars:

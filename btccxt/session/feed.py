@@ -11,34 +11,21 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
 
-from btccxt.bars.aggregate import LateTrade, TradeBars
+from btccxt.bars.aggregate import TradeBars
+from btccxt.bars.cache import BarCache
 from btccxt.bars.closing import BarCloser, Correction
-from btccxt.bars.history import CallPolicy, direct, download_pages, trade_bar_pages
-from btccxt.bars.seam import Gap, Hole, HoleCause, Page, Seam
-from btccxt.errors import ConfigError, ExchangeUnavailable, RateLimited, Retryable
+from btccxt.bars.history import CallPolicy, cached_pages, direct, download_pages, trade_bar_pages
+from btccxt.bars.seam import Gap, Hole, Page, Seam
+from btccxt.errors import ConfigError, ExchangeUnavailable, Fatal, RateLimited, Retryable
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.model import Bar, BarUpdate, StreamEvent, StreamKey, StreamKind, Trade
+from btccxt.model import Bar, BarUpdate, ConnectionState, StreamEvent, StreamKey, StreamKind, Trade
+from btccxt.session.events import BarsClosed, FeedEnded, FeedEvent, FeedFailed, FeedState
 from btccxt.timeframe import parse_timeframe
 
-__all__ = [
-    "BarFeed",
-    "BarsClosed",
-    "Correction",
-    "FeedEvent",
-    "FeedState",
-    "Hole",
-    "HoleCause",
-    "LateTrade",
-    "MarketClock",
-    "StreamConsumer",
-    "TradesArrived",
-]
-
-State = Literal["backfill", "live", "repairing", "degraded"]
+Sink = Callable[[FeedEvent], None]
 _LONGEST_SLEEP_S = 30.0  # so that a re-measured clock is noticed
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
 
@@ -56,33 +43,6 @@ class StreamConsumer(Protocol):
     def on_event(self, key: StreamKey, event: StreamEvent) -> None: ...
     def on_up(self, key: StreamKey) -> None: ...
     def on_down(self, key: StreamKey, reason: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class BarsClosed:
-    """Closed bars, oldest first: one from the stream, up to a page of them from history."""
-
-    bars: tuple[Bar, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class TradesArrived:
-    """Public trades, oldest first."""
-
-    trades: tuple[Trade, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FeedState:
-    """How the feed is served: ``backfill`` (history is coming), ``live`` (stream, nothing missing), ``repairing``
-    (stream, something is missing), ``degraded`` (no stream: REST serves)."""
-
-    state: State
-    reason: str
-
-
-FeedEvent = BarsClosed | TradesArrived | Hole | Correction | LateTrade | FeedState
-Sink = Callable[[FeedEvent], None]
 
 
 async def pause(wake: asyncio.Event, seconds: float) -> None:
@@ -105,13 +65,13 @@ async def back_off(error: Retryable, failures: int, wake: asyncio.Event) -> None
 
 class BarFeed:
     """Closed bars of one symbol and timeframe, from ``start_ms`` on (None: from the bar that is forming now), or after
-    ``last_open_ms`` (restart).
+    ``last_open_ms`` (restart), up to ``end_ms`` (None: until cancelled).
 
     ``sink`` is called synchronously in the session's loop. ``bars='trades'`` builds live bars from the trade stream;
     ``history='trades'`` builds the past from trades too, for timeframes without candles. ``call`` runs every REST read
     (limiter, retries). ``release_by_clock``: believe the last frame when the clock passes a bar's close plus
     ``grace_ms``; by default the exchange is asked, since a silent stream looks the same as a quiet market.
-    ``sends_empty_bars``: from the profile; False where a bar without trades does not exist.
+    ``sends_empty_bars``: from the profile; False where a bar without trades does not exist. ``cache``: bars on disk.
     """
 
     def __init__(
@@ -123,9 +83,10 @@ class BarFeed:
         sink: Sink,
         start_ms: int | None = None,
         last_open_ms: int | None = None,
+        end_ms: int | None = None,
         page_limit: int = 500,
         grace_ms: int = 2_000,
-        confirmations: int = 3,
+        confirmations: int = 6,
         retry_ms: int = 1_000,
         sends_empty_bars: bool = True,
         release_by_clock: bool = False,
@@ -133,6 +94,7 @@ class BarFeed:
         history: Literal["candles", "trades"] = "candles",
         parallel: int = 4,
         call: CallPolicy = direct,
+        cache: BarCache | None = None,
     ) -> None:
         if key.kind is not StreamKind.BARS or key.symbol is None or key.timeframe is None:
             raise ConfigError(f"a bar feed needs a bars key with symbol and timeframe, not {key}")
@@ -151,6 +113,7 @@ class BarFeed:
             self._timeframe,
             start_ms=start_ms if last_open_ms is None else None,
             last_open_ms=last_open_ms,
+            end_ms=end_ms,
             grace_ms=grace_ms,
             confirmations=confirmations,
             retry_ms=retry_ms,
@@ -158,9 +121,14 @@ class BarFeed:
         )
         self._closer = BarCloser(self._timeframe, grace_ms)
         self._builder = TradeBars(self._timeframe) if bars == "trades" else None
-        source = partial(
-            trade_bar_pages if history == "trades" else partial(download_pages, parallel=parallel),
-            exchange,
+        if history == "trades":
+            pages = partial(trade_bar_pages, exchange)
+        elif cache is not None:
+            pages = partial(cached_pages, cache, exchange, parallel=parallel)
+        else:
+            pages = partial(download_pages, exchange, parallel=parallel)
+        self._pages: Callable[[int, int], AsyncGenerator[Page, None]] = partial(
+            pages,
             key.symbol,
             key.timeframe,
             page_limit=page_limit,
@@ -168,11 +136,11 @@ class BarFeed:
             settle_ms=grace_ms,
             call=call,
         )
-        self._pages: Callable[[int, int], AsyncGenerator[Page, None]] = source
         self._forget_forming(clock.now_ms())
         self._connected = False
         self._down_reason = ""
         self._troubled = False  # something is missing that did not come at the first asking
+        self._was_caught_up = False
         self._failures = 0
         self._wake = asyncio.Event()
         self._state: FeedState | None = None
@@ -200,7 +168,7 @@ class BarFeed:
         """The subscription is active, again or for the first time."""
         now_ms = self._clock.now_ms()
         self._connected = True
-        self._troubled = self._state is not None and self._state.state != "backfill"
+        self._troubled = self._was_caught_up
         self._forget_forming(now_ms)
         self._seam.on_reconnected(now_ms)
         self._wake.set()
@@ -211,7 +179,7 @@ class BarFeed:
         self._down_reason = reason
         self._forget_forming(self._clock.now_ms())
         self._seam.on_disconnected()
-        self._announce("degraded", reason)
+        self._announce(ConnectionState.DEGRADED, reason)
         self._wake.set()
 
     def _forget_forming(self, now_ms: int) -> None:
@@ -229,12 +197,12 @@ class BarFeed:
         if events:
             self._on_built(events)
 
-    def _on_built(self, events: Iterable[Bar | Correction | LateTrade]) -> None:
+    def _on_built(self, events: Iterable[Bar | Correction]) -> None:
         """Closed bars from the stream."""
         for event in events:
             if isinstance(event, Bar):
                 self._emit(self._seam.on_live(event))
-                if self._seam.held or self._troubled:
+                if self._seam.held or self._troubled or self._seam.has_ended:
                     self._wake.set()
             else:
                 self._sink(event)
@@ -242,10 +210,24 @@ class BarFeed:
     # -------------------------------------------------------------- the task
 
     async def run(self) -> None:
-        """Backfill, then repair whatever is missing, until cancelled. Raises what repeating cannot help (Fatal)."""
+        """Backfill, then repair whatever is missing, until cancelled or ``end_ms`` is reached.
+
+        What repeating cannot help ends the feed with ``FeedFailed``; an error that nobody expected is raised as well.
+        """
         if self._state is None:
-            self._announce("backfill", f"history of {self.key}")
-        while True:
+            self._announce(ConnectionState.CONNECTING, f"history of {self.key}")
+        try:
+            await self._serve()
+        except Fatal as error:
+            self._sink(FeedFailed(error))
+        except Exception as error:
+            self._sink(FeedFailed(error))
+            raise
+        else:
+            self._sink(FeedEnded("the end that was asked for is reached"))
+
+    async def _serve(self) -> None:
+        while not self._seam.has_ended:
             self._wake.clear()
             now_ms = self._clock.now_ms()
             if self._release_by_clock:
@@ -284,7 +266,7 @@ class BarFeed:
 
     async def _repair(self, gap: Gap) -> None:
         if self._troubled and self._connected:
-            self._announce("repairing", f"asking for bars since {gap.from_ms}")
+            self._announce(ConnectionState.CONNECTING, f"asking for bars since {gap.from_ms}")
         # One bar more than is missing: it shows whether the exchange changed what it gave us last.
         last_ms = self._seam.last_open_ms
         try:
@@ -296,7 +278,7 @@ class BarFeed:
             self._failures += 1
             self._troubled = True
             if self._connected:
-                self._announce("repairing", f"{type(error).__name__}: {error}")
+                self._announce(ConnectionState.CONNECTING, f"{type(error).__name__}: {error}")
             self._wake.clear()
             await back_off(error, self._failures, self._wake)
 
@@ -306,15 +288,16 @@ class BarFeed:
         if missing is not None:
             self._troubled = True
             if self._connected:
-                self._announce("repairing", f"the exchange has no bar for {missing.from_ms} yet")
+                self._announce(ConnectionState.CONNECTING, f"the exchange has no bar for {missing.from_ms} yet")
             return
         self._troubled = False
+        self._was_caught_up = True
         if self._connected:
-            self._announce("live", "")
+            self._announce(ConnectionState.LIVE, "")
         elif self._down_reason:
-            self._announce("degraded", self._down_reason)
+            self._announce(ConnectionState.DEGRADED, self._down_reason)
 
-    def _announce(self, state: State, reason: str) -> None:
+    def _announce(self, state: ConnectionState, reason: str) -> None:
         if self._state is None or self._state.state != state:
             self._state = FeedState(state, reason)
             self._sink(self._state)

@@ -12,10 +12,11 @@ from contextlib import aclosing
 from btccxt.bars.history import CallPolicy, direct, download_trades
 from btccxt.bars.seam import Hole
 from btccxt.bars.trade_seam import TradeSeam
-from btccxt.errors import ConfigError, Retryable
+from btccxt.errors import ConfigError, Fatal, Retryable
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.model import StreamEvent, StreamKey, StreamKind, Trade
-from btccxt.session.feed import FeedState, MarketClock, Sink, State, TradesArrived, back_off, pause
+from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamKind, Trade
+from btccxt.session.events import FeedFailed, FeedState, TicksArrived
+from btccxt.session.feed import MarketClock, Sink, back_off, pause
 
 _IDLE_S = 30.0
 
@@ -86,30 +87,39 @@ class TradeFeed:
         self._connected = False
         self._down_reason = reason
         self._seam.on_disconnected()
-        self._announce("degraded", reason)
+        self._announce(ConnectionState.DEGRADED, reason)
         self._wake.set()
 
     # -------------------------------------------------------------- the task
 
     async def run(self) -> None:
-        """Backfill, then repair or poll, until cancelled. Raises what repeating cannot help (Fatal)."""
+        """Backfill, then repair or poll, until cancelled. What repeating cannot help ends it with ``FeedFailed``."""
         if self._state is None:
-            self._announce("backfill", f"history of {self.key}")
+            self._announce(ConnectionState.CONNECTING, f"history of {self.key}")
+        try:
+            await self._serve()
+        except Fatal as error:
+            self._sink(FeedFailed(error))
+        except Exception as error:
+            self._sink(FeedFailed(error))
+            raise
+
+    async def _serve(self) -> None:
         while True:
             self._wake.clear()
             if self._connected and not self._seam.repairing:
-                self._announce("live", "")
+                self._announce(ConnectionState.LIVE, "")
                 await pause(self._wake, _IDLE_S)
                 continue
-            if self._connected and self._state is not None and self._state.state == "degraded":
-                self._announce("repairing", f"asking for trades since {self._seam.ask_from_ms}")
+            if self._connected and self._state is not None and self._state.state is ConnectionState.DEGRADED:
+                self._announce(ConnectionState.CONNECTING, f"asking for trades since {self._seam.ask_from_ms}")
             try:
                 await self._repair()
                 self._failures = 0
             except Retryable as error:
                 self._failures += 1
                 if self._connected:
-                    self._announce("repairing", f"{type(error).__name__}: {error}")
+                    self._announce(ConnectionState.CONNECTING, f"{type(error).__name__}: {error}")
                 await back_off(error, self._failures, self._wake)
 
     async def _repair(self) -> None:
@@ -141,9 +151,9 @@ class TradeFeed:
         elif not self._connected:
             await pause(self._wake, self._clock.wall_s(self._poll_ms))
             if not self._connected and self._down_reason:
-                self._announce("degraded", self._down_reason)
+                self._announce(ConnectionState.DEGRADED, self._down_reason)
 
-    def _announce(self, state: State, reason: str) -> None:
+    def _announce(self, state: ConnectionState, reason: str) -> None:
         if self._state is None or self._state.state != state:
             self._state = FeedState(state, reason)
             self._sink(self._state)
@@ -155,8 +165,8 @@ class TradeFeed:
                 run.append(event)
                 continue
             if run:
-                self._sink(TradesArrived(tuple(run)))
+                self._sink(TicksArrived(tuple(run)))
                 run = []
             self._sink(event)
         if run:
-            self._sink(TradesArrived(tuple(run)))
+            self._sink(TicksArrived(tuple(run)))
