@@ -1,1 +1,55 @@
-"""Connect backtrader to any exchange that ccxt knows."""
+"""btccxt: connect backtrader to any exchange that ccxt knows.
+
+    store = CCXTStore("binance", mode="paper")          # sim | paper (default) | testnet | live
+    cerebro.adddata(store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes))
+    cerebro.setbroker(store.getbroker())
+
+The whole public surface is named here; each name is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from btccxt.broker import CCXTBroker
+    from btccxt.bt_order import TakeProfit, TakeProfitLimit
+    from btccxt.data import CCXTData
+    from btccxt.exchange.api import ExchangeAPI
+    from btccxt.live import run_live
+    from btccxt.modes import SimOptions
+    from btccxt.store import CCXTStore
+
+__version__ = "0.1.0"
+__all__ = [
+    "CCXTBroker",
+    "CCXTData",
+    "CCXTStore",
+    "ExchangeAPI",
+    "SimOptions",
+    "TakeProfit",
+    "TakeProfitLimit",
+    "__version__",
+    "run_live",
+]
+_HOMES = {
+    "CCXTBroker": "btccxt.broker",
+    "CCXTData": "btccxt.data",
+    "CCXTStore": "btccxt.store",
+    "ExchangeAPI": "btccxt.exchange.api",
+    "SimOptions": "btccxt.modes",
+    "TakeProfit": "btccxt.bt_order",
+    "TakeProfitLimit": "btccxt.bt_order",
+    "run_live": "btccxt.live",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'btccxt' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

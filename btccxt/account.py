@@ -173,6 +173,9 @@ class AccountLedger:
     def totals(self) -> dict[str, Decimal]:
         return dict(self._totals)
 
+    def market(self, symbol: str) -> Market:
+        return self._markets[symbol]
+
     def holding(self, symbol: str) -> Holding:
         return self._holdings.get(symbol, Holding())
 

@@ -3,6 +3,10 @@
 Runs in the strategy's thread. Backtrader sums floats, so 0.1 + 0.2 - 0.3 leaves an order ``Partial`` and a trade open
 for ever; here decimals decide what is left, and the floats handed to backtrader are chosen so that their running sum
 meets the decimal one exactly.
+
+What backtrader sees of a position is what can be traded: whole amount steps, and after a sale nothing if the rest is
+worth less than the exchange's minimum. Such dust (a fee taken in coins leaves some with every trade) stays in the
+ledger and in the value, but ``if self.position`` is false and the trade is closed.
 """
 
 from __future__ import annotations
@@ -11,10 +15,11 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt._bt import bt
-from btccxt.account import AccountLedger, Booking
+from btccxt.account import AccountLedger
 from btccxt.bt_order import CryptoBuyOrder, CryptoSellOrder
-from btccxt.model import ZERO, Fill, decimal_of
+from btccxt.model import ZERO, Fill, Market, decimal_of
 from btccxt.orders.live_order import LiveOrder
+from btccxt.precision import round_amount
 from btccxt.stamps import num_of_ms
 
 
@@ -25,8 +30,11 @@ class Bookkeeper:
         self.ledger = ledger
         self.fills_booked = 0
         self._views: dict[str, Any] = {}  # symbol -> backtrader Position
+        self._visible: dict[str, Decimal] = {}  # the same size, exact
         self._datas: dict[str, list[Any]] = {}
         self._trade_sizes: dict[tuple[Any, str], tuple[float, Decimal]] = {}  # as backtrader's float sum, and exact
+        self._executed: dict[int, tuple[Decimal, Decimal]] = {}  # order ref -> filled, cost
+        self._estimates: dict[tuple[str, str], Decimal] = {}  # fills whose fee is not known yet -> assumed commission
         self._seeded: set[str] = set()
 
     # -------------------------------------------------------------- datas, prices, positions
@@ -44,6 +52,10 @@ class Bookkeeper:
         self.show(symbol)
         return True
 
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(self._datas)
+
     def first_data(self, symbol: str) -> Any | None:
         datas = self._datas.get(symbol)
         return datas[0] if datas else None
@@ -55,10 +67,14 @@ class Bookkeeper:
         return self._views[symbol]
 
     def show(self, symbol: str) -> None:
+        """Take size and price from the ledger; whether a small rest is dust is judged here."""
         holding = self.ledger.holding(symbol)
+        price = self.ledger.price(symbol) or holding.price
+        amount = tradable(self.ledger.market(symbol), holding.amount, price)
+        self._visible[symbol] = amount
         view = self._views.setdefault(symbol, bt.Position())
-        view.size = float(holding.amount)
-        view.price = float(holding.price) if holding.price is not None and holding.amount else 0.0
+        view.size = float(amount)
+        view.price = float(holding.price) if holding.price is not None and amount else 0.0
 
     def show_all(self) -> None:
         for symbol in self._views:
@@ -69,9 +85,14 @@ class Bookkeeper:
         for symbol, datas in self._datas.items():
             latest = max((data for data in datas if len(data)), key=lambda data: data.datetime[0], default=None)
             if latest is not None:
-                price = latest.close[0]
-                self.ledger.set_price(symbol, decimal_of(price))
-                self.show(symbol)
+                self.ledger.set_price(symbol, decimal_of(latest.close[0]))
+                self._show_entry_price(symbol)
+
+    def _show_entry_price(self, symbol: str) -> None:
+        """A position that was there before us is taken to have cost what the first bar says."""
+        view, holding = self._views[symbol], self.ledger.holding(symbol)
+        if view.size and not view.price and holding.price is not None:
+            view.price = float(holding.price)
 
     # -------------------------------------------------------------- fills
 
@@ -79,16 +100,17 @@ class Bookkeeper:
         """Book one fill of an order for ``amount``: one execution bit, with the position as it is after it."""
         self.fills_booked += 1
         self.take_prices()
+        before = self._visible[fill.symbol]
         booking = self.ledger.apply(fill)
         self.show(fill.symbol)
+        after = self._visible[fill.symbol]
         comminfo = order.comminfo
-        closed, opened = self._trade_bits((order.tradeid, fill.symbol), booking)
-        moved = abs(booking.closed) + abs(booking.opened)
-        closed_share = float(abs(booking.closed) / moved) if moved else 0.0
+        closed, opened = self._trade_bits((order.tradeid, fill.symbol), before, after)
+        moved = abs(closed) + abs(opened)
+        closed_share = abs(closed) / moved if moved else 0.0
         commission = float(booking.commission)
         price = float(fill.price)
         entry = float(booking.before.price) if booking.before.price is not None else price
-        after = booking.after
         order.execute(
             dt=num_of_ms(fill.time_ms),
             size=float(fill.amount * fill.side.sign),
@@ -101,25 +123,30 @@ class Bookkeeper:
             openedcomm=commission * (1.0 - closed_share),
             margin=comminfo.get_margin(price),
             pnl=float(booking.pnl),
-            psize=float(after.amount),
-            pprice=float(after.price) if after.price is not None else 0.0,
+            psize=float(after),
+            pprice=self._views[fill.symbol].price,
         )
-        filled = order.info.get("filled_amount", ZERO) + fill.amount
-        left = max(amount - filled, ZERO)
-        order.executed.remsize = float(left) * fill.side.sign
-        order.status = bt.Order.Partial if left else bt.Order.Completed
-        order.addinfo(filled_amount=filled)
+        filled, cost = self._executed.get(order.ref, (ZERO, ZERO))
+        self._set_executed(order, filled + fill.amount, cost + fill.amount * fill.price, amount)
         if booking.commission_estimated:
-            order.addinfo(commission_estimated=order.info.get("commission_estimated", ZERO) + booking.commission)
+            self._estimates[fill.symbol, fill.trade_id] = booking.commission
+            order.addinfo(commission_estimated=True)
+
+    def _set_executed(self, order: Any, filled: Decimal, cost: Decimal, amount: Decimal) -> None:
+        self._executed[order.ref] = (filled, cost)
+        sign, left = (1 if order.isbuy() else -1), max(amount - filled, ZERO)
+        order.executed.size = float(filled) * sign
+        order.executed.price = float(cost / filled)
+        order.executed.remsize = float(left) * sign
+        order.status = bt.Order.Partial if left else bt.Order.Completed
 
     def correct(self, order: Any, fill: Fill) -> None:
         """A fee that came after its fill takes the place of the estimate, in the order and in its open trade."""
         actual = self.ledger.correct_fee(fill)
-        estimate = min(order.info.get("commission_estimated", ZERO), actual)
         self.show(fill.symbol)
-        more = float(actual - estimate)
+        more = float(actual - self._estimates.pop((fill.symbol, fill.trade_id), ZERO))
         order.executed.comm += more
-        order.addinfo(commission_estimated=order.info.get("commission_estimated", ZERO) - estimate)
+        order.addinfo(commission_estimated=False)
         owner = order.owner
         trades = owner._trades[order.data._compensate or order.data][order.tradeid] if owner is not None else ()
         if trades:
@@ -128,18 +155,20 @@ class Bookkeeper:
 
     def resume(self, order: Any, live: LiveOrder) -> None:
         """Show on a restored order what a former run already booked; the ledger's start contains it."""
-        filled, sign = live.filled, live.request.side.sign
-        if filled and live.average is not None:
-            order.executed.size = float(filled) * sign
-            order.executed.price = float(live.average)
-            order.executed.remsize = float(max(live.amount - filled, ZERO)) * sign
-            order.status = bt.Order.Partial
-            order.addinfo(filled_amount=filled)
+        if live.filled:
+            self._set_executed(order, live.filled, live.cost, live.amount)
 
-    def _trade_bits(self, key: tuple[Any, str], booking: Booking) -> tuple[float, float]:
+    def _trade_bits(self, key: tuple[Any, str], before: Decimal, after: Decimal) -> tuple[float, float]:
+        """What a move of the position closes and opens, as floats whose running sum meets the decimal sum exactly."""
+        if before * after < 0:
+            parts = (-before, after)
+        elif abs(after) < abs(before):
+            parts = (after - before, ZERO)
+        else:
+            parts = (ZERO, after - before)
         as_float, exact = self._trade_sizes.get(key, (0.0, ZERO))
         bits = []
-        for part in (booking.closed, booking.opened):
+        for part in parts:
             exact += part
             bit = float(exact) - as_float if part else 0.0
             as_float += bit
@@ -161,10 +190,11 @@ class Bookkeeper:
                 continue
             self._seeded.add(symbol)
             self.take_prices()
-            holding = self.ledger.holding(symbol)
-            if not holding.amount or holding.price is None or (0, symbol) in self._trade_sizes:
+            self.show(symbol)
+            amount, price = self._visible[symbol], self._views[symbol].price
+            if not amount or (0, symbol) in self._trade_sizes:
                 continue
-            orders.append(self._seed(datas[0], symbol, holding.amount, float(holding.price), commission_info_of))
+            orders.append(self._seed(datas[0], symbol, amount, price, commission_info_of))
         return orders
 
     @property
@@ -185,3 +215,12 @@ class Bookkeeper:
         )  # fmt: skip
         self._trade_sizes[(0, symbol)] = (size, amount)
         return order
+
+
+def tradable(market: Market, amount: Decimal, price: Decimal | None) -> Decimal:
+    """The part of a position that an order could close: whole steps, and nothing below the exchange's minimums."""
+    whole = round_amount(market, abs(amount))
+    too_small = market.min_amount is not None and whole < market.min_amount
+    if not market.is_contract and price is not None and market.min_cost is not None:
+        too_small = too_small or whole * price < market.min_cost
+    return ZERO if too_small else whole.copy_sign(amount)

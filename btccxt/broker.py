@@ -93,7 +93,7 @@ class CCXTBroker(bt.BrokerBase):
         self.orders: list[Any] = []
         self.positions = _Positions(self)
         self.startingcash = self.startingvalue = 0.0
-        self.cerebro: Any = None
+        self._cerebro: Any = None
         self._books: Bookkeeper | None = None
         self._known: dict[str, Any] = {}  # client order id -> backtrader order, ended ones too: late fills count
         self._open: dict[str, Any] = {}  # those of them that may still fill
@@ -105,10 +105,24 @@ class CCXTBroker(bt.BrokerBase):
 
     # -------------------------------------------------------------- life
 
+    @property
+    def cerebro(self) -> Any:
+        return self._cerebro
+
+    @cerebro.setter
+    def cerebro(self, cerebro: Any) -> None:
+        """Set by ``cerebro.setbroker``: the store takes part in the run even where no data is its own."""
+        self._cerebro = cerebro
+        self.store.attach_broker(self)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Symbols whose position is part of this broker's value."""
+        return self.books.symbols
+
     def start(self) -> None:
         """Called by cerebro before the feeds start. The store is connected by then."""
         super().start()
-        self.store.attach_broker(self)
         ledger = AccountLedger(self.store.currency, self.store.markets)
         snapshot = self.store.account_snapshot()
         ledger.reset(snapshot.balances, snapshot.positions)
@@ -382,7 +396,7 @@ class CCXTBroker(bt.BrokerBase):
         for correction in event.corrections:
             self._books.correct(order, correction)
         final = _FINAL_STATUS.get(live.state)
-        if final is not None:
+        if final is not None and live.request.client_order_id in self._open:
             self._finish(order, live, final, notified=bool(event.fills) and order.status == final)
 
     def _finish(self, order: Any, live: LiveOrder, status: int, notified: bool) -> None:

@@ -20,14 +20,14 @@ from btccxt.store import CCXTStore, SimOptions
 
 SYMBOL = "BTC/USDT"
 START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
-SPEED = 120.0  # exchange seconds per second: two one-minute bars per second
+SPEED = 180.0  # exchange seconds per second: three one-minute bars per second
 HISTORY_BARS = 120
 
 
 class MovingAverageDemo(bt.Strategy):
     """Buys with a limit order when the fast average crosses above the slow one, sells at market on the way back."""
 
-    params = (("fast", 7), ("slow", 18), ("share", 0.6), ("live_bars", 90), ("patience_bars", 4), ("say", None))
+    params = (("fast", 5), ("slow", 14), ("share", 0.6), ("live_bars", 120), ("patience_bars", 4), ("say", None))
 
     def __init__(self) -> None:
         self.cross = bt.ind.CrossOver(bt.ind.SMA(period=self.p.fast), bt.ind.SMA(period=self.p.slow))
@@ -78,7 +78,7 @@ class MovingAverageDemo(bt.Strategy):
         """End flat, so that the whole result is in cash: cancel, wait for the confirmation, sell, stop."""
         if self.order is not None:
             self.cancel(self.order)
-        elif self.position.size * self.data.close[0] > 10:
+        elif self.position:
             self._sent(self.sell(size=self.position.size))
         else:
             self.env.runstop()
@@ -125,10 +125,12 @@ class ProgressLine:
 
 
 def run_demo(
-    live_bars: int = 90, speed: float = SPEED, seed: int = 7, output: Path = Path("demo-output"), quiet: bool = False
+    live_bars: int = 120, speed: float = SPEED, seed: int = 7, output: Path = Path("demo-output"), quiet: bool = False
 ) -> bool:
     """Run the demo; True when the broker's books equal the exchange's own at the end."""
     console = Console(quiet=quiet)
+    if not console.is_terminal:
+        console = Console(quiet=quiet, width=118)
     console.print(
         f"[bold]btccxt demo[/]: {SYMBOL} on the embedded exchange, Binance's dialect over real sockets, "
         f"{speed:g} times faster than the wall clock"
@@ -137,7 +139,7 @@ def run_demo(
     store = CCXTStore(
         "binance",
         mode="sim",
-        balance={"USDT": 10_000},
+        balance={"USDT": 250_000},
         journal=":memory:",
         sim=SimOptions(speed=speed, seed=seed, start=START),
     )

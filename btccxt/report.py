@@ -137,14 +137,14 @@ def utc(time_ms: int) -> datetime:
 
 def print_orders(console: Console, run: RunRecorder, currency: str) -> None:
     """The table of orders with their fills, fees and profit, and a line of totals."""
-    table = Table(title="Orders", header_style="bold", title_justify="left")
-    for name in ("time (UTC)", "side", "kind", "size", "at", "filled", "average", "fills", f"fee {currency}",
-                 f"profit {currency}", "status"):  # fmt: skip
-        table.add_column(name, justify="left" if name in ("time (UTC)", "side", "kind", "status") else "right")
+    table = Table(title=f"Orders (times in UTC, money in {currency})", header_style="bold", title_justify="left")
+    for name in ("time", "side", "kind", "size", "at", "filled", "average", "fills", "fee", "profit", "status"):
+        words = name in ("time", "side", "kind", "status")
+        table.add_column(name, justify="left" if words else "right", no_wrap=name != "status")
     for order in run.orders.values():
         colour = "green" if order.side == "buy" else "red"
         table.add_row(
-            utc(order.time_ms).strftime("%m-%d %H:%M"),
+            utc(order.time_ms).strftime("%d %H:%M"),
             f"[{colour}]{order.side}[/]",
             order.kind,
             f"{order.size:g}",

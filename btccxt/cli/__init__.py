@@ -15,10 +15,15 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def root() -> None:
+    """Every command prints its own help with --help."""
+
+
 @app.command()
 def demo(
-    bars: Annotated[int, typer.Option(help="live bars before it ends", min=5)] = 90,
-    speed: Annotated[float, typer.Option(help="exchange seconds per second", min=1.0, max=600.0)] = 120.0,
+    bars: Annotated[int, typer.Option(help="live bars before it ends", min=5)] = 120,
+    speed: Annotated[float, typer.Option(help="exchange seconds per second", min=1.0, max=600.0)] = 180.0,
     seed: Annotated[int, typer.Option(help="another seed, another market")] = 7,
     output: Annotated[Path, typer.Option(help="folder of the picture")] = Path("demo-output"),
 ) -> None:

@@ -1,4 +1,4 @@
-"""ccxt's dicts -> the frozen records of ``btccxt.model``. All is copied: ccxt's objects change after it hands them out."""
+"""ccxt's dicts -> the frozen records of ``btccxt.model``. All is copied: ccxt goes on changing its own objects."""
 
 from __future__ import annotations
 
@@ -52,10 +52,13 @@ def order_update(
     child_id = _text(first_of(info, rule.child_id_fields))
     time_ms = _time(order.get("lastUpdateTimestamp")) or _time(order.get("timestamp"))
     reason = _text(first_of(info, rule.reason_fields))
+    side = _side(order.get("side"))
     fills = tuple(
-        fill(trade, profile, order_id=order_id, client_order_id=client_id, symbol=symbol, time_ms=time_ms)
+        fill(trade, profile, order_id=order_id, client_order_id=client_id, symbol=symbol, time_ms=time_ms, side=side)
         for trade in order.get("trades") or ()
         if trade.get("id") is not None and trade.get("amount") is not None
+        # Without a side it is left out: the same fill comes again, whole, with the account's trades.
+        if side is not None or _side(trade.get("side")) is not None
     )
     return OrderUpdate(
         symbol=symbol,
@@ -63,7 +66,7 @@ def order_update(
         origin=origin,
         order_id=order_id,
         client_order_id=client_id,
-        side=_side(order.get("side")),
+        side=side,
         kind=_kind(order),
         price=_positive(order.get("price")),
         trigger_price=_positive(first_of(info, rule.trigger_price_fields)) or _positive(order.get("triggerPrice")),
@@ -87,15 +90,19 @@ def fill(
     client_order_id: str | None = None,
     symbol: str = "",
     time_ms: int | None = None,
+    side: Side | None = None,
 ) -> Fill:
     """One trade of the account -> Fill. Keyword arguments fill in what the trade itself does not carry.
 
     Where the exchange gives no trade id, one is made from what cannot change, so that the same fill has the same id.
+    Raises ValueError for a trade of which nobody knows whether it bought or sold.
     """
     found_order_id = _text(trade.get("order")) or order_id
     price, amount = number_of(trade.get("price")) or ZERO, abs(number_of(trade.get("amount")) or ZERO)
     time_ms = _time(trade.get("timestamp")) or time_ms or 0
-    side = _side(trade.get("side")) or Side.BUY
+    side = _side(trade.get("side")) or side
+    if side is None:
+        raise ValueError(f"trade {trade.get('id')} of order {found_order_id} says neither buy nor sell")
     info = trade.get("info")
     client_id = client_order_id or _text(trade.get("clientOrderId"))
     client_id = client_id or _text(first_of(info, profile.statuses.fill_client_id_fields))

@@ -1,0 +1,236 @@
+"""What each mode connects to: the embedded exchange, real data with simulated fills, a testnet, or real money."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timezone
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from btccxt.config import Mode
+from btccxt.errors import ConfigError
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.ccxt_exchange import CCXTExchange
+from btccxt.exchange.paper import PaperExchange
+from btccxt.exchange.profile import Profile
+from btccxt.model import decimal_of
+from btccxt.resilience.clock import ExchangeClock, LocalTime, WallTime
+from btccxt.session.session import Session
+from btccxt.sim.clock import MarketClock, SimClock
+from btccxt.sim.faults import FaultPlan
+from btccxt.sim.markets import Listing, default_listings
+from btccxt.sim.recorded import RecordedBars, RecordedTrades
+from btccxt.sim.server import SimExchange
+from btccxt.sim.source import MarketSource
+from btccxt.sim.synthetic import SyntheticSource
+from btccxt.sim.tls import SimAddress, connector_for, fetch_info
+
+SIM_KEYS = {"apiKey": "sim-key", "secret": "sim-secret", "password": "sim-password"}
+DEFAULT_BALANCE = Decimal(10_000)
+_START_TIMEOUT_S = 15.0
+
+Report = Callable[[str, BaseException], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SimOptions:
+    """The embedded exchange of ``mode='sim'``. Anything may be given as a mapping too: ``sim={'speed': 60}``.
+
+    ``market``: None for the seeded synthetic market, a path of recorded bars or trades, or a ``MarketSource``;
+    ``symbol`` and ``timeframe`` say what a recorded file holds (timeframe None: trades). ``start`` is the exchange's
+    time when it starts (default: now, or the recording's start); what lies before is history. ``symbols``: of the
+    synthetic market, to list fewer.
+    """
+
+    speed: float = 1.0  # exchange seconds per wall second
+    seed: int = 1
+    start: datetime | None = None
+    market: MarketSource | str | Path | None = None
+    symbol: str = "BTC/USDT"
+    timeframe: str | None = "1m"
+    symbols: tuple[str, ...] | None = None
+    faults: FaultPlan | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.speed <= 10_000:
+            raise ConfigError(f"sim speed must be above 0 and at most 10000, not {self.speed}")
+        if self.start is not None and self.start.tzinfo is None:
+            object.__setattr__(self, "start", self.start.replace(tzinfo=timezone.utc))
+
+    @classmethod
+    def of(cls, options: SimOptions | Mapping[str, Any] | None) -> SimOptions:
+        if options is None:
+            return cls()
+        if isinstance(options, cls):
+            return options
+        known = {field.name for field in fields(cls)}
+        if not isinstance(options, Mapping) or set(options) - known:
+            wrong = sorted(set(options) - known) if isinstance(options, Mapping) else [options]
+            raise ConfigError(f"sim: unknown option {wrong[0]!r}; known: {', '.join(sorted(known))}")
+        return cls(**options)
+
+
+def start_balances(balance: float | Mapping[str, Any] | None, currency: str) -> dict[str, Decimal]:
+    """Start of a sim or paper account: one number in the account's currency, or one per coin."""
+    if balance is None:
+        return {currency: DEFAULT_BALANCE}
+    given = balance if isinstance(balance, Mapping) else {currency: balance}
+    amounts: dict[str, Decimal] = {}
+    for coin, amount in given.items():
+        try:
+            amounts[coin] = decimal_of(amount)
+        except InvalidOperation:
+            raise ConfigError(f"balance of {coin}: {amount!r} is not a number") from None
+        if not amounts[coin].is_finite() or amounts[coin] < 0:
+            raise ConfigError(f"balance of {coin} must not be negative, but is {amount}")
+    return amounts
+
+
+class Venue:
+    """The exchange behind a store, its clock, and what has to be ended with it."""
+
+    def __init__(self, exchange: ExchangeAPI, clock: ExchangeClock, stop: Callable[[], None] | None = None) -> None:
+        self.exchange = exchange
+        self.clock = clock
+        self.sim: SimExchange | None = None
+        self._stop = stop
+
+    def stop(self) -> None:
+        """End what runs beside the session (an embedded exchange). Bounded, idempotent."""
+        if self._stop is not None:
+            self._stop, stop = None, self._stop
+            stop()
+
+
+def connect(
+    mode: Mode,
+    profile: Profile,
+    config: Mapping[str, Any],
+    *,
+    balances: Mapping[str, Decimal],
+    sim: SimOptions,
+    sim_address: str | None,
+    report: Report,
+) -> Venue:
+    """Build the exchange of a mode. Blocks for a moment in ``sim`` mode, which starts a server; sends nothing yet."""
+    if mode is Mode.SIM:
+        return _sim_venue(profile, config, balances, sim, sim_address, report)
+    clock = ExchangeClock(WallTime())
+    exchange: ExchangeAPI = CCXTExchange(profile, config, clock=clock, testnet=mode is Mode.TESTNET, report=report)
+    if mode is Mode.PAPER:
+        exchange = PaperExchange(exchange, balances, clock.now_ms, report)
+    return Venue(exchange, clock)
+
+
+def custom_venue(
+    exchange: ExchangeAPI, mode: Mode, balances: Mapping[str, Decimal], local: LocalTime | None, report: Report
+) -> Venue:
+    """A user's own ExchangeAPI: traded directly in ``live`` mode, its data only in ``paper`` mode."""
+    clock = ExchangeClock(local or WallTime())
+    if mode is Mode.PAPER:
+        return Venue(PaperExchange(exchange, balances, clock.now_ms, report), clock)
+    if mode is Mode.LIVE:
+        return Venue(exchange, clock)
+    raise ConfigError(f"an ExchangeAPI instance runs in mode 'paper' or 'live', not {mode.value!r}")
+
+
+def _sim_venue(
+    profile: Profile,
+    config: Mapping[str, Any],
+    balances: Mapping[str, Decimal],
+    options: SimOptions,
+    sim_address: str | None,
+    report: Report,
+) -> Venue:
+    server: SimExchange | None = None
+    thread: Session | None = None
+    if sim_address is None:
+        thread = Session("embedded exchange", on_error=report).start()
+        try:
+            server, address, local = thread.call(_start_server(profile, balances, options), timeout=_START_TIMEOUT_S)
+        except BaseException:
+            thread.stop()
+            raise
+    else:
+        thread = Session("embedded exchange info", on_error=report).start()
+        try:
+            info = thread.call(fetch_info(sim_address), timeout=_START_TIMEOUT_S)
+        finally:
+            thread.stop()
+        if profile.exchange not in info.dialects:
+            raise ConfigError(
+                f"the embedded exchange at {sim_address} speaks {', '.join(info.dialects)}, not {profile.exchange}"
+            )
+        thread, address, local = None, info.address, SimClock(info.now_ms, info.speed)
+    clock = ExchangeClock(local)
+    exchange = CCXTExchange(
+        profile,
+        {**SIM_KEYS, **config},
+        clock=clock,
+        connector=lambda: connector_for(address),
+        report=report,
+    )
+
+    def stop() -> None:
+        if thread is not None and server is not None:
+            if thread.is_running:
+                thread.call(server.stop(), timeout=_START_TIMEOUT_S)
+            thread.stop()
+
+    venue = Venue(exchange, clock, stop)
+    venue.sim = server
+    return venue
+
+
+async def _start_server(
+    profile: Profile, balances: Mapping[str, Decimal], options: SimOptions
+) -> tuple[SimExchange, SimAddress, MarketClock]:
+    source = _market_source(options)
+    start_ms = source.start_ms if options.start is None else int(options.start.timestamp() * 1000)
+    server = SimExchange(
+        source,
+        (profile.exchange,),
+        speed=options.speed,
+        start_ms=start_ms,
+        seed=options.seed,
+        faults=options.faults,
+        balances=balances,
+    )
+    return server, await server.start(), server.clock
+
+
+def _market_source(options: SimOptions) -> MarketSource:
+    if options.market is None:
+        start_ms = int((options.start or datetime.now(timezone.utc)).timestamp() * 1000)
+        listings = default_listings() if options.symbols is None else _listings(options.symbols)
+        return SyntheticSource(listings, options.seed, start_ms, _tick_ms(options.speed))
+    if not isinstance(options.market, str | Path):
+        return options.market
+    path, start_ms = Path(options.market), options.start and int(options.start.timestamp() * 1000)
+    if not path.exists():
+        raise ConfigError(f"sim: there is no recorded market at {path}")
+    try:
+        if options.timeframe is None:
+            return RecordedTrades(path, options.symbol, start_ms=start_ms or None)
+        return RecordedBars(path, options.symbol, options.timeframe, start_ms=start_ms or None)
+    except ValueError as error:
+        raise ConfigError(f"sim: {error}") from None
+
+
+def _listings(symbols: Sequence[str]) -> list[Listing]:
+    known = {listing.market.symbol: listing for listing in default_listings()}
+    for symbol in symbols:
+        if symbol not in known:
+            near = difflib.get_close_matches(symbol, known, n=1) or sorted(known)
+            raise ConfigError(f"sim: the synthetic market has no {symbol!r}; it has {', '.join(near)}")
+    return [known[symbol] for symbol in symbols]
+
+
+def _tick_ms(speed: float) -> int:
+    """About ten trades per wall second and symbol at most: a faster clock has coarser ticks."""
+    return next(
+        tick_ms for tick_ms in (1_000, 2_000, 5_000, 10_000, 15_000) if tick_ms >= 100 * speed or tick_ms == 15_000
+    )

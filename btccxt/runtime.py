@@ -1,0 +1,379 @@
+"""Everything of one store that lives in its session thread: streams, feeds, order tracker, account, clock.
+
+The store (strategy's thread) calls only what says "any thread"; the rest runs in the session's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from btccxt.bars.history import HistoryBeginsLater, download, download_trades
+from btccxt.broker import AccountSnapshot
+from btccxt.errors import BtccxtError, Fatal, Retryable, Unsupported
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.profile import Profile
+from btccxt.feed_source import FeedRequest
+from btccxt.model import (
+    Balance,
+    Balances,
+    Bar,
+    Fill,
+    Market,
+    OrderUpdate,
+    Position,
+    StreamEvent,
+    StreamKey,
+    StreamKind,
+    Trade,
+)
+from btccxt.orders.events import Alarm
+from btccxt.orders.journal import Journal
+from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
+from btccxt.resilience.clock import ExchangeClock
+from btccxt.session.events import FeedEnded, FeedEvent, FeedFailed
+from btccxt.session.feed import BarFeed
+from btccxt.session.session import Session
+from btccxt.session.streams import StreamChanged, StreamPolicy, StreamSupervisor
+from btccxt.session.trade_feed import TradeFeed
+from btccxt.timeframe import parse_timeframe
+
+Sink = Callable[[FeedEvent], None]
+_PRIVATE_KINDS = (StreamKind.ORDERS, StreamKind.FILLS, StreamKind.BALANCE, StreamKind.POSITIONS)
+_CLOCK_SAMPLES = 3
+_CLOCK_PERIOD_S = 600.0
+_STARTING_TRIES = 3
+_MOST_TRADES_OF_HISTORY = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Whom the session tells what. Called in the session thread; none may block."""
+
+    order: Callable[[OrderEvent], None]
+    account: Callable[[AccountSnapshot], None]
+    alarm: Callable[[Alarm], None]
+    stream: Callable[[StreamChanged], None]
+    trouble: Callable[[str, BaseException], None]
+
+
+class _Account:
+    """Consumer of the private streams: orders and fills to the tracker, balances and positions to memory."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.balances: dict[str, Balance] = {}
+        self.positions: dict[tuple[str, str | None], Position] = {}
+        self.heard_at: float | None = None
+        self.up: set[StreamKey] = set()
+
+    def on_event(self, key: StreamKey, event: StreamEvent) -> None:
+        self.heard_at = asyncio.get_running_loop().time()
+        tracker = self._runtime.tracker
+        if isinstance(event, OrderUpdate):
+            if tracker is not None:
+                tracker.on_update(event)
+        elif isinstance(event, Fill):
+            if tracker is not None:
+                tracker.on_fill(event)
+        elif isinstance(event, Balances):
+            self.take_balances(event)
+        elif isinstance(event, Position):
+            self.positions[event.symbol, event.hedge_side] = event
+
+    def take_balances(self, balances: Balances) -> None:
+        if balances.complete:
+            self.balances = dict(balances.by_currency)
+        else:
+            self.balances = {**self.balances, **balances.by_currency}
+
+    def take_positions(self, positions: Sequence[Position]) -> None:
+        self.positions = {(position.symbol, position.hedge_side): position for position in positions}
+
+    def on_up(self, key: StreamKey) -> None:
+        self.up.add(key)
+        self.heard_at = asyncio.get_running_loop().time()
+        self._runtime.reconcile_soon()
+
+    def on_down(self, key: StreamKey, reason: str) -> None:
+        self.up.discard(key)
+
+
+class FeedTask:
+    """One open feed. ``close`` from any thread."""
+
+    def __init__(self, session: Session, stop: Callable[[], None]) -> None:
+        self._session = session
+        self._stop: Callable[[], None] | None = stop
+
+    def close(self) -> None:
+        stop, self._stop = self._stop, None
+        if stop is not None and self._session.is_running:
+            self._session.post(stop)
+
+
+class Runtime:
+    """Made by the store; ``open`` connects, ``close`` ends everything. Both run in the session's loop."""
+
+    def __init__(
+        self,
+        session: Session,
+        exchange: ExchangeAPI,
+        clock: ExchangeClock,
+        profile: Profile,
+        listeners: Listeners,
+        stream_policy: StreamPolicy | None = None,
+    ) -> None:
+        self.exchange = exchange
+        self.clock = clock
+        self.markets: Mapping[str, Market] = {}
+        self.tracker: OrderTracker | None = None
+        self.restored = RestoredState((), ())
+        self._session = session
+        self._profile = profile
+        self._listeners = listeners
+        self._supervisor = StreamSupervisor(
+            exchange,
+            clock,
+            policy=stream_policy or StreamPolicy(keys_per_connection=profile.websocket.keys_per_connection),
+            listener=listeners.stream,
+            report=listeners.trouble,
+        )
+        self._account = _Account(self)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._reconciling: asyncio.Task[None] | None = None
+        self._start_snapshot: AccountSnapshot | None = None
+
+    # -------------------------------------------------------------- life
+
+    async def open(self) -> None:
+        """Connect, load the markets, measure the clock. Raises btccxt errors."""
+        await self.exchange.open()
+        self.markets = await self.exchange.load_markets()
+        await self.measure_clock()
+        self._spawn(self._keep_clock(), "clock")
+
+    async def open_account(self, journal: Journal, policy: TrackerPolicy) -> None:
+        """Restore the orders, take the account's figures, open the private streams. After ``open``."""
+        tracker = OrderTracker(
+            self.exchange,
+            journal,
+            self.clock,
+            self._listeners.order,
+            policy,
+            alarm=self._listeners.alarm,
+            private_stream_age_s=self._private_stream_age_s,
+            measure_clock=self.measure_clock,
+        )
+        before = await self._fetch_account()
+        self.restored = await tracker.start()
+        after = await self._fetch_account()
+        for _ in range(_STARTING_TRIES):
+            if _figures(before) == _figures(after):
+                break
+            # Something filled while we looked: what the tracker found must be in the figures, and nothing else.
+            before = after
+            await tracker.reconcile()
+            after = await self._fetch_account()
+        self._start_snapshot = after
+        self.tracker = tracker
+        for kind in _PRIVATE_KINDS:
+            if self._profile.streams.has(kind):
+                self._supervisor.add(StreamKey(kind), self._account)
+
+    async def close(self) -> None:
+        """Bounded; never raises."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._supervisor.stop()
+        if self.tracker is not None:
+            await self.tracker.stop()
+        await self.exchange.close()
+
+    def _spawn(self, coroutine: Any, name: str) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._listeners.trouble(task.get_name(), error)
+
+    # -------------------------------------------------------------- clock
+
+    async def measure_clock(self) -> None:
+        """A few samples of the server's time; an exchange that does not tell it is taken at the local clock's word."""
+        for _ in range(_CLOCK_SAMPLES):
+            sent_ms = self.clock.local_ms()
+            try:
+                server_ms = await self.exchange.fetch_time()
+            except Unsupported:
+                return
+            self.clock.add_sample(sent_ms, self.clock.local_ms(), server_ms)
+
+    async def _keep_clock(self) -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_PERIOD_S)
+            with contextlib.suppress(Retryable):  # the breaker and the log have it; the next period tries again
+                await self.measure_clock()
+
+    # -------------------------------------------------------------- account
+
+    def _private_stream_age_s(self) -> float | None:
+        if not self._account.up or self._account.heard_at is None:
+            return None
+        return asyncio.get_running_loop().time() - self._account.heard_at
+
+    async def _fetch_account(self) -> AccountSnapshot:
+        balances = await self.exchange.fetch_balance()
+        positions = await self.exchange.fetch_positions()
+        self._account.take_balances(balances)
+        self._account.take_positions(positions)
+        return AccountSnapshot(balances, tuple(positions))
+
+    def start_snapshot(self) -> AccountSnapshot:
+        """The account as it was when the tracker started. Any thread."""
+        if self._start_snapshot is None:
+            raise BtccxtError("the account has not been opened")
+        return self._start_snapshot
+
+    def balances(self) -> dict[str, Balance]:
+        """Last known balances. Any thread."""
+        return dict(self._account.balances)
+
+    def positions(self) -> tuple[Position, ...]:
+        """Last known open positions. Any thread."""
+        return tuple(position for position in tuple(self._account.positions.values()) if position.amount)
+
+    def reconcile_soon(self) -> None:
+        """After every (re)connect of a private stream: REST is the truth."""
+        if self.tracker is None or (self._reconciling is not None and not self._reconciling.done()):
+            return
+        self._reconciling = self._spawn(self.reconcile(), "reconciliation")
+
+    async def reconcile(self) -> AccountSnapshot | None:
+        """Orders and fills, then the account's figures for the broker to compare."""
+        if self.tracker is None:
+            return None
+        try:
+            await self.tracker.reconcile()
+            snapshot = await self._fetch_account()
+        except Retryable as error:
+            self._listeners.trouble("reconciliation", error)
+            return None
+        self._listeners.account(snapshot)
+        return snapshot
+
+    # -------------------------------------------------------------- feeds
+
+    def timeframes(self) -> Collection[str]:
+        """Candle timeframes that the profile lists. Any thread."""
+        return self._profile.bars.timeframes
+
+    def open_feed(self, request: FeedRequest, sink: Sink) -> FeedTask:
+        """Start a feed. Any thread; returns at once. ``sink`` is called in the session thread."""
+        state: dict[str, Callable[[], None]] = {}
+
+        def start() -> None:
+            state["stop"] = self._start_feed(request, sink)
+
+        def stop() -> None:
+            if "stop" in state:
+                state["stop"]()
+
+        self._session.post(start)
+        return FeedTask(self._session, stop)
+
+    def _start_feed(self, request: FeedRequest, sink: Sink) -> Callable[[], None]:
+        feed = self._make_feed(request, sink)
+        task = self._spawn(self._run_feed(feed, sink), f"feed {feed.key}")
+        self._supervisor.add(feed.stream_key, feed)
+
+        def stop() -> None:
+            self._supervisor.remove(feed.stream_key, feed)
+            task.cancel()
+
+        return stop
+
+    def _make_feed(self, request: FeedRequest, sink: Sink) -> BarFeed | TradeFeed:
+        start_ms = self._start_ms(request) if request.backfill_start else None
+        if request.timeframe is None:
+            key = StreamKey(StreamKind.TRADES, request.symbol)
+            return TradeFeed(self.exchange, self.clock, key, sink=sink, start_ms=start_ms)
+        return BarFeed(
+            self.exchange,
+            self.clock,
+            StreamKey(StreamKind.BARS, request.symbol, request.timeframe),
+            sink=sink,
+            start_ms=start_ms,
+            page_limit=self._profile.history.page_size,
+            bars="trades" if request.bars == "trades" else "candles",
+            history="candles" if self._offers(request.timeframe) else "trades",
+        )
+
+    def _offers(self, timeframe: str) -> bool:
+        offered = self.timeframes()
+        return not offered or timeframe in offered
+
+    def _start_ms(self, request: FeedRequest) -> int | None:
+        if request.from_ms is not None:
+            return request.from_ms
+        if request.timeframe is None:
+            return None
+        frame = parse_timeframe(request.timeframe)
+        return frame.floor(self.clock.now_ms() - self._profile.history.page_size * frame.approximate_ms)
+
+    async def _run_feed(self, feed: BarFeed | TradeFeed, sink: Sink) -> None:
+        try:
+            await feed.run()
+        except Fatal as error:
+            sink(FeedFailed(error))
+        else:
+            sink(FeedEnded())
+
+    async def history(self, request: FeedRequest) -> list[Bar] | list[Trade]:
+        """All of a past range, oldest first."""
+        end_ms = self.clock.now_ms() if request.to_ms is None else min(request.to_ms, self.clock.now_ms())
+        start_ms = self._start_ms(request)
+        if request.timeframe is None:
+            start_ms = start_ms if start_ms is not None else end_ms - 3_600_000
+            trades: list[Trade] = []
+            async for page in download_trades(
+                self.exchange, request.symbol, start_ms, end_ms, page_limit=_MOST_TRADES_OF_HISTORY
+            ):
+                trades += page
+            return trades
+        bars: list[Bar] = []
+        async for bar_page in download(
+            self.exchange,
+            request.symbol,
+            request.timeframe,
+            start_ms if start_ms is not None else 0,
+            end_ms,
+            page_limit=self._profile.history.page_size,
+            now_ms=self.clock.now_ms,
+            report=self._begins_later,
+        ):
+            bars += bar_page
+        return bars
+
+    def _begins_later(self, fact: HistoryBeginsLater) -> None:
+        self._listeners.trouble("history", Unsupported(f"history begins at {fact.first_ms}, not at {fact.asked_ms}"))
+
+    # -------------------------------------------------------------- health
+
+    def streams(self) -> StreamSupervisor:
+        return self._supervisor
+
+
+def _figures(snapshot: AccountSnapshot) -> tuple[dict[str, Decimal], dict[tuple[str, str | None], Decimal]]:
+    totals = {coin: balance.total for coin, balance in snapshot.balances.by_currency.items() if balance.total}
+    return totals, {(each.symbol, each.hedge_side): each.amount for each in snapshot.positions}

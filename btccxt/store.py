@@ -1,0 +1,488 @@
+"""CCXTStore: one exchange, one account; hands out Data and Broker that share its connections.
+
+Lives in the strategy's thread. All network work happens in the session thread (``runtime.py``); ``start()`` is the only
+call that waits for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from btccxt.broker import AccountSnapshot, CCXTBroker
+from btccxt.config import Mode, build_config, resolve_keys
+from btccxt.data import CCXTData
+from btccxt.errors import BtccxtError, ConfigError
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.profile import load_profile, market_types, supports, who_supports
+from btccxt.exchange.request import refusals
+from btccxt.feed_source import FeedRequest
+from btccxt.hub import Hub
+from btccxt.model import (
+    Balance,
+    Bar,
+    ConnectionState,
+    Fill,
+    Market,
+    MarketType,
+    OrderFeature,
+    OrderKind,
+    OrderRequest,
+    OrderUpdate,
+    Position,
+    Trade,
+)
+from btccxt.modes import SimOptions, Venue, connect, custom_venue, start_balances
+from btccxt.observe.log import EventName, get_logger
+from btccxt.observe.redact import register_secret
+from btccxt.orders.events import Alarm
+from btccxt.orders.journal import Journal, account_fingerprint, default_journal_path
+from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.tracker import OrderEvent, RestoredState
+from btccxt.runtime import FeedTask, Listeners, Runtime
+from btccxt.session.events import FeedEvent
+from btccxt.session.session import Session
+from btccxt.session.streams import StreamChanged
+
+log = get_logger(__name__)
+
+_STOP_TIMEOUT_S = 10.0
+_MEMORY = ":memory:"
+_MONEY = {
+    Mode.SIM: "simulated money on the embedded exchange",
+    Mode.PAPER: "no money: orders are filled in this process against real prices",
+    Mode.TESTNET: "play money on the exchange's testnet",
+    Mode.LIVE: "REAL MONEY",
+}
+
+
+class CCXTStore:
+    """Connects backtrader to one exchange account.
+
+    ``exchange``: a ccxt id, or an ``ExchangeAPI`` of your own. ``mode``: 'sim' (the embedded exchange, offline;
+    ``sim_address`` for one started elsewhere), 'paper' (default: real data, simulated fills), 'testnet', 'live'.
+    ``market_type``: 'spot' or 'linear', where the exchange has both. ``config`` goes to ccxt as it is. ``balance``:
+    start of a sim or paper account (a number in ``currency``, or one per coin). ``journal``: path of the order
+    journal, ':memory:' for none on disk. ``overrides``: your own layer over the mapping table. ``tracker`` : every
+    number of the order core. Keys come from ``config`` or the environment (``BTCCXT_<EXCHANGE>_API_KEY``, ``_SECRET``,
+    ``_PASSWORD``).
+
+    Raises ConfigError at once for what is wrong in the arguments; nothing is sent before ``start()``.
+    """
+
+    def __init__(
+        self,
+        exchange: str | ExchangeAPI,
+        mode: str | Mode = Mode.PAPER,
+        config: Mapping[str, Any] | None = None,
+        *,
+        market_type: str | MarketType | None = None,
+        currency: str | None = None,
+        journal: str | Path | None = None,
+        balance: float | Mapping[str, Any] | None = None,
+        sim: SimOptions | Mapping[str, Any] | None = None,
+        sim_address: str | None = None,
+        on_stop: str = "leave",
+        overrides: Mapping[str, Any] | None = None,
+        tracker: TrackerPolicy | None = None,
+        start_timeout_s: float = 60.0,
+    ) -> None:
+        exchange_id = exchange if isinstance(exchange, str) else exchange.id
+        given = {
+            "exchange": exchange_id, "mode": mode, "market_type": market_type, "currency": currency,
+            "config": dict(config or {}), "journal": None if journal is None else str(journal), "on_stop": on_stop,
+            "overrides": dict(overrides or {}), "sim_address": sim_address,
+        }  # fmt: skip
+        self.settings = build_config({name: value for name, value in given.items() if value is not None})
+        self.mode = self.settings.mode
+        self.name = exchange_id
+        self._exchange_given = exchange
+        kind = _market_type(exchange_id, self.settings.market_type)
+        self.profile = load_profile(exchange_id, kind, self.settings.overrides)
+        self.currency = self.settings.currency or self.profile.quote_currency
+        self._keys = resolve_keys(exchange_id, self.mode, self.settings, required=self.profile.credentials)
+        for secret in (*self.settings.secrets(), *self._keys.values()):
+            register_secret(secret)
+        self._balances = start_balances(balance, self.currency)
+        self._sim_options = SimOptions.of(sim)
+        self._policy = _tracker_policy(tracker, self.profile)
+        self._start_timeout_s = start_timeout_s
+        self._session: Session | None = None
+        self._venue: Venue | None = None
+        self._runtime: Runtime | None = None
+        self._journal: Journal | None = None
+        self._broker: CCXTBroker | None = None
+        self._datas: list[CCXTData] = []
+        self._lock = threading.Lock()
+        self._holds = 0
+        self._notifications: deque[tuple[Any, tuple[Any, ...], dict[str, Any]]] = deque()
+        self.arrivals: deque[Any] = deque()
+
+    # -------------------------------------------------------------- what backtrader gets
+
+    def getdata(self, **kwargs: Any) -> CCXTData:
+        """A Data of this store: ``getdata(dataname='BTC/USDT', timeframe=bt.TimeFrame.Minutes, compression=5)``."""
+        data = CCXTData(source=self, **kwargs)
+        self._datas.append(data)
+        return data
+
+    def getbroker(self) -> CCXTBroker:
+        """The broker of this account; always the same one."""
+        if self._broker is None:
+            self._broker = CCXTBroker(self)
+        return self._broker
+
+    def attach_broker(self, broker: CCXTBroker) -> None:
+        """Called by the broker when it learns its cerebro: the store takes part even without a data of its own."""
+        Hub.of(broker.cerebro).attach(self)
+
+    # -------------------------------------------------------------- life
+
+    def start(self, data: Any = None, broker: Any = None) -> None:
+        """Connect; idempotent. Waits until markets, clock and (with a broker) account and orders are known.
+
+        Raises ConfigError, AuthenticationFailed, ConnectionLost … after having cleaned up.
+        """
+        with self._lock:
+            if self._runtime is not None:
+                return
+            log.info(EventName.SESSION_STARTED, exchange=self.name, mode=self.mode.value, money=_MONEY[self.mode])
+            self._session = Session(f"btccxt {self.name}", on_error=self._trouble)
+            try:
+                self._venue = self._connect()
+                self._session.start()
+                runtime = Runtime(
+                    self._session, self._venue.exchange, self._venue.clock, self.profile, self._listeners()
+                )
+                self._session.call(self._open(runtime), timeout=self._start_timeout_s)
+                self._runtime = runtime
+            except BaseException:
+                self._tear_down(locals().get("runtime"))
+                raise
+            log.info(
+                EventName.STORE_STARTED, exchange=self.name, mode=self.mode.value, markets=len(self._runtime.markets)
+            )
+
+    def _connect(self) -> Venue:
+        if not isinstance(self._exchange_given, str):
+            return custom_venue(self._exchange_given, self.mode, self._balances, self._trouble)
+        return connect(
+            self.mode,
+            self.profile,
+            {**self.settings.ccxt_settings(), **self._keys},
+            balances=self._balances,
+            sim=self._sim_options,
+            sim_address=self.settings.sim_address,
+            report=self._trouble,
+        )
+
+    async def _open(self, runtime: Runtime) -> None:
+        await runtime.open()
+        self._check_currency(runtime.markets)
+        if self._broker is not None:
+            self._journal = self._open_journal()
+            await runtime.open_account(self._journal, self._policy)
+
+    def _open_journal(self) -> Journal:
+        account = account_fingerprint(self.name, self._keys.get("apiKey") or self._keys.get("walletAddress"))
+        path = self.settings.journal
+        if path is None:
+            # A simulated account starts afresh with the process, so a journal of the last one would only confuse.
+            lasting = self.mode in (Mode.TESTNET, Mode.LIVE)
+            path = default_journal_path(self.name, self.mode.value, account) if lasting else _MEMORY
+        return Journal.open(
+            path,
+            exchange=self.name,
+            mode=self.mode.value,
+            account=account,
+            on_trouble=lambda error: self._trouble("order journal", error),
+        )
+
+    def _check_currency(self, markets: Mapping[str, Market]) -> None:
+        known = {coin for market in markets.values() for coin in (market.base, market.quote, market.settle) if coin}
+        if self.currency not in known:
+            raise ConfigError(f"{self.name} trades nothing in {self.currency!r}{_nearest(self.currency, known)}")
+
+    def stop(self) -> None:
+        """Disconnect; bounded and idempotent. Within ``kept_open`` nothing happens before its end."""
+        with self._lock:
+            if self._holds:
+                return
+            self._tear_down(self._runtime)
+
+    def _tear_down(self, runtime: Runtime | None) -> None:
+        session, venue, journal = self._session, self._venue, self._journal
+        self._runtime = self._session = self._venue = self._journal = None
+        if session is not None and session.is_running and runtime is not None:
+            try:
+                session.call(runtime.close(), timeout=_STOP_TIMEOUT_S)
+            except (BtccxtError, TimeoutError) as error:
+                self._trouble("closing the store", error)
+        if session is not None:
+            session.stop()
+        if journal is not None:
+            journal.close()
+        if venue is not None:
+            venue.stop()
+        if session is not None:
+            log.info(EventName.STORE_STOPPED, exchange=self.name, mode=self.mode.value)
+
+    @contextlib.contextmanager
+    def kept_open(self) -> Iterator[CCXTStore]:
+        """Stay connected after ``cerebro.run()`` has ended, to look at the account; disconnects on leaving."""
+        self._holds += 1
+        try:
+            yield self
+        finally:
+            self._holds -= 1
+            self.stop()
+
+    def _listeners(self) -> Listeners:
+        return Listeners(
+            order=self._tell_broker,
+            account=self._tell_broker,
+            alarm=self._alarm,
+            stream=self._stream_changed,
+            trouble=self._trouble,
+        )
+
+    # -------------------------------------------------------------- notifications
+
+    @property
+    def _hub(self) -> Hub | None:
+        """Where the strategy's thread waits; None before the store is part of a cerebro."""
+        cerebro = self._broker.cerebro if self._broker is not None else None
+        if cerebro is None:
+            cerebro = next((data._env for data in self._datas if data._env is not None), None)
+        return Hub.of(cerebro) if cerebro is not None else None
+
+    def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """For ``notify_store``. Any thread."""
+        self._notifications.append((msg, args, kwargs))
+
+    def get_notifications(self) -> list[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
+        """Asked by cerebro once per loop: the place where the strategy's thread waits for news."""
+        hub = self._hub
+        if hub is not None:
+            hub.pump(self)
+        news = []
+        while self._notifications:
+            news.append(self._notifications.popleft())
+        return news
+
+    def _notify(self, text: str) -> None:
+        self.put_notification(text)
+        hub = self._hub
+        if hub is not None:
+            hub.wake()
+
+    def _tell_broker(self, event: OrderEvent | AccountSnapshot) -> None:
+        hub = self._hub
+        if hub is not None and self._broker is not None:
+            hub.inbox.put(self._broker, event)
+
+    def _alarm(self, alarm: Alarm) -> None:
+        log.error(EventName.ALERT_RAISED, kind=alarm.kind.value, text=alarm.text, client_order_id=alarm.client_order_id)
+        self._notify(f"ALARM {alarm.kind.value}: {alarm.text}")
+
+    def _stream_changed(self, change: StreamChanged) -> None:
+        log.info(
+            EventName.STATE_CHANGED, stream=str(change.key), state=change.new.value, reason=change.reason,
+            attempts=change.attempts,
+        )  # fmt: skip
+        if change.old is not None and change.new is not ConnectionState.STOPPED:
+            self._notify(str(change))
+
+    def _trouble(self, what: str, error: BaseException) -> None:
+        log.warning(EventName.SESSION_ERROR, what=what, error=f"{type(error).__name__}: {error}")
+        self._notify(f"{what}: {type(error).__name__}: {error}")
+
+    # -------------------------------------------------------------- the Data's side (FeedSource)
+
+    def timeframes(self) -> Collection[str]:
+        """Candle timeframes on offer, in ccxt's notation."""
+        return self.profile.bars.timeframes
+
+    def open_feed(self, request: FeedRequest, sink: Callable[[FeedEvent], None]) -> FeedTask:
+        self._symbol(request.symbol)
+        return self._open_runtime.open_feed(request, sink)
+
+    def history(self, request: FeedRequest) -> Sequence[Bar] | Sequence[Trade]:
+        self._symbol(request.symbol)
+        return self._ask(self._open_runtime.history(request), timeout_s=None)
+
+    def now_ms(self) -> int:
+        """The exchange's clock."""
+        return self._open_runtime.clock.now_ms()
+
+    def wall_s(self, exchange_ms: float) -> float:
+        return self._open_runtime.clock.wall_s(exchange_ms)
+
+    def _symbol(self, symbol: str) -> Market:
+        markets = self._open_runtime.markets
+        if symbol not in markets:
+            hint = _nearest(symbol.upper(), markets)
+            if ":" in symbol and self.profile.market_type is MarketType.SPOT:
+                hint = f": contracts need CCXTStore({self.name!r}, market_type='linear')"
+            raise ConfigError(f"{self.name} has no {self.profile.market_type.value} market {symbol!r}{hint}")
+        return markets[symbol]
+
+    # -------------------------------------------------------------- the broker's side (BrokerBackend)
+
+    @property
+    def markets(self) -> Mapping[str, Market]:
+        """Markets by unified symbol; known after ``start()``."""
+        return self._open_runtime.markets
+
+    def next_client_order_id(self) -> str:
+        return self._tracker.next_client_order_id()
+
+    def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:
+        return refusals(request, self.markets[request.symbol], self.profile)
+
+    def native_expiry(self, symbol: str) -> bool:
+        return self.profile.rule(OrderFeature.GTD).is_native
+
+    def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None:
+        self._tracker.submit(request, context)
+
+    def cancel_order(self, client_order_id: str) -> None:
+        self._tracker.cancel(client_order_id)
+
+    def order_told(self, client_order_id: str) -> None:
+        if self._runtime is not None:
+            self._tracker.confirm_told(client_order_id)
+
+    def account_snapshot(self) -> AccountSnapshot:
+        return self._open_runtime.start_snapshot()
+
+    def restored_orders(self) -> RestoredState:
+        return self._open_runtime.restored
+
+    def leverage(self, symbol: str) -> float:
+        positions = {position.symbol: position for position in self._open_runtime.positions()}
+        leverage = positions[symbol].leverage if symbol in positions else None
+        return float(leverage) if leverage else 1.0
+
+    @property
+    def _tracker(self) -> Any:
+        tracker = self._open_runtime.tracker
+        if tracker is None:
+            raise ConfigError("this store was started without a broker: call getbroker() before cerebro.run()")
+        return tracker
+
+    # -------------------------------------------------------------- for the user
+
+    @property
+    def state(self) -> ConnectionState:
+        """Worst state of all streams; STOPPED when not started."""
+        runtime = self._runtime
+        return ConnectionState.STOPPED if runtime is None else runtime.streams().state
+
+    def balance(self) -> dict[str, Balance]:
+        """Last known balance of every coin, from memory."""
+        return self._open_runtime.balances()
+
+    def positions(self) -> tuple[Position, ...]:
+        """Last known open contract positions, from memory."""
+        return self._open_runtime.positions()
+
+    def open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
+        """What the exchange has open now. Blocks for one request."""
+        return self._ask(self._open_runtime.exchange.fetch_open_orders(symbol))
+
+    def order_history(
+        self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
+    ) -> list[OrderUpdate]:
+        """Ended orders as the exchange tells them. Blocks for one request."""
+        return self._ask(self._open_runtime.exchange.fetch_closed_orders(symbol, since_ms, limit))
+
+    def trade_history(
+        self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
+    ) -> list[Fill]:
+        """The account's fills as the exchange tells them. Blocks for one request."""
+        return self._ask(self._open_runtime.exchange.fetch_my_trades(symbol, since_ms, limit))
+
+    def supports(self, kind: OrderKind | OrderFeature | str) -> Any:
+        """How this exchange does an order kind or feature: native, emulated or refused, and why."""
+        return supports(kind, self.name, self.profile.market_type)
+
+    def who_supports(self, kind: OrderKind | OrderFeature | str) -> Any:
+        """Exchanges of the mapping table that do this natively."""
+        return who_supports(kind)
+
+    def books_check(self) -> list[tuple[str, Decimal, Decimal]]:
+        """Reconcile now, then every coin and position: (name, our figure, the exchange's figure). Blocks."""
+        broker = self.getbroker()
+        snapshot = self._ask(self._open_runtime.reconcile())
+        if snapshot is None:
+            raise BtccxtError("the exchange did not answer; its figures cannot be compared now")
+        hub = self._hub
+        if hub is not None:
+            hub.inbox.deliver()
+        broker.next()
+        ledger, theirs = broker.ledger, snapshot.balances.by_currency
+        rows = [
+            (coin, total, theirs[coin].total if coin in theirs else Decimal(0))
+            for coin, total in sorted(ledger.totals.items())
+            if total or coin in theirs
+        ]
+        contracts = {position.symbol: position.amount for position in snapshot.positions}
+        held = {symbol for symbol in broker.symbols if self.markets[symbol].is_contract}
+        rows += [
+            (symbol, ledger.holding(symbol).amount, contracts.get(symbol, Decimal(0)))
+            for symbol in sorted(held | set(contracts))
+        ]
+        return rows
+
+    # -------------------------------------------------------------- inside
+
+    @property
+    def _open_runtime(self) -> Runtime:
+        if self._runtime is None:
+            raise ConfigError(f"the {self.name} store is not started: run it in a Cerebro, or call store.start()")
+        return self._runtime
+
+    def _ask(self, coroutine: Any, timeout_s: float | None = 30.0) -> Any:
+        if self._session is None:
+            coroutine.close()
+            raise ConfigError(f"the {self.name} store is not started")
+        return self._session.call(coroutine, timeout=timeout_s)
+
+
+def _market_type(exchange_id: str, given: str | MarketType | None) -> MarketType:
+    offered = market_types(exchange_id)
+    if given is None:
+        return offered[0]
+    try:
+        kind = MarketType(given)
+    except ValueError:
+        names = ", ".join(repr(kind.value) for kind in offered)
+        raise ConfigError(f"market_type={given!r}: {exchange_id} has {names}") from None
+    if kind not in offered:
+        raise ConfigError(f"{exchange_id} has no {kind.value} markets; it has {', '.join(o.value for o in offered)}")
+    return kind
+
+
+def _tracker_policy(given: TrackerPolicy | None, profile: Any) -> TrackerPolicy:
+    if given is not None:
+        return given
+    return TrackerPolicy(
+        client_id_form=profile.client_id.form,
+        client_id_max_length=profile.client_id.max_length,
+        query_by_client_id=profile.client_id.lookup == "fetch_order",
+        infer_fills=not profile.streams.fills,
+        visibility_delay_s=profile.visibility_delay_ms / 1000,
+    )
+
+
+def _nearest(word: str, known: Collection[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(near)}?" if near else ""

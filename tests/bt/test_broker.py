@@ -1,0 +1,360 @@
+"""The broker keeps backtrader's books right: orders, positions, trades, cash; and refuses before sending."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal as D
+
+import backtrader as bt
+import pytest
+
+from btccxt.bt_order import TakeProfit
+from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, Side, TimeInForce
+from btccxt.orders.lifecycle import LifecycleState, LiveOrder
+from btccxt.orders.tracker import OrderEvent, RestoredState
+from tests.bt.fake_backend import START_MS, FakeBackend, run
+
+
+@pytest.fixture
+def backend() -> FakeBackend:
+    return FakeBackend()
+
+
+def names(script) -> list[str]:
+    return [name for name, *_ in script.heard]
+
+
+# ------------------------------------------------------------------ fills
+
+
+def test_each_fill_is_heard_one_by_one_with_its_price_and_what_is_left(backend):
+    def news(_):
+        backend.accept()
+        backend.fill("0.1", "50000", ("USDT", "5"))
+        backend.fill("0.3", "50010", ("USDT", "15.003"))
+
+    script = run(backend, lambda s: s.buy(size=0.4), news)
+    assert names(script) == ["Submitted", "Accepted", "Partial", "Completed"]
+    assert [heard[1] for heard in script.heard] == [0, 0, 0.1, 0.4]
+    assert [heard[3] for heard in script.heard][-2:] == [pytest.approx(0.3), 0.0]
+    bits = list(script.orders[0].executed.exbits)
+    assert [(bit.size, bit.price, bit.comm, bit.psize) for bit in bits] == [
+        (0.1, 50000.0, 5.0, 0.1),
+        (0.3, 50010.0, 15.003, 0.4),
+    ]
+
+
+def test_float_residue_neither_leaves_an_order_partial_nor_a_trade_open(backend):
+    assert 0.3 - 0.1 - 0.2 != 0.0  # the fault: what backtrader's own sums would say is left
+
+    script = run(
+        backend,
+        lambda s: s.buy(size=0.3),
+        lambda s: (backend.fill("0.1", "50000"), backend.fill("0.2", "50000")),
+        lambda s: s.sell(size=0.3),
+        lambda s: (backend.fill("0.1", "50010"), backend.fill("0.2", "50010")),
+    )
+    assert [order.status for order in script.orders] == [bt.Order.Completed, bt.Order.Completed]
+    assert [trade.pnl for trade in script.closed_trades] == [pytest.approx(3.0)]
+    assert backend.broker.getposition(script.data).size == 0.0
+
+
+def test_stock_bookkeeping_leaves_the_same_fills_partial_and_the_trade_open():
+    """The fault that the test above guards against, shown on backtrader's own classes."""
+    position, order_left = bt.Position(), 0.3
+    for size in (0.1, 0.2):
+        position.update(size, 50_000.0)
+        order_left -= size
+    assert order_left != 0.0
+    for size in (-0.3,):
+        position.update(size, 50_010.0)
+    assert position.size != 0.0
+
+
+def test_a_base_coin_fee_shrinks_the_position_and_the_trade_still_closes(backend):
+    script = run(
+        backend,
+        lambda s: s.buy(size=1.0),
+        lambda s: backend.fill("1", "50000", ("BTC", "0.001")),
+        lambda s: s.close(),
+        lambda s: backend.fill("0.999", "51000", ("USDT", "50.949")),
+    )
+    assert backend.sent[1].amount == D("0.9990")
+    trade = script.closed_trades[0]
+    assert trade.pnl == pytest.approx(999.0)
+    assert trade.pnlcomm == pytest.approx(999.0 - 50.0 - 50.949)
+    assert backend.broker.getcash() == pytest.approx(100_000 - 50_000 + 50_949 - 50.949)
+    assert backend.broker.getvalue() == backend.broker.getcash()
+
+
+def test_dust_that_no_order_could_sell_is_no_position_but_stays_in_the_ledger(backend):
+    seen = []
+    script = run(
+        backend,
+        lambda s: s.buy(size=0.9847),
+        lambda s: backend.fill("0.9847", "50000", ("BTC", "0.0009847")),
+        lambda s: (seen.append(s.position.size), s.close())[1],
+        lambda s: backend.fill("0.9837", "50000", ("USDT", "0")),
+        lambda s: seen.append(bool(s.position)),
+    )
+    assert seen == [0.9837, False]  # floored to the step of 0.0001
+    assert len(script.closed_trades) == 1
+    assert backend.broker.ledger.holding("BTC/USDT").amount == D("0.0000153")
+    assert backend.broker.getvalue() == pytest.approx(100_000 - 0.0009847 * 50_000)
+
+
+def test_a_fill_that_comes_after_the_cancel_still_counts(backend):
+    script = run(
+        backend,
+        lambda s: s.buy(size=0.4, exectype=bt.Order.Limit, price=49_000),
+        lambda s: backend.accept(),
+        lambda s: s.cancel(s.orders[0]),
+        lambda s: backend.end(OrderStatus.CANCELED),
+        lambda s: backend.fill("0.1", "49000"),
+    )
+    assert backend.cancelled == [backend.sent[0].client_order_id]
+    assert names(script)[:3] == ["Submitted", "Accepted", "Canceled"]
+    assert backend.broker.getposition(script.data).size == 0.1
+    assert script.orders[0].executed.size == 0.1
+
+
+def test_a_fee_learned_later_takes_the_place_of_the_estimate(backend):
+    script = run(
+        backend,
+        lambda s: s.buy(size=1.0),
+        lambda s: backend.fill("1", "50000", fee=None),
+        lambda s: backend.correct(("USDT", "37.5")),
+        lambda s: s.sell(size=1.0),
+        lambda s: backend.fill("1", "50000", ("USDT", "37.5")),
+    )
+    assert script.orders[0].executed.comm == pytest.approx(37.5)
+    assert script.closed_trades[0].pnlcomm == pytest.approx(-75.0)
+    assert backend.broker.getcash() == pytest.approx(100_000 - 75)
+
+
+# ------------------------------------------------------------------ what was there before
+
+
+def test_selling_coins_that_were_there_before_opens_no_short_trade():
+    backend = FakeBackend({"USDT": "1000", "BTC": "0.5"})
+    script = run(backend, lambda s: s.sell(size=0.5), lambda s: backend.fill("0.5", "50000"))
+    assert [trade.size for trade in script.opened_trades] == [0.5]
+    assert [trade.pnl for trade in script.closed_trades] == [0.0]
+    assert names(script) == ["Submitted", "Accepted", "Completed"]
+
+
+def test_orders_of_a_former_run_come_back_open_and_their_old_fills_are_not_booked_again():
+    request = OrderRequest("old1", "BTC/USDT", Side.BUY, OrderKind.LIMIT, D("0.5"), D("40000"))
+    fill = Fill("t1", "BTC/USDT", Side.BUY, D("40000"), D("0.2"), 0, client_order_id="old1", fee=Fee("USDT", D(0)))
+    live = LiveOrder(
+        request, state=LifecycleState.PARTIALLY_FILLED, order_id="77", filled=D("0.2"), cost=D("8000"),
+        fills={"t1": fill},
+    )  # fmt: skip
+    backend = FakeBackend({"USDT": "92000", "BTC": "0.2"}, RestoredState((live,), ()))
+    seen = {}
+
+    def look(s):
+        seen["open"] = [(order.info.client_order_id, order.executed.size) for order in s.broker.get_orders_open()]
+        backend.sent.append(request)
+        backend._live["old1"] = live
+        backend.fill("0.3", "40000")
+
+    script = run(backend, look, lambda s: None)
+    assert seen["open"] == [("old1", 0.2)]
+    assert names(script) == ["Partial", "Completed"]
+    assert backend.broker.getposition(script.data).size == 0.5
+    assert backend.broker.getcash() == 92_000 - 12_000
+
+
+def test_an_order_that_ended_while_away_is_told_once_and_its_end_is_confirmed():
+    request = OrderRequest("old2", "BTC/USDT", Side.SELL, OrderKind.LIMIT, D("0.5"), D("60000"))
+    live = LiveOrder(request, state=LifecycleState.FILLED, order_id="78", filled=D("0.5"), cost=D("30000"))
+    backend = FakeBackend({"USDT": "30000"}, RestoredState((), (OrderEvent(live, (), ()),)))
+    script = run(backend, lambda s: None, lambda s: None)
+    assert names(script) == ["Completed"]
+    assert backend.told == ["old2"]
+    assert backend.broker.getcash() == 30_000
+
+
+# ------------------------------------------------------------------ refused before anything is sent
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        (lambda s: s.buy(size=0.00001), "below one step"),
+        (lambda s: s.buy(size=0.1, exectype=bt.Order.Close), "never closes"),
+        (lambda s: s.buy(size=0.1, tif="GTX"), "is not one of GTC, IOC, FOK, GTD"),
+        (lambda s: s.buy(size=0.1, post_only=True), "cannot be post_only"),
+        (lambda s: s.buy(size=0.1, exectype=bt.Order.Limit, price=-5), "limit price must be a positive number"),
+        (lambda s: s.buy(size=0.1, exectype=bt.Order.StopTrail), "needs trailamount or trailpercent"),
+        (lambda s: s.buy(size=0.1, valid=dt.datetime(2001, 1, 1)), "valid lies in the past"),  # noqa: DTZ001 - backtrader takes naive UTC
+        (lambda s: s.buy(size=0.1, oco=s.buy(size=0.1)), "oco"),
+        (lambda s: s.buy(size=0.1, transmit=False), "transmit=False"),
+    ],
+)
+def test_what_cannot_be_sent_is_rejected_with_the_reason_and_never_sent(backend, place, reason):
+    script = run(backend, place)
+    order = script.orders[-1]
+    assert order.status == bt.Order.Rejected
+    assert any(reason in text for text in order.info.reasons), order.info.reasons
+    assert order.info.get("client_order_id") not in {request.client_order_id for request in backend.sent}
+
+
+def test_every_reason_is_told_at_once(backend):
+    script = run(
+        backend,
+        lambda s: s.sell(size=0.00001, exectype=bt.Order.Limit, price=-1, post_only=True, tif="IOC"),
+    )
+    assert len(script.orders[0].info.reasons) == 3
+
+
+def test_the_exchanges_own_rules_refuse_as_well(backend):
+    backend.refusals = ("below the minimum cost of 5 USDT", "iceberg is not native on this exchange")
+    script = run(backend, lambda s: s.buy(size=0.1))
+    assert script.orders[0].info.reasons == backend.refusals
+    assert backend.sent == []
+
+
+def test_an_order_that_the_account_cannot_pay_ends_in_margin_and_says_what_is_free(backend):
+    script = run(backend, lambda s: s.buy(size=1.5, exectype=bt.Order.Limit, price=50_000), lambda s: s.buy(size=1.0))
+    assert [order.status for order in script.orders] == [bt.Order.Submitted, bt.Order.Margin]
+    assert script.orders[1].info.reasons == ("needs 50000 USDT, 25000 free",)
+    assert len(backend.sent) == 1
+
+
+# ------------------------------------------------------------------ validity and kinds
+
+
+def test_sizes_and_prices_are_rounded_to_the_markets_steps_and_the_order_says_so(backend):
+    script = run(backend, lambda s: s.buy(size=0.123456, exectype=bt.Order.Limit, price=49_999.999))
+    request = backend.sent[0]
+    assert (request.amount, request.price) == (D("0.1234"), D("50000.00"))
+    order = script.orders[0]
+    assert (order.size, order.created.price) == (0.1234, 50_000.0)
+    assert set(order.info.rounded) == {"size", "price"}
+
+
+def test_valid_zero_means_the_end_of_the_day_and_the_order_expires(backend):
+    """Stock backtrader computes that day's end and forgets to assign it (order.py:360-365)."""
+
+    def pass_midnight(_):
+        backend.clock_ms += 86_400_000
+
+    script = run(
+        backend,
+        lambda s: s.buy(size=0.1, exectype=bt.Order.Limit, price=40_000, valid=0),
+        lambda s: backend.accept(),
+        pass_midnight,
+        lambda s: backend.end(OrderStatus.CANCELED),
+    )
+    assert backend.sent[0].time_in_force is TimeInForce.GTC
+    assert backend.cancelled == [backend.sent[0].client_order_id]
+    assert names(script)[-1] == "Expired"
+    assert "kept by btccxt" in script.orders[0].info.validity
+
+
+def test_a_native_good_till_date_is_left_to_the_exchange(backend):
+    backend.native_gtd = True
+    run(backend, lambda s: s.buy(size=0.1, exectype=bt.Order.Limit, price=40_000, valid=dt.timedelta(hours=2)))
+    request = backend.sent[0]
+    assert request.time_in_force is TimeInForce.GTD
+    assert request.expires_ms == pytest.approx(START_MS + 60_000 + 2 * 3_600_000, abs=1_000)
+
+
+def test_every_kind_of_order_carries_its_prices():
+    backend = FakeBackend({"USDT": "100000", "BTC": "1"})
+    run(
+        backend,
+        lambda s: s.sell(size=0.1, exectype=bt.Order.Stop, price=45_000),
+        lambda s: s.sell(size=0.1, exectype=bt.Order.StopLimit, price=45_000, plimit=44_900),
+        lambda s: s.sell(size=0.1, exectype=TakeProfit, price=55_000),
+        lambda s: s.sell(size=0.1, exectype=bt.Order.StopTrail, trailpercent=0.02),
+        lambda s: s.sell(size=0.1, exectype=bt.Order.StopTrail, trailamount=100.0),
+    )
+    kinds = [(r.kind, r.trigger_price, r.price, r.trailing_percent, r.trailing_amount) for r in backend.sent]
+    assert kinds == [
+        (OrderKind.STOP, D("45000"), None, None, None),
+        (OrderKind.STOP_LIMIT, D("45000"), D("44900"), None, None),
+        (OrderKind.TAKE_PROFIT, D("55000"), None, None, None),
+        (OrderKind.TRAILING_PERCENT, None, None, D("2.00"), None),
+        (OrderKind.TRAILING_AMOUNT, None, None, None, D("100.0")),
+    ]
+
+
+# ------------------------------------------------------------------ cash and value
+
+
+def test_value_of_one_data_is_its_position_so_that_target_percent_works(backend):
+    values = {}
+
+    def look(s):
+        values["data"] = s.broker.getvalue([s.data])
+        values["all"] = s.broker.getvalue()
+        return s.order_target_percent(target=0.25)
+
+    run(backend, lambda s: s.buy(size=1.0), lambda s: backend.fill("1", "50000"), look)
+    assert values == {"data": 50_000.0, "all": 100_000.0}
+    assert (backend.sent[1].side, backend.sent[1].amount) == (Side.SELL, D("0.5"))
+
+
+def test_get_cash_and_get_value_exist_as_the_analyzers_expect(backend):
+    class Stock(bt.BrokerBase):
+        def getcash(self):
+            return 1.0
+
+        def getvalue(self, datas=None):
+            return 1.0
+
+    assert not hasattr(Stock, "get_cash")  # the fault: the alias is written to an attribute named after the class
+    run(backend, lambda s: None)
+    assert backend.broker.get_cash() == backend.broker.getcash() == 100_000.0
+    assert backend.broker.get_value() == 100_000.0
+
+
+def test_two_datas_of_one_symbol_share_one_position_and_one_trade(backend):
+    from tests.bt.fake_backend import MinuteBars, Script
+
+    cerebro = bt.Cerebro(stdstats=False, quicknotify=True)
+    for _ in range(2):
+        data = MinuteBars([50_000.0] * 6)
+        cerebro.adddata(data)
+        data._dataname = "BTC/USDT"
+    cerebro.setbroker(backend.broker)
+    steps = (
+        lambda s: s.buy(data=s.datas[0], size=1.0),
+        lambda s: backend.fill("1", "50000"),
+        lambda s: s.sell(data=s.datas[1], size=1.0),
+        lambda s: backend.fill("1", "50100"),
+    )
+    cerebro.addstrategy(Script, steps=steps)
+    script = cerebro.run()[0]
+    assert [trade.pnl for trade in script.closed_trades] == [pytest.approx(100.0)]
+    assert backend.broker.getposition(script.datas[1]).size == 0.0
+
+
+def test_a_lasting_difference_is_taken_over_and_said_a_passing_one_is_not(backend):
+    deposit = backend.snapshot(USDT="100500")
+    run(
+        backend,
+        lambda s: backend.broker.arrivals.append(deposit),
+        lambda s: backend.broker.arrivals.append(backend.snapshot(USDT="100000")),
+        lambda s: backend.broker.arrivals.append(deposit),
+        lambda s: backend.broker.arrivals.append(deposit),
+    )
+    assert backend.broker.getcash() == 100_500.0
+    assert len(backend.notifications) == 1
+    assert "USDT 100000 -> 100500" in backend.notifications[0]
+
+
+def test_analyzers_give_the_numbers_of_the_ledger(backend):
+    script = run(
+        backend,
+        lambda s: s.buy(size=1.0),
+        lambda s: backend.fill("1", "50000", ("USDT", "50")),
+        lambda s: s.sell(size=1.0),
+        lambda s: backend.fill("1", "49000", ("USDT", "49")),
+    )
+    net = script.analyzers.trades.get_analysis().pnl.net.total
+    assert net == pytest.approx(-1099.0)
+    assert backend.broker.getvalue() == pytest.approx(100_000 + net)
