@@ -8,9 +8,10 @@ line and reason.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -66,121 +67,138 @@ def mapping_table_path() -> Path:
     return shipped if shipped.exists() else package.parent / "exchanges.yaml"
 
 
-# ------------------------------------------------------------------ reading with places
+# ------------------------------------------------------------------ reading the table
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_WORDS: Mapping[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
+_NUMBER = re.compile(r"[-+]?\d[\d_]*(\.\d*)?([eE][-+]?\d+)?")
+
+
+@lru_cache(maxsize=8192)
+def _plain(text: str) -> Any:
+    """Value of an unquoted scalar. Unlike YAML 1.1, ``no`` and ``on`` are words here."""
+    if text in _WORDS:
+        return _WORDS[text]
+    number = _NUMBER.fullmatch(text)
+    if number is None:
+        return text
+    digits = text.replace("_", "")
+    return float(digits) if number[1] or number[2] else int(digits)
+
+
+class _Table:
+    """The mapping table as plain values. Lines are looked up only when something is wrong: nodes cost time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"cannot read the mapping table {path}: {error.strerror}") from error
+        self._aliases: dict[str, Any] = {}
+        try:
+            self._events: Iterator[Any] = iter(yaml.parse(self._text, Loader=_LOADER))
+            content = next((self._value(event) for event in self._events if isinstance(event, yaml.NodeEvent)), None)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from error
+        if not isinstance(content, dict):
+            raise ConfigError(f"{path.name}:1: must be a mapping of exchange names")
+        for name, entry in content.items():
+            if not isinstance(entry, dict):
+                raise ConfigError(f"{path.name}: {name} must be a mapping")
+        if _DEFAULT not in content:
+            raise ConfigError(f"{path.name}:1: the entry {_DEFAULT!r} is missing")
+        self.entries: dict[str, dict[str, Any]] = content
+        self.rules: dict[int, tuple[Any, OrderRule]] = {}
+
+    @property
+    def exchanges(self) -> tuple[str, ...]:
+        return tuple(name for name in self.entries if name != _DEFAULT)
+
+    def layers(self, name: str, market_type: MarketType) -> Iterator[_Layer]:
+        """The layers that the table has for one exchange and market type, weakest first."""
+        for entry_name in (_DEFAULT, name) if name in self.entries else (_DEFAULT,):
+            entry = self.entries[entry_name]
+            yield _Layer({k: v for k, v in entry.items() if k != "markets"}, self.path.name, (entry_name,), self)
+            markets = entry.get("markets") or {}
+            if market_type.value in markets:
+                where = (entry_name, "markets", market_type.value)
+                yield _Layer(markets[market_type.value] or {}, self.path.name, where, self)
+
+    @cached_property
+    def root(self) -> yaml.Node | None:
+        """The same table as nodes that know their lines."""
+        return yaml.compose(self._text, Loader=_LOADER)
+
+    def _value(self, event: Any) -> Any:
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            value = _plain(event.value) if event.implicit[0] else event.value
+        elif kind is yaml.MappingStartEvent:
+            value = self._mapping()
+        elif kind is yaml.SequenceStartEvent:
+            value = []
+            while type(item := next(self._events)) is not yaml.SequenceEndEvent:
+                value.append(self._value(item))
+        else:
+            return self._aliases[event.anchor]
+        if event.anchor is not None:
+            self._aliases[event.anchor] = value
+        return value
+
+    def _mapping(self) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        while type(key := next(self._events)) is not yaml.MappingEndEvent:
+            if key.value in result:
+                line = key.start_mark.line + 1
+                raise ConfigError(f"{self.path.name}:{line}: {key.value!r} stands here a second time")
+            result[key.value] = self._value(next(self._events))
+        return result
 
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One source of profile keys: ``nodes`` knows the lines where the layer came from a file."""
+    """One source of profile keys; with a table, the place in it where the layer begins."""
 
-    title: str
     content: Mapping[str, Any]
     source: str
-    nodes: yaml.Node | None = None
+    where: tuple[str, ...] = ()
+    table: _Table | None = None
 
     def place(self, path: Iterable[Any]) -> tuple[int, str]:
         """How deep ``path`` exists in this layer, and where its deepest existing key stands."""
         here: Any = self.content
-        node, depth = self.nodes, 0
-        line = node.start_mark.line + 1 if node is not None else 0
-        for key in path:
-            key = _TABLE_WORDS.get(str(key), key)
+        node = self.table.root if self.table is not None else None
+        line = 0
+        for key in self.where:
+            node, line = _step(node, key, line)
+        depth = 0
+        for part in path:
+            key = _TABLE_WORDS.get(str(part), part)
             while isinstance(here, Mapping) and key not in here and "native" in here:
-                here, node, _ = _step(here, node, "native")
-            if isinstance(here, Mapping) and key in here:
-                here, node, line_here = _step(here, node, key)
-            elif isinstance(here, list) and isinstance(key, int) and key < len(here):
-                here = here[key]
-                node = node.value[key] if isinstance(node, yaml.SequenceNode) else None
-                line_here = node.start_mark.line + 1 if node is not None else 0
-            else:
+                here = here["native"]
+                node, line = _step(node, "native", line)
+            is_there = key in here if isinstance(here, Mapping) else isinstance(here, list) and key in range(len(here))
+            if not is_there:
                 break
-            line, depth = line_here or line, depth + 1
-        return depth, f"{self.source}:{line}" if self.nodes is not None else self.source
+            here = here[key]
+            node, line = _step(node, key, line)
+            depth += 1
+        return depth, f"{self.source}:{line}" if self.table is not None else self.source
 
 
-_TABLE_WORDS = {"ccxt_type": "type", "kinds": "with"}
+_TABLE_WORDS = {"ccxt_type": "type", "kinds": "with", "buy_rule": "buy"}
 
 
-def _step(here: Mapping[str, Any], node: yaml.Node | None, key: Any) -> tuple[Any, yaml.Node | None, int]:
+def _step(node: yaml.Node | None, key: Any, line: int) -> tuple[yaml.Node | None, int]:
+    """The node under ``key`` and its line; the old line where the node has no such key."""
     if isinstance(node, yaml.MappingNode):
         for key_node, value_node in node.value:
             if key_node.value == str(key):
-                return here[key], value_node, key_node.start_mark.line + 1
-    return here[key], None, 0
-
-
-class _Table:
-    """The mapping table as read: plain values, and the YAML nodes that know their lines."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        try:
-            root = yaml.compose(path.read_text(encoding="utf-8"), Loader=loader)
-        except OSError as error:
-            raise ConfigError(f"cannot read the mapping table {path}: {error.strerror}") from error
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path.name}: not valid YAML: {' '.join(str(error).split())}") from error
-        if not isinstance(root, yaml.MappingNode):
-            raise ConfigError(f"{path.name}:1: must be a mapping of exchange names")
-        self._nodes = {key.value: value for key, value in root.value}
-        self._lines = {key.value: key.start_mark.line + 1 for key, _ in root.value}
-        if len(self._nodes) != len(root.value):
-            self._construct(root)  # raises, naming the doubled key
-        if _DEFAULT not in self._nodes:
-            raise ConfigError(f"{path.name}:1: the entry {_DEFAULT!r} is missing")
-        self._content: dict[str, Mapping[str, Any]] = {}
-
-    @property
-    def exchanges(self) -> tuple[str, ...]:
-        return tuple(name for name in self._nodes if name != _DEFAULT)
-
-    def entry(self, name: str) -> Mapping[str, Any]:
-        """One exchange's entry, built when first asked for."""
-        if name not in self._content:
-            content = self._construct(self._nodes[name])
-            if not isinstance(content, Mapping):
-                raise ConfigError(f"{self.path.name}:{self._lines[name]}: {name} must be a mapping")
-            self._content[name] = content
-        return self._content[name]
-
-    def layers(self, name: str, market_type: MarketType) -> Iterator[_Layer]:
-        """The layers that the table has for one exchange and market type, weakest first."""
-        for entry_name in (_DEFAULT, name) if name in self._nodes else (_DEFAULT,):
-            entry, node = self.entry(entry_name), self._nodes[entry_name]
-            yield _Layer(entry_name, {k: v for k, v in entry.items() if k != "markets"}, self.path.name, node)
-            markets = entry.get("markets") or {}
-            if market_type.value in markets:
-                markets, node, _ = _step(entry, node, "markets")
-                content, node, _ = _step(markets, node, market_type.value)
-                yield _Layer(f"{entry_name}, {market_type.value}", content or {}, self.path.name, node)
-
-    def _construct(self, node: yaml.Node) -> Any:
-        if isinstance(node, yaml.MappingNode):
-            result: dict[str, Any] = {}
-            for key_node, value_node in node.value:
-                if key_node.value in result:
-                    line = key_node.start_mark.line + 1
-                    raise ConfigError(f"{self.path.name}:{line}: {key_node.value!r} stands here a second time")
-                result[key_node.value] = self._construct(value_node)
-            return result
-        if isinstance(node, yaml.SequenceNode):
-            return [self._construct(item) for item in node.value]
-        return _scalar(node)
-
-
-def _scalar(node: yaml.Node) -> Any:
-    text, kind = node.value, node.tag.rpartition(":")[2]
-    if kind == "str":
-        return text
-    if kind == "int":
-        return int(text.replace("_", ""))
-    if kind == "float":
-        return float(text.replace("_", ""))
-    if kind == "bool":
-        return text.lower() in ("true", "yes", "on")
-    return None if kind == "null" else text
+                return value_node, key_node.start_mark.line + 1
+    if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return node.value[key], node.value[key].start_mark.line + 1
+    return None, line
 
 
 @lru_cache(maxsize=4)
@@ -201,7 +219,7 @@ def market_types(exchange_id: str) -> tuple[MarketType, ...]:
     table = _read_table(mapping_table_path())
     if exchange_id not in table.exchanges:
         return _DEFAULT_MARKETS
-    return tuple(MarketType(name) for name in table.entry(exchange_id).get("markets") or {})
+    return tuple(MarketType(name) for name in table.entries[exchange_id].get("markets") or {})
 
 
 def load_profile(
@@ -265,8 +283,10 @@ def _build(
         raise Unsupported(f"{exchange_id} has no {market_type.value} markets in the mapping table; it has {has}")
     merged: dict[str, Any] = {}
     for layer in layers:
-        _merge(merged, layer.content)
-    merged["exchange"], merged["market_type"], merged["known"] = exchange_id, market_type, known
+        merged = _merge(merged, layer.content)
+    merged |= {"exchange": exchange_id, "market_type": market_type, "known": known}
+    if isinstance(orders := merged.get("orders"), dict):
+        merged["orders"] = {key: _order_rule(raw, table) for key, raw in orders.items()}
     try:
         profile = Profile.model_validate(merged)
     except ValidationError as error:
@@ -279,7 +299,7 @@ def _build(
 
 def _market_names(table: _Table, exchange_id: str) -> Iterator[str]:
     valid = [kind.value for kind in MarketType]
-    for name in table.entry(exchange_id).get("markets") or {}:
+    for name in table.entries[exchange_id].get("markets") or {}:
         if name not in valid:
             raise ConfigError(
                 f"{table.path.name}: {exchange_id}.markets: unknown market type {name!r}{_nearest(name, valid)}"
@@ -291,14 +311,14 @@ def _override_layers(exchange_id: str, market_type: MarketType, own: Any) -> Ite
     source = f"overrides for {exchange_id}"
     if not isinstance(own, Mapping):
         raise ConfigError(f"{source}: must be a mapping of profile keys")
-    yield _Layer("overrides", {key: value for key, value in own.items() if key != "markets"}, source)
+    yield _Layer({key: value for key, value in own.items() if key != "markets"}, source)
     markets = own.get("markets") or {}
     valid = [kind.value for kind in MarketType]
     for name in markets:
         if name not in valid:
             raise ConfigError(f"{source}: markets: unknown market type {name!r}{_nearest(str(name), valid)}")
     if market_type.value in markets:
-        yield _Layer("overrides", markets[market_type.value] or {}, source)
+        yield _Layer(markets[market_type.value] or {}, source)
 
 
 def _check_exchange(name: str, table: _Table, where: str) -> None:
@@ -310,20 +330,32 @@ def _check_exchange(name: str, table: _Table, where: str) -> None:
         raise ConfigError(f"{where}unknown exchange {name!r}{_nearest(name, [*table.exchanges, *ccxt.exchanges])}")
 
 
-def _merge(into: dict[str, Any], layer: Mapping[str, Any], inside: str = "") -> None:
-    for key, value in layer.items():
-        old = into.get(key)
+def _merge(old: Mapping[str, Any], new: Mapping[str, Any], inside: str = "") -> dict[str, Any]:
+    """A new mapping; what is below it is shared, never changed."""
+    result = dict(old)
+    for key, value in new.items():
+        before = result.get(key)
         # An order kind is one statement: merging a refusal into a native rule would make it both.
-        if isinstance(old, dict) and isinstance(value, Mapping) and inside != "orders":
-            _merge(old, value, key)
+        if isinstance(before, dict) and isinstance(value, Mapping) and inside != "orders":
+            result[key] = _merge(before, value, key)
         else:
-            into[key] = _copy(value)
+            result[key] = value
+    return result
 
 
-def _copy(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copy(item) for key, item in value.items()}
-    return list(value) if isinstance(value, list) else value
+def _order_rule(raw: Any, table: _Table) -> Any:
+    """The rule, made once for every statement of the table; a wrong one stays raw, for the profile to judge."""
+    if not isinstance(raw, dict):
+        return raw
+    known = table.rules.get(id(raw))
+    if known is not None and known[0] is raw:
+        return known[1]
+    try:
+        rule = OrderRule.model_validate(raw)
+    except ValidationError:
+        return raw
+    table.rules[id(raw)] = (raw, rule)
+    return rule
 
 
 def _explain(error: ValidationError, layers: list[_Layer], exchange_id: str) -> str:

@@ -121,7 +121,19 @@ class OrderRule(Part):
             body["kinds"] = body.pop("with")
         if "buy" in body:
             body["buy_rule"] = {"native": body.pop("buy")}
-        known = {"ccxt_type", "params", "kinds", "sides", "amount", "price", "path", "wire", "note", "needs_reference_price", "buy_rule"}
+        known = {
+            "ccxt_type",
+            "params",
+            "kinds",
+            "sides",
+            "amount",
+            "price",
+            "path",
+            "wire",
+            "note",
+            "needs_reference_price",
+            "buy_rule",
+        }
         for key in body:
             if key not in known:
                 raise UnknownKey(key, sorted(known - {"ccxt_type", "kinds", "buy_rule"} | {"type", "with", "buy"}))
@@ -161,7 +173,7 @@ class ClientIdRule(Part):
     """What a client order id must look like, and how an order is found by it."""
 
     form: Literal["text", "integer", "hex"] = "text"
-    max_length: int = Field(32, ge=1, le=128)
+    max_length: int = Field(default=32, ge=1, le=128)
     alphabet: str = "A-Za-z0-9"
     max_integer: int | None = None
     not_first: str = ""
@@ -171,17 +183,21 @@ class ClientIdRule(Part):
     wire_conditional: str | None = None
     wire_prefix: str = ""
     lookup: Literal["fetch_order", "open_and_closed_orders", "list_and_filter"] = "list_and_filter"
-    closed_method: str = "fetch_closed_orders"
+    lookup_conditional: Literal["fetch_order", "open_and_closed_orders", "list_and_filter"] | None = None
     query: Mapping[str, Any] = Field(default_factory=dict)
     query_conditional: Mapping[str, Any] | None = None
     query_id: str | None = None
     cancel: Mapping[str, Any] | None = None
     cancel_conditional: Mapping[str, Any] | None = None
     cancel_id: str | None = None
-    found_in: tuple[str, ...] = ()
+    cancels_conditional: bool = True
     duplicate_refused: Literal["always", "while_open", "no", "unknown"] = "unknown"
     duplicate_errors: tuple[str, ...] = ()
     duplicate_texts: tuple[str, ...] = ()
+
+    def lookup_for(self, conditional: bool) -> str:
+        """How to ask after an order of which only the client id is known."""
+        return self.lookup_conditional or self.lookup if conditional else self.lookup
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -296,16 +312,16 @@ class BarRule(Part):
 class HistoryRule(Part):
     """Candles by REST."""
 
-    page_size: int = Field(500, ge=1)
+    page_size: int = Field(default=500, ge=1)
     max_candles_back: int | None = None
     forming_included: bool = True
 
 
 class WebSocketRule(Part):
-    keep_alive_ms: int = Field(20_000, ge=1_000)
-    keys_per_frame: int = Field(1, ge=1)
-    keys_per_connection: int = Field(100, ge=1)
-    frame_interval_ms: int = Field(250, ge=0)
+    keep_alive_ms: int = Field(default=20_000, ge=1_000)
+    keys_per_frame: int = Field(default=1, ge=1)
+    keys_per_connection: int = Field(default=100, ge=1)
+    frame_interval_ms: int = Field(default=250, ge=0)
     batch: Mapping[str, str] = Field(default_factory=dict)
 
 
@@ -380,12 +396,12 @@ class Profile(Part):
     websocket: WebSocketRule = WebSocketRule()
     rate: RateRule = RateRule()
     dead_mans_switch: DeadMansSwitch = DeadMansSwitch()
-    market_slippage_pct: float = Field(5, gt=0, lt=50)
+    market_slippage_pct: float = Field(default=5, gt=0, lt=50)
     price_significant_digits: int | None = None
     wire: Mapping[str, Any] = Field(default_factory=dict)
     order_requests: tuple[str, ...] = ()
     harmless_requests: tuple[str, ...] = ()
-    visibility_delay_ms: int = Field(1_000, ge=0)
+    visibility_delay_ms: int = Field(default=1_000, ge=0)
     query_params: Mapping[str, Any] = Field(default_factory=dict)
     edit: Literal["native", "no"] = "no"
     options: Mapping[str, Any] = Field(default_factory=dict)

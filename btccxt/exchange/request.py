@@ -97,8 +97,10 @@ def build_call(
     for rule in rules:
         _deep_update(params, _fill(rule.params, values, request.side) or {})
     ids = profile.client_id
-    name = (ids.create_conditional if is_conditional(request.kind, profile) else None) or ids.create
-    params[name] = int(request.client_order_id) if ids.form == "integer" else request.client_order_id
+    client_id = ids.wire_prefix + request.client_order_id if ids.form != "integer" else int(request.client_order_id)
+    params[ids.create] = client_id
+    if ids.create_conditional is not None and is_conditional(request.kind, profile):
+        params[ids.create_conditional] = client_id
     _deep_update(params, dict(request.params))
     price = next((rule.price for rule in reversed(rules) if rule.price is not None), None)
     if price is not None:
@@ -131,14 +133,16 @@ def _rules(request: OrderRequest, profile: Profile) -> list[OrderRule]:
 def _profile_refusals(request: OrderRequest, profile: Profile) -> Iterator[str]:
     where = f"{profile.exchange} {profile.market_type.value}"
     asked = features_of(request)
-    for key in (request.kind, *asked):
+    keys: tuple[OrderKind | OrderFeature, ...] = (request.kind, *asked)
+    for key in keys:
         rule = profile.orders[key.value]
         if rule.support == "refused":
             yield f"{key.value} orders are refused on {where}: {rule.why}"
         elif rule.support == "emulated":
             yield f"{key.value} is not native on {where}, it has to be emulated: {rule.why}"
         elif rule.sides and request.side.value not in rule.sides:
-            yield f"{key.value} is not possible for a {request.side.value} on {where}: {rule.note or 'ccxt cannot say it'}"
+            why = rule.note or "ccxt cannot say it"
+            yield f"{key.value} is not possible for a {request.side.value} on {where}: {why}"
         elif isinstance(key, OrderFeature) and request.kind.value not in rule.kinds:
             can = ", ".join(rule.kinds)
             yield f"{key.value} cannot be combined with a {request.kind.value} order on {where}; it can with {can}"
@@ -424,7 +428,7 @@ def _missing(
 
 def _collect(node: Any, path: tuple[str, ...], into: dict[str, list[Any]]) -> None:
     """Leaves by name, by ``parent.name`` and by ``grandparent.parent.name``; list positions do not count."""
-    if isinstance(node, Mapping):
+    if isinstance(node, dict):
         for key, value in node.items():
             _collect(value, (*path[-2:], str(key)), into)
     elif isinstance(node, (list, tuple)):
@@ -464,16 +468,21 @@ def reference_params(
     point at an order by client order id for this purpose.
     """
     rule, book = profile.client_id, profile.conditional
-    params: dict[str, Any] = dict(profile.query_params) if purpose == "query" else {}
+    by_id = reference.order_id is not None
+    # Profile-wide query params are for fetch_order; the lists do not know them.
+    asks_one = by_id or rule.lookup_for(reference.conditional) == "fetch_order"
+    params: dict[str, Any] = dict(profile.query_params) if purpose == "query" and asks_one else {}
     if reference.conditional:
         params.update(book.query_params if purpose == "query" else book.cancel_params)
-    if reference.order_id is not None:
+    if by_id:
         return reference.order_id, params
     if purpose == "query":
         template, id_template = _by_book(reference, rule.query, rule.query_conditional), rule.query_id
+        possible = True
     else:
         template, id_template = _by_book(reference, rule.cancel, rule.cancel_conditional), rule.cancel_id
-    if reference.client_order_id is None or (purpose == "cancel" and template is None):
+        possible = template is not None and (rule.cancels_conditional or not reference.conditional)
+    if reference.client_order_id is None or not possible:
         raise Unsupported(
             f"{profile.exchange} cannot {purpose} an order of {reference.symbol} without the exchange's own order id"
         )

@@ -1,28 +1,39 @@
-"""Offline request capture: the real ccxt class builds and signs a request, and ``fetch`` writes it down instead of sending.
+"""Offline request capture: real ccxt builds and signs a request, and ``fetch`` writes it down instead of sending.
 
     python -m tests.exchange.capture                  # print the captures of every native entry
-    python -m tests.exchange.capture --write          # the same into captured_requests.txt; read the diff before committing
+    python -m tests.exchange.capture --write          # into captured_requests.txt; read the diff
 
 Nothing here touches a network: markets are synthetic, and ``fetch`` never reaches the socket.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import ccxt.pro
 
+from btccxt.errors import Unsupported
 from btccxt.exchange import translate
 from btccxt.exchange.profile import Profile, known_exchanges, load_profile, market_types
-from btccxt.exchange.request import CcxtCall, build_call, decode_request, features_of, guard, needs_reference_price
-from btccxt.model import Market, MarketType, OrderFeature, OrderKind, OrderRequest, Side, TimeInForce
+from btccxt.exchange.request import (
+    CcxtCall,
+    build_call,
+    decode_request,
+    features_of,
+    guard,
+    needs_reference_price,
+    reference_params,
+)
+from btccxt.model import Market, MarketType, OrderFeature, OrderKind, OrderReference, OrderRequest, Side, TimeInForce
 
 CAPTURES = Path(__file__).with_name("captured_requests.txt")
 EXPIRES_MS = 1_999_999_999_000
@@ -38,7 +49,8 @@ _KEYS = {
 }
 # What changes from run to run, or belongs to the signature and not to the order.
 _VOLATILE = frozenset(
-    "timestamp signature recvWindow nonce AccessKeyId SignatureMethod SignatureVersion Timestamp Signature tag".split()
+    {"timestamp", "Timestamp", "nonce", "recvWindow", "signature", "Signature", "SignatureMethod", "SignatureVersion"}
+    | {"AccessKeyId", "tag"}
 )
 
 
@@ -54,7 +66,9 @@ class Captured:
 
     def text(self) -> str:
         """One line; nested values flattened, volatile fields left out."""
-        pairs = sorted((name, value) for name, value in _flatten(self.fields, "") if name.split(".")[-1] not in _VOLATILE)
+        pairs = sorted(
+            (name, value) for name, value in _flatten(self.fields, "") if not _VOLATILE & set(name.split("."))
+        )
         return f"{self.method} {self.path} " + " ".join(f"{name}={value}" for name, value in pairs)
 
 
@@ -126,9 +140,13 @@ def _synthetic_market(exchange: Any, exchange_id: str, market_type: MarketType) 
             "base": "BTC",
             "quote": quote,
             "settle": None if spot else quote,
-            "baseId": "10142" if exchange_id == "hyperliquid" and spot else "0" if exchange_id == "hyperliquid" else "BTC",
+            "baseId": "10142"
+            if exchange_id == "hyperliquid" and spot
+            else "0"
+            if exchange_id == "hyperliquid"
+            else "BTC",
             "quoteId": quote,
-            "settleId": None if spot else quote,
+            "settleId": None if spot else quote.lower() if exchange_id == "gate" else quote,
             "type": "spot" if spot else "swap",
             "spot": spot,
             "margin": False,
@@ -144,7 +162,13 @@ def _synthetic_market(exchange: Any, exchange_id: str, market_type: MarketType) 
             "maker": 0.001,
             "precision": {"amount": 8 if digits else 0.01, "price": 5 if digits else 0.01, "cost": 0.01, "quote": 0.01},
             "limits": {"amount": {"min": 0.01}, "price": {}, "cost": {}, "leverage": {"max": 10}},
-            "info": {"szDecimals": "2", "product_type": "SPOT", "multiplier": "1", "orderTypes": _BINANCE_TYPES},
+            "info": {
+                "szDecimals": "2",
+                "product_type": "SPOT",
+                "multiplier": "1",
+                "quoteIncrement": "0.01",
+                "orderTypes": _BINANCE_TYPES,
+            },
         }
     )
 
@@ -171,8 +195,13 @@ def make_exchange(exchange_id: str, market_type: MarketType) -> tuple[Any, Marke
 # ------------------------------------------------------------------ capturing
 
 
+@lru_cache(maxsize=1)
+def _loop() -> asyncio.AbstractEventLoop:
+    return asyncio.new_event_loop()
+
+
 def capture(exchange: Any, coroutine: Any, *, is_wanted: Any = None) -> Captured:
-    """The first request that changes something (or that ``is_wanted`` picks); reads before it are answered with ``{}``."""
+    """The first request that changes something (or that ``is_wanted`` picks); reads before it get ``{}``."""
     caught: list[Captured] = []
 
     async def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
@@ -184,14 +213,8 @@ def capture(exchange: Any, coroutine: Any, *, is_wanted: Any = None) -> Captured
         return {}
 
     exchange.fetch = fetch
-    running = coroutine()
-    try:
-        running.send(None)  # nothing in it ever waits, so no event loop is needed
-    except (_Sent, StopIteration):
-        pass
-    else:
-        running.close()
-        raise AssertionError("ccxt waited for something before it sent the request")
+    with suppress(_Sent):
+        _loop().run_until_complete(coroutine())
     if not caught:
         raise AssertionError("ccxt sent no such request")
     return caught[0]
@@ -249,7 +272,7 @@ def with_feature(request: OrderRequest, feature: OrderFeature) -> OrderRequest:
         OrderFeature.IOC: {"time_in_force": TimeInForce.IOC},
         OrderFeature.FOK: {"time_in_force": TimeInForce.FOK},
         OrderFeature.GTD: {"time_in_force": TimeInForce.GTD, "expires_ms": EXPIRES_MS},
-        OrderFeature.ICEBERG: {"iceberg_amount": Decimal("0.5")},
+        OrderFeature.ICEBERG: {"iceberg_amount": Decimal(1)},
         OrderFeature.ATTACHED_EXITS: {
             "stop_loss_price": Decimal("80.5") if up else Decimal("120.25"),
             "take_profit_price": Decimal("130.75") if up else Decimal("70.25"),
@@ -292,6 +315,69 @@ def capture_request(profile: Profile, request: OrderRequest) -> Captured:
     return capture_call(exchange, build_call(request, market, profile, reference_price=price), profile)
 
 
+ORDER_ID = "987654321012"
+
+
+def references(profile: Profile) -> Iterator[tuple[str, Any]]:
+    """``(title, coroutine function)``: query, cancel and lists as the product asks for them."""
+    exchange, market = make_exchange(profile.exchange, profile.market_type)
+    client_id = client_id_for(profile)
+    book = profile.conditional
+    books = [False, True] if book.separate_book or book.query_params or book.cancel_params else [False]
+    for conditional in books:
+        title = " conditional" if conditional else ""
+        for pointer in ("id", "client id"):
+            reference = OrderReference(
+                symbol=market.symbol,
+                client_order_id=client_id,
+                order_id=ORDER_ID if pointer == "id" else None,
+                conditional=conditional,
+            )
+            yield from _query(exchange, profile, reference, f"{title} by {pointer}")
+            yield from _cancel(exchange, profile, reference, f"{title} by {pointer}")
+    for params in ({}, *profile.conditional.open_params):
+        words = " ".join(f"{name}={value}" for name, value in params.items()) or "plain"
+        yield f"open orders {words}", partial(exchange.fetch_open_orders, market.symbol, None, None, dict(params))
+    for params in profile.conditional.closed_params:
+        words = " ".join(f"{name}={value}" for name, value in params.items())
+        closed = getattr(exchange, _closed_method(exchange))
+        yield f"closed orders {words}", partial(closed, market.symbol, None, None, dict(params))
+
+
+def _query(exchange: Any, profile: Profile, reference: OrderReference, title: str) -> Iterator[tuple[str, Any]]:
+    order_id, params = reference_params(reference, profile, "query")
+    if reference.conditional and not profile.conditional.fetch_order:
+        return
+    lookup = profile.client_id.lookup_for(reference.conditional)
+    if reference.order_id is not None or lookup == "fetch_order":
+        yield f"query{title}", partial(exchange.fetch_order, order_id, reference.symbol, params)
+    elif lookup == "open_and_closed_orders":
+        closed = getattr(exchange, _closed_method(exchange))
+        yield f"query open{title}", partial(exchange.fetch_open_orders, reference.symbol, None, None, params)
+        yield f"query closed{title}", partial(closed, reference.symbol, None, None, params)
+
+
+def _cancel(exchange: Any, profile: Profile, reference: OrderReference, title: str) -> Iterator[tuple[str, Any]]:
+    try:
+        order_id, params = reference_params(reference, profile, "cancel")
+    except Unsupported:
+        return
+    yield f"cancel{title}", partial(exchange.cancel_order, order_id, reference.symbol, params)
+
+
+def _closed_method(exchange: Any) -> str:
+    return (
+        "fetch_canceled_and_closed_orders"
+        if exchange.has["fetchCanceledAndClosedOrders"] is True
+        else "fetch_closed_orders"
+    )
+
+
+def capture_reference(profile: Profile, coroutine: Any) -> Captured:
+    exchange, _ = make_exchange(profile.exchange, profile.market_type)
+    return capture(exchange, coroutine, is_wanted=lambda found: found.fields.get("type") != "userAbstraction")
+
+
 def check(profile: Profile, request: OrderRequest, found: Captured) -> None:
     """The guard's opinion of a captured request."""
     price = REFERENCE_PRICE if needs_reference_price(request, profile) else None
@@ -309,6 +395,12 @@ def all_captures(only: str | None = None) -> Iterator[tuple[str, str]]:
                 check(profile, request, found)
                 yield name, found.text()
             except Exception as error:  # noqa: BLE001 - the tool shows every fault
+                yield name, f"!! {type(error).__name__}: {re.sub(chr(10), ' ', str(error))[:300]}"
+        for title, coroutine in references(profile):
+            name = f"{profile.exchange} {profile.market_type.value} | {title}"
+            try:
+                yield name, capture_reference(profile, coroutine).text()
+            except Exception as error:  # noqa: BLE001
                 yield name, f"!! {type(error).__name__}: {re.sub(chr(10), ' ', str(error))[:300]}"
 
 
