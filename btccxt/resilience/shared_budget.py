@@ -191,7 +191,7 @@ for i, key in ipairs(KEYS) do
     end
   end
   table.sort(spent, function(a, b) return a[1] < b[1] end)
-  local limit = math.max(ceiling - weight, 0) + 1e-9
+  local limit = ceiling - weight + 1e-9
   for _, entry in ipairs(spent) do
     if used <= limit then break end
     used = used - entry[2]
@@ -283,7 +283,7 @@ def _grain_end_ms(now_ms: float, window_ms: float) -> float:
 def _free_in_ms(spent: Sequence[tuple[float, float]], charge: Charge, now_ms: float) -> float:
     """Ms until the charge fits; ``spent`` is (at_ms, weight), oldest first. A lone call may exceed its ceiling."""
     used = sum(weight for _, weight in spent)
-    limit = max(charge.ceiling - charge.weight, 0.0) + _TOLERANCE
+    limit = charge.ceiling - charge.weight + _TOLERANCE
     wait_ms = 0.0
     for at_ms, weight in spent:
         if used <= limit:

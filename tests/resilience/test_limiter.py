@@ -107,9 +107,19 @@ def test_slack_makes_the_window_longer() -> None:
 
 
 def test_fractions_that_add_up_to_the_capacity_all_fit() -> None:
-    limiter = one_pool(capacity=1.2, reserve_pct=0)
-    waiters = [ask(limiter, 0.1) for _ in range(12)]
-    assert limiter.grant(0) == waiters
+    limiter = one_pool(capacity=0.3, reserve_pct=0)
+    waiters = [ask(limiter, 0.1) for _ in range(3)]
+    assert limiter.grant(0) == waiters, "0.1 + 0.1 is more than 0.3 - 0.1 for a computer"
+
+
+def test_calls_remembered_together_leave_the_window_with_the_last_of_them() -> None:
+    limiter = one_pool(capacity=2, reserve_pct=0)
+    for now_ms in (0.0, 0.9):
+        take_all(limiter, 1, now_ms)
+    both = [ask(limiter), ask(limiter)]
+    assert limiter.grant(1_000) == []
+    assert limiter.next_ms == 1_000.9
+    assert limiter.grant(1_000.9) == both
 
 
 def test_a_day_of_calls_is_remembered_in_a_bounded_number_of_entries() -> None:
@@ -175,6 +185,14 @@ def test_a_call_that_needs_two_pools_is_not_starved_by_calls_of_one() -> None:
         limiter.ask({"b": 1}, HISTORY)
         assert limiter.grant(float(now_ms)) == []
     assert limiter.grant(1_000) == [both]
+
+
+def test_a_waiting_call_also_holds_the_pools_that_are_free() -> None:
+    limiter = Limiter([PoolRule("a", 1, 1_000), PoolRule("b", 1, 1_000)])
+    first = limiter.ask({"a": 1}, HISTORY)
+    for pools in (["a"], ["a", "b"], ["b"]):
+        limiter.ask(dict.fromkeys(pools, 1), HISTORY)
+    assert limiter.grant(0) == [first], "the call for b alone came after the one that waits for a and b"
 
 
 @pytest.mark.parametrize("priority", list(Priority))
@@ -288,6 +306,14 @@ def test_when_the_exchange_begins_a_new_window_others_count_for_what_it_says_now
     limiter.observe_used("weight", 90, 0)
     limiter.observe_used("weight", 3, 1_000)
     assert limiter.usage(1_000)["weight"].used == 3
+
+
+def test_what_others_used_does_not_shrink_because_our_own_calls_are_not_yet_counted_there() -> None:
+    limiter = one_pool(capacity=100)
+    limiter.observe_used("weight", 60, 0)
+    take_all(limiter, 5, 1)
+    limiter.observe_used("weight", 62, 2)  # two of the five have arrived
+    assert limiter.usage(2)["weight"].used == 65
 
 
 def test_what_others_used_is_forgotten_after_the_window() -> None:
