@@ -104,7 +104,7 @@ def check_readable(connection: sqlite3.Connection, path: str) -> None:
     except sqlite3.DatabaseError as error:
         raise damaged(path, error) from error
     if verdict != ["ok"]:
-        raise damaged(path, "; ".join(verdict))
+        raise damaged(path, " ".join("; ".join(verdict).split()))
 
 
 def damaged(path: str, why: object) -> JournalError:

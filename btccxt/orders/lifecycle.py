@@ -18,7 +18,6 @@ says that the wait for them is over: a strategy that hears "completed" must find
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -247,16 +246,25 @@ def _apply_fill(order: LiveOrder, fill: Fill) -> tuple[LiveOrder, tuple[Effect, 
         seen=True,
     )
     order = _recount(order) if order.anonymous or known is not None else _add(order, fill)
-    effects: tuple[Effect, ...] = ()
-    gained = order.filled - before.filled
-    fee = _fee_gained(before.fees, order.fees, fill)
-    if gained > ZERO:
-        effects = (NewFill(fill if gained == fill.amount else replace(fill, amount=gained, fee=fee)),)
-    elif fee is not None:
-        effects = (FillCorrected(replace(fill, amount=ZERO, fee=fee)),)
+    effects = _gains(before, order, fill)
     if before.never_arrived and not before.seen:
         effects += _ghost(order)
     return order, effects
+
+
+def _gains(before: LiveOrder, after: LiveOrder, fill: Fill) -> tuple[Effect, ...]:
+    """What the arrival of ``fill`` added to amount and fees; sums of these always equal the order's own."""
+    gained = after.filled - before.filled
+    fees = [
+        Fee(currency, gain)
+        for currency, cost in after.fees.items()
+        if (gain := cost - before.fees.get(currency, ZERO)) != ZERO
+    ] + [Fee(currency, -cost) for currency, cost in before.fees.items() if currency not in after.fees and cost]
+    effects: tuple[Effect, ...] = ()
+    if gained > ZERO:
+        fee = fees.pop(0) if fees else (fill.fee if fill.fee is not None and not fill.fee.cost else None)
+        effects = (NewFill(replace(fill, amount=gained, fee=fee)),)
+    return effects + tuple(FillCorrected(replace(fill, amount=ZERO, fee=fee)) for fee in fees)
 
 
 def _add(order: LiveOrder, fill: Fill) -> LiveOrder:
@@ -301,11 +309,3 @@ def _recount(order: LiveOrder) -> LiveOrder:
         return order
     cost = sum((trade.price * trade.amount for trade in counted), ZERO)
     return replace(order, filled=traded, cost=cost)
-
-
-def _fee_gained(before: Mapping[str, Decimal], after: Mapping[str, Decimal], fill: Fill) -> Fee | None:
-    if fill.fee is None:
-        return None
-    currency = fill.fee.currency
-    gained = after.get(currency, ZERO) - before.get(currency, ZERO)
-    return Fee(currency, gained) if gained else None

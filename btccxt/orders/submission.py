@@ -105,7 +105,7 @@ class Submission:
             self._register.apply(client_order_id, NotPlaced(f"the clock could not be measured: {error}"))
 
     def _pause_s(self, error: RateLimited | ClockSkew | ExchangeUnavailable, attempt: int) -> float:
-        backoff_s = min(self._policy.max_backoff_s, self._policy.send_backoff_s * 2 ** (attempt - 1))
+        backoff_s = min(self._policy.max_backoff_s, self._policy.send_backoff_s * 2.0 ** (attempt - 1))
         asked_s: float | None = None if isinstance(error, ClockSkew) else error.retry_after_s
         return max(backoff_s, asked_s or 0.0)
 
