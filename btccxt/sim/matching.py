@@ -265,7 +265,8 @@ class Matching:
             if market.is_contract and request.side is Side.SELL and book.last is not None:
                 cost = max(cost, amount * book.last)
         elif request.cost_quote is not None:
-            cost, amount = request.cost_quote, book.amount_for(request.side, request.cost_quote)
+            cost = request.cost_quote
+            amount = floor_to_step(book.amount_for(request.side, cost), market.amount_step)
         elif waiting:
             cost = amount * (order.trigger_price or book.last or ZERO)
         else:

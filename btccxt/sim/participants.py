@@ -65,7 +65,7 @@ class ParticipantsSource:
             since_ms = frame.previous_open(since_ms)
         found = self.history(symbol, timeframe, since_ms, until_ms, limit, now_ms)
         if len(found) < limit and times and times[0] < since_ms:  # quiet intervals without bars: look further back
-            found = self.history(symbol, timeframe, times[0], until_ms, len(times), now_ms)[-limit:]
+            found = self.history(symbol, timeframe, frame.floor(times[0]), until_ms, len(times), now_ms)[-limit:]
         return found
 
     def trades(self, symbol: str, since_ms: int, until_ms: int, limit: int) -> list[Trade]:

@@ -97,6 +97,13 @@ def test_a_market_sale_by_cost_stops_when_it_has_earned_its_cost() -> None:
     assert (order.filled, order.cost_quote) == (D("1.5"), D(145))
 
 
+def test_a_sale_by_cost_leaves_no_dust_in_the_reservation() -> None:
+    kit = Kit()
+    kit.depth([("99.97", 5)], [])
+    kit.market("ann", SELL, cost_quote=94)
+    assert kit.used("ann", "BTC") == 0
+
+
 def test_an_order_by_cost_ends_with_its_last_fill_when_the_next_price_is_too_high_for_a_step() -> None:
     kit = Kit()
     kit.depth([], [(100, 1), (1000, 5)])
