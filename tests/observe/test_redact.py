@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from btccxt.observe.redact import HIDDEN, Redactor
 
-SECRET = "pl4nted/S3cret+key=="
+SECRET = "pl4nted S3cret/+key=="
 PEM = (
     "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIBkg4LVWM9nuwNSk3yByxZpYRTBnVJk5\n"
     "oAoGCCqGSM49AwEHoUQDQgAE\n-----END EC PRIVATE KEY-----"
@@ -31,6 +31,7 @@ def redactor() -> Redactor:
     [
         SECRET,
         quote(SECRET, safe=""),
+        quote(SECRET),
         urlencode({"x": SECRET})[2:],
         json.dumps(SECRET)[1:-1],
         base64.b64encode(SECRET.encode()).decode(),
