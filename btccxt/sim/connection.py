@@ -12,10 +12,9 @@ import time
 from collections import deque
 from typing import Any
 
-from aiohttp import web
-
 from btccxt.sim.faults import Fault, FaultKind, Faults
 
+_GOODBYE_S = 1.0
 _MAX_BACKLOG_BYTES = 16 * 2**20  # a client that reads this much too slowly is thrown out, as real exchanges do
 
 
@@ -38,7 +37,6 @@ class Connection:
         host: str,
         path: str,
         query: str,
-        socket: web.WebSocketResponse,
         transport: Any,
         faults: Faults,
     ) -> None:
@@ -50,8 +48,7 @@ class Connection:
         self.topics: set[str] = set()
         self.state: Any = None  # whatever the dialect keeps per connection
         self.frames_sent = 0
-        self._goodbye: asyncio.Task[bool] | None = None
-        self._socket = socket
+        self._closing = False
         self._transport = transport
         self._faults = faults
         self._loop = asyncio.get_running_loop()
@@ -72,12 +69,16 @@ class Connection:
         else:
             self._write(frame)
 
-    def close(self, code: int, reason: str = "") -> asyncio.Task[bool]:
-        """Say goodbye properly: a close frame with this code. The task ends when the client has answered."""
-        if self._goodbye is None:
-            goodbye = self._socket.close(code=code, message=reason.encode())
-            self._goodbye = self._loop.create_task(goodbye)
-        return self._goodbye
+    def close(self, code: int, reason: str = "") -> None:
+        """Say goodbye properly: a close frame with this code. A client that does not answer it is cut off.
+
+        aiohttp's own ``close`` shuts the socket before the client has answered, who then sees 1006.
+        """
+        if not self._closing:
+            self._closing = True
+            payload = struct.pack("!H", code) + reason.encode()
+            self._transport.write(b"\x88" + bytes((len(payload),)) + payload)
+            self._loop.call_later(_GOODBYE_S, self.abort)
 
     def abort(self) -> None:
         """Break the connection without a word."""
@@ -98,7 +99,7 @@ class Connection:
 
     def _write(self, frame: bytes) -> None:
         transport = self._transport
-        if transport.is_closing() or self._goodbye is not None:
+        if self._closing or transport.is_closing():
             return
         self.frames_sent += 1
         transport.write(frame)

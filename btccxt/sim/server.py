@@ -97,6 +97,8 @@ class SimExchange:
         self._market_task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._connections: dict[int, Connection] = {}
+        self._all_gone = asyncio.Event()  # no WebSocket connection is open
+        self._all_gone.set()
         self._last_serial = 0
         self._observers: list[Callable[[SeenRequest], None]] = []
 
@@ -131,16 +133,17 @@ class SimExchange:
             return
         self._address = None
         self._stopping.set()
-        goodbyes: list[asyncio.Task[Any]] = [
-            connection.close(1001, "going away") for connection in self._connections.values()
-        ]
+        for connection in self.connections:
+            connection.close(1001, "going away")
+        tasks: set[asyncio.Task[Any]] = set(self._tasks)
         if self._market_task is not None:
             self._market_task.cancel()
-            goodbyes.append(self._market_task)
-        goodbyes += self._tasks
-        if goodbyes:
-            await asyncio.wait(goodbyes, timeout=_STOP_PATIENCE_S)
-        for connection in tuple(self._connections.values()):
+            tasks.add(self._market_task)
+        tasks.add(asyncio.get_running_loop().create_task(self._all_gone.wait()))
+        _, late = await asyncio.wait(tasks, timeout=_STOP_PATIENCE_S)
+        for straggler in late:
+            straggler.cancel()
+        for connection in self.connections:
             connection.abort()
         await runner.cleanup()
         task, self._market_task = self._market_task, None
@@ -327,8 +330,9 @@ class SimExchange:
             return _response(refusal.reply())
         socket = web.WebSocketResponse(autoping=False, compress=False, timeout=1.0)
         await socket.prepare(http)
-        connection = Connection(serial, host, path, query, socket, http.transport, self.faults)
+        connection = Connection(serial, host, path, query, http.transport, self.faults)
         self._connections[serial] = connection
+        self._all_gone.clear()
         limit = dialect.message_limit(connection)
         try:
             dialect.on_connect(connection)
@@ -343,6 +347,8 @@ class SimExchange:
                     dialect.on_message(connection, message.data)
         finally:
             del self._connections[serial]
+            if not self._connections:
+                self._all_gone.set()
             dialect.on_disconnect(connection)
         return socket
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import errno
 import ipaddress
 import os
 import socket
@@ -199,7 +200,8 @@ def connector_for(address: str | SimAddress, ca_pem: str | None = None) -> aioht
         # aiohttp asks no resolver about a literal IP address: this is the door that such a URL has to pass as well.
         family, kind, protocol, _, target = address_info
         if tuple(target[:2]) != (host, port):
-            raise OSError(f"refused: {target[0]}:{target[1]} is not the embedded exchange at {host}:{port}")
+            message = f"refused: {target[0]}:{target[1]} is not the embedded exchange at {host}:{port}"
+            raise OSError(errno.EHOSTUNREACH, message)
         return socket.socket(family, kind, protocol)
 
     return aiohttp.TCPConnector(

@@ -140,6 +140,7 @@ class BinanceProtocol(Dialect):
                 # Query string and body are signed one after the other, with nothing in between.
                 signed_text = _SIGNATURE.sub("", request.query) + _SIGNATURE.sub("", body)
                 self._check_signature(account, signed_text, params)
+            _refuse_surplus(route, params)
             result = self.perform(route, params, account)
         except DialectError as refusal:
             return Reply.of(refusal.body, refusal.status, {**refusal.headers, **self._usage(account)})
@@ -147,17 +148,6 @@ class BinanceProtocol(Dialect):
 
     def perform(self, route: Route, params: Mapping[str, str], account: SimAccount | None) -> Any:
         """The call itself, however it came in and whoever signed it."""
-        if route.accepts is not None:
-            sent = params.keys() - _SIGNING
-            surplus = sent - route.accepts
-            if surplus and route.signed:
-                raise error(
-                    -1104,
-                    f"Not all sent parameters were read; read '{len(params) - len(surplus)}' parameter(s) "
-                    f"but was sent '{len(params)}'.",
-                )
-            if surplus:
-                raise error(-1101, f"Too many parameters; expected '{len(sent - surplus)}' and received '{len(sent)}'.")
         if route.is_order and account is not None:
             self._count_order(account)
         return route.handler(self, Call(params, account, self.venue.now_ms()))
@@ -360,6 +350,21 @@ class BinanceProtocol(Dialect):
         if account is not None:
             counts += [limit.used for limit in self._order_limits(account)]
         return [{**row, "count": count} for row, count in zip(self.rate_limits(), counts, strict=False)]
+
+
+def _refuse_surplus(route: Route, params: Mapping[str, str]) -> None:
+    """REST refuses parameters that it does not know. (Over the WebSocket API ccxt itself sends such.)"""
+    if route.accepts is None:
+        return
+    sent = params.keys() - _SIGNING
+    surplus = sent - route.accepts
+    if surplus and route.signed:
+        read = len(params) - len(surplus)
+        raise error(
+            -1104, f"Not all sent parameters were read; read '{read}' parameter(s) but was sent '{len(params)}'."
+        )
+    if surplus:
+        raise error(-1101, f"Too many parameters; expected '{len(sent - surplus)}' and received '{len(sent)}'.")
 
 
 def _as_text(value: Any) -> str:
