@@ -124,6 +124,7 @@ class CCXTExchange(ExchangeAPI):
         )
         self._wire: Wire | None = None
         self._rest: Any = None
+        self._has: Mapping[str, Any] | None = None
         self._markets: Mapping[str, Market] | None = None
         self._markets_lock = asyncio.Lock()
 
@@ -453,8 +454,9 @@ class CCXTExchange(ExchangeAPI):
     # -------------------------------------------------------------- streams
 
     def can_stream(self, key: StreamKey) -> bool:
-        has = self._rest.has if self._rest is not None else ccxt_class(self.id)().has
-        return can_stream(key.kind, self.profile, has)
+        if self._has is None:
+            self._has = ccxt_class(self.id)().has
+        return can_stream(key.kind, self.profile, self._has)
 
     async def stream(self, keys: Sequence[StreamKey], deliver: Deliver) -> None:
         """One ccxt instance, so its own connections, for these keys; see ExchangeAPI.

@@ -423,15 +423,14 @@ class ClosedFlag:
     """
 
     path: str
-    _before: tuple[str, ...] = field(init=False)
-    _after: tuple[str, ...] = field(init=False)
+    _before: tuple[str | int, ...] = field(init=False)
+    _after: tuple[str | int, ...] = field(init=False)
     _has_list: bool = field(init=False)
 
     def __post_init__(self) -> None:
         head, star, tail = self.path.partition("*")
         self._has_list = bool(star)
-        self._before = tuple(part for part in head.split(".") if part)
-        self._after = tuple(part for part in tail.split(".") if part)
+        self._before, self._after = _parts(head), _parts(tail)
 
     def read(self, frame: Any, open_ms: int) -> bool | None:
         """None where the frame has no such field."""
@@ -449,14 +448,16 @@ class ClosedFlag:
         return None if found is None else str(found).lower() in ("1", "true")
 
 
-def _walk(node: Any, path: tuple[str, ...]) -> Any:
-    for part in path:
-        if isinstance(node, dict):
-            node = node.get(part)
-        elif isinstance(node, list) and part.lstrip("-").isdigit() and int(part) < len(node):
-            node = node[int(part)]
-        else:
-            return None
+def _parts(path: str) -> tuple[str | int, ...]:
+    return tuple(int(part) if part.isdigit() else part for part in path.split(".") if part)
+
+
+def _walk(node: Any, path: tuple[str | int, ...]) -> Any:
+    try:
+        for part in path:
+            node = node[part]
+    except (KeyError, IndexError, TypeError):
+        return None
     return node
 
 

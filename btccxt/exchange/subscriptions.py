@@ -136,11 +136,12 @@ def _bar_news(keys: Sequence[StreamKey], flag: ClosedFlag | None) -> Decode:
         if rows is None or key is None:
             return None
         symbol, timeframe = key.symbol or "", key.timeframe or ""
-        return [
-            (key, BarUpdate(symbol, timeframe, make_bar(row), flag.read(frame, row[0]) if flag is not None else None))
-            for row in rows
-            if row[4] is not None
-        ]
+        news: list[News] = []
+        for row in rows:
+            if row[4] is not None:
+                closed = flag.read(frame, row[0]) if flag is not None else None
+                news.append((key, BarUpdate(symbol, timeframe, make_bar(row), closed)))
+        return news
 
     return decode
 
