@@ -91,7 +91,6 @@ class CCXTData(FeedLines):
         self.is_ticks = self.p.timeframe == bt.TimeFrame.Ticks
         self.stamps_begin = self.is_ticks or self.p.stamp == "open"
         self.label = f"{self.p.dataname} {'trades' if self.is_ticks else _name(self.p)}"
-        self.arrivals: deque[FeedEvent] = deque()
         self.holes: deque[Hole] = deque(maxlen=_HOLES_KEPT)
         self.late_bars = 0
         self._frame: Timeframe | None = None
@@ -140,10 +139,9 @@ class CCXTData(FeedLines):
         super().start()
         self._start_finish()
         self._run += 1
-        self.arrivals = deque()
         self._waiting: deque[FeedEvent] = deque()
         self._held = False
-        self._ended = False
+        self._ended, self._when_quiet = False, None
         self._rows: Iterator[Row] | None = None
         self._newest_ms = -1
         self._close = _NAN
@@ -208,7 +206,7 @@ class CCXTData(FeedLines):
 
     def _end(self) -> None:
         if not self._ended:
-            self._ended = True
+            self._ended, self._when_quiet = True, False
             self._hub.closed(self)
             if self.p.backfill_from is not None:
                 self.p.backfill_from.stop()
@@ -218,19 +216,8 @@ class CCXTData(FeedLines):
 
     # -------------------------------------------------------------- polled by cerebro in every loop
 
-    def haslivedata(self) -> bool:
-        return bool(self.arrivals or self._barstack)
-
-    def next(self, datamaster: Any = None, ticks: bool = True) -> Any:
-        """True: a bar. None: nothing now. False: nothing any more."""
-        if self._held:
-            self._look_for_history()
-            if self._held:
-                return None
-        arrived = self._rows is not None or self.arrivals or self._waiting
-        if not arrived and not self._barstack and not self._barstash and not self._has_rewound():
-            return False if self._ended else None
-        return super().next(datamaster=datamaster, ticks=ticks)
+    def _has_more(self) -> bool:
+        return self._rows is not None or bool(self._waiting)
 
     def load(self) -> Any:
         loaded = super().load()
@@ -244,7 +231,7 @@ class CCXTData(FeedLines):
                 for row in self._rows:
                     if self._clones and self.replaying:
                         for clone in self._clones:
-                            clone.rows.append(row)
+                            clone.arrivals.append(row)
                     if self._write(row):
                         return True
                 self._rows = None
@@ -287,19 +274,20 @@ class CCXTData(FeedLines):
     def release(self) -> None:
         self._held = False
 
-    def _look_for_history(self) -> None:
+    def _history_is_here(self) -> bool:
+        """Whether the hub has let go. Looks into what has arrived, without delivering it."""
         arrivals = self.arrivals
-        if not arrivals:
-            return
-        complete = False
-        while arrivals:
-            event = arrivals.popleft()
-            if isinstance(event, FeedState) and event.state in _BROKEN:
-                self._take_state(event)  # the user should not wait for this news
-                continue
-            self._waiting.append(event)
-            complete = complete or self._completes_history(event)
-        self._hub.history_progress(self, complete)
+        if arrivals:
+            complete = False
+            while arrivals:
+                event = arrivals.popleft()
+                if isinstance(event, FeedState) and event.state in _BROKEN:
+                    self._take_state(event)  # the user should not wait for this news
+                    continue
+                self._waiting.append(event)
+                complete = complete or self._completes_history(event)
+            self._hub.history_progress(self, complete)
+        return not self._held
 
     def _completes_history(self, event: FeedEvent) -> bool:
         if isinstance(event, FeedState):

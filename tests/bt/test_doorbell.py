@@ -112,7 +112,7 @@ class WatchedInbox(Inbox):
                 f"{data._name or 'clone'} {len(data)}"
                 for data in self.cerebro().datas
                 if getattr(data, "arrivals", None)
-                or getattr(data, "rows", None)
+                or data._rewound
                 or data._barstack
                 or data._barstash
                 or data._rewound

@@ -402,6 +402,40 @@ def test_half_a_resampled_bar_is_not_delivered_at_the_end(historical: bool, besi
     assert seen == [(START_MS + 5 * MINUTE_MS, 5.0)]
 
 
+# ------------------------------------------------------------------ clones that miss bars
+
+
+def test_stock_clone_misses_bars_after_one_of_its_own_was_put_back() -> None:
+    bars = make_bars(9)
+    seen, hook = volumes_of(2)
+    run = Run(on_next=hook)
+    btc = stock_feed(bars[2:])  # its first three-minute bar is at hand while the other feed is two minutes behind
+    run.cerebro.adddata(btc)
+    run.cerebro.adddata(stock_feed(bars))
+    add_resampled(run.cerebro, btc, compression=3)
+    run.go()
+    assert [volume for _, volume in seen] != [1.0, 3.0, 3.0]
+
+
+def test_a_clone_gets_every_bar_of_its_parent() -> None:
+    store = FakeStore()
+    seen, hook = volumes_of(2)
+    run = Run(store, on_next=hook)
+    bars = make_bars(9)
+    btc = store.getdata()
+    run.cerebro.adddata(btc)
+    run.cerebro.adddata(store.getdata("ETH/USDT"))
+    add_resampled(run.cerebro, btc, compression=3)
+
+    def script() -> None:
+        store.send("BTC/USDT", closed(*bars[2:]), LIVE, ENDED)
+        store.send("ETH/USDT", closed(*bars), LIVE, ENDED)
+
+    store.play(script)
+    run.go()
+    assert [volume for _, volume in seen] == [1.0, 3.0, 3.0]
+
+
 # ------------------------------------------------------------------ time zones
 
 
