@@ -52,17 +52,24 @@ class FillFetcher:
         """
         asked_ms = self._now_ms()
         since = self.since_ms(symbol) if since_ms is None else since_ms
-        seen: set[tuple[str, int, str]] = set()
+        seen: set[Fill] = set()
+        limit: int | None = None  # the exchange's own, as long as that does
+        stuck = 0  # length of the longest page that did not get beyond one millisecond
         for _ in range(_MAX_PAGES):
-            page = await self._exchange.fetch_my_trades(symbol, since)
-            fresh = [fill for fill in page if (fill.trade_id, fill.time_ms, str(fill.amount)) not in seen]
-            for fill in fresh:
-                seen.add((fill.trade_id, fill.time_ms, str(fill.amount)))
-                self._deliver(fill)
-            if not fresh or len(page) < self._policy.fills_page_size:
+            page = await self._exchange.fetch_my_trades(symbol, since, limit)
+            for fill in page:
+                if fill not in seen:
+                    seen.add(fill)
+                    self._deliver(fill)
+            if len(page) < self._policy.fills_page_size:
                 break
             newest = max(fill.time_ms for fill in page)
-            since = max(newest, since + 1)  # a whole page within one millisecond must not stop us
+            if newest > since:
+                since, stuck = newest, 0
+            elif len(page) > stuck:
+                stuck, limit = len(page), 2 * len(page)  # more trades within one millisecond than fit on a page
+            else:
+                since, stuck, limit = since + 1, 0, None  # the page does not grow: that millisecond is complete
         if asked_ms > self.known_until_ms.get(symbol, 0):
             self.known_until_ms[symbol] = asked_ms
             self._journal.fills_are_known_until(symbol, asked_ms)

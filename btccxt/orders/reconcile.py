@@ -74,7 +74,7 @@ def plan(
         listed.add(client_order_id)
         order = orders[client_order_id]
         if order.is_final and not order.never_arrived:
-            if order.updated_ms < asked_ms:
+            if order.updated_ms <= asked_ms:
                 actions.append(Contradiction(client_order_id, update))
         else:
             actions.append(Heard(client_order_id, update))
@@ -85,7 +85,7 @@ def plan(
         and not order.is_final
         and not order.words
         and order.client_order_id not in listed
-        and order.updated_ms < asked_ms
+        and order.updated_ms <= asked_ms
     ]
     return tuple(actions)
 
