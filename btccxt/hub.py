@@ -32,6 +32,9 @@ _hubs: weakref.WeakKeyDictionary[Any, Hub] = weakref.WeakKeyDictionary()
 class HubStore(Protocol):
     """What the hub needs of a store."""
 
+    hub: Hub | None
+    """The hub of the cerebro it takes part in, set by ``attach``; ``get_notifications`` pumps it."""
+
     def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None: ...
 
 
@@ -84,20 +87,23 @@ class Hub:
 
     def attach(self, store: HubStore) -> None:
         """Make cerebro poll this store (a store with a broker only would never be asked otherwise)."""
+        store.hub = self
         cerebro = self._cerebro()
         if not any(store is known for known in cerebro.stores):
             cerebro.addstore(store)
 
-    def opened(self, feed: HubFeed, *, hold: bool) -> None:
-        """A feed will deliver live bars. With ``hold`` it waits until every held feed has its history.
+    def opened(self, feed: HubFeed) -> None:
+        """A feed will deliver live bars."""
+        self._alive[id(feed)] = feed
+
+    def hold(self, feed: HubFeed, *, ready: bool = False) -> None:
+        """This feed delivers nothing until every held feed has its history (``ready``: this one has it already).
 
         Histories arrive when they arrive; delivered like that, one feed's last week would meet another's first bar.
         Held until all are here, cerebro merges them by time, as in a backtest.
         """
-        self._alive[id(feed)] = feed
-        if hold:
-            self._held[id(feed)] = feed
-            self._progress_s = time.monotonic()
+        self._held[id(feed)] = feed
+        self.history_progress(feed, ready)
 
     def closed(self, feed: HubFeed) -> None:
         """Nothing more will come from this feed."""

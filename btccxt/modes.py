@@ -17,7 +17,7 @@ from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.paper import PaperExchange
 from btccxt.exchange.profile import Profile
 from btccxt.model import decimal_of
-from btccxt.resilience.clock import ExchangeClock, LocalTime, WallTime
+from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.session.session import Session
 from btccxt.sim.clock import MarketClock, SimClock
 from btccxt.sim.faults import FaultPlan
@@ -125,11 +125,9 @@ def connect(
     return Venue(exchange, clock)
 
 
-def custom_venue(
-    exchange: ExchangeAPI, mode: Mode, balances: Mapping[str, Decimal], local: LocalTime | None, report: Report
-) -> Venue:
-    """A user's own ExchangeAPI: traded directly in ``live`` mode, its data only in ``paper`` mode."""
-    clock = ExchangeClock(local or WallTime())
+def custom_venue(exchange: ExchangeAPI, mode: Mode, balances: Mapping[str, Decimal], report: Report) -> Venue:
+    """An ExchangeAPI that the user made: traded directly in ``live`` mode, its data only in ``paper`` mode."""
+    clock = exchange.clock if isinstance(exchange, CCXTExchange) else ExchangeClock(WallTime())
     if mode is Mode.PAPER:
         return Venue(PaperExchange(exchange, balances, clock.now_ms, report), clock)
     if mode is Mode.LIVE:

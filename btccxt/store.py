@@ -117,7 +117,7 @@ class CCXTStore:
         self._runtime: Runtime | None = None
         self._journal: Journal | None = None
         self._broker: CCXTBroker | None = None
-        self._datas: list[CCXTData] = []
+        self.hub: Hub | None = None
         self._lock = threading.Lock()
         self._holds = 0
         self._notifications: deque[tuple[Any, tuple[Any, ...], dict[str, Any]]] = deque()
@@ -127,9 +127,7 @@ class CCXTStore:
 
     def getdata(self, **kwargs: Any) -> CCXTData:
         """A Data of this store: ``getdata(dataname='BTC/USDT', timeframe=bt.TimeFrame.Minutes, compression=5)``."""
-        data = CCXTData(source=self, **kwargs)
-        self._datas.append(data)
-        return data
+        return CCXTData(source=self, **kwargs)
 
     def getbroker(self) -> CCXTBroker:
         """The broker of this account; always the same one."""
@@ -253,23 +251,14 @@ class CCXTStore:
 
     # -------------------------------------------------------------- notifications
 
-    @property
-    def _hub(self) -> Hub | None:
-        """Where the strategy's thread waits; None before the store is part of a cerebro."""
-        cerebro = self._broker.cerebro if self._broker is not None else None
-        if cerebro is None:
-            cerebro = next((data._env for data in self._datas if data._env is not None), None)
-        return Hub.of(cerebro) if cerebro is not None else None
-
     def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """For ``notify_store``. Any thread."""
         self._notifications.append((msg, args, kwargs))
 
     def get_notifications(self) -> list[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
         """Asked by cerebro once per loop: the place where the strategy's thread waits for news."""
-        hub = self._hub
-        if hub is not None:
-            hub.pump(self)
+        if self.hub is not None:
+            self.hub.pump(self)
         news = []
         while self._notifications:
             news.append(self._notifications.popleft())
@@ -277,12 +266,12 @@ class CCXTStore:
 
     def _notify(self, text: str) -> None:
         self.put_notification(text)
-        hub = self._hub
+        hub = self.hub
         if hub is not None:
             hub.wake()
 
     def _tell_broker(self, event: OrderEvent | AccountSnapshot) -> None:
-        hub = self._hub
+        hub = self.hub
         if hub is not None and self._broker is not None:
             hub.inbox.put(self._broker, event)
 
@@ -422,9 +411,8 @@ class CCXTStore:
         snapshot = self._ask(self._open_runtime.reconcile())
         if snapshot is None:
             raise BtccxtError("the exchange did not answer; its figures cannot be compared now")
-        hub = self._hub
-        if hub is not None:
-            hub.inbox.deliver()
+        if self.hub is not None:
+            self.hub.inbox.deliver()
         broker.next()
         ledger, theirs = broker.ledger, snapshot.balances.by_currency
         rows = [
