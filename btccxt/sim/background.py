@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from btccxt.sim.faults import Faults
 from btccxt.sim.server import SimExchange
 from btccxt.sim.tls import SimAddress
 
@@ -63,10 +64,15 @@ class BackgroundExchange:
 
     @property
     def exchange(self) -> SimExchange:
-        """The exchange itself. It belongs to its own thread: touch it through ``call``; ``faults`` is safe anywhere."""
+        """The exchange itself. It belongs to its own thread: touch it through ``call``."""
         if self._exchange is None:
             raise RuntimeError("the embedded exchange is not running; start() it first")
         return self._exchange
+
+    @property
+    def faults(self) -> Faults:
+        """The switchboard; it may be used from any thread."""
+        return self.exchange.faults
 
     def call(self, function: Callable[[SimExchange], Answer]) -> Answer:
         """Run ``function(exchange)`` in the exchange's thread and wait for what it returns or raises."""

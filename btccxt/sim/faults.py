@@ -209,10 +209,15 @@ class Faults:
         with self._lock:
             return tuple(entry.fault for entry in self._entries.values())
 
+    def stands(self, kind: FaultKind) -> bool:
+        """Whether a standing fault of this kind has begun and is not over."""
+        with self._lock:
+            return any(entry.fault.kind is kind and self._stands(entry) for entry in self._entries.values())
+
     # -------------------------------------------------------------- asked by the server
 
     def on_request(self, host: str, method: str, path: str) -> RequestFaults:
-        if not self._entries:
+        if not self._entries:  # nothing to lock for
             return NO_FAULTS
         before = after = 0.0
         with self._lock:
@@ -254,6 +259,7 @@ class Faults:
         if not entries:
             return None
         with self._lock:
+            self._newest_connection = max(self._newest_connection, connection)
             for entry in entries:
                 fault = entry.fault
                 if not topic and fault.kind is not FaultKind.HALF_OPEN:

@@ -130,7 +130,7 @@ class Reply:
 
 
 class DialectError(Exception):
-    """The exchange refuses: HTTP status and the body it would send."""
+    """The exchange refuses: HTTP status and the body it would send (bytes are sent as they are)."""
 
     def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(f"{status} {body}")
@@ -139,7 +139,8 @@ class DialectError(Exception):
         self.headers = headers or {}
 
     def reply(self) -> Reply:
-        return Reply.of(self.body, self.status, self.headers)
+        body = self.body if isinstance(self.body, bytes) else encode(self.body)
+        return Reply(self.status, body, self.headers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from btccxt.sim.dialects.base import (
     Route,
     SimAccount,
     Venue,
-    decode,
     encode,
     find_route,
     hmac_hex,
@@ -143,7 +142,8 @@ class BinanceProtocol(Dialect):
             _refuse_surplus(route, params)
             result = self.perform(route, params, account)
         except DialectError as refusal:
-            return Reply.of(refusal.body, refusal.status, {**refusal.headers, **self._usage(account)})
+            refusal.headers = {**refusal.headers, **self._usage(account)}
+            raise
         return Reply.of(result, 200, self._usage(account))
 
     def perform(self, route: Route, params: Mapping[str, str], account: SimAccount | None) -> Any:
@@ -171,11 +171,10 @@ class BinanceProtocol(Dialect):
             return DialectError(418, self._banned(until).body, headers)
         if fault.kind is FaultKind.MAINTENANCE:
             return DialectError(fault.status, {"code": 1, "msg": "System maintenance."}, headers)
+        if fault.kind is FaultKind.REFUSE_CONNECTION:
+            return DialectError(fault.status, {"code": fault.status, "msg": "Connection refused."}, headers)
         if fault.body is not None:
-            try:
-                return DialectError(fault.status, decode(fault.body))
-            except ValueError:
-                return DialectError(fault.status, fault.body)
+            return DialectError(fault.status, fault.body.encode())
         if fault.status == 503:
             return error(-1001, "Internal error; unable to process your request. Please try again.", 503)
         return error(-1000, "An unknown error occurred while processing the request.", fault.status)
@@ -222,6 +221,8 @@ class BinanceProtocol(Dialect):
         return self.perform(route, params, account)
 
     def _ws_error(self, number: Any, refusal: DialectError, wants_limits: bool) -> bytes:
+        if isinstance(refusal.body, bytes):
+            return refusal.body
         answer = {"id": number, "status": refusal.status, "error": refusal.body}
         if wants_limits:
             answer["rateLimits"] = self._usage_list(None)
