@@ -95,8 +95,8 @@ class CCXTStore:
         exchange_id = exchange if isinstance(exchange, str) else exchange.id
         given = {
             "exchange": exchange_id, "mode": mode, "market_type": market_type, "currency": currency,
-            "config": dict(config or {}), "journal": None if journal is None else str(journal), "on_stop": on_stop,
-            "overrides": dict(overrides or {}), "sim_address": sim_address,
+            "config": config, "journal": None if journal is None else str(journal), "on_stop": on_stop,
+            "overrides": overrides, "sim_address": sim_address,
         }  # fmt: skip
         self.settings = build_config({name: value for name, value in given.items() if value is not None})
         self.mode = self.settings.mode

@@ -1,0 +1,134 @@
+"""Bad input: one clear error that names the nearest valid choice, before anything is sent; nothing hangs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from btccxt import CCXTStore
+from btccxt._bt import bt
+from btccxt.errors import AuthenticationFailed, BtccxtError, ConfigError
+from btccxt.exchange.ccxt_exchange import CCXTExchange
+from btccxt.exchange.profile import load_profile
+from btccxt.model import MarketType
+from tests.e2e.kit import run
+
+SIM = {"speed": 300.0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"exchange": "binanse"}, "binance"),
+        ({"exchange": "binance", "mode": "papper"}, "paper"),
+        ({"exchange": "binance", "market_type": "spott"}, "spot"),
+        ({"exchange": "binance", "currency": 5}, "currency"),
+        ({"exchange": "binance", "config": "apiKey"}, "config"),
+        ({"exchange": "binance", "balance": "lots", "mode": "sim"}, "not a number"),
+        ({"exchange": "binance", "balance": -1, "mode": "sim"}, "negative"),
+        ({"exchange": "binance", "mode": "sim", "sim": {"sped": 2}}, "speed"),
+        ({"exchange": "binance", "mode": "sim", "sim": {"speed": 0}}, "above 0"),
+        ({"exchange": "binance", "overrides": {"binanse": {}}}, "binance"),
+        ({"exchange": "binance", "overrides": {"binance": {"ordres": {}}}}, "orders"),
+        ({"exchange": "binance", "mode": "sim", "sim": {"symbols": ("BTC/USDD",)}}, "BTC/USDT"),
+        ({"exchange": "binance", "mode": "sim", "sim": {"market": "nowhere.csv.gz"}}, "nowhere.csv.gz"),
+    ],
+)
+def test_wrong_arguments_are_named_with_the_nearest_choice(arguments, words):
+    with pytest.raises(ConfigError, match=words):
+        store = CCXTStore(**arguments)
+        try:
+            store.start()
+        finally:
+            store.stop()
+
+
+@pytest.mark.parametrize("mode", ["testnet", "live"])
+def test_modes_that_move_money_ask_for_keys_and_say_where_they_could_stand(mode, monkeypatch):
+    for name in ("API_KEY", "SECRET"):
+        monkeypatch.delenv(f"BTCCXT_BINANCE_{name}", raising=False)
+    with pytest.raises(ConfigError, match="BTCCXT_BINANCE_API_KEY"):
+        CCXTStore("binance", mode=mode)
+
+
+@pytest.mark.parametrize(
+    ("dataname", "options", "words"),
+    [
+        ("BTC/USDTT", {"timeframe": bt.TimeFrame.Minutes}, "did you mean BTC/USDT"),
+        ("btc/usdt", {"timeframe": bt.TimeFrame.Minutes}, "did you mean BTC/USDT"),
+        ("BTC/USDT:USDT", {"timeframe": bt.TimeFrame.Minutes}, "market_type='linear'"),
+        ("BTC/USDT", {"timeframe": bt.TimeFrame.Minutes, "compression": 7}, "5m"),
+        ("BTC/USDT", {"timeframe": bt.TimeFrame.Minutes, "gaps": "ignore"}, "report"),
+    ],
+)
+def test_wrong_datas_are_named_with_the_nearest_choice(dataname, options, words):
+    store = CCXTStore("binance", mode="sim", sim=SIM)
+    with pytest.raises(ConfigError, match=words):
+        run(store, store.getdata(dataname=dataname, **options), live_bars=1)
+    assert store._session is None
+
+
+def test_an_unknown_currency_is_refused_at_the_start():
+    store = CCXTStore("binance", mode="sim", sim=SIM, currency="USDTT")
+    with pytest.raises(ConfigError, match="did you mean USDT"):
+        store.start()
+
+
+def test_wrong_keys_are_one_error_and_everything_is_closed_again():
+    before = set(threading.enumerate())
+    store = CCXTStore("binance", mode="sim", sim=SIM, config={"apiKey": "wrong", "secret": "also wrong"})
+    data = store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes)
+    store.getbroker()
+    with pytest.raises(AuthenticationFailed) as caught:
+        run(store, data, broker=True, live_bars=1)
+    assert "also wrong" not in str(caught.value)
+    assert set(threading.enumerate()) == before
+
+
+def test_no_network_is_one_error_and_not_a_hang():
+    refused = CCXTExchange(
+        load_profile("binance", MarketType.SPOT), {"httpsProxy": "http://127.0.0.1:9", "timeout": 2000}
+    )
+    store = CCXTStore(refused, mode="paper", start_timeout_s=20)
+    with pytest.raises(BtccxtError, match="binance"):
+        run(store, store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes), live_bars=1)
+
+
+PROGRAM = """
+import backtrader as bt
+from btccxt import CCXTStore, run_live
+class Quiet(bt.Strategy):
+    def notify_data(self, data, status, *args, **kwargs):
+        if status == data.LIVE:
+            print("live", flush=True)
+    def stop(self):
+        print("stopped", flush=True)
+store = CCXTStore("binance", mode="sim", sim={"speed": 60})
+run_live(Quiet, store, "BTC/USDT")
+import threading
+print("threads", threading.active_count(), flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_cleanly(number):
+    process = subprocess.Popen(
+        [sys.executable, "-X", "dev", "-W", "ignore::DeprecationWarning", "-W", "ignore::SyntaxWarning", "-c", PROGRAM],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": os.getcwd()},
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().strip() == "live"
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert output.split() == ["stopped", "threads", "1"]
+    assert process.returncode == 0
+    noise = [line for line in errors.splitlines() if "nclosed" in line or "never" in line or "Traceback" in line]
+    assert noise == []
