@@ -255,9 +255,8 @@ class CCXTExchange(ExchangeAPI):
 
     async def fetch_order(self, reference: OrderReference) -> OrderUpdate:
         await self._market(reference.symbol)
-        book, lookup = self.profile.conditional, self.profile.client_id.lookup_for(reference.conditional)
-        askable = book.fetch_order or not (reference.conditional and book.separate_book)
-        if askable and (reference.order_id is not None or lookup == "fetch_order"):
+        lookup = self.profile.client_id.lookup_for(reference.conditional)
+        if self.profile.asks_for_one(by_id=reference.order_id is not None, conditional=reference.conditional):
             order_id, params = reference_params(reference, self.profile, "query")
             row = await self._read("fetch_order", order_id, reference.symbol, params)
             return self._update(row, Origin.QUERY, reference)

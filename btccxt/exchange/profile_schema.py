@@ -232,6 +232,14 @@ class StatusCase(Part):
     status: OrderStatus
 
 
+class FilledSum(Part):
+    """Filled amount as the sum over a list of executions."""
+
+    rows: str
+    amount: str
+    when: Mapping[str, Any] = Field(default_factory=dict)
+
+
 class StatusRule(Part):
     """Raw and unified words -> OrderStatus, and where the raw facts stand in ccxt's ``info``.
 
@@ -245,14 +253,21 @@ class StatusRule(Part):
     unified: Mapping[str, OrderStatus] = Field(default_factory=dict)
     after_create: OrderStatus = OrderStatus.UNKNOWN
     conditional_marks: tuple[str, ...] = ()
+    plain_marks: tuple[str, ...] = ()
     filled_fields: tuple[str, ...] = ()
     filled_differences: tuple[tuple[str, str], ...] = ()
-    ccxt_filled: Literal["never", "while_open"] = "never"
+    filled_sum: FilledSum | None = None
+    filled_unknown_when: tuple[Mapping[str, Any], ...] = ()
+    by_cost_when: tuple[Mapping[str, Any], ...] = ()
+    full_means_filled: bool = False
     amount_fields: tuple[str, ...] = ()
     average_fields: tuple[str, ...] = ()
     order_id_fields: tuple[str, ...] = ()
+    conditional_order_id_fields: tuple[str, ...] = ()
     child_id_fields: tuple[str, ...] = ()
     client_id_fields: tuple[str, ...] = ()
+    conditional_client_id_fields: tuple[str, ...] = ()
+    ccxt_client_id: bool = True
     trigger_price_fields: tuple[str, ...] = ()
     reason_fields: tuple[str, ...] = ()
     fill_client_id_fields: tuple[str, ...] = ()
@@ -403,6 +418,7 @@ class Profile(Part):
     harmless_requests: tuple[str, ...] = ()
     visibility_delay_ms: int = Field(default=1_000, ge=0)
     query_params: Mapping[str, Any] = Field(default_factory=dict)
+    fetch_order_finds: Literal["all", "open"] = "all"
     edit: Literal["native", "no"] = "no"
     options: Mapping[str, Any] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -415,6 +431,12 @@ class Profile(Part):
                 if key not in ORDER_KEYS:
                     raise ValueError(f"orders: unknown key {key!r}")
         return value
+
+    def asks_for_one(self, *, by_id: bool, conditional: bool) -> bool:
+        """Whether ``fetch_order`` can find the order, also when it is done; else its lists have to be searched."""
+        if self.fetch_order_finds == "open" or (conditional and not self.conditional.fetch_order):
+            return False
+        return by_id or self.client_id.lookup_for(conditional) == "fetch_order"
 
     def rule(self, key: OrderKind | OrderFeature | str) -> OrderRule:
         """The rule of an order kind or feature; every key of the two enums has one."""

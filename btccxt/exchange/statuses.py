@@ -55,19 +55,26 @@ def judge(order: Mapping[str, Any], profile: Profile, origin: Origin, *, conditi
     """
     rule, info = profile.statuses, order.get("info")
     if conditional is None:
-        conditional = first_of(info, rule.conditional_marks) is not None
+        marked = first_of(info, rule.conditional_marks) is not None
+        conditional = marked and first_of(info, rule.plain_marks) is None
     raw = first_of(info, rule.raw_fields)
     word = None if raw is None else str(raw)
     status = _status(info, word, order.get("status"), profile, origin, conditional)
-    filled = _filled(order, profile)
-    amount = number_of(first_of(info, rule.amount_fields))
+    by_cost = _matches_any(info, rule.by_cost_when)
+    filled = _filled(order, profile, by_cost)
+    amount = None if by_cost else number_of(first_of(info, rule.amount_fields))
     if amount is not None:
         amount = abs(amount)
+    undecided = status in (OrderStatus.OPEN, OrderStatus.UNKNOWN)
+    if undecided and rule.full_means_filled and amount and filled is not None and filled >= amount:
+        status = OrderStatus.FILLED
     if status is OrderStatus.FILLED:
         if conditional and profile.conditional.separate_book:
             status = OrderStatus.TRIGGERED  # the trigger fired; its child order is what fills
         elif _ended_short(order, filled, amount):
             status = OrderStatus.CANCELED
+    elif status is OrderStatus.REJECTED and filled:
+        status = OrderStatus.CANCELED  # part of it traded, so it was accepted once
     return Judgement(status, word, conditional, filled, amount)
 
 
@@ -76,13 +83,21 @@ def _status(
 ) -> OrderStatus:
     rule = profile.statuses
     for case in rule.cases:
-        if all(_fits(field_of(info, path), wanted) for path, wanted in case.when.items()):
+        if _matches(info, case.when):
             return case.status
     if word is not None and (known := rule.of_raw(word, conditional)) is not None:
         return known
     if unified is not None and (known := rule.unified.get(str(unified))) is not None:
         return known
     return rule.after_create if origin is Origin.CREATE and word is None and unified is None else OrderStatus.UNKNOWN
+
+
+def _matches(info: Any, when: Mapping[str, Any]) -> bool:
+    return all(_fits(field_of(info, path), wanted) for path, wanted in when.items())
+
+
+def _matches_any(info: Any, cases: Iterable[Mapping[str, Any]]) -> bool:
+    return any(_matches(info, when) for when in cases)
 
 
 def _fits(value: Any, wanted: Any) -> bool:
@@ -100,17 +115,21 @@ def _fits(value: Any, wanted: Any) -> bool:
     return number is not None and number == other
 
 
-def _filled(order: Mapping[str, Any], profile: Profile) -> Decimal | None:
+def _filled(order: Mapping[str, Any], profile: Profile, by_cost: bool) -> Decimal | None:
     rule, info = profile.statuses, order.get("info")
+    if _matches_any(info, rule.filled_unknown_when):
+        return None
     if (filled := number_of(first_of(info, rule.filled_fields))) is not None:
         return abs(filled)
-    for whole_field, left_field in rule.filled_differences:
+    for whole_field, left_field in () if by_cost else rule.filled_differences:
         whole, left = number_of(field_of(info, whole_field)), number_of(field_of(info, left_field))
         if whole is not None and left is not None:
             return abs(whole) - abs(left)
-    if rule.ccxt_filled == "while_open" and order.get("status") != "closed":
-        return number_of(order.get("filled"))
-    return None
+    if rule.filled_sum is not None and isinstance(rows := field_of(info, rule.filled_sum.rows), list):
+        counted = [row for row in rows if _matches(row, rule.filled_sum.when)]
+        return sum((abs(number_of(field_of(row, rule.filled_sum.amount)) or ZERO) for row in counted), ZERO)
+    # Nothing is known of unlisted exchanges: ccxt's figure counts while the order is open, later it may be invented.
+    return number_of(order.get("filled")) if not profile.known and order.get("status") == "open" else None
 
 
 def _ended_short(order: Mapping[str, Any], filled: Decimal | None, amount: Decimal | None) -> bool:

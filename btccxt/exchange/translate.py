@@ -44,12 +44,18 @@ def order_update(
     average = number_of(first_of(info, rule.average_fields))
     if not average and facts.filled:
         average = number_of(order.get("average"))
-    client_id = _text(first_of(info, rule.client_id_fields)) or _text(order.get("clientOrderId"))
+    id_fields, client_id_fields = rule.order_id_fields, rule.client_id_fields
+    if facts.conditional:
+        id_fields = rule.conditional_order_id_fields or id_fields
+        client_id_fields = rule.conditional_client_id_fields or client_id_fields
+    client_id = _text(first_of(info, client_id_fields))
+    if client_id is None and rule.ccxt_client_id:
+        client_id = _text(order.get("clientOrderId"))
     prefix = profile.client_id.wire_prefix
     if client_id and prefix and client_id.startswith(prefix):
         client_id = client_id[len(prefix) :]
-    order_id = _text(first_of(info, rule.order_id_fields)) or _text(order.get("id"))
-    child_id = _text(first_of(info, rule.child_id_fields))
+    order_id = _text(first_of(info, id_fields)) or _text(order.get("id"))
+    child_id = _text(first_of(info, rule.child_id_fields)) if facts.conditional else None
     time_ms = _time(order.get("lastUpdateTimestamp")) or _time(order.get("timestamp"))
     reason = _text(first_of(info, rule.reason_fields))
     side = _side(order.get("side"))
@@ -132,16 +138,10 @@ def _fee(trade: Mapping[str, Any]) -> Fee | None:
 
 
 def _kind(order: Mapping[str, Any]) -> OrderKind | None:
-    """Kind where ccxt's answer is unambiguous; a bare trigger price may be a stop or a take-profit."""
-    word = str(order.get("type") or "")
-    limited = word == "limit"
-    if order.get("takeProfitPrice") is not None:
-        return OrderKind.TAKE_PROFIT_LIMIT if limited else OrderKind.TAKE_PROFIT
-    if order.get("stopLossPrice") is not None:
-        return OrderKind.STOP_LIMIT if limited else OrderKind.STOP
-    if order.get("triggerPrice") is not None or word not in ("limit", "market"):
-        return None
-    return OrderKind.LIMIT if limited else OrderKind.MARKET
+    """Kind where ccxt's answer is unambiguous; a trigger price may be a stop's, a take-profit's or an attached exit's."""
+    if any(order.get(name) is not None for name in ("triggerPrice", "stopLossPrice", "takeProfitPrice")):
+        return None  # ccxt writes the prices of attached exits there as well
+    return {"limit": OrderKind.LIMIT, "market": OrderKind.MARKET}.get(str(order.get("type")))
 
 
 # ------------------------------------------------------------------ account
