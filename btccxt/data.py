@@ -95,6 +95,7 @@ class CCXTData(FeedLines):
         self.late_bars = 0
         self._frame: Timeframe | None = None
         self._handle: FeedHandle | None = None
+        self._kept: tuple[FeedRequest, Sequence[Bar] | Sequence[Trade]] | None = None
         self._run = 0
         self._ended = True
 
@@ -154,14 +155,27 @@ class CCXTData(FeedLines):
         first_rows = self._backfill_rows()
         request = self._request()
         if self.p.historical:
-            self._history = self.source.history(request)
+            self._history = self._load_history(request)
             self._rows = _chain(first_rows, self._rows_of(self._history))
             self._announce_connected()
+            if self._env._dolive:  # beside live feeds, whose history is still to come
+                self._held = True
+                self._hub.hold(self, ready=True)
             return
         self._rows = iter(first_rows) if first_rows else None
-        self._held = request.backfill_start
-        self._hub.opened(self, hold=self._held)
+        self._hub.opened(self)
+        if request.backfill_start:
+            self._held = True
+            self._hub.hold(self)
         self._handle = self.source.open_feed(request, self._make_sink(self._hub, self._run))
+
+    def _load_history(self, request: FeedRequest) -> Sequence[Bar] | Sequence[Trade]:
+        if self._kept is not None and self._kept[0] == request:
+            return self._kept[1]
+        history = self.source.history(request)
+        if self._env._dooptimize:  # every set of parameters starts the data anew
+            self._kept = (request, history)
+        return history
 
     def _start_finish(self) -> None:
         if self.p.tzinput is not None:
@@ -206,7 +220,7 @@ class CCXTData(FeedLines):
 
     def _end(self) -> None:
         if not self._ended:
-            self._ended, self._when_quiet = True, False
+            self._ended, self._when_quiet, self._held = True, False, False
             self._hub.closed(self)
             if self.p.backfill_from is not None:
                 self.p.backfill_from.stop()

@@ -39,6 +39,8 @@ class FeedSource(Protocol):
 
     name: str
     """Of the exchange, for messages."""
+    hub: Any
+    """Set when a Data of this source joins a cerebro."""
 
     def timeframes(self) -> Collection[str]:
         """Candle timeframes on offer, in ccxt's notation. Does not ask the network."""

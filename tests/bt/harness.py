@@ -12,7 +12,6 @@ from typing import Any
 from btccxt._bt import bt
 from btccxt.data import CCXTData
 from btccxt.feed_source import FeedRequest
-from btccxt.hub import Hub
 from btccxt.model import Bar, ConnectionState, Trade
 from btccxt.session.events import BarsClosed, FeedEnded, FeedEvent, FeedState
 from btccxt.stamps import ms_of_num
@@ -91,6 +90,7 @@ class FakeStore:
         self.arrivals: deque[Any] = deque()
         self.notifs: deque[Any] = deque()
         self.calls: list[str] = []
+        self.hub: Any = None
         self.cerebro: Any = None
         self.producer_error: BaseException | None = None
         self._script: Callable[[], None] | None = None
@@ -122,8 +122,7 @@ class FakeStore:
     # what cerebro needs
 
     def get_notifications(self) -> list[Any]:
-        if self.cerebro is not None:
-            Hub.of(self.cerebro).pump(self)
+        self.hub.pump(self)
         return [self.notifs.popleft() for _ in range(len(self.notifs))]
 
     def start(self) -> None:
