@@ -218,3 +218,15 @@ async def test_an_unknown_call_is_answered_and_unsubscribing_ends_the_user_strea
         await soon(socket.receive_json())
         await ask("userDataStream.unsubscribe", {})
         assert sim.connections[0].topics == set()
+
+
+async def test_a_replacement_that_fails_is_reported_as_rejected(sim: SimExchange, client: Any, heard: Listener) -> None:
+    order = await client.create_order(SYMBOL, "limit", "buy", 1, 90)
+    with pytest.raises(ccxt.BadResponse, match="-2021"):
+        await client.edit_order(order["id"], SYMBOL, "limit", "buy", 100_000, 90)
+    await until(lambda: len(heard.reports()) == 3)
+    assert [(r["x"], r["X"], r["r"]) for r in heard.reports()] == [
+        ("NEW", "NEW", "NONE"),
+        ("CANCELED", "CANCELED", "NONE"),
+        ("REJECTED", "REJECTED", "INSUFFICIENT_BALANCES"),
+    ]

@@ -1,7 +1,8 @@
 """Binance spot, as the unmodified ccxt clients ``binance`` (REST and pro) speak to it.
 
-Hosts, routes and events; the endpoints themselves are in ``binance_market`` and ``binance_orders``, the market streams
-in ``binance_streams``, the JSON in ``binance_format``, signatures and limits in ``binance_protocol``.
+Hosts, routes and events; the endpoints themselves are in ``binance_market``, ``binance_orders`` and
+``binance_account``, market streams in ``binance_streams``, JSON in ``binance_format`` and ``binance_order_format``,
+signatures, parameters and limits in ``binance_protocol``.
 """
 
 from __future__ import annotations
@@ -14,17 +15,28 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from btccxt.model import Bar, Market
+from btccxt.model import ZERO, Bar, Market
 from btccxt.sim.connection import Connection
-from btccxt.sim.dialects import binance_format as fmt
+from btccxt.sim.dialects import binance_order_format as fmt
 from btccxt.sim.dialects.base import DialectError, Reply, Request, Route, SimAccount, Venue, decode, encode
+from btccxt.sim.dialects.binance_account import ACCOUNT_CALLS, ACCOUNT_ROUTES
 from btccxt.sim.dialects.binance_errors import error
 from btccxt.sim.dialects.binance_lists import OrderLists
 from btccxt.sim.dialects.binance_market import MARKET_CALLS, MARKET_ROUTES
 from btccxt.sim.dialects.binance_orders import ORDER_CALLS, ORDER_ROUTES
 from btccxt.sim.dialects.binance_protocol import BinanceProtocol, Call
 from btccxt.sim.dialects.binance_streams import MarketStreams
-from btccxt.sim.records import BalanceChanged, Event, NewOrder, OrderChanged, PublicTrade, SimFill, SimOrder
+from btccxt.sim.records import (
+    BalanceChanged,
+    Event,
+    NewOrder,
+    OrderChanged,
+    PublicTrade,
+    RejectCode,
+    SimFill,
+    SimOrder,
+    SimStatus,
+)
 
 _EXECUTIONS = {"new": "NEW", "triggered": "NEW", "trade": "TRADE", "canceled": "CANCELED", "expired": "EXPIRED"}
 _ID_LETTERS = string.ascii_letters + string.digits
@@ -67,12 +79,14 @@ class BinanceSpot(BinanceProtocol):
     routes: ClassVar[Mapping[str, Route]] = {
         **MARKET_ROUTES,
         **ORDER_ROUTES,
+        **ACCOUNT_ROUTES,
         "WS userDataStream.subscribe.signature": Route(_subscribe_user, 2, signed=True),
         "WS userDataStream.unsubscribe": Route(_subscribe_user, 2),
     }
     ws_calls: ClassVar[Mapping[str, str]] = {
         **MARKET_CALLS,
         **ORDER_CALLS,
+        **ACCOUNT_CALLS,
         "userDataStream.subscribe.signature": "WS userDataStream.subscribe.signature",
         "userDataStream.unsubscribe": "WS userDataStream.unsubscribe",
     }
@@ -204,6 +218,25 @@ class BinanceSpot(BinanceProtocol):
                 ),
             )
         self.lists.on_order(order)
+
+    def tell_rejected(self, account: str, order: NewOrder, code: RejectCode) -> None:
+        """Only where a cancel-replace has cancelled, but could not replace; else a refusal is no event."""
+        now_ms = self.venue.now_ms()
+        self._sequence += 1
+        rejected = SimOrder(
+            "-1", account, order.client_order_id or "", order, SimStatus.REJECTED, ZERO, ZERO, now_ms, now_ms
+        )
+        report = fmt.execution_report(
+            self.ids[order.symbol],
+            rejected,
+            None,
+            execution="REJECTED",
+            sequence=self._sequence,
+            now_ms=now_ms,
+            list_number=-1,
+            reject=code,
+        )
+        self.tell(account, report)
 
     def _on_balance(self, event: BalanceChanged) -> None:
         if self.hub.has(_user_topic(event.account)):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from btccxt.sim.dialects import binance_format as fmt
+from btccxt.sim.dialects import binance_order_format as fmt
 from btccxt.sim.dialects.binance_errors import error, refused
 from btccxt.sim.dialects.binance_protocol import Call
 from btccxt.sim.records import EngineReject, NewOrder, RejectCode, SimOrder
@@ -31,12 +31,13 @@ class OrderLists:
     def __init__(self, dialect: BinanceSpot) -> None:
         self._dialect = dialect
         self._lists: dict[int, _OrderList] = {}
+        self._numbers: dict[str, int] = {}  # by the engine's list id; lists of other dialects are not here
         self._by_order: dict[str, int] = {}
         self._last_number = 0
         self._placing = False
 
     def number_of(self, order: SimOrder) -> int:
-        return -1 if order.list_id is None else int(order.list_id)
+        return -1 if order.list_id is None else self._numbers.get(order.list_id, -1)
 
     def number_of_id(self, order_id: str) -> int:
         return self._by_order.get(order_id, -1)
@@ -45,9 +46,11 @@ class OrderLists:
         engine = self._dialect.venue.engine
         client_id = call.client_id("listClientOrderId") or self._dialect.new_client_id()
         number = self._last_number = self._last_number + 1
+        list_id = f"{self._dialect.name}-{number}"
+        self._numbers[list_id] = number  # known before the first report of a leg
         self._placing = True
         try:
-            orders = engine.submit_list(call.owner, [replace(leg, list_id=str(number)) for leg in legs], call.now_ms)
+            orders = engine.submit_list(call.owner, [replace(leg, list_id=list_id) for leg in legs], call.now_ms)
         except EngineReject as reject:
             if reject.code in (RejectCode.WOULD_TAKE, RejectCode.WOULD_TRIGGER):
                 raise error(-2010, "The relationship of the prices for the orders is not correct.") from None

@@ -1,13 +1,14 @@
-"""Binance spot's signed endpoints: orders, order lists, trades, account. Requests in, engine calls, answers out."""
+"""Binance spot's endpoints for orders, order lists and fills. Requests in, engine calls, answers out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from btccxt.model import Market, OrderKind, Side, TimeInForce
-from btccxt.sim.dialects import binance_format as fmt
+from btccxt.sim.dialects import binance_order_format as fmt
 from btccxt.sim.dialects.base import DialectError, Route
 from btccxt.sim.dialects.binance_errors import error, missing, refused
 from btccxt.sim.dialects.binance_protocol import Call
@@ -102,7 +103,7 @@ def _read_leg(call: Call, market: Market, side: Side, kind: str, prefix: str) ->
         time_in_force=TimeInForce(validity or "GTC"),
         post_only=kind == "LIMIT_MAKER",
         iceberg_amount=iceberg,
-        trailing_percent=None if delta is None else fmt.Decimal(delta) / 100,
+        trailing_percent=None if delta is None else Decimal(delta) / 100,
     )
 
 
@@ -144,12 +145,17 @@ def place(dialect: BinanceSpot, call: Call) -> Any:
     return _place(dialect, call, own_id, order, response_type)
 
 
-def _place(dialect: BinanceSpot, call: Call, own_id: str, order: NewOrder, response_type: str) -> Any:
+def _place(
+    dialect: BinanceSpot, call: Call, own_id: str, order: NewOrder, response_type: str, has_cancelled: bool = False
+) -> Any:
+    """``has_cancelled``: an order went for this one, so its rejection is an event of the account."""
     if order.client_order_id is None:
         order = replace(order, client_order_id=dialect.new_client_id())
     try:
         placed, fills = dialect.submit(call.owner, order, call.now_ms)
     except EngineReject as reject:
+        if has_cancelled:
+            dialect.tell_rejected(call.owner, order, reject.code)
         raise refused(reject) from None
     return fmt.order_placed(own_id, placed, -1, fills, response_type)
 
@@ -250,7 +256,8 @@ def cancel_replace(dialect: BinanceSpot, call: Call) -> Any:
         if mode == "STOP_ON_FAILURE":
             raise error(-2022, "Order cancel-replace failed.", 400, data=outcome) from None
     try:
-        outcome["newOrderResponse"] = _place(dialect, call, own_id, order, response_type)
+        has_cancelled = outcome["cancelResult"] == "SUCCESS"
+        outcome["newOrderResponse"] = _place(dialect, call, own_id, order, response_type, has_cancelled)
         outcome["newOrderResult"] = "SUCCESS"
     except DialectError as failure:
         outcome.update(newOrderResult="FAILURE", newOrderResponse=failure.body)
@@ -384,53 +391,6 @@ def all_lists(dialect: BinanceSpot, call: Call) -> Any:
     return dialect.lists.states(call.owner, open_only=False)[-call.limit(500, 1000) :]
 
 
-# ------------------------------------------------------------------ account
-
-
-def account(dialect: BinanceSpot, call: Call) -> Any:
-    markets = list(dialect.markets.values())
-    maker = max((market.maker_rate for market in markets), default=fmt.ZERO)
-    taker = max((market.taker_rate for market in markets), default=fmt.ZERO)
-    balances = dialect.venue.engine.balances(call.owner)
-    if call.optional("omitZeroBalances") == "true":
-        balances = {coin: balance for coin, balance in balances.items() if balance.total}
-    return fmt.account(balances, maker, taker, call.now_ms)
-
-
-def commission(dialect: BinanceSpot, call: Call) -> Any:
-    own_id, market = dialect.market_of(call)
-    none = {"maker": "0.00000000", "taker": "0.00000000", "buyer": "0.00000000", "seller": "0.00000000"}
-    rates = {**none, "maker": fmt.text(market.maker_rate), "taker": fmt.text(market.taker_rate)}
-    return {"symbol": own_id, "standardCommission": rates, "taxCommission": none, "specialCommission": none}
-
-
-def trade_fees(dialect: BinanceSpot, call: Call) -> Any:
-    wanted = [dialect.market_of(call)] if call.optional("symbol") else dialect.markets.items()
-    return [
-        {
-            "symbol": own_id,
-            "makerCommission": fmt.text(market.maker_rate),
-            "takerCommission": fmt.text(market.taker_rate),
-        }
-        for own_id, market in wanted
-    ]
-
-
-def coins(dialect: BinanceSpot, call: Call) -> Any:
-    balances = dialect.venue.engine.balances(call.owner)
-    names = {coin for market in dialect.markets.values() for coin in (market.base, market.quote)} | balances.keys()
-    return [fmt.coin(name, balances.get(name)) for name in sorted(names)]
-
-
-def nothing(dialect: BinanceSpot, call: Call) -> Any:
-    """Margin pairs: there is no margin trading here."""
-    return []
-
-
-def system_status(dialect: BinanceSpot, call: Call) -> Any:
-    return {"status": 0, "msg": "normal"}
-
-
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
@@ -489,14 +449,6 @@ ORDER_ROUTES: Mapping[str, Route] = {
     ),
     "GET /api/v3/openOrderList": Route(open_lists, 6, signed=True, accepts=frozenset()),
     "GET /api/v3/allOrderList": Route(all_lists, 20, signed=True, accepts=_names("fromId startTime endTime limit")),
-    "GET /api/v3/account": Route(account, 20, signed=True, accepts=_names("omitZeroBalances")),
-    "GET /api/v3/account/commission": Route(commission, 20, signed=True, accepts=_names("symbol")),
-    "GET /sapi/v1/asset/tradeFee": Route(trade_fees, signed=True, accepts=_names("symbol")),
-    "GET /sapi/v1/capital/config/getall": Route(coins, 10, signed=True),
-    "GET /sapi/v1/margin/allPairs": Route(nothing, needs_key=True),
-    "GET /sapi/v1/margin/allAssets": Route(nothing, needs_key=True),
-    "GET /sapi/v1/margin/isolated/allPairs": Route(nothing, 10, signed=True),
-    "GET /sapi/v1/system/status": Route(system_status),
 }
 
 # Calls of the WebSocket API, each with the REST endpoint that does the same.
@@ -515,6 +467,4 @@ ORDER_CALLS: Mapping[str, str] = {
     "orderList.cancel": "DELETE /api/v3/orderList",
     "openOrderLists.status": "GET /api/v3/openOrderList",
     "allOrderLists": "GET /api/v3/allOrderList",
-    "account.status": "GET /api/v3/account",
-    "account.commission": "GET /api/v3/account/commission",
 }

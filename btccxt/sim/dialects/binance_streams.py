@@ -28,6 +28,7 @@ MAX_STREAMS = 1024
 _KLINE = re.compile(r"([a-z0-9]+)@kline_(1s|[1-9]\d*[mhdw]|1M)")
 _BOOK = re.compile(r"([a-z0-9]+)@(bookTicker|depth(5|10|20)?(@100ms)?)")
 _TICKER = re.compile(r"([a-z0-9]+)@(ticker|miniTicker)")
+_BOOK_PERIOD_S = 0.02
 _TICKER_PERIOD_MS = 1_000
 _MIN_PERIOD_S = 0.1  # however fast the market's clock runs
 
@@ -68,6 +69,7 @@ class MarketStreams:
         self._feeds: dict[str, tuple[_DepthFeed, _DepthFeed]] = {}  # by symbol: every 100 ms, every second
         self._tickers_ms = 0
         self._tickers_s = float("-inf")
+        self._books_s = float("-inf")
 
     # -------------------------------------------------------------- subscriptions
 
@@ -152,9 +154,11 @@ class MarketStreams:
             self._publish(f"{lower}@aggTrade", event)
 
     def on_tick(self) -> None:
-        for symbol in self._feeds:
-            self._tick_book(symbol)
         now_ms, now_s = self._venue.now_ms(), self._venue.wall_s()
+        if now_s - self._books_s >= _BOOK_PERIOD_S:
+            self._books_s = now_s
+            for symbol in self._feeds:
+                self._tick_book(symbol)
         if now_ms - self._tickers_ms >= _TICKER_PERIOD_MS and now_s - self._tickers_s >= _MIN_PERIOD_S:
             self._tickers_ms, self._tickers_s = now_ms, now_s
             self._tick_tickers(now_ms)
