@@ -32,7 +32,7 @@ Decode = Callable[[Any, Any], Iterable[News] | None]
 FaultListener = Callable[[str, BaseException], None]
 
 _SETTLE_S = 0.02  # after the answer to a frame: if ccxt subscribes to something more (login first), it does so by then
-_NO_ANSWER_S = 3.0  # exchanges that acknowledge nothing: taken as subscribed after this
+_NO_ANSWER_S = 3.0  # exchanges that do not acknowledge public subscriptions: taken as subscribed after this
 _REANNOUNCE_S = 5.0
 _FRAMES_PER_TURN = 64
 _CLOSE_S = 0.5
@@ -323,7 +323,8 @@ class _Tap:
         subscription = _current.get()
         if subscription is not None and not subscription.opened:
             self.awaiting[subscription] = subscription.calls
-            self._stream._later(_NO_ANSWER_S, self._stream._settle, self, subscription, subscription.calls)
+            if not subscription.keys[0].kind.is_private:  # what goes unanswered there may be the login
+                self._stream._later(_NO_ANSWER_S, self._stream._settle, self, subscription, subscription.calls)
 
     def _answered(self) -> None:
         for subscription, calls in list(self.awaiting.items()):

@@ -141,6 +141,7 @@ class StreamHealth:
     attempts: int
     reconnects: int
     last_error: str
+    patience_s: float | None  # silence that is believed at the moment; None: any
 
 
 Listener = Callable[[StreamChanged], None]
@@ -295,6 +296,7 @@ class StreamSupervisor:
                 attempts.get(key, 0),
                 stream.reconnects,
                 stream.last_error,
+                stream.patience_s,
             )
             for key, stream in self._streams.items()
         )

@@ -304,6 +304,17 @@ async def test_private_streams_without_good_keys_say_so(sim, config):
         assert "wrong-" not in str(watcher.task.exception())
 
 
+async def test_an_odd_error_of_a_private_stream_is_explained_by_asking_a_signed_question(sim, monkeypatch):
+    async def end_oddly(*_: object) -> None:
+        raise KeyError("spot")
+
+    for config, expected in ((KEYS, ConnectionLost), ({"apiKey": "wrong", "secret": "wrong"}, AuthenticationFailed)):
+        async with opened(sim, config) as exchange:
+            monkeypatch.setattr(exchange, "_run_lane", end_oddly)
+            with pytest.raises(expected):
+                await exchange.stream([ORDERS], lambda *_: None)
+
+
 async def test_an_exchange_leaves_nothing_behind(sim):
     complaints: list[dict] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))

@@ -10,7 +10,7 @@ import pytest
 
 from btccxt.errors import ConnectionLost
 from btccxt.exchange.profile import load_profile
-from btccxt.exchange.push import ClosedFlag, PushStream, changed_rows
+from btccxt.exchange.push import ClosedFlag, PushStream, Subscription, changed_rows
 from btccxt.exchange.subscriptions import subscriptions_for
 from btccxt.model import (
     BarUpdate,
@@ -115,6 +115,7 @@ async def test_forty_order_events_and_fills_between_awaits_arrive_without_any_aw
     updates = listener.of(OrderUpdate)
     assert [int(update.filled) for update in updates] == list(range(41)), "copies: none changed afterwards"
     assert updates[-1].status is OrderStatus.FILLED
+    assert all(update.fills == () for update in updates), "fills come once, in their own stream"
     assert [fill.trade_id for fill in listener.of(Fill)] == [str(100 + number) for number in range(1, 41)]
 
 
@@ -161,11 +162,48 @@ async def test_a_server_that_is_not_there_ends_the_stream_with_the_cause():
     await listener.stop()
 
 
-async def test_private_streams_are_announced_after_the_login_not_before(server, listen):
-    listener = await listen(ORDERS, FILLS)
+async def test_private_streams_are_announced_after_the_login_not_before(server, listen, monkeypatch):
+    monkeypatch.setattr("btccxt.exchange.push._NO_ANSWER_S", 0.01)
+    server.may_log_in.clear()
+    starting = asyncio.create_task(listen(ORDERS, FILLS))
+    await until(lambda: server.subscribed == ["userDataStream.subscribe.signature"])
+    for _ in range(10):
+        await server.private.ping()
+        await asyncio.sleep(0.01)
+    assert not starting.done()
+    server.may_log_in.set()
+    listener = await starting
+    assert len(listener.of(StreamOpened)) == 2, "once per key"
     assert server.subscribed.count("userDataStream.subscribe.signature") == 1
-    assert listener.opened == {ORDERS, FILLS}
-    assert len(listener.of(StreamOpened)) == 2
+
+
+async def test_a_subscription_counts_as_open_when_its_own_frame_was_answered_not_the_login_before_it(server):
+    async def login_then_subscribe(ccxt):
+        url = ccxt.urls["api"]["ws"]["spot"] + "/0"
+        ccxt.watch(url, "login", {"method": "SUBSCRIBE", "params": ["login"], "id": 1}, "login").add_done_callback(
+            lambda future: future.cancelled() or future.exception()
+        )
+        await until(lambda: server.subscribed == ["login"])
+        await ccxt.watch(url, "data", {"method": "SUBSCRIBE", "params": ["data"], "id": 2}, "data")
+
+    opened_after: list[list[str]] = []
+    push = PushStream(
+        server.ccxt(), lambda *_: opened_after.append(list(server.subscribed)), lambda *_: None, frame_interval_s=0.2
+    )
+    task = asyncio.create_task(push.run([Subscription((ORDERS,), login_then_subscribe, lambda *_: None)]))
+    await until(lambda: opened_after)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert opened_after == [["login", "data"]]
+
+
+async def test_somebody_always_waits_because_some_handlers_look_for_that_before_they_parse(server, listen):
+    listener = await listen(BTC_1M)
+    for number in range(3):
+        await server.public.send_json(kline("BTCUSDT", 60_000, number))
+    await until(lambda: len(listener.of(BarUpdate)) == 3)
+    (client,) = listener.instance.clients.values()
+    assert not client.futures["ohlcv::BTC/USDT::1m"].done()
 
 
 async def test_streams_that_acknowledge_nothing_are_taken_as_open_after_a_while(monkeypatch):

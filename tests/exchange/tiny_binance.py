@@ -19,6 +19,8 @@ class TinyBinance:
 
     def __init__(self, *, acknowledge: bool = True) -> None:
         self.acknowledge = acknowledge
+        self.may_log_in = asyncio.Event()
+        self.may_log_in.set()
         self.subscribed: list[str] = []
         self.public: web.WebSocketResponse | None = None
         self.private: web.WebSocketResponse | None = None
@@ -71,6 +73,7 @@ class TinyBinance:
             if message.type is WSMsgType.TEXT:
                 asked = json.loads(message.data)
                 self.subscribed.append(asked["method"])
+                await self.may_log_in.wait()
                 await socket.send_json({"id": asked["id"], "status": 200, "result": {"subscriptionId": 0}})
         return socket
 
