@@ -115,6 +115,13 @@ class CCXTBroker(bt.BrokerBase):
         self._cerebro = cerebro
         self.store.attach_broker(self)
 
+    def traded_datas(self) -> list[Any]:
+        """The first data of each symbol."""
+        return [self.books.first_data(symbol) for symbol in self.books.symbols]
+
+    def is_contract(self, data: Any) -> bool:
+        return self.store.markets[data._dataname].is_contract
+
     @property
     def symbols(self) -> tuple[str, ...]:
         """Symbols whose position is part of this broker's value."""

@@ -16,6 +16,7 @@ from btccxt.bars.history import HistoryBeginsLater, download, download_trades
 from btccxt.broker import AccountSnapshot
 from btccxt.errors import BtccxtError, Fatal, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.paper import PaperExchange
 from btccxt.exchange.profile import Profile
 from btccxt.feed_source import FeedRequest
 from btccxt.model import (
@@ -372,6 +373,11 @@ class Runtime:
 
     def streams(self) -> StreamSupervisor:
         return self._supervisor
+
+    @property
+    def public_exchange(self) -> ExchangeAPI:
+        """The real exchange, also behind a paper account."""
+        return self.exchange.public if isinstance(self.exchange, PaperExchange) else self.exchange
 
 
 def _figures(snapshot: AccountSnapshot) -> tuple[dict[str, Decimal], dict[tuple[str, str | None], Decimal]]:

@@ -22,6 +22,7 @@ from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile import load_profile, market_types, supports, who_supports
 from btccxt.exchange.request import refusals
 from btccxt.feed_source import FeedRequest
+from btccxt.health import RecentErrors, snapshot
 from btccxt.hub import Hub
 from btccxt.model import (
     Balance,
@@ -48,6 +49,7 @@ from btccxt.runtime import FeedTask, Listeners, Runtime
 from btccxt.session.events import FeedEvent
 from btccxt.session.session import Session
 from btccxt.session.streams import StreamChanged
+from btccxt.shutdown import end_orders
 
 log = get_logger(__name__)
 
@@ -118,6 +120,7 @@ class CCXTStore:
         self._journal: Journal | None = None
         self._broker: CCXTBroker | None = None
         self.hub: Hub | None = None
+        self._errors = RecentErrors()
         self._lock = threading.Lock()
         self._holds = 0
         self._notifications: deque[tuple[Any, tuple[Any, ...], dict[str, Any]]] = deque()
@@ -211,6 +214,10 @@ class CCXTStore:
         with self._lock:
             if self._holds:
                 return
+            if self._runtime is not None and self._broker is not None and self.hub is not None:
+                end_orders(
+                    self._broker, self.hub, self.settings.on_stop, self.settings.timeouts.stop_s, self.put_notification
+                )
             self._tear_down(self._runtime)
 
     def _tear_down(self, runtime: Runtime | None) -> None:
@@ -288,6 +295,7 @@ class CCXTStore:
             self._notify(str(change))
 
     def _trouble(self, what: str, error: BaseException) -> None:
+        self._errors.add(what, error)
         log.warning(EventName.SESSION_ERROR, what=what, error=f"{type(error).__name__}: {error}")
         self._notify(f"{what}: {type(error).__name__}: {error}")
 
@@ -372,6 +380,16 @@ class CCXTStore:
         """Worst state of all streams; STOPPED when not started."""
         runtime = self._runtime
         return ConnectionState.STOPPED if runtime is None else runtime.streams().state
+
+    def health(self) -> dict[str, Any]:
+        """Everything about the connection in one JSON-able dict. Waits for the session's loop, not for the network."""
+        facts: dict[str, Any] = {
+            "exchange": self.name, "mode": self.mode.value, "market_type": self.profile.market_type.value,
+            "started": self._runtime is not None, "state": self.state.value,
+        }  # fmt: skip
+        if self._runtime is not None:
+            facts |= self._ask(snapshot(self._runtime))
+        return {**facts, "last_errors": self._errors.as_list()}
 
     def balance(self) -> dict[str, Balance]:
         """Last known balance of every coin, from memory."""

@@ -79,7 +79,7 @@ class PaperExchange(ExchangeAPI):
         report: Callable[[str, BaseException], None],
     ) -> None:
         self.id = public.id
-        self._public = public
+        self.public = public
         self._start_balances = dict(balances)
         self._now_ms = now_ms
         self._report = report
@@ -90,17 +90,17 @@ class PaperExchange(ExchangeAPI):
     # -------------------------------------------------------------- life and public data
 
     async def open(self) -> None:
-        await self._public.open()
+        await self.public.open()
 
     async def close(self) -> None:
         for task in self._followed.values():
             task.cancel()
         await asyncio.gather(*self._followed.values(), return_exceptions=True)
         self._followed.clear()
-        await self._public.close()
+        await self.public.close()
 
     async def load_markets(self) -> Mapping[str, Market]:
-        markets = await self._public.load_markets()
+        markets = await self.public.load_markets()
         if self._engine is None:
             self._engine = Engine(markets.values())
             self._engine.open_account(ACCOUNT, self._start_balances)
@@ -108,18 +108,18 @@ class PaperExchange(ExchangeAPI):
         return markets
 
     async def fetch_time(self) -> int:
-        return await self._public.fetch_time()
+        return await self.public.fetch_time()
 
     async def fetch_ticker(self, symbol: str) -> Ticker:
-        return await self._public.fetch_ticker(symbol)
+        return await self.public.fetch_ticker(symbol)
 
     async def fetch_ohlcv(
         self, symbol: str, timeframe: str, since_ms: int | None = None, limit: int | None = None
     ) -> list[Bar]:
-        return await self._public.fetch_ohlcv(symbol, timeframe, since_ms, limit)
+        return await self.public.fetch_ohlcv(symbol, timeframe, since_ms, limit)
 
     async def fetch_trades(self, symbol: str, since_ms: int | None = None, limit: int | None = None) -> list[Trade]:
-        return await self._public.fetch_trades(symbol, since_ms, limit)
+        return await self.public.fetch_trades(symbol, since_ms, limit)
 
     # -------------------------------------------------------------- the account
 
@@ -204,19 +204,19 @@ class PaperExchange(ExchangeAPI):
         task = self._followed.get(symbol)
         if task is not None and not task.done():
             return
-        self._take_ticker(await self._public.fetch_ticker(symbol))
+        self._take_ticker(await self.public.fetch_ticker(symbol))
         if symbol not in self._followed or self._followed[symbol].done():
             self._followed[symbol] = asyncio.get_running_loop().create_task(self._keep_prices(symbol))
 
     async def _keep_prices(self, symbol: str) -> None:
         wanted = [StreamKey(StreamKind.TICKER, symbol), StreamKey(StreamKind.TRADES, symbol)]
-        keys = [key for key in wanted if self._public.can_stream(key)]
+        keys = [key for key in wanted if self.public.can_stream(key)]
         while True:
             try:
                 if keys:
-                    await self._public.stream(keys, self._on_price)
+                    await self.public.stream(keys, self._on_price)
                 else:
-                    self._take_ticker(await self._public.fetch_ticker(symbol))
+                    self._take_ticker(await self.public.fetch_ticker(symbol))
             except Retryable as error:
                 self._report(f"paper prices of {symbol}", error)
             except Unsupported as error:
@@ -243,7 +243,7 @@ class PaperExchange(ExchangeAPI):
     # -------------------------------------------------------------- streams
 
     def can_stream(self, key: StreamKey) -> bool:
-        return key.kind.is_private or self._public.can_stream(key)
+        return key.kind.is_private or self.public.can_stream(key)
 
     async def stream(self, keys: Sequence[StreamKey], deliver: Deliver) -> None:
         private = [key for key in keys if key.kind.is_private]
@@ -253,7 +253,7 @@ class PaperExchange(ExchangeAPI):
             deliver(key, StreamOpened("paper"))
         try:
             if public:
-                await self._public.stream(public, deliver)
+                await self.public.stream(public, deliver)
             else:
                 await asyncio.get_running_loop().create_future()  # until cancelled: nothing here can break
         finally:
