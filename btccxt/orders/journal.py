@@ -38,6 +38,7 @@ from btccxt.orders.live_order import LifecycleState, LiveOrder
 __all__ = ["Journal", "StoredOrder", "account_fingerprint", "default_journal_path"]
 
 Answer = TypeVar("Answer")
+Statement = tuple[str, tuple[Any, ...]]
 MEMORY = ":memory:"
 _KNOWN_UNTIL = "fills_known_until_ms "
 _MAX_BATCH = 2_000
@@ -46,7 +47,7 @@ _MAX_BACKLOG = 100_000
 
 @dataclass(slots=True)
 class _Write:
-    statements: list[tuple[str, tuple[Any, ...]]]
+    statements: list[Statement]
     done: Future[None] | None = None  # given: to be synced before it is resolved
 
 
@@ -125,7 +126,7 @@ class Journal:
     def ticket(self, order: LiveOrder, next_sequence: int | None = None) -> Future[None]:
         """Put an intent on disk. The future resolves when it is synced, or holds a JournalError (nothing was kept)."""
         request = order.request
-        statements: list[tuple[str, tuple[Any, ...]]] = [
+        statements: list[Statement] = [
             (
                 "INSERT INTO tickets (client_order_id, symbol, request, context, created_ms, held, external, state, "
                 "order_id, updated_ms) VALUES (?,?,?,?,?,?,?,?,?,?)",
@@ -155,28 +156,15 @@ class Journal:
                     (str(next_sequence), next_sequence),
                 )
             )
-        return self._write(statements, durable=True)
+        return self._write_durably(statements)
 
-    def record(self, order: LiveOrder, event: LifecycleEvent, at_ms: int, *, durable: bool = False) -> Future[None]:
-        """Keep a piece of evidence that changed ``order`` (given as it is afterwards)."""
-        client_order_id = order.client_order_id
-        statements = evidence_rows(client_order_id, event, at_ms)
-        statements.append(
-            (
-                "UPDATE tickets SET state=?, order_id=?, filled=?, final=?, held=?, updated_ms=? "
-                "WHERE client_order_id=?",
-                (
-                    order.state.value,
-                    order.order_id,
-                    str(order.filled),
-                    int(order.is_final),
-                    int(order.held),
-                    order.updated_ms,
-                    client_order_id,
-                ),
-            )
-        )
-        return self._write(statements, durable=durable)
+    def record(self, order: LiveOrder, event: LifecycleEvent, at_ms: int) -> None:
+        """Keep a piece of evidence that changed ``order`` (given as it is afterwards). Written soon, not synced."""
+        self._write(_record_statements(order, event, at_ms))
+
+    def record_durably(self, order: LiveOrder, event: LifecycleEvent, at_ms: int) -> Future[None]:
+        """Like ``record``; the future resolves when it is synced, or holds a JournalError (it was not kept)."""
+        return self._write_durably(_record_statements(order, event, at_ms))
 
     def mark_told(self, client_order_id: str) -> None:
         """The strategy has heard of the end of this order; it need not be told after a restart."""
@@ -193,7 +181,7 @@ class Journal:
 
     def flush(self) -> Future[None]:
         """Resolves when everything before it is written and synced."""
-        return self._write([], durable=True)
+        return self._write_durably([])
 
     def close(self) -> None:
         """Write what is queued, release the file. Waits for the disk (bounded); idempotent."""
@@ -223,14 +211,15 @@ class Journal:
 
     # -------------------------------------------------------------- the thread
 
-    def _write(self, statements: list[tuple[str, tuple[Any, ...]]], *, durable: bool = False) -> Future[None]:
+    def _write(self, statements: list[Statement]) -> None:
+        self._queue.put(_Write(statements))
+
+    def _write_durably(self, statements: list[Statement]) -> Future[None]:
         done: Future[None] = Future()
         if self._closed:
             done.set_exception(JournalError(f"the order journal {self.path} is closed"))
         else:
-            self._queue.put(_Write(statements, done if durable else None))
-            if not durable:
-                done.set_result(None)
+            self._queue.put(_Write(statements, done))
         return done
 
     def _read(self, query: Callable[[sqlite3.Connection], Answer]) -> Future[Answer]:
@@ -321,6 +310,24 @@ class Journal:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def _record_statements(order: LiveOrder, event: LifecycleEvent, at_ms: int) -> list[Statement]:
+    return [
+        *evidence_rows(order.client_order_id, event, at_ms),
+        (
+            "UPDATE tickets SET state=?, order_id=?, filled=?, final=?, held=?, updated_ms=? WHERE client_order_id=?",
+            (
+                order.state.value,
+                order.order_id,
+                str(order.filled),
+                int(order.is_final),
+                int(order.held),
+                order.updated_ms,
+                order.client_order_id,
+            ),
+        ),
+    ]
 
 
 def _load_one(

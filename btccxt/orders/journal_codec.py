@@ -15,6 +15,7 @@ from btccxt.model import OrderRequest, OrderUpdate
 from btccxt.orders import events
 
 Record = TypeVar("Record")
+_encoder = json.JSONEncoder(separators=(",", ":"), default=str)
 
 EVENT_KINDS: Mapping[str, type] = {
     kind.__name__: kind
@@ -39,7 +40,7 @@ EVENT_KINDS: Mapping[str, type] = {
 
 def encode(record: Any) -> str:
     """JSON of a record; fields that hold their default are left out."""
-    return json.dumps(_plain(record), separators=(",", ":"), default=str)
+    return _encoder.encode(_plain(record))
 
 
 def decode(record_type: type[Record], text: str) -> Record:
@@ -57,20 +58,24 @@ def decode_request(text: str) -> OrderRequest:
 
 
 def _plain(value: Any) -> Any:
+    kind = type(value)
+    if value is None or kind is str or kind is int or kind is bool:  # by far the most, so they come first
+        return value
+    if kind is Decimal:
+        return str(value)
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, Decimal):
-        return str(value)
+    if hasattr(kind, "__dataclass_fields__"):
+        out = {}
+        for name, default in _defaults(cast(Any, kind)).items():
+            item = getattr(value, name)
+            if item is not default and (default is MISSING or item != default):
+                out[name] = _plain(item)
+        return out
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list | frozenset):
         return [_plain(item) for item in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {
-            name: _plain(getattr(value, name))
-            for name, default in _defaults(cast(Any, type(value))).items()
-            if default is MISSING or getattr(value, name) != default
-        }
     return value
 
 

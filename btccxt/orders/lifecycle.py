@@ -18,6 +18,7 @@ says that the wait for them is over: a strategy that hears "completed" must find
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -47,31 +48,34 @@ from btccxt.orders.events import (
     Sent,
     Withdrawn,
 )
-from btccxt.orders.live_order import FINAL_WORDS, LifecycleState, LiveOrder
+from btccxt.orders.live_order import FINAL_WORDS, LifecycleState, LiveOrder, changed
 
 __all__ = ["LifecycleState", "LiveOrder", "apply"]
 
 
 def apply(order: LiveOrder, event: LifecycleEvent, now_ms: int) -> tuple[LiveOrder, tuple[Effect, ...]]:
-    """Add one piece of evidence. Evidence that says nothing
-    new returns the very same object, so that callers can test with ``is``."""
+    """Add one piece of evidence. Evidence that says nothing new returns the very same object."""
     before = order
     if isinstance(event, Fill):
         order, effects = _apply_fill(order, event)
-    elif isinstance(event, OrderUpdate):
-        order, effects = _apply_update(order, event)
+        is_new = order is not before
     else:
-        order, effects = _apply_own(order, event, now_ms)
-    state = _state(order)
-    if state is not order.state:
-        order = replace(order, state=state)
-    if order.has_exact_amount and order.filled > order.amount and not order.overfilled:
-        order = replace(order, overfilled=True)
+        if isinstance(event, OrderUpdate):
+            order, effects = _apply_update(order, event)
+        else:
+            order, effects = _apply_own(order, event, now_ms)
+        is_new = order != before
+    if not is_new:
+        return before, effects
+    # ``order`` is a fresh copy that nobody else has seen; finishing it in place saves copying forty fields once more.
+    finish = object.__setattr__
+    finish(order, "state", _state(order))
+    finish(order, "updated_ms", max(before.updated_ms, now_ms))
+    if order.filled > order.amount and not order.overfilled and order.has_exact_amount:
+        finish(order, "overfilled", True)
         text = f"order {order.client_order_id} ({order.symbol}) filled {order.filled}, asked for {order.amount}"
         effects = (*effects, Alarm(AlarmKind.OVERFILL, text, order.client_order_id))
-    if order == before:
-        return before, effects
-    return replace(order, updated_ms=max(before.updated_ms, now_ms)), effects
+    return order, effects
 
 
 def _state(order: LiveOrder) -> LifecycleState:
@@ -236,16 +240,10 @@ def _apply_fill(order: LiveOrder, fill: Fill) -> tuple[LiveOrder, tuple[Effect, 
     if known is not None and (known.fee is not None or fill.fee is None):
         return order, ()
     before = order
-    fills = dict(order.fills)
-    fills[fill.trade_id] = fill
-    order = replace(
-        order,
-        fills=MappingProxyType(fills),
-        anonymous=order.anonymous + (1 if anonymous and known is None else 0),
-        order_id=order.order_id or fill.order_id,
-        seen=True,
-    )
-    order = _recount(order) if order.anonymous or known is not None else _add(order, fill)
+    if order.anonymous or anonymous or known is not None:
+        order = _recount(order, fill, order.anonymous + (1 if anonymous and known is None else 0))
+    else:
+        order = _add(order, fill)
     effects = _gains(before, order, fill)
     if before.never_arrived and not before.seen:
         effects += _ghost(order)
@@ -255,38 +253,53 @@ def _apply_fill(order: LiveOrder, fill: Fill) -> tuple[LiveOrder, tuple[Effect, 
 def _gains(before: LiveOrder, after: LiveOrder, fill: Fill) -> tuple[Effect, ...]:
     """What the arrival of ``fill`` added to amount and fees; sums of these always equal the order's own."""
     gained = after.filled - before.filled
+    if gained == fill.amount and not after.anonymous and len(after.fills) > len(before.fills):
+        return (NewFill(fill),)  # the usual case: one new trade, counted as it is
     fees = [
         Fee(currency, gain)
         for currency, cost in after.fees.items()
         if (gain := cost - before.fees.get(currency, ZERO)) != ZERO
-    ] + [Fee(currency, -cost) for currency, cost in before.fees.items() if currency not in after.fees and cost]
+    ]
+    fees += [Fee(currency, -cost) for currency, cost in before.fees.items() if currency not in after.fees and cost]
     effects: tuple[Effect, ...] = ()
     if gained > ZERO:
-        fee = fees.pop(0) if fees else (fill.fee if fill.fee is not None and not fill.fee.cost else None)
-        effects = (NewFill(replace(fill, amount=gained, fee=fee)),)
+        effects = (NewFill(replace(fill, amount=gained, fee=fees.pop(0) if fees else None)),)
     return effects + tuple(FillCorrected(replace(fill, amount=ZERO, fee=fee)) for fee in fees)
 
 
+def _with_fill(fills: Mapping[str, Fill], fill: Fill) -> Mapping[str, Fill]:
+    copied: dict[str, Fill] = fills.copy()  # type: ignore[attr-defined]  # much quicker than dict(proxy)
+    copied[fill.trade_id] = fill
+    return MappingProxyType(copied)
+
+
 def _add(order: LiveOrder, fill: Fill) -> LiveOrder:
+    """One more trade, in constant time."""
     traded = order.traded + fill.amount
     fees = order.fees
     if fill.fee is not None:
-        currency, cost = fill.fee.currency, fill.fee.cost
-        fees = MappingProxyType({**fees, currency: fees.get(currency, ZERO) + cost})
-    if order.infer_fills and traded < order.hinted:  # part of what was inferred; only now it has a name and a fee
-        return replace(order, traded=traded, fees=fees)
-    cost = order.cost + fill.price * fill.amount
-    if order.infer_fills:
-        cost = sum((trade.price * trade.amount for trade in order.fills.values()), ZERO)
-    return replace(order, traded=traded, filled=traded, cost=cost, fees=fees)
+        currency = fill.fee.currency
+        fees = MappingProxyType({**fees, currency: fees.get(currency, ZERO) + fill.fee.cost})
+    fills = _with_fill(order.fills, fill)
+    filled, cost = order.filled, order.cost
+    if traded >= filled:  # else a part of what was inferred, which only now has a name and a fee
+        filled = traded
+        cost = _cost(fills.values()) if order.infer_fills else cost + fill.price * fill.amount
+    order_id = order.order_id or fill.order_id
+    return changed(order, traded=traded, filled=filled, cost=cost, fees=fees, fills=fills, order_id=order_id, seen=True)
 
 
-def _recount(order: LiveOrder) -> LiveOrder:
+def _cost(trades: Iterable[Fill]) -> Decimal:
+    return sum((trade.price * trade.amount for trade in trades), ZERO)
+
+
+def _recount(order: LiveOrder, fill: Fill, anonymous: int) -> LiveOrder:
     """Sum all trades anew. A trade without an id and one with an id, of equal price and amount, are the same trade."""
+    fills = _with_fill(order.fills, fill)
     named: dict[tuple[Decimal, Decimal], int] = {}
     counted: list[Fill] = []
     nameless: list[Fill] = []
-    for trade_id, trade in order.fills.items():
+    for trade_id, trade in fills.items():
         if trade_id.startswith("~"):
             nameless.append(trade)
         else:
@@ -304,8 +317,17 @@ def _recount(order: LiveOrder) -> LiveOrder:
     for trade in counted:
         if trade.fee is not None:
             fees[trade.fee.currency] = fees.get(trade.fee.currency, ZERO) + trade.fee.cost
-    order = replace(order, traded=traded, fees=MappingProxyType(fees))
-    if order.infer_fills and traded < order.hinted:
-        return order
-    cost = sum((trade.price * trade.amount for trade in counted), ZERO)
-    return replace(order, filled=traded, cost=cost)
+    filled, cost = order.filled, order.cost
+    if traded >= filled:
+        filled, cost = traded, _cost(counted)
+    return replace(
+        order,
+        traded=traded,
+        filled=filled,
+        cost=cost,
+        fees=MappingProxyType(fees),
+        fills=fills,
+        anonymous=anonymous,
+        order_id=order.order_id or fill.order_id,
+        seen=True,
+    )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter
 from types import MappingProxyType
+from typing import Any
 
 from btccxt.model import ZERO, Fill, OrderReference, OrderRequest, OrderStatus
 
@@ -165,3 +167,18 @@ class LiveOrder:
             order_id=self.order_id,
             conditional=self.is_conditional and not self.triggered,
         )
+
+
+_NAMES = tuple(item.name for item in fields(LiveOrder))
+_get_all = attrgetter(*_NAMES)
+_setters = {name: getattr(LiveOrder, name).__set__ for name in _NAMES}
+
+
+def changed(order: LiveOrder, **changes: Any) -> LiveOrder:
+    """``dataclasses.replace`` for the one place that has to do it ten thousand times per second."""
+    copy: LiveOrder = object.__new__(LiveOrder)
+    for name, value in zip(_NAMES, _get_all(order), strict=True):
+        _setters[name](copy, value)
+    for name, value in changes.items():
+        _setters[name](copy, value)
+    return copy

@@ -138,7 +138,7 @@ class OrderRegister:
         now_ms = self._now_ms()
         order, effects = apply(before, event, now_ms)
         self._store(before, order)
-        durable = self._journal.record(order, event, now_ms, durable=True)
+        durable = self._journal.record_durably(order, event, now_ms)
         self._announce(before, order, effects)
         return durable
 
