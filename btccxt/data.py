@@ -377,7 +377,7 @@ class CCXTData(FeedLines):
         self._end()
         self.put_notification(self.NOTSUBSCRIBED, error)
         self.put_notification(self.DISCONNECTED, error)
-        if not len(self) and not self._barstack:
+        if self._newest_ms < 0:
             # Without a first bar it would hold all others in prenext for ever.
             raise error if isinstance(error, BtccxtError) else BtccxtError(f"{self.label}: {error!r}") from error
         self._say(f"{self.label} has ended: {error}", error=error)

@@ -69,7 +69,7 @@ class FeedLines(bt.feed.DataBase):
         self._laststatus, self._last_args = self.UNKNOWN, ()
         self.arrivals = deque()
         self._rewound: deque[list[float]] = deque()
-        self._quiet = self._put_back = False
+        self._quiet = False
         self._resamplers = [part[0] for part in self._filters if isinstance(part[0], _BaseResampler)]
         self._daily_resample = any(resampler.p.timeframe >= _TF.Days for resampler in self._resamplers)
         for resampler in self._resamplers:  # a second run would go on with the first one's half bar
@@ -115,9 +115,10 @@ class FeedLines(bt.feed.DataBase):
             return self._when_quiet
         if self._held and not self._history_is_here():
             return None
-        self._put_back = False
         delivered = super().next(datamaster=datamaster, ticks=ticks)
-        self._quiet = not (self._put_back or self._rewound or self._barstack or self._barstash or self._has_more())
+        stamps = self._stamps
+        ahead = stamps.lencount < len(stamps.array) - stamps.extension  # preloaded, or put back
+        self._quiet = not (ahead or self._rewound or self._barstack or self._barstash or self._has_more())
         if delivered:
             self._hub.stirred = True
         return delivered
@@ -142,7 +143,7 @@ class FeedLines(bt.feed.DataBase):
 
     def rewind(self, size: int = 1) -> None:
         """With ``exactbars=1`` the ring buffer overwrites a bar that was only put back: keep it aside."""
-        self._hub.stirred = self._put_back = True
+        self._hub.stirred = True
         self._quiet = False
         if self._stamps.mode != _QBUFFER:
             super().rewind(size)
