@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -26,6 +26,7 @@ from btccxt.timeframe import Timeframe, parse_timeframe
 T = TypeVar("T")
 _DAY = parse_timeframe("1d")
 _HOUR_MS = 3_600_000
+REST_LAG_MS = 30_000  # how far an exchange's REST may be behind its stream
 _CACHED_PAGE = 20_000  # bars read from disk at once
 
 
@@ -60,6 +61,7 @@ async def download(
     settle_ms: int = 0,
     parallel: int = 4,
     call: CallPolicy = direct,
+    rest_lag_ms: int = REST_LAG_MS,
     report: Callable[[HistoryBeginsLater], None] | None = None,
 ) -> AsyncGenerator[list[Bar], None]:
     """Closed bars with ``start_ms <= open_ms < end_ms``, oldest first, in lists of up to ``page_limit``.
@@ -70,9 +72,18 @@ async def download(
     """
     first: int | None = None
     pages = download_pages(
-        exchange, symbol, timeframe, start_ms, end_ms,
-        page_limit=page_limit, now_ms=now_ms, settle_ms=settle_ms, parallel=parallel, call=call,
-    )  # fmt: skip
+        exchange,
+        symbol,
+        timeframe,
+        start_ms,
+        end_ms,
+        page_limit=page_limit,
+        now_ms=now_ms,
+        settle_ms=settle_ms,
+        parallel=parallel,
+        call=call,
+        rest_lag_ms=rest_lag_ms,
+    )
     async with aclosing(pages):
         async for page in pages:
             if not page.bars:
@@ -97,13 +108,15 @@ async def download_pages(
     settle_ms: int = 0,
     parallel: int = 4,
     call: CallPolicy = direct,
+    rest_lag_ms: int = REST_LAG_MS,
 ) -> AsyncGenerator[Page, None]:
     """The same as pages for ``Seam.on_page``: together they cover the range without a break, in order.
 
-    A bar counts as closed if it closed ``settle_ms`` or longer before it was asked for. An empty stretch is joined to
-    the page after it, whose rows prove that the exchange has nothing there.
+    A bar counts as closed if it closed ``settle_ms`` or longer before it was asked for; the newest row of an answer
+    only if ``rest_lag_ms`` passed since, for it may be an old state of that bar. An empty stretch is joined to the page
+    after it, whose rows prove that the exchange has nothing there.
     """
-    source = _Source(exchange, symbol, parse_timeframe(timeframe), page_limit, now_ms, settle_ms, call)
+    source = _Source(exchange, symbol, parse_timeframe(timeframe), page_limit, now_ms, settle_ms, call, rest_lag_ms)
     parsed = source.timeframe
     position = first_open(parsed, start_ms)
     end_ms = min(end_ms, closed_until(parsed, position, now_ms() - settle_ms))
@@ -153,14 +166,23 @@ async def fetch_range(
     now_ms: Callable[[], int],
     settle_ms: int = 0,
     call: CallPolicy = direct,
+    rest_lag_ms: int = REST_LAG_MS,
 ) -> Page:
     """One whole gap at once: what the exchange has of ``from_ms <= open_ms < to_ms``."""
     bars: list[Bar] = []
     seen_to = from_ms
     pages = download_pages(
-        exchange, symbol, timeframe, from_ms, to_ms,
-        page_limit=page_limit, now_ms=now_ms, settle_ms=settle_ms, call=call,
-    )  # fmt: skip
+        exchange,
+        symbol,
+        timeframe,
+        from_ms,
+        to_ms,
+        page_limit=page_limit,
+        now_ms=now_ms,
+        settle_ms=settle_ms,
+        call=call,
+        rest_lag_ms=rest_lag_ms,
+    )
     async with aclosing(pages):
         async for page in pages:
             bars += page.bars
@@ -209,6 +231,7 @@ class _Source:
     now_ms: Callable[[], int]
     settle_ms: int
     call: CallPolicy
+    rest_lag_ms: int
 
     def window_end(self, from_ms: int, end_ms: int) -> int:
         if self.timeframe.length_ms is not None:
@@ -239,9 +262,13 @@ class _Source:
             nonlocal newest_ms, unsettled_ms, later_ms
             asked_ms = self.now_ms() - self.settle_ms  # before the question: an answer is older than its arrival
             known = len(found)
-            for bar in await self.answer(since_ms, until_ms):
+            answer = await self.answer(since_ms, until_ms)
+            last_ms = max((bar.open_ms for bar in answer), default=-1)
+            for bar in answer:
                 newest_ms = max(newest_ms, bar.open_ms)
-                if self.timeframe.next_open(bar.open_ms) > asked_ms:
+                # A REST that lags gives an old state of the newest bar: it counts as closed once another follows it.
+                proof_ms = self.rest_lag_ms if bar.open_ms == last_ms else 0
+                if self.timeframe.next_open(bar.open_ms) + proof_ms > asked_ms:
                     unsettled_ms = _least(unsettled_ms, bar.open_ms)
                 elif from_ms <= bar.open_ms < to_ms:
                     found.setdefault(bar.open_ms, bar)
@@ -280,7 +307,7 @@ class _Source:
 
     async def _first_day(self, from_ms: int, end_ms: int) -> int:
         """First day with trades: exact, since a day without a daily bar has no shorter bars either."""
-        days = _Source(self.exchange, self.symbol, _DAY, self.page_limit, self.now_ms, self.settle_ms, self.call)
+        days = replace(self, timeframe=_DAY)
         position = _DAY.floor(from_ms) - _DAY.approximate_ms  # days of some exchanges do not open at 00:00 UTC
         while position < end_ms:
             to_ms = position + self.page_limit * _DAY.approximate_ms
@@ -308,6 +335,7 @@ async def cached_pages(
     settle_ms: int = 0,
     parallel: int = 4,
     call: CallPolicy = direct,
+    rest_lag_ms: int = REST_LAG_MS,
     keep_after_ms: int = 60_000,
 ) -> AsyncGenerator[Page, None]:
     """What ``download_pages`` gives, with everything that ``cache`` has taken from disk, and the rest kept there.
@@ -327,9 +355,18 @@ async def cached_pages(
         if absent is None:
             return
         pages = download_pages(
-            exchange, symbol, timeframe, absent.from_ms, absent.to_ms,
-            page_limit=page_limit, now_ms=now_ms, settle_ms=settle_ms, parallel=parallel, call=call,
-        )  # fmt: skip
+            exchange,
+            symbol,
+            timeframe,
+            absent.from_ms,
+            absent.to_ms,
+            page_limit=page_limit,
+            now_ms=now_ms,
+            settle_ms=settle_ms,
+            parallel=parallel,
+            call=call,
+            rest_lag_ms=rest_lag_ms,
+        )
         async with aclosing(pages):
             async for page in pages:
                 # What is missing at the end of a page is kept as missing only if a later row proves it.

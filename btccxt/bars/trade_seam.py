@@ -67,7 +67,10 @@ class TradeSeam:
         events: list[TradeEvent] = []
         last = self._last
         if self._joining and last is not None and trades:
-            if any(trade.trade_id == last.trade_id for trade in trades):
+            known = next((place for place, trade in enumerate(trades) if trade.trade_id == last.trade_id), None)
+            if known is not None:
+                for trade in trades[:known]:  # before the last one in its millisecond: passed on before a restart
+                    self._seen.add(trade.trade_id)
                 self._joining = False
             elif trades[-1].time_ms > last.time_ms:
                 newer = next(trade for trade in trades if trade.time_ms > last.time_ms)

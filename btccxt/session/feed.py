@@ -46,11 +46,12 @@ class StreamConsumer(Protocol):
 
 
 async def pause(wake: asyncio.Event, seconds: float) -> None:
-    """Sleep, unless woken."""
+    """Sleep, unless woken. ``wait_for`` would swallow a cancellation that comes with the wake (until Python 3.12)."""
+    timer = asyncio.get_running_loop().call_later(seconds, wake.set)
     try:
-        await asyncio.wait_for(wake.wait(), seconds)
-    except asyncio.TimeoutError:
-        return
+        await wake.wait()
+    finally:
+        timer.cancel()
 
 
 async def back_off(error: Retryable, failures: int, wake: asyncio.Event) -> None:

@@ -111,7 +111,7 @@ class TradeFeed:
                 self._announce(ConnectionState.LIVE, "")
                 await pause(self._wake, _IDLE_S)
                 continue
-            if self._connected and self._state is not None and self._state.state is ConnectionState.DEGRADED:
+            if self._connected:
                 self._announce(ConnectionState.CONNECTING, f"asking for trades since {self._seam.ask_from_ms}")
             try:
                 await self._repair()

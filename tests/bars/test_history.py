@@ -74,7 +74,7 @@ async def test_pages_asked_in_parallel_come_in_order_and_join_to_the_whole_range
     absent = random.sample(range(300), 60) + list(range(100, 100 + random.randint(0, 40)))
     rows = bars("1m", START, 300, without=absent)
     cap = random.choice([4, 9, 50]) if paging == "next" else 12  # a window cut short looks like a hole
-    source = exchange(rows, START + 300 * MINUTE + 10, paging=paging, page_cap=cap)
+    source = exchange(rows, START + 301 * MINUTE, paging=paging, page_cap=cap)
     source.delay = lambda: random.random() / 1000
     answers = download_pages(
         source, SYMBOL, "1m", START, START + 300 * MINUTE, page_limit=12, parallel=5, now_ms=source.clock.now_ms
@@ -126,7 +126,7 @@ async def test_a_history_that_begins_later_than_asked_is_found_quickly_and_repor
 async def test_an_exchange_that_keeps_few_candles_gives_those() -> None:
     """Kraken: 720 rows, whatever ``since`` says."""
     rows = bars("1m", START, 5_000)
-    source = exchange(rows, START + 5_000 * MINUTE, paging="newest", page_cap=720)
+    source = exchange(rows, START + 5_001 * MINUTE, paging="newest", page_cap=720)
     assert await downloaded(source, START, START + 5_000 * MINUTE, page_limit=720) == rows[-720:]
 
 
@@ -215,10 +215,10 @@ async def test_only_what_the_cache_does_not_have_is_asked_for(tmp_path: object) 
 
 
 async def test_bars_that_closed_a_moment_ago_are_given_but_not_kept(tmp_path: object) -> None:
-    rows = bars("1m", START, 20)
+    rows = bars("1m", START, 21)
     source = exchange(rows, START + 20 * MINUTE + 5_000)
     cache = BarCache(str(tmp_path), "fake", SYMBOL, "1m")
-    assert await cached(cache, source, START, START + DAY) == rows
+    assert await cached(cache, source, START, START + DAY) == rows[:20]
     assert cache.covered() == [Range(START, START + 19 * MINUTE)]
 
 
@@ -279,3 +279,21 @@ async def test_bars_from_trades_leave_out_a_first_bar_whose_beginning_is_unknown
     assert await opens(START) == everything[1:]  # nothing shows that the tape did not begin before
     assert await opens(START + MINUTE) == everything[1:]
     assert await opens(START + 2 * MINUTE) == everything[2:]
+
+
+async def test_the_newest_row_of_an_answer_is_believed_once_another_follows_it_or_time_has_passed() -> None:
+    """A REST that lags gives the bar that just closed as it was seconds before its close."""
+    rows = bars("1m", START, 10)
+    source = exchange(rows, START + 5 * MINUTE + 2_000, lag_ms=5_000)
+
+    async def got() -> list[Bar]:
+        return await downloaded(source, START, START + DAY)
+
+    assert await got() == rows[:4]
+    source.clock.advance(3_000)  # now the answer has the next bar's first row
+    assert await got() == rows[:5]
+    source.sends_forming = False
+    source.clock.ms = START + 6 * MINUTE + 29_999
+    assert await got() == rows[:5]
+    source.clock.advance(1)
+    assert await got() == rows[:6]
