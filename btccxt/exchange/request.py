@@ -158,6 +158,11 @@ def _profile_refusals(request: OrderRequest, profile: Profile) -> Iterator[str]:
         yield "a trailing_amount order needs trailing_amount"
     if request.kind is OrderKind.TRAILING_PERCENT and request.trailing_percent is None:
         yield "a trailing_percent order needs trailing_percent"
+    if (digits := profile.price_significant_digits) is not None:
+        for price in (request.price, request.trigger_price):
+            # More digits would be rounded by ccxt in silence; whole numbers are left to the guard.
+            if price is not None and price % 1 and len(price.normalize().as_tuple().digits) > digits:
+                yield f"price {plain(price)} has more than {digits} significant digits, which {profile.exchange} allows"
     if problem := profile.client_id.problem(request.client_order_id):
         yield problem
 

@@ -138,7 +138,7 @@ def _fee(trade: Mapping[str, Any]) -> Fee | None:
 
 
 def _kind(order: Mapping[str, Any]) -> OrderKind | None:
-    """Kind where ccxt's answer is unambiguous; a trigger price may be a stop's, a take-profit's or an attached exit's."""
+    """Kind where ccxt's answer leaves no doubt; a trigger price may be a stop's, a take-profit's or an exit's."""
     if any(order.get(name) is not None for name in ("triggerPrice", "stopLossPrice", "takeProfitPrice")):
         return None  # ccxt writes the prices of attached exits there as well
     return {"limit": OrderKind.LIMIT, "market": OrderKind.MARKET}.get(str(order.get("type")))

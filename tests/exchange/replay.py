@@ -1,16 +1,13 @@
-"""Recorded answers and frames through unmodified ccxt parsing: what ccxt makes of them, row by row, before any profile."""
+"""Recorded answers and frames through unmodified ccxt parsing: what ccxt makes of them, before any profile."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
-from btccxt.exchange.profile import load_profile
 from btccxt.model import MarketType
 from tests.exchange.capture import make_exchange
-
-PRIVATE_URL = {"binance": "wss://ws-api.binance.com:443/ws-api/v3"}
 
 
 class FakeClient:
@@ -55,16 +52,8 @@ def rows_of_frame(
     exchange.handle_message(client, deepcopy(frame))
     rows: dict[Any, dict[str, Any]] = {}
     for message_hash, result in client.resolved:
-        if topic in str(message_hash) and isinstance(result, (list, tuple)) or hasattr(result, "hashmap"):
+        is_trades = "myTrades" in str(message_hash)  # OKX: orders::myTrades
+        if topic in str(message_hash) and is_trades == (topic == "myTrades") and isinstance(result, list):
             for row in result:
                 rows[id(row)] = dict(row)
     return list(rows.values())
-
-
-def parsed_orders(exchange: Any, raws: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    for raw in raws:
-        yield exchange.parse_order(deepcopy(raw))
-
-
-def profile_of(exchange_id: str, market_type: MarketType) -> Any:
-    return load_profile(exchange_id, market_type)
