@@ -148,7 +148,9 @@ def _sim_venue(
     if sim_address is None:
         thread = Session("embedded exchange", on_error=report).start()
         try:
-            server, address, local = thread.call(_start_server(profile, balances, options), timeout=_START_TIMEOUT_S)
+            server, address, local = thread.call(
+                start_sim_exchange(profile.exchange, balances, options), timeout=_START_TIMEOUT_S
+            )
         except BaseException:
             thread.stop()
             raise
@@ -183,19 +185,21 @@ def _sim_venue(
     return venue
 
 
-async def _start_server(
-    profile: Profile, balances: Mapping[str, Decimal], options: SimOptions
+async def start_sim_exchange(
+    dialect: str, balances: Mapping[str, Decimal], options: SimOptions, port: int = 0
 ) -> tuple[SimExchange, SimAddress, MarketClock]:
+    """Start the embedded exchange in the running loop. Raises ConfigError for a dialect, market or port that fails."""
     source = _market_source(options)
     start_ms = source.start_ms if options.start is None else int(options.start.timestamp() * 1000)
     server = SimExchange(
         source,
-        (profile.exchange,),
+        (dialect,),
         speed=options.speed,
         start_ms=start_ms,
         seed=options.seed,
         faults=options.faults,
         balances=balances,
+        port=port,
     )
     return server, await server.start(), server.clock
 

@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from btccxt.cli.exchanges import exchanges
+from btccxt.cli.orders import app as orders_app
+from btccxt.cli.sim import sim
 from btccxt.errors import BtccxtError
 
 app = typer.Typer(
@@ -32,6 +35,11 @@ def demo(
 
     if not run_demo(live_bars=bars, speed=speed, seed=seed, output=output):
         raise typer.Exit(1)
+
+
+app.command()(sim)
+app.command()(exchanges)
+app.add_typer(orders_app, name="orders")
 
 
 def main() -> None:

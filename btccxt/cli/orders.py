@@ -1,0 +1,100 @@
+"""``btccxt orders``: the order journal, readable, also while a bot is writing it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from btccxt.errors import JournalError
+from btccxt.orders.journal_file import state_directory
+from btccxt.orders.journal_reader import JournalReader, OrderSummary
+
+app = typer.Typer(help="The order journal: what was asked, sent, answered and filled.", no_args_is_help=False)
+JournalOption = Annotated[Path | None, typer.Option("--journal", help="its file; default: the newest one here")]
+JsonOption = Annotated[bool, typer.Option("--json", help="machine-readable")]
+
+
+@app.callback(invoke_without_command=True)
+def orders(
+    context: typer.Context,
+    journal: JournalOption = None,
+    only_open: Annotated[bool, typer.Option("--open", help="only those that may still fill")] = False,
+    limit: Annotated[int, typer.Option(help="the newest so many", min=1)] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List orders, newest first."""
+    if context.invoked_subcommand is not None:
+        return
+    with JournalReader(_journal(journal)) as reader:
+        found = reader.orders(limit=limit, only_open=only_open)
+        if as_json:
+            typer.echo(json.dumps([_plain(each) for each in found], default=str, indent=2))
+            return
+        table = Table(title=f"Orders in {reader.path}", header_style="bold", title_justify="left")
+        for name in ("created (UTC)", "client id", "symbol", "side", "kind", "amount", "price", "filled", "state"):
+            table.add_column(name, justify="right" if name in ("amount", "price", "filled") else "left")
+        for each in found:
+            request = each.request
+            price = request.price or request.trigger_price
+            table.add_row(
+                utc(each.created_ms), request.client_order_id, request.symbol, request.side.value, request.kind.value,
+                f"{request.amount:f}", f"{price:f}" if price is not None else "-", f"{each.filled:f}", each.state.value,
+            )  # fmt: skip
+        Console(width=None if Console().is_terminal else 140).print(table)
+
+
+@app.command()
+def show(
+    order: Annotated[str, typer.Argument(help="client order id, or the exchange's id")],
+    journal: JournalOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """An order's whole life, with times."""
+    with JournalReader(_journal(journal)) as reader:
+        story = reader.story(order)
+    if story is None:
+        raise JournalError(f"no order {order!r} in {reader.path}; `btccxt orders` lists what is there")
+    if as_json:
+        lines = [asdict(line) for line in story.lines]
+        typer.echo(json.dumps({"order": _plain(story.order), "life": lines}, default=str, indent=2))
+        return
+    request = story.order.request
+    console = Console(width=None if Console().is_terminal else 140)
+    console.print(
+        f"[bold]{request.client_order_id}[/]  {request.side.value} {request.amount:f} {request.symbol} "
+        f"{request.kind.value}  exchange id {story.order.order_id or '-'}  [bold]{story.order.state.value}[/], "
+        f"filled {story.order.filled:f}",
+        highlight=False,
+    )
+    for line in story.lines:
+        console.print(f"  {utc(line.at_ms, fine=True)}  {line.what:<18} {line.details}", highlight=False)
+
+
+def utc(time_ms: int, fine: bool = False) -> str:
+    moment = datetime.fromtimestamp(time_ms / 1000, tz=timezone.utc)
+    return moment.strftime("%Y-%m-%d %H:%M:%S") + (f".{time_ms % 1000:03d}" if fine else "")
+
+
+def _plain(summary: OrderSummary) -> dict[str, Any]:
+    request = {name: value for name, value in asdict(summary.request).items() if value not in (None, {}, False)}
+    return {
+        **request, "state": summary.state.value, "order_id": summary.order_id, "filled": str(summary.filled),
+        "created_ms": summary.created_ms, "updated_ms": summary.updated_ms,
+    }  # fmt: skip
+
+
+def _journal(given: Path | None) -> Path:
+    if given is not None:
+        return given
+    folder = state_directory() / "btccxt"
+    found = sorted(folder.glob("*.sqlite3"), key=lambda path: path.stat().st_mtime) if folder.exists() else []
+    if not found:
+        raise JournalError(f"no order journal in {folder}; name one with --journal")
+    return found[-1]
