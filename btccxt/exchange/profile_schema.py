@@ -414,6 +414,7 @@ class Profile(Part):
     market_slippage_pct: float = Field(default=5, gt=0, lt=50)
     price_significant_digits: int | None = None
     wire: Mapping[str, Any] = Field(default_factory=dict)
+    path: str | Mapping[str, str] | None = None
     order_requests: tuple[str, ...] = ()
     harmless_requests: tuple[str, ...] = ()
     visibility_delay_ms: int = Field(default=1_000, ge=0)

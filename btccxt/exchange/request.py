@@ -399,7 +399,8 @@ def _missing(
     expected: dict[str, Any] = dict(profile.wire)
     for rule in rules:
         expected.update(rule.wire)
-        fragment = None if rule.path is None else _filled(rule.path, values, request.side)
+    for template in (profile.path, *(rule.path for rule in rules)):
+        fragment = None if template is None else _filled(template, values, request.side)
         if fragment is not None and fragment not in path:
             yield f"path has no {fragment}"
     ids = profile.client_id
@@ -416,19 +417,20 @@ def _missing(
                 value = _filled(wanted, values, request.side)
                 if value is not _ABSENT and not any(_same(value, actual) for actual in everything):
                     yield f"no field carries {value}"
-            continue
-        found = sent.get(name, [])
-        if template is None:
-            if found:
-                yield f"{name}={found[0]} must not be there"
-            continue
-        value = _filled(template, values, request.side)
-        if value is _ABSENT:
-            continue
-        if not found:
-            yield f"{name} is missing (should be {value})"
-        elif not any(_matches(value, actual) for actual in found):
-            yield f"{name}={found[0]} (should be {value})"
+        elif (fault := _fault(name, template, sent.get(name, []), values, request.side)) is not None:
+            yield fault
+
+
+def _fault(name: str, template: Any, found: list[Any], values: Mapping[str, Any], side: Side) -> str | None:
+    """What is wrong with one field of the request; ``found`` are the values under its name."""
+    if template is None:
+        return f"{name}={found[0]} must not be there" if found else None
+    value = _filled(template, values, side)
+    if value is _ABSENT:
+        return None
+    if not found:
+        return f"{name} is missing (should be {value})"
+    return None if any(_matches(value, actual) for actual in found) else f"{name}={found[0]} (should be {value})"
 
 
 def _collect(node: Any, path: tuple[str, ...], into: dict[str, list[Any]]) -> None:

@@ -38,7 +38,7 @@ def all_profiles() -> list[Profile]:
 def test_fifteen_exchanges_have_an_entry_with_spot_and_linear_where_the_exchange_has_them() -> None:
     assert set(known_exchanges()) == FIFTEEN
     both = {name for name in FIFTEEN if set(market_types(name)) == {SPOT, LINEAR}}
-    assert FIFTEEN - both == {"binanceusdm", "kraken", "krakenfutures", "coinbase"}
+    assert FIFTEEN - both == {"binanceusdm", "kraken", "krakenfutures"}
 
 
 def test_every_order_kind_and_feature_is_native_emulated_or_refused_with_a_reason() -> None:
