@@ -42,8 +42,9 @@ class BrokerBackend(Protocol):
     """What the broker needs of its store. All of it answers from memory."""
 
     currency: str
-    markets: Mapping[str, Market]
 
+    @property
+    def markets(self) -> Mapping[str, Market]: ...
     def now_ms(self) -> int: ...
     def next_client_order_id(self) -> str: ...
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]: ...
@@ -398,10 +399,10 @@ class CCXTBroker(bt.BrokerBase):
             order.accept(self)
             self.notify(order)
         for fill in event.fills:
-            self._books.execute(order, fill, live.request.amount)
+            self.books.execute(order, fill, live.request.amount)
             self.notify(order)
         for correction in event.corrections:
-            self._books.correct(order, correction)
+            self.books.correct(order, correction)
         final = _FINAL_STATUS.get(live.state)
         if final is not None and live.request.client_order_id in self._open:
             self._finish(order, live, final, notified=bool(event.fills) and order.status == final)
@@ -423,7 +424,7 @@ class CCXTBroker(bt.BrokerBase):
 
     @staticmethod
     def _copy_info(order: Any, live: LiveOrder) -> None:
-        news = {
+        news: dict[str, Any] = {
             "exchange_order_id": live.order_id,
             "raw_status": live.raw_status,
             "lifecycle": live.state.name,

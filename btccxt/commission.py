@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from btccxt._bt import bt
 from btccxt.model import Market
@@ -18,7 +19,7 @@ class CryptoCommInfo(bt.CommInfoBase):
 
     params = (("percabs", True), ("stocklike", True), ("market", None))
 
-    def __init__(self) -> None:
+    def __init__(self, **_params: Any) -> None:  # backtrader's metaclass has taken them
         super().__init__()
         self._commtype = self.COMM_PERC
         self._stocklike = self.p.stocklike

@@ -100,8 +100,8 @@ class Venue:
 
     def stop(self) -> None:
         """End what runs beside the session (an embedded exchange). Bounded, idempotent."""
-        if self._stop is not None:
-            self._stop, stop = None, self._stop
+        stop, self._stop = self._stop, None
+        if stop is not None:
             stop()
 
 
@@ -211,13 +211,14 @@ def _market_source(options: SimOptions) -> MarketSource:
         return SyntheticSource(listings, options.seed, start_ms, _tick_ms(options.speed))
     if not isinstance(options.market, str | Path):
         return options.market
-    path, start_ms = Path(options.market), options.start and int(options.start.timestamp() * 1000)
+    path = Path(options.market)
+    played_from_ms = None if options.start is None else int(options.start.timestamp() * 1000)
     if not path.exists():
         raise ConfigError(f"sim: there is no recorded market at {path}")
     try:
         if options.timeframe is None:
-            return RecordedTrades(path, options.symbol, start_ms=start_ms or None)
-        return RecordedBars(path, options.symbol, options.timeframe, start_ms=start_ms or None)
+            return RecordedTrades(path, options.symbol, start_ms=played_from_ms)
+        return RecordedBars(path, options.symbol, options.timeframe, start_ms=played_from_ms)
     except ValueError as error:
         raise ConfigError(f"sim: {error}") from None
 

@@ -191,7 +191,7 @@ class CCXTStore:
 
     def _open_journal(self) -> Journal:
         account = account_fingerprint(self.name, self._keys.get("apiKey") or self._keys.get("walletAddress"))
-        path = self.settings.journal
+        path: str | Path | None = self.settings.journal
         if path is None:
             # A simulated account starts afresh with the process, so a journal of the last one would only confuse.
             lasting = self.mode in (Mode.TESTNET, Mode.LIVE)
