@@ -180,8 +180,7 @@ class MarketRunner:
             self.engine.print_trade(
                 step.symbol, printed.price, printed.amount, printed.side, time_ms, trade_id=printed.trade_id
             )
-            if not self.source.made_by_accounts(step.symbol):
-                self._grow(step.symbol, time_ms, float(printed.price), printed.amount)
+            self._grow(step.symbol, time_ms, float(printed.price), printed.amount)
         if step.bids is not None and step.asks is not None:
             self.engine.set_depth(step.symbol, step.bids, step.asks, time_ms)
 
@@ -196,8 +195,6 @@ class MarketRunner:
 
     def _grow(self, symbol: str, time_ms: int, price: float, amount: Decimal) -> None:
         for watched in self._by_symbol.get(symbol, ()):
-            if time_ms < watched.open_ms:
-                continue
             if watched.forming is None:
                 watched.forming = Candle(watched.open_ms, price, amount)
             else:

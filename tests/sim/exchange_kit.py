@@ -25,7 +25,7 @@ class Kit:
         self, fee_currency: str | None = None, perp_fees: tuple[str, str] = ("0", "0"), **balances: int | str
     ) -> None:
         markets = [
-            spot_market(BTC, price_step="0.01", amount_step="0.001", min_cost="5"),
+            spot_market(BTC, price_step="0.01", amount_step="0.001", min_cost="5", maker="0.0005"),
             spot_market("BNB/USDT", amount_step="0.001"),
             linear_market(PERP, price_step="0.1", amount_step="0.001", maker=perp_fees[0], taker=perp_fees[1]),
         ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from btccxt.model import OrderKind, Position, Side
 from btccxt.sim.engine import OrderChanged, PositionChanged, RejectCode, SimOrder, SimStatus
+from btccxt.sim.positions import PositionState
 from tests.sim.exchange_kit import BUY, PERP, SELL, D, Kit, refused
 
 
@@ -115,6 +116,22 @@ def test_reduce_only_closes_at_most_the_position_and_needs_one() -> None:
     order = sell(kit, 5, reduce_only=True)
     assert (order.status, order.filled) == (SimStatus.EXPIRED, 2)
     assert position(kit) is None
+
+
+def test_what_is_left_of_a_position_may_be_closed_however_small_it_is() -> None:
+    kit = kit_at(100)
+    buy(kit, "1.001")
+    sell(kit, 1)
+    with refused(RejectCode.MIN_COST):
+        sell(kit, "0.001")
+    assert sell(kit, "0.001", reduce_only=True).status is SimStatus.FILLED
+
+
+def test_a_closed_position_leaves_no_cost_behind() -> None:
+    state = PositionState(PERP, None, D("0.001"))
+    for signed, price in ((3, "1.0000001"), (-1, "1.0000002"), (-2, "1.0000003")):
+        state.apply(D(signed), D(price))
+    assert (state.amount, state.cost) == (0, 0)
 
 
 def test_resting_reduce_only_orders_expire_with_the_position() -> None:

@@ -40,10 +40,10 @@ def test_fees_are_taken_from_the_coin_received_maker_and_taker_at_their_rates() 
     kit.limit("bob", SELL, 2, 100)
     kit.market("ann", BUY, 2)
     assert [fill.fee for fill in kit.engine.fills("ann")] == [Fee("BTC", D("0.002"))]
-    assert [fill.fee for fill in kit.engine.fills("bob")] == [Fee("USDT", D("0.2"))]
+    assert [fill.fee for fill in kit.engine.fills("bob")] == [Fee("USDT", D("0.1"))]
     assert kit.engine.balances("ann")["BTC"].total == D("11.998")
-    assert kit.engine.balances("bob")["USDT"].total == D("1199.8")
-    assert dict(kit.engine.collected_fees) == {"BTC": D("0.002"), "USDT": D("0.2")}
+    assert kit.engine.balances("bob")["USDT"].total == D("1199.9")
+    assert dict(kit.engine.collected_fees) == {"BTC": D("0.002"), "USDT": D("0.1")}
 
 
 def test_fees_in_a_third_coin_are_cheaper_and_converted_at_its_last_price() -> None:
@@ -72,8 +72,8 @@ def test_fees_in_quote_are_reserved_with_the_order() -> None:
     order = kit.limit("ann", BUY, "0.5", 100)
     assert kit.used("ann", "USDT") == D("50.05")
     kit.limit("bob", SELL, "0.5", 100)
-    assert kit.fills_of(order)[0].fee == Fee("USDT", D("0.05"))
-    assert kit.engine.balances("ann")["USDT"].total == D("49.95")
+    assert kit.fills_of(order)[0].fee == Fee("USDT", D("0.025"))
+    assert kit.engine.balances("ann")["USDT"].total == D("49.975")
     assert kit.used("ann", "USDT") == 0
     assert kit.engine.balances("ann")["BTC"].total == D("1.5")
 

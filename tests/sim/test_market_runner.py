@@ -217,6 +217,24 @@ def test_participants_make_the_candles_themselves() -> None:
     assert [e.bar.volume for e in stage.candles if not e.closed] == [1.0, 1.5, 2.5]
 
 
+def test_a_trade_between_accounts_first_closes_the_candles_that_ended_before_it() -> None:
+    stage = participants()
+    for name in ("ann", "bob"):
+        stage.engine.open_account(name, {"USDT": D(100_000), "BTC": D(100)})
+    stage.runner.watch(BTC, "1m")
+    for at_ms, price in ((1_000, 100), (61_000, 101)):
+        for account, side in (("ann", Side.SELL), ("bob", Side.BUY)):
+            order = new(side, OrderKind.LIMIT, 1, price=price)
+            stage.engine.submit(account, order, stage.start + at_ms)  # nobody steps the market
+    assert [(event.closed, event.bar.close, event.bar.volume) for event in stage.candles] == [
+        (False, 100.0, 1.0),
+        (True, 100.0, 1.0),
+        (False, 101.0, 1.0),
+    ]
+    early = stage.source.history(BTC, "1m", 0, 1 << 50, 99, now_ms=stage.start + 60_999)
+    assert [bar.close for bar in early] == [100.0, 100.0]  # what came later is not visible
+
+
 def test_quiet_intervals_of_participants_may_have_no_bars() -> None:
     stage = participants(flat_bars_when_quiet=False)
     for name in ("ann", "bob"):
@@ -227,6 +245,13 @@ def test_quiet_intervals_of_participants_may_have_no_bars() -> None:
     stage.to(10 * MINUTE)
     assert [event.time_ms - stage.start for event in stage.closed()] == [MINUTE, 4 * MINUTE]
     assert len(stage.runner.last_bars(BTC, "1m", stage.start + 10 * MINUTE, 5)) == 2
+
+
+def test_the_steps_of_several_sources_come_in_time_order() -> None:
+    source = CombinedSource([many_symbols(1), default_universe()])
+    times = [step.time_ms for step in source.advance(source.start_ms + 10_000)]
+    assert len(times) == 90
+    assert times == sorted(times)
 
 
 def test_several_sources_make_one_market() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btccxt.model import Bar, decimal_of
+from btccxt.model import Bar, Side, decimal_of
 from btccxt.sim.candles import bars_from_bars, bars_from_trades
 from btccxt.sim.market import SyntheticSource, default_universe, many_symbols
 from btccxt.sim.synthetic import DAY_MS, HOUR_MS, MINUTE_MS, Ticks, divide, share, trade_prices
@@ -126,6 +126,8 @@ def test_the_forming_bar_shows_only_what_has_happened() -> None:
     now = START + 30_500
     forming = SOURCE.history(BTC, "1h", START, now, 5)
     assert forming == made_of_trades(SOURCE, BTC, "1h", START, now)
+    latest = SOURCE.last_trades(BTC, now, 1)[0]
+    assert SOURCE.history(BTC, "1h", START, latest.time_ms, 5) == forming  # a trade at this very millisecond counts
     whole = SOURCE.history(BTC, "1h", START, START, 5, now_ms=START + HOUR_MS)
     assert whole[0].volume > forming[0].volume
     assert SOURCE.history(BTC, "1h", START, START + DAY_MS, 5, now_ms=now) == forming
@@ -161,7 +163,8 @@ def test_depth_is_never_crossed_and_touches_the_last_price() -> None:
         assert step.bids
         assert step.asks
         assert step.bids[0][0] < step.asks[0][0]
-        assert step.prints[0].price in (step.bids[0][0], step.asks[0][0])
+        printed = step.prints[0]
+        assert printed.price == (step.asks if printed.side is Side.BUY else step.bids)[0][0]
         assert all(amount > 0 for _, amount in [*step.bids, *step.asks])
 
 
