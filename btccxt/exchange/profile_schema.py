@@ -423,6 +423,12 @@ class Profile(Part):
     edit: Literal["native", "no"] = "no"
     options: Mapping[str, Any] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    _plans: dict[Any, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def plans(self) -> dict[Any, Any]:
+        """The guard's notes on what each kind of request must carry, made once."""
+        return self._plans
 
     @model_validator(mode="before")
     @classmethod

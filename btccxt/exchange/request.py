@@ -1,30 +1,38 @@
-"""An intent -> the arguments of ccxt's ``create_order``, and the guard that reads what really leaves the machine.
+"""An intent -> the arguments of ccxt's ``create_order``; every reason why it may not be sent; how to point at an order.
 
 ccxt turns parameters it does not know into plain market or limit orders. So an order kind is sent only as the profile
-lists it, and the HTTP request is compared with the intent just before it goes out.
+lists it, and the guard (``guard.py``) compares the HTTP request with the intent just before it goes out.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from decimal import ROUND_DOWN, ROUND_UP, Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal
-from urllib.parse import parse_qsl, urlsplit
 
 from btccxt.errors import Refused, Unsupported
-from btccxt.exchange.profile_schema import PLACEHOLDER, OrderRule, Profile
+from btccxt.exchange.guard import decode_request, guard
+from btccxt.exchange.profile_schema import Profile
+from btccxt.exchange.templates import Values, features_of, fill, is_conditional, plain, rules_of
 from btccxt.model import Market, OrderFeature, OrderKind, OrderReference, OrderRequest, Side, TimeInForce
+
+__all__ = [
+    "CcxtCall",
+    "build_call",
+    "decode_request",
+    "features_of",
+    "guard",
+    "is_conditional",
+    "needs_reference_price",
+    "plain",
+    "reference_params",
+    "refusals",
+    "same_client_id",
+]
 
 _LIMIT_KINDS = frozenset({OrderKind.LIMIT, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT_LIMIT})
 _TRIGGER_KINDS = frozenset({OrderKind.STOP, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT, OrderKind.TAKE_PROFIT_LIMIT})
-_TIF_FEATURE = {
-    TimeInForce.IOC: OrderFeature.IOC,
-    TimeInForce.FOK: OrderFeature.FOK,
-    TimeInForce.GTD: OrderFeature.GTD,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,31 +51,9 @@ class CcxtCall:
 # ------------------------------------------------------------------ intent -> call
 
 
-def features_of(request: OrderRequest) -> tuple[OrderFeature, ...]:
-    """What the request asks for besides its kind."""
-    asked = {
-        OrderFeature.POST_ONLY: request.post_only,
-        OrderFeature.REDUCE_ONLY: request.reduce_only,
-        OrderFeature.ICEBERG: request.iceberg_amount is not None,
-        OrderFeature.ATTACHED_EXITS: request.stop_loss_price is not None or request.take_profit_price is not None,
-        OrderFeature.MARKET_BY_COST: request.cost_quote is not None,
-    }
-    found = [feature for feature, wanted in asked.items() if wanted]
-    tif = _TIF_FEATURE.get(request.time_in_force)
-    # A market order is immediate-or-cancel by nature.
-    if tif is not None and not (tif is OrderFeature.IOC and request.kind is OrderKind.MARKET):
-        found.append(tif)
-    return tuple(found)
-
-
-def is_conditional(kind: OrderKind, profile: Profile) -> bool:
-    """Whether orders of this kind wait for a trigger at this exchange."""
-    return kind.value in profile.conditional.kinds
-
-
 def needs_reference_price(request: OrderRequest, profile: Profile) -> bool:
     """Whether ``build_call`` needs to know what the market costs now (no true market order for this request)."""
-    return any(rule.needs_reference_price for rule in _rules(request, profile))
+    return any(rule.needs_reference_price for rule in rules_of(request, profile))
 
 
 def refusals(
@@ -91,11 +77,11 @@ def build_call(
         )
     if reasons:
         raise Refused(reasons)
-    rules = _rules(request, profile)
-    values = _values(request, profile, market, reference_price)
+    rules = rules_of(request, profile)
+    values = Values(request, profile, market, reference_price)
     params: dict[str, Any] = {}
     for rule in rules:
-        _deep_update(params, _fill(rule.params, values, request.side) or {})
+        _deep_update(params, fill(rule.params, values, request.side) or {})
     ids = profile.client_id
     client_id = ids.wire_prefix + request.client_order_id if ids.form != "integer" else int(request.client_order_id)
     params[ids.create] = client_id
@@ -104,7 +90,7 @@ def build_call(
     _deep_update(params, dict(request.params))
     price = next((rule.price for rule in reversed(rules) if rule.price is not None), None)
     if price is not None:
-        sent_price = _fill(price, values, request.side)
+        sent_price = fill(price, values, request.side)
     else:
         sent_price = request.price if request.kind in _LIMIT_KINDS else None
     amount = next((rule.amount for rule in reversed(rules) if rule.amount is not None), "{amount}")
@@ -113,21 +99,11 @@ def build_call(
         symbol=request.symbol,
         type=next(rule.ccxt_type for rule in reversed(rules) if rule.ccxt_type),
         side=request.side.value,
-        amount=float(_fill(amount, values, request.side)),
+        amount=float(fill(amount, values, request.side)),
         price=None if sent_price is None else float(sent_price),
         params=params,
         note="; ".join(notes) or None,
     )
-
-
-def _rules(request: OrderRequest, profile: Profile) -> list[OrderRule]:
-    """Rules that shape the request: kind first, features after it (theirs win)."""
-    kind = profile.orders[request.kind.value]
-    # Some exchanges buy at market by cost only: an amount is then bought in another way.
-    if kind.buy_rule is not None and request.side is Side.BUY and request.cost_quote is None:
-        kind = kind.buy_rule
-    rules = [kind, *(profile.orders[feature.value] for feature in features_of(request))]
-    return [rule for rule in rules if rule.is_native]
 
 
 def _profile_refusals(request: OrderRequest, profile: Profile) -> Iterator[str]:
@@ -234,233 +210,12 @@ def _cost_refusals(request: OrderRequest, market: Market, reference_price: Decim
         yield f"cost {cost.normalize():f} is above the maximum of {market.max_cost:f} {market.quote}"
 
 
-# ------------------------------------------------------------------ templates
-
-
-def _values(
-    request: OrderRequest, profile: Profile, market: Market | None, reference_price: Decimal | None
-) -> dict[str, Any]:
-    expires = request.expires_ms
-    return {
-        "amount": request.amount,
-        "signed_amount": request.amount * request.side.sign,
-        "price": request.price,
-        "trigger_price": request.trigger_price,
-        "trailing_amount": request.trailing_amount,
-        "trailing_percent": request.trailing_percent,
-        "trailing_ratio": None if request.trailing_percent is None else request.trailing_percent / 100,
-        "expires_ms": expires,
-        "expires_s": None if expires is None else expires // 1000,
-        "expires_iso": None if expires is None else _iso(expires),
-        "expires_utc": None if expires is None else _iso(expires)[:19].replace("T", " "),
-        "iceberg_amount": request.iceberg_amount,
-        "stop_loss_price": request.stop_loss_price,
-        "take_profit_price": request.take_profit_price,
-        "cost_quote": request.cost_quote,
-        "side": request.side.value,
-        "Side": request.side.value.capitalize(),
-        "SIDE": request.side.value.upper(),
-        "client_id": request.client_order_id,
-        "reference_price": reference_price,
-        "protected_price": _protected_price(request.side, profile, market, reference_price),
-    }
-
-
-def _protected_price(
-    side: Side, profile: Profile, market: Market | None, reference_price: Decimal | None
-) -> Decimal | None:
-    """Worst price that stands in for a market order: reference price plus (buy) or minus (sell) the slippage."""
-    if reference_price is None:
-        return None
-    price = reference_price * (1 + side.sign * decimal_percent(profile.market_slippage_pct))
-    step = market.price_step if market is not None else None
-    if not step:
-        return price
-    return (price / step).to_integral_value(ROUND_DOWN if side is Side.BUY else ROUND_UP) * step
-
-
-def decimal_percent(percent: float) -> Decimal:
-    return Decimal(repr(percent)) / 100
-
-
-def _iso(time_ms: int) -> str:
-    moment = datetime.fromtimestamp(time_ms / 1000, tz=timezone.utc)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time_ms % 1000:03d}Z"
-
-
-_ABSENT = object()
-
-
-def _fill(template: Any, values: Mapping[str, Any], side: Side) -> Any:
-    """Template with its placeholders filled in; keys whose value the intent does not have are left out."""
-    filled = _filled(template, values, side)
-    return None if filled is _ABSENT else filled
-
-
-def _filled(template: Any, values: Mapping[str, Any], side: Side) -> Any:
-    if isinstance(template, str):
-        return _filled_text(template, values)
-    if isinstance(template, Mapping):
-        if template.keys() == {"buy", "sell"}:
-            return _filled(template[side.value], values, side)
-        pairs = {key: _filled(value, values, side) for key, value in template.items()}
-        kept = {key: value for key, value in pairs.items() if value is not _ABSENT}
-        return kept if kept or not template else _ABSENT
-    if isinstance(template, list):
-        items = [_filled(item, values, side) for item in template]
-        return [item for item in items if item is not _ABSENT]
-    return template
-
-
-def _filled_text(template: str, values: Mapping[str, Any]) -> Any:
-    if "{" not in template:
-        return template
-    whole = PLACEHOLDER.fullmatch(template)
-    if whole is not None:
-        value = values[whole[1]]
-        if value is None:
-            return _ABSENT
-        if whole[2]:
-            return float(value) if whole[2] == "float" else int(value)
-        return plain(value) if isinstance(value, Decimal) else value
-    names = [name for name, _ in PLACEHOLDER.findall(template)]
-    if any(values[name] is None for name in names):
-        return _ABSENT
-    return PLACEHOLDER.sub(lambda match: plain(values[match[1]]), template)
-
-
-def plain(value: Any) -> str:
-    """Number without exponent and without trailing zeros: ``0.0000100`` -> ``0.00001``."""
-    if not isinstance(value, Decimal):
-        return str(value)
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def _deep_update(into: dict[str, Any], more: Mapping[str, Any]) -> None:
     for key, value in more.items():
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):
             _deep_update(into[key], value)
         else:
             into[key] = dict(value) if isinstance(value, Mapping) else value
-
-
-# ------------------------------------------------------------------ the guard
-
-
-def decode_request(url: str, body: Any = None) -> tuple[str, dict[str, Any]]:
-    """Path and fields of an HTTP request as ccxt hands it to ``fetch``: query string, form body or JSON body."""
-    parts = urlsplit(url)
-    fields: dict[str, Any] = dict(parse_qsl(parts.query, keep_blank_values=True)) if parts.query else {}
-    if isinstance(body, (bytes, bytearray)):
-        body = body.decode()
-    if isinstance(body, str) and body:
-        if body[0] in "{[":
-            decoded = json.loads(body)
-            fields.update(decoded if isinstance(decoded, dict) else {"": decoded})
-        else:
-            fields.update(parse_qsl(body, keep_blank_values=True))
-    elif isinstance(body, Mapping):
-        fields.update(body)
-    return parts.path, fields
-
-
-def guard(
-    request: OrderRequest,
-    profile: Profile,
-    method: str,
-    path: str,
-    body: Mapping[str, Any],
-    *,
-    reference_price: Decimal | None = None,
-) -> None:
-    """Check one HTTP request of a ``create_order`` just before it is sent. Raises Refused when the intent is not in it.
-
-    Requests that only read, and those the profile lists as harmless, pass.
-    """
-    line = f"{method} {path}"
-    if not any(known in line for known in profile.order_requests):
-        if method == "GET" or any(known in line for known in profile.harmless_requests):
-            return
-        if profile.order_requests:
-            raise Refused(
-                f"{profile.exchange} would send {line} for a {request.kind.value} order; nobody has proven that"
-            )
-    reasons = list(_missing(request, profile, path, body, reference_price))
-    if reasons:
-        raise Refused([f"{profile.exchange} would send {line} without the intent: {reason}" for reason in reasons])
-
-
-def _missing(
-    request: OrderRequest, profile: Profile, path: str, body: Mapping[str, Any], reference_price: Decimal | None
-) -> Iterator[str]:
-    rules = _rules(request, profile)
-    values = _values(request, profile, None, reference_price)
-    expected: dict[str, Any] = dict(profile.wire)
-    for rule in rules:
-        expected.update(rule.wire)
-    for template in (profile.path, *(rule.path for rule in rules)):
-        fragment = None if template is None else _filled(template, values, request.side)
-        if fragment is not None and fragment not in path:
-            yield f"path has no {fragment}"
-    ids = profile.client_id
-    conditional = is_conditional(request.kind, profile)
-    id_field = (ids.wire_conditional if conditional else None) or ids.wire
-    if id_field and id_field not in expected:
-        expected[id_field] = ids.wire_prefix + "{client_id}"
-    sent: dict[str, list[Any]] = {}
-    _collect(body, (), sent)
-    for name, template in expected.items():
-        if name == "?":
-            everything = [value for found in sent.values() for value in found]
-            for wanted in template:
-                value = _filled(wanted, values, request.side)
-                if value is not _ABSENT and not any(_same(value, actual) for actual in everything):
-                    yield f"no field carries {value}"
-        elif (fault := _fault(name, template, sent.get(name, []), values, request.side)) is not None:
-            yield fault
-
-
-def _fault(name: str, template: Any, found: list[Any], values: Mapping[str, Any], side: Side) -> str | None:
-    """What is wrong with one field of the request; ``found`` are the values under its name."""
-    if template is None:
-        return f"{name}={found[0]} must not be there" if found else None
-    value = _filled(template, values, side)
-    if value is _ABSENT:
-        return None
-    if not found:
-        return f"{name} is missing (should be {value})"
-    return None if any(_matches(value, actual) for actual in found) else f"{name}={found[0]} (should be {value})"
-
-
-def _collect(node: Any, path: tuple[str, ...], into: dict[str, list[Any]]) -> None:
-    """Leaves by name, by ``parent.name`` and by ``grandparent.parent.name``; list positions do not count."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            _collect(value, (*path[-2:], str(key)), into)
-    elif isinstance(node, (list, tuple)):
-        for item in node:
-            _collect(item, path, into)
-    elif node is not None:
-        for start in range(len(path)):
-            into.setdefault(".".join(path[start:]), []).append(node)
-
-
-def _matches(expected: Any, actual: Any) -> bool:
-    if isinstance(expected, list):
-        return any(_same(option, actual) for option in expected)
-    return expected == "*" or _same(expected, actual)
-
-
-def _same(expected: Any, actual: Any) -> bool:
-    if isinstance(expected, bool) or isinstance(actual, bool):
-        return str(expected).lower() == str(actual).lower()
-    if str(expected) == str(actual):
-        return True
-    try:
-        return Decimal(str(expected)) == Decimal(str(actual))
-    except InvalidOperation:
-        return False
 
 
 # ------------------------------------------------------------------ pointing at an order
@@ -495,8 +250,8 @@ def reference_params(
         )
     client_id: Any = reference.client_order_id
     values = {"client_id": int(client_id) if rule.form == "integer" else client_id}
-    params.update(_fill(template or {}, values, Side.BUY) or {})
-    order_id = None if id_template is None else str(_fill(id_template, values, Side.BUY))
+    params.update(fill(template or {}, values, Side.BUY) or {})
+    order_id = None if id_template is None else str(fill(id_template, values, Side.BUY))
     return order_id, params
 
 

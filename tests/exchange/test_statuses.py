@@ -185,6 +185,13 @@ def test_a_trigger_that_fired_is_no_fill_and_names_its_child() -> None:
     assert (update.order_id, update.child_order_id, update.client_order_id) == ("7", "88", "b1")
 
 
+def test_a_trigger_order_that_ccxt_calls_closed_has_fired_and_no_more() -> None:
+    facts = judge(
+        {"status": "closed", "filled": 2.0, "info": {"algoId": 7}}, load_profile("binanceusdm", LINEAR), Origin.QUERY
+    )
+    assert (facts.status, facts.filled) == (TRIGGERED, None)
+
+
 def test_the_child_of_an_okx_algo_order_keeps_its_own_id() -> None:
     child = {
         "algoId": "7",
@@ -237,6 +244,12 @@ def test_a_market_buy_by_cost_is_filled_although_its_amount_is_in_quote_currency
     for exchange_id, raw in (("okx", okx), ("gate", gate), ("htx", htx)):
         update = read(exchange_id, SPOT, raw)
         assert (update.status, update.filled) == (FILLED, Decimal("0.001")), exchange_id
+
+
+def test_the_rest_of_a_market_buy_by_cost_says_nothing_of_what_is_filled() -> None:
+    raw = {"status": "closed", "finish_as": "filled", "amount": "100", "left": "0", "type": "market", "side": "buy"}
+    update = read("gate", SPOT, raw)
+    assert (update.status, update.filled) == (FILLED, None)
 
 
 @pytest.mark.parametrize(
