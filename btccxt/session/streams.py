@@ -11,26 +11,38 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
-from btccxt.errors import (
-    AuthenticationFailed,
-    ConfigError,
-    ConnectionLost,
-    ExchangeUnavailable,
-    Fatal,
-    RateLimited,
-    Unsupported,
-)
+from btccxt.errors import AuthenticationFailed, ConnectionLost, ExchangeUnavailable, RateLimited, Unsupported
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamKind, StreamOpened
-from btccxt.resilience.backoff import Backoff
-from btccxt.timeframe import parse_timeframe
+from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamOpened
+from btccxt.session.stream_policy import (
+    Decide,
+    Listener,
+    Report,
+    StreamChanged,
+    StreamClock,
+    StreamConsumer,
+    StreamHealth,
+    StreamPolicy,
+    Verdict,
+    default_verdict,
+)
+
+__all__ = [
+    "Decide",
+    "Listener",
+    "StreamChanged",
+    "StreamConsumer",
+    "StreamHealth",
+    "StreamPolicy",
+    "StreamSupervisor",
+    "Verdict",
+    "default_verdict",
+]
 
 _WORST_FIRST = (
     ConnectionState.STOPPED,
@@ -42,111 +54,6 @@ _WORST_FIRST = (
 )
 _GATHER_S = 0.05  # keys added in quick succession share a connection
 _GATHER_AT_MOST_S = 0.5
-
-
-class StreamConsumer(Protocol):
-    """Whoever wants a stream. Called in the session's loop; none of these may block."""
-
-    def on_event(self, key: StreamKey, event: StreamEvent) -> None: ...
-    def on_up(self, key: StreamKey) -> None:
-        """The subscription is active, again or for the first time: close the gap, then go on. May come repeatedly."""
-
-    def on_down(self, key: StreamKey, reason: str) -> None:
-        """Until ``on_up`` nothing comes; poll."""
-
-
-class StreamClock(Protocol):
-    def wall_s(self, exchange_ms: float) -> float: ...
-
-
-class Verdict(Enum):
-    RETRY = "retry"
-    GIVE_UP = "give up"
-
-
-def default_verdict(error: BaseException, attempts: int) -> Verdict:
-    """What repeating cannot help is not repeated; an error that nobody knows is, slowly."""
-    return Verdict.GIVE_UP if isinstance(error, Fatal) else Verdict.RETRY
-
-
-def _default_silence() -> Mapping[StreamKind, int]:
-    return MappingProxyType({StreamKind.BARS: 90_000, StreamKind.TRADES: 120_000, StreamKind.TICKER: 60_000})
-
-
-@dataclass(frozen=True, slots=True)
-class StreamPolicy:
-    """How patient the supervisor is. ``silence_ms`` is exchange time; ``_s`` is wall time.
-
-    ``silence_ms``: age of data after which a stream of that kind is taken for dead; kinds not listed may be silent for
-    ever (private streams: nothing happens on most accounts most of the time). Candles of a few seconds are given 30
-    bars' time; nothing is given less than ``least_silence_s``.
-    """
-
-    keys_per_connection: int = 100
-    silence_ms: Mapping[StreamKind, int] = field(default_factory=_default_silence)
-    least_silence_s: float = 5.0
-    most_silence_s: float = 600.0
-    check_every_s: float = 1.0
-    open_within_s: float = 30.0  # from dialling to the answer to the subscription
-    proven_after_s: float = 10.0  # a connection that lasted this long has recovered
-    degrade_after: int = 3  # failures in a row
-    recover_after_s: float = 15.0  # a degraded stream must last this long before it counts as back
-    backoff: Backoff = field(default_factory=Backoff)
-
-    def __post_init__(self) -> None:
-        if self.keys_per_connection < 1 or self.degrade_after < 1:
-            raise ConfigError(f"keys_per_connection and degrade_after must be at least 1: {self}")
-        waits = (
-            self.least_silence_s,
-            self.most_silence_s,
-            self.check_every_s,
-            self.open_within_s,
-            *self.silence_ms.values(),
-        )
-        if min(waits) <= 0 or min(self.proven_after_s, self.recover_after_s) < 0:
-            raise ConfigError(f"stream times must be positive: {self}")
-
-    def patience_s(self, key: StreamKey, clock: StreamClock) -> float | None:
-        """Wall seconds of silence that are believed, at first."""
-        silence_ms: float | None = self.silence_ms.get(key.kind)
-        if silence_ms is None:
-            return None
-        if key.timeframe is not None:
-            silence_ms = min(silence_ms, 30 * parse_timeframe(key.timeframe).approximate_ms)
-        return max(self.least_silence_s, clock.wall_s(silence_ms))
-
-
-@dataclass(frozen=True, slots=True)
-class StreamChanged:
-    """One transition, for log, metrics and the store's notifications."""
-
-    key: StreamKey
-    old: ConnectionState | None
-    new: ConnectionState
-    reason: str
-    attempts: int
-
-    def __str__(self) -> str:
-        tries = f" (attempt {self.attempts})" if self.attempts else ""
-        return f"{self.key}: {self.new.value}{tries}{': ' if self.reason else ''}{self.reason}"
-
-
-@dataclass(frozen=True, slots=True)
-class StreamHealth:
-    """One stream at one instant. ``data_age_s`` is wall time; None: nothing has come yet."""
-
-    key: StreamKey
-    state: ConnectionState
-    data_age_s: float | None
-    attempts: int
-    reconnects: int
-    last_error: str
-    patience_s: float | None  # silence that is believed at the moment; None: any
-
-
-Listener = Callable[[StreamChanged], None]
-Decide = Callable[[BaseException, int], Verdict]
-Report = Callable[[str, BaseException], None]
 
 
 @dataclass(slots=True, eq=False)

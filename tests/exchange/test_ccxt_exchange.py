@@ -308,11 +308,16 @@ async def test_an_odd_error_of_a_private_stream_is_explained_by_asking_a_signed_
     async def end_oddly(*_: object) -> None:
         raise KeyError("spot")
 
-    for config, expected in ((KEYS, ConnectionLost), ({"apiKey": "wrong", "secret": "wrong"}, AuthenticationFailed)):
-        async with opened(sim, config) as exchange:
-            monkeypatch.setattr(exchange, "_run_lane", end_oddly)
-            with pytest.raises(expected):
-                await exchange.stream([ORDERS], lambda *_: None)
+    async with opened(sim) as known:
+        await known.load_markets()
+        for config, expected in (
+            (KEYS, ConnectionLost),
+            ({"apiKey": "wrong", "secret": "wrong"}, AuthenticationFailed),
+        ):
+            async with opened(sim, config, markets_from=known) as exchange:
+                monkeypatch.setattr(exchange, "_run_lane", end_oddly)
+                with pytest.raises(expected):
+                    await exchange.stream([ORDERS], lambda *_: None)
 
 
 async def test_an_exchange_leaves_nothing_behind(sim):
