@@ -8,6 +8,7 @@ Rules, where exchanges differ:
 * A printed trade fills resting orders it went through, and, at exactly its price, those on the maker's side of it:
   best price first, together never more than the printed amount. Accounts stand at the front of the queue there.
 * Triggers watch the last trade. They are looked at when the order that moved the price has been worked.
+* An account may trade with itself.
 * A market order (also a fired one) that finds too little liquidity expires with what it got.
 * One leg of an OCO list filling, even partly, or firing makes the others expire; cancelling one cancels all.
 * Events are delivered when the call that caused them has finished its work, in order, before it returns. What a
@@ -308,6 +309,57 @@ class Engine(Matching):
                 self._end(order, SimStatus.CANCELED, "canceled", "by request")
         self._end_of_call()
         return [order.snapshot() for order in chosen]
+
+    def amend(
+        self,
+        account: str,
+        *,
+        symbol: str,
+        order_id: str | None = None,
+        client_order_id: str | None = None,
+        price: Decimal | None = None,
+        amount: Decimal | None = None,
+        now_ms: int,
+    ) -> SimOrder:
+        """Change limit price or (whole) amount of an open limit order; it keeps its id and what it has filled.
+
+        It keeps its place in the queue only if nothing but its amount changes, and that downwards.
+        """
+        self._begin(now_ms)
+        order = self._find(account, symbol, order_id, client_order_id)
+        owner, book, before = self._accounts[account], self._books[symbol], order.request
+        if order.status.is_final:
+            raise EngineReject(RejectCode.ALREADY_FINAL, f"order {order.order_id} is {order.status.value} already")
+        if before.price is None or before.amount is None or (account, order.list_id) in self._lists:
+            raise EngineReject(RejectCode.BAD_REQUEST, "only limit orders outside of lists can be amended")
+        after = replace(before, price=price or before.price, amount=amount or before.amount)
+        check(self._markets[symbol], after, book.last)
+        if amount is not None and amount <= order.filled:
+            raise EngineReject(RejectCode.BAD_REQUEST, f"{plain(order.filled)} is filled already; cancel the rest")
+        waiting = order.status is SimStatus.TRIGGER_WAITING
+        if after.post_only and not waiting and after.price and book.crosses(after.side, after.price):
+            raise EngineReject(RejectCode.WOULD_TAKE, "a post-only order would take liquidity")
+        reserved = order.reserved
+        self._clearing.release(owner, order)
+        order.request = after
+        try:
+            self._reserve(owner, order)
+        except EngineReject:
+            order.request = before
+            self._clearing.hold(owner, order, reserved)
+            raise
+        order.updated_ms = now_ms
+        keeps_place = after.price == before.price and (after.amount or ZERO) <= before.amount
+        if keeps_place:
+            order.visible = min(order.visible, order.remaining)
+        elif not waiting:
+            book.side(after.side).remove(order)
+        order.price = after.price
+        self._emit(OrderChanged(order.snapshot(), None, "amended"))
+        if not keeps_place and not waiting:
+            self._work(order)
+        self._end_of_call()
+        return order.snapshot()
 
     def order(
         self, account: str, *, symbol: str, order_id: str | None = None, client_order_id: str | None = None

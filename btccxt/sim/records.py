@@ -155,7 +155,7 @@ class SimFill:
 
 @dataclass(frozen=True, slots=True)
 class OrderChanged:
-    """``reason``: 'new', 'triggered', 'trade', 'canceled' or 'expired'; ``detail`` says why, for people."""
+    """``reason``: 'new', 'triggered', 'trade', 'amended', 'canceled' or 'expired'; ``detail`` is for people."""
 
     order: SimOrder
     fill: SimFill | None

@@ -376,7 +376,7 @@ def _step_of(step: Decimal | None) -> Decimal:
 
 
 def default_universe(seed: int = 0, start_ms: int = DEFAULT_START_MS, tick_ms: int = 1000) -> SyntheticSource:
-    """Five coins against USDT, one cross pair, two perpetuals."""
+    """Five coins against USDT, one cross pair, two perpetuals. Each symbol walks alone: cross rates do not add up."""
     return SyntheticSource(default_listings(), seed, start_ms, tick_ms)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from btccxt.model import OrderKind
-from btccxt.sim.engine import BalanceChanged, OrderChanged, PublicTrade, RejectCode, SimStatus
+from btccxt.sim.engine import BalanceChanged, OrderChanged, PublicTrade, RejectCode, SimOrder, SimStatus
 from tests.sim.exchange_kit import BTC, BUY, SELL, D, Kit, new, refused
 
 
@@ -219,6 +219,49 @@ def test_cancelling_a_partly_filled_order_keeps_the_fill_and_frees_the_rest() ->
     assert kit.engine.depth(BTC, 1) == ([], [])
     with refused(RejectCode.ALREADY_FINAL):
         kit.cancel(order)
+
+
+def amend(kit: Kit, order: SimOrder, **changes: object) -> SimOrder:
+    numbers = {name: D(str(value)) for name, value in changes.items()}
+    return kit.engine.amend(order.account, symbol=BTC, order_id=order.order_id, now_ms=kit.tick(), **numbers)
+
+
+def test_an_amended_order_keeps_its_id_and_moves_in_the_book() -> None:
+    kit = Kit()
+    kit.depth([], [(101, "0.5")])
+    order = kit.limit("ann", BUY, 2, 99)
+    moved = amend(kit, order, price=100, amount=3)
+    assert (moved.order_id, moved.status) == (order.order_id, SimStatus.NEW)
+    assert kit.engine.depth(BTC, 5)[0] == [(D(100), D(3))]
+    assert kit.used("ann", "USDT") == 300
+    taker = amend(kit, order, price=101)
+    assert (taker.status, taker.filled) == (SimStatus.PARTIALLY_FILLED, D("0.5"))
+    assert kit.reasons(order) == ["new", "amended", "amended", "trade"]
+    with refused(RejectCode.BAD_REQUEST, says="0.5 is filled already"):
+        amend(kit, order, amount="0.5")
+    with refused(RejectCode.PRICE_STEP):
+        amend(kit, order, price="101.001")
+
+
+def test_only_a_smaller_amount_keeps_the_place_in_the_queue() -> None:
+    kit = Kit()
+    first, second = kit.limit("ann", BUY, 2, 100), kit.limit("ann", BUY, 2, 100)
+    amend(kit, first, amount=1)
+    kit.market("bob", SELL, "0.5")
+    assert (kit.now(first).filled, kit.now(second).filled) == (D("0.5"), 0)
+    amend(kit, first, amount=3)
+    kit.market("bob", SELL, "0.5")
+    assert (kit.now(first).filled, kit.now(second).filled) == (D("0.5"), D("0.5"))
+
+
+def test_an_amendment_that_cannot_be_paid_for_changes_nothing() -> None:
+    kit = Kit(USDT=1000)
+    order = kit.limit("ann", BUY, 9, 100)
+    with refused(RejectCode.INSUFFICIENT_FUNDS):
+        amend(kit, order, price=112)
+    assert kit.now(order) == order
+    assert kit.used("ann", "USDT") == 900
+    assert kit.engine.best(BTC) == (D(100), None)
 
 
 def test_unknown_things_are_refused_by_name() -> None:

@@ -55,6 +55,7 @@ def actions(contracts: bool) -> st.SearchStrategy[tuple[Any, ...]]:
         st.tuples(st.just("submit"), accounts, orders(contracts)),
         st.tuples(st.just("list"), accounts, sides, prices, prices, amounts),
         st.tuples(st.just("cancel"), accounts, st.integers(0, 30)),
+        st.tuples(st.just("amend"), accounts, st.integers(0, 30), prices, amounts),
         st.tuples(st.just("depth"), prices, few, few),
         st.tuples(st.just("print"), prices, amounts, st.sampled_from([BUY, SELL, None])),
         st.tuples(st.just("funding"), st.integers(-5, 5)),
@@ -76,6 +77,12 @@ def act(kit: Kit, symbol: str, action: tuple[Any, ...]) -> None:
         chosen = kit.engine.orders(args[0])[args[1] : args[1] + 1]
         for order in chosen:
             kit.cancel(order)
+    elif name == "amend":
+        account, place, price, amount = args
+        for order in kit.engine.orders(account, symbol)[place : place + 1]:
+            kit.engine.amend(
+                account, symbol=symbol, order_id=order.order_id, price=price, amount=amount, now_ms=kit.tick()
+            )
     elif name == "depth":
         best, bids, asks = args
         kit.engine.set_depth(symbol, levels(best, True, bids), levels(best + 1, False, asks), kit.tick())
