@@ -204,6 +204,7 @@ def test_the_child_of_an_okx_algo_order_keeps_its_own_id() -> None:
     }
     update = read("okx", LINEAR, child)
     assert (update.order_id, update.client_order_id, update.conditional) == ("8", "b1", False)
+    assert update.child_order_id is None
     parent = read("okx", LINEAR, {"algoId": "7", "algoClOrdId": "b1", "ordId": "8", "state": "effective", "sz": "2"})
     assert (parent.order_id, parent.child_order_id, parent.conditional) == ("7", "8", True)
 

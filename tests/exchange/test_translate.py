@@ -41,9 +41,20 @@ def test_an_order_becomes_an_update_with_exact_decimals() -> None:
     assert (update.time_ms, update.trigger_price, update.reject_reason) == (2000, None, None)
 
 
-def test_ccxts_filled_is_never_taken() -> None:
-    answer = order(filled=0.3, status="closed", info={"status": "FILLED"})
+@pytest.mark.parametrize(("status", "raw"), [("closed", "FILLED"), ("open", "NEW"), ("canceled", "CANCELED")])
+def test_ccxts_filled_is_never_taken(status: str, raw: str) -> None:
+    answer = order(filled=0.3, status=status, info={"status": raw})
     assert translate.order_update(answer, load_profile("binance", SPOT), Origin.QUERY).filled is None
+
+
+def test_krakens_user_reference_is_no_client_order_id() -> None:
+    kraken = load_profile("kraken", SPOT)
+    assert (
+        translate.order_update(order(clientOrderId="3", info={"userref": 3}), kraken, Origin.PUSH).client_order_id
+        is None
+    )
+    info = {"userref": 3, "cl_ord_id": "b1"}
+    assert translate.order_update(order(clientOrderId="3", info=info), kraken, Origin.PUSH).client_order_id == "b1"
 
 
 def test_what_ccxt_changes_later_does_not_change_the_record() -> None:
