@@ -58,9 +58,12 @@ async def test_a_fast_clock_stretches_the_time_window() -> None:
         await client.load_time_difference()
         client.options["timeDifference"] += 60_000  # six hundred wall milliseconds
         await client.fetch_balance()
-        client.options["timeDifference"] += 2_000_000
-        with pytest.raises(ccxt.InvalidNonce):
-            await client.fetch_balance()
+        client.options["timeDifference"] -= 120_000  # now as much ahead
+        await client.fetch_balance()
+        for wrong in (2_000_000, -4_000_000):
+            client.options["timeDifference"] += wrong
+            with pytest.raises(ccxt.InvalidNonce):
+                await client.fetch_balance()
 
 
 async def test_a_clock_that_jumps_is_noticed_until_it_is_measured_again() -> None:

@@ -67,6 +67,17 @@ async def test_open_closed_and_all_orders_are_listed(sim: SimExchange, client: A
     assert [o["id"] for o in await client.fetch_orders(SYMBOL, limit=2)] == [waiting["id"], gone["id"]]
 
 
+async def test_orders_and_fills_are_paged_by_id(client: Any) -> None:
+    orders = [await client.create_order(SYMBOL, "market", "buy", 0.1) for _ in range(4)]
+    page = await client.privateGetAllOrders({"symbol": "BTCUSDT", "orderId": orders[1]["id"], "limit": 2})
+    assert [str(order["orderId"]) for order in page] == [orders[1]["id"], orders[2]["id"]]
+    first, second = (await client.fetch_my_trades(SYMBOL))[:2]
+    page = await client.privateGetMyTrades({"symbol": "BTCUSDT", "fromId": second["id"]})
+    assert first["id"] not in [str(fill["id"]) for fill in page] and len(page) == 3
+    of_one = await client.fetch_order_trades(orders[3]["id"], SYMBOL)
+    assert [fill["order"] for fill in of_one] == [orders[3]["id"]]
+
+
 async def test_an_order_is_found_and_cancelled_by_its_client_id(client: Any) -> None:
     await client.create_order(SYMBOL, "limit", "buy", 0.1, 90, {"clientOrderId": "mine-1"})
     found = await client.fetch_order(None, SYMBOL, {"origClientOrderId": "mine-1"})

@@ -64,7 +64,9 @@ async def test_a_connection_breaks_where_a_frame_should_come(sim: SimExchange, s
 async def test_a_close_frame_carries_its_code(sim: SimExchange, session: aiohttp.ClientSession) -> None:
     sim.faults.add(Fault(FaultKind.CLOSE, stream=NAME, close_code=1012))
     async with session.ws_connect(STREAM) as socket:
+        (connection,) = sim.connections
         push(sim, 1, 2)
+        assert connection.frames_sent == 0  # nothing follows a close frame
         message = await soon(socket.receive())
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 1012)
 

@@ -13,7 +13,7 @@ import pytest
 from btccxt.errors import ConfigError, ConnectionLost
 from btccxt.model import Bar
 from btccxt.sim.background import BackgroundExchange
-from btccxt.sim.clock import SteppedClock
+from btccxt.sim.clock import SimClock, SteppedClock
 from btccxt.sim.dialects.base import SeenRequest, SimAccount
 from btccxt.sim.market import ParticipantsSource, spot_market
 from btccxt.sim.server import SimExchange
@@ -246,3 +246,15 @@ async def test_a_plain_client_of_another_language_could_read_the_frames(sim: Sim
         await opened.send_json({"method": "LIST_SUBSCRIPTIONS", "id": 5})
         answer = await soon(opened.receive())
         assert answer.type is aiohttp.WSMsgType.TEXT and len(answer.data) > 65_536
+
+
+async def test_an_order_is_stamped_with_the_time_of_its_arrival_however_coarse_the_markets_steps() -> None:
+    clock = SimClock(START_MS, speed=50)
+    clock.step_ms = 3_600_000
+    async with exchange(clock=clock) as sim, client_of(sim) as client:
+        set_book(sim)
+        await client.load_time_difference()
+        before = await client.fetch_time()
+        assert before > START_MS
+        order = await client.create_order(SYMBOL, "limit", "buy", 1, 90)
+        assert before <= order["timestamp"] <= await client.fetch_time()
