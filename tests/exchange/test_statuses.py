@@ -228,6 +228,17 @@ def test_a_filled_order_that_leaves_the_book_of_kraken_futures_has_no_stale_amou
     assert (facts.status, facts.filled) == (FILLED, None)
 
 
+def test_a_kucoin_stop_that_fired_in_vain_is_rejected() -> None:
+    info = {"orderId": "7", "type": "triggered", "stop": "up", "size": "2", "error": "accountBalanceInsufficient"}
+    kucoin = load_profile("kucoin", LINEAR)
+    assert (
+        judge({"status": "triggered", "info": {**info, "triggerSuccess": True}}, kucoin, Origin.PUSH).status
+        is TRIGGERED
+    )
+    update = order_update({"status": "canceled", "info": {**info, "triggerSuccess": False}}, kucoin, Origin.PUSH)
+    assert (update.status, update.reject_reason) == (REJECTED, "accountBalanceInsufficient")
+
+
 def test_a_limit_order_that_is_closed_with_a_rest_was_canceled() -> None:
     raw = {
         "status": "closed",
