@@ -168,7 +168,7 @@ def check_history(kit: Kit) -> None:
 def test_whatever_happens_the_books_balance(contracts: bool, fee_currency: str | None) -> None:
     symbol = PERP if contracts else BTC
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(st.lists(actions(contracts), min_size=5, max_size=40))
     def run(story: list[tuple[Any, ...]]) -> None:
         kit = Kit(fee_currency, perp_fees=("0.0002", "0.0005"), USDT="150" if contracts else "600", BTC=5, BNB=1)
@@ -185,7 +185,7 @@ def test_whatever_happens_the_books_balance(contracts: bool, fee_currency: str |
     run()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(prices, amounts, accounts), min_size=1, max_size=15),
     sides,
