@@ -64,6 +64,7 @@ from btccxt.model import (
     Ticker,
     Trade,
 )
+from btccxt.observe.redact import register_secret
 from btccxt.resilience.breaker import BreakerChange, Breakers
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.resilience.limiter import AsyncLimiter
@@ -104,6 +105,8 @@ class CCXTExchange(ExchangeAPI):
         ccxt_class(profile.exchange)
         self._config = check_config(profile.exchange, config)
         self._secrets = secrets_of(self._config)
+        for secret in self._secrets:
+            register_secret(secret)
         if testnet and profile.testnet == "none":
             raise ConfigError(f"{self.id} has no testnet that ccxt can reach; use mode='paper' or mode='sim'")
         self._testnet = testnet
