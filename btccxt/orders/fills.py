@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from btccxt.errors import Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ZERO, Fill
 from btccxt.orders.events import FillsOverdue
@@ -92,11 +93,13 @@ class FillFetcher:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + policy.fills_wait_s
         pause_s = policy.fills_first_wait_s
-        while not await register.wait(client_order_id, lambda order: order.fills_missing == ZERO, pause_s):
+        while not await register.wait(client_order_id, lambda order: order.trades_missing == ZERO, pause_s):
             order = register[client_order_id]
             started_ms = min(order.created_ms, order.sent_ms or order.created_ms)
             try:
                 await self.fetch(order.symbol, started_ms - policy.fills_overlap_ms)
+            except Unsupported:
+                return  # this exchange names no trades; cumulative amounts are all there is
             except Exception as error:  # noqa: BLE001 - asked again until the deadline, which has an alarm
                 if loop.time() >= deadline:
                     self._journal.note(f"fetching trades failed: {error}", self._now_ms(), client_order_id)

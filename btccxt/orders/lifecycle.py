@@ -197,8 +197,8 @@ def _apply_update(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tup
         if order.infer_fills:
             order, more = _infer(order, update)
             effects += more
-    if order.fills_missing > ZERO and not order.infer_fills:
-        effects += (FetchFills(order.fills_missing),)
+    if order.trades_missing > ZERO:
+        effects += (FetchFills(order.trades_missing),)
     if update.status is OrderStatus.UNKNOWN:
         effects += (AskAgain(f"the exchange gave no status that is known ({update.raw_status!r})"),)
     if order.never_arrived and not was_seen:

@@ -143,6 +143,11 @@ class LiveOrder:
         return max(ZERO, expected - self.filled)
 
     @property
+    def trades_missing(self) -> Decimal:
+        """The same, what was inferred counted as missing too: the trades behind it bring its fees."""
+        return max(self.fills_missing, self.filled - self.traded)
+
+    @property
     def amount_to_close(self) -> Decimal:
         if self.close_hint is not None:
             return self.close_hint

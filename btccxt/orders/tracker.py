@@ -77,7 +77,8 @@ class OrderTracker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._sending: set[str] = set()
-        self._asking: dict[str, int] = {}
+        self._asking: set[str] = set()
+        self._cancel_again_s: dict[str, float] = {}
         self._stopping = False
         self._register = register = OrderRegister(
             journal,
@@ -172,13 +173,14 @@ class OrderTracker:
         over.
         """
         self._loop = asyncio.get_running_loop()
-        restored, contradictions = await self._restart.run()
-        self._halt_on(contradictions)
-        if self.halted:
-            raise StateMismatch(self.halted)
-        for order in restored.open_orders:
-            if order.cancel_requested:
-                self._spawn(self._inquiry.cancel(order.client_order_id), "cancel")
+        try:
+            restored, contradictions = await self._restart.run()
+            self._halt_on(contradictions)
+            if self.halted:
+                raise StateMismatch(self.halted)
+        except BaseException:
+            await self.stop()
+            raise
         self._spawn(self._watch(), "watch")
         return restored
 
@@ -277,7 +279,11 @@ class OrderTracker:
         if order.state is LifecycleState.JOURNALED and client_order_id not in self._sending:
             register.apply(client_order_id, Withdrawn("cancelled before it was sent"))
         elif order.state is not LifecycleState.INTENT:
-            self._spawn(self._inquiry.cancel(client_order_id), "cancel")
+            self._follow_cancel(client_order_id)
+
+    def _follow_cancel(self, client_order_id: str) -> None:
+        self._cancel_again_s[client_order_id] = asyncio.get_running_loop().time() + self.policy.cancel_total_s
+        self._spawn(self._inquiry.cancel(client_order_id), "cancel")
 
     def _edit(self, client_order_id: str, request: OrderRequest) -> None:
         order = self._register.orders.get(client_order_id)
@@ -296,7 +302,7 @@ class OrderTracker:
                 self._spawn(self._fills.complete(client_order_id), "fills")
             case AskAgain():
                 if client_order_id not in self._asking:
-                    self._asking[client_order_id] = 0
+                    self._asking.add(client_order_id)
                     self._spawn(self._ask_again(client_order_id), "ask")
             case CancelGhost():
                 self._spawn(self._take_off(client_order_id), "ghost")
@@ -316,7 +322,7 @@ class OrderTracker:
                 except BtccxtError:
                     continue  # proves nothing; asked again
         finally:
-            self._asking.pop(client_order_id, None)
+            self._asking.discard(client_order_id)
 
     async def _take_off(self, client_order_id: str) -> None:
         """It was reported as never placed, so nobody else will cancel it."""
@@ -336,6 +342,9 @@ class OrderTracker:
             for order in list(self._register.unfinished()):
                 if order.state.is_in_flight and order.client_order_id not in self._sending:
                     self._spawn(self._look_again(order.client_order_id), "look")
+                # Asked for before a restart, while the outcome was unknown, or not confirmed in its time:
+                elif order.cancel_requested and order.seen and self._may_cancel_again(order, loop.time()):
+                    self._follow_cancel(order.client_order_id)
             age_s = self._private_stream_age_s() if self._private_stream_age_s is not None else None
             if loop.time() - last >= open_orders_interval_s(age_s, policy):
                 last = loop.time()
@@ -343,6 +352,9 @@ class OrderTracker:
                     await self.reconcile()
                 except BtccxtError as error:
                     self._journal.note(f"reconciliation failed: {type(error).__name__}: {error}", self._clock.now_ms())
+
+    def _may_cancel_again(self, order: LiveOrder, now_s: float) -> bool:
+        return now_s >= self._cancel_again_s.get(order.client_order_id, 0.0)
 
     async def _look_again(self, client_order_id: str) -> None:
         self._sending.add(client_order_id)

@@ -73,6 +73,7 @@ async def test_every_outcome_ends_in_a_known_state_and_uses_one_client_order_id(
     await desk.quiet()
     assert desk.exchange.sent() == [client_order_id] * case.requests
     assert len(desk.exchange.book) == (1 if case.state is OPEN else 0)
+    assert (order.order_id is not None) is (case.state is OPEN)
     assert case.reason in " ".join(order.reasons)
     assert desk.states(client_order_id)[-1] is case.state
 

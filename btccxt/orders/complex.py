@@ -1,0 +1,164 @@
+"""What an exchange cannot do is done here: triggers, trailing stops, OCO groups, brackets. Pure.
+
+``Trigger`` watches prices for one order that waits on this machine. ``Ties`` knows which orders hang together and says
+what follows when one of them changes. Neither sends anything: ``desk.py`` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from btccxt.model import OrderKind, OrderRequest, Side
+from btccxt.orders.live_order import LifecycleState, LiveOrder
+
+PROTECTIVE_KINDS = frozenset(
+    {OrderKind.STOP, OrderKind.STOP_LIMIT, OrderKind.TRAILING_AMOUNT, OrderKind.TRAILING_PERCENT}
+)
+_BREAKS_OUT = frozenset({OrderKind.STOP, OrderKind.STOP_LIMIT})  # fires when the price moves with the order's side
+_ENDS_AS = {
+    OrderKind.STOP: OrderKind.MARKET,
+    OrderKind.TAKE_PROFIT: OrderKind.MARKET,
+    OrderKind.TRAILING_AMOUNT: OrderKind.MARKET,
+    OrderKind.TRAILING_PERCENT: OrderKind.MARKET,
+    OrderKind.STOP_LIMIT: OrderKind.LIMIT,
+    OrderKind.TAKE_PROFIT_LIMIT: OrderKind.LIMIT,
+    OrderKind.LIMIT: OrderKind.LIMIT,
+}
+
+
+# ------------------------------------------------------------------ one order that waits for a price
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """An order that waits here for a price. ``best``: of a trailing order, the best price seen since it was armed.
+
+    A plain limit order waits for its own price (the leg of a pair that cannot rest at the exchange beside the other).
+    """
+
+    request: OrderRequest
+    best: Decimal | None = None
+
+    def on_price(self, price: Decimal) -> tuple[Trigger, bool]:
+        """The trigger after this price, and whether it fires."""
+        request = self.request
+        distance = self._distance(price)
+        if distance is None:
+            level = request.price if request.kind is OrderKind.LIMIT else request.trigger_price
+            if level is None:
+                return self, False
+            upwards = (request.side is Side.BUY) == (request.kind in _BREAKS_OUT)
+            return self, price >= level if upwards else price <= level
+        best = price if self.best is None else self.best
+        best = max(best, price) if request.side is Side.SELL else min(best, price)
+        moved = replace(self, best=best)
+        distance = moved._distance(best) or distance
+        return moved, price <= best - distance if request.side is Side.SELL else price >= best + distance
+
+    def _distance(self, best: Decimal) -> Decimal | None:
+        if self.request.trailing_amount is not None:
+            return self.request.trailing_amount
+        if self.request.trailing_percent is not None:
+            return best * self.request.trailing_percent / 100
+        return None
+
+    def fired(self) -> OrderRequest:
+        """What is sent when it fires: the same order without its condition."""
+        return replace(
+            self.request,
+            kind=_ENDS_AS[self.request.kind],
+            trigger_price=None,
+            trailing_amount=None,
+            trailing_percent=None,
+        )
+
+
+# ------------------------------------------------------------------ orders that hang together
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A waiting order's turn has come; ``amount`` replaces its own if it is smaller."""
+
+    client_order_id: str
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    client_order_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unprotected:
+    """A protective order was refused while its position stands."""
+
+    client_order_id: str
+    why: str
+
+
+Consequence = Release | Cancel | Unprotected
+
+
+@dataclass(slots=True)
+class Ties:
+    """Parents and pairs by client order id. A child waits for its parent's end; of a group at most one stays.
+
+    A parent that ended with any fill releases its children for what it filled; one that ended without fills takes them
+    along. The end of one member of a group ends the others, except a protective order's refusal: then the rest stays,
+    and somebody is told.
+    """
+
+    parent_of: dict[str, str] = field(default_factory=dict)
+    group_of: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, OrderKind] = field(default_factory=dict)
+    ended: set[str] = field(default_factory=set)
+    done_parents: set[str] = field(default_factory=set)
+
+    def add(self, request: OrderRequest, context: Mapping[str, str]) -> None:
+        """``context['parent']`` and ``context['oco']`` hold client order ids; the group's name is its first member."""
+        name = request.client_order_id
+        if parent := context.get("parent"):
+            self.parent_of[name] = parent
+        if leader := context.get("oco"):
+            self.group_of[leader] = self.group_of.get(leader, leader)
+            self.group_of[name] = self.group_of[leader]
+        self.kinds[name] = request.kind
+
+    def waits_for_parent(self, name: str) -> bool:
+        parent = self.parent_of.get(name)
+        return parent is not None and parent not in self.done_parents
+
+    def others(self, name: str) -> Iterable[str]:
+        """Members of the same group that have not ended."""
+        group = self.group_of.get(name)
+        if group is None:
+            return ()
+        return [each for each, its in self.group_of.items() if its == group and each != name and each not in self.ended]
+
+    def hear(self, order: LiveOrder, net_filled: Decimal) -> list[Consequence]:
+        """What follows from an order's new state. ``net_filled``: what it filled, less fees taken in the coin."""
+        name = order.client_order_id
+        if not order.is_final or name in self.ended:
+            return []
+        self.ended.add(name)
+        consequences: list[Consequence] = list(self._children(name, order, net_filled))
+        refused = order.state is LifecycleState.REJECTED and self.kinds.get(name) in PROTECTIVE_KINDS
+        if refused and (name in self.parent_of or name in self.group_of):
+            return [*consequences, Unprotected(name, "; ".join(order.reasons) or "refused")]
+        why = f"order {name} of the same pair is {order.state.value}"
+        return consequences + [Cancel(other, why) for other in self.others(name)]
+
+    def _children(self, name: str, order: LiveOrder, net_filled: Decimal) -> Iterable[Consequence]:
+        children = [child for child, parent in self.parent_of.items() if parent == name and child not in self.ended]
+        if not children:
+            return
+        self.done_parents.add(name)
+        for child in children:
+            if order.filled:
+                yield Release(child, net_filled)
+            else:
+                yield Cancel(child, f"its entry {name} is {order.state.value} without a fill")

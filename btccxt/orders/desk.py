@@ -1,0 +1,187 @@
+"""The desk between broker and tracker: holds orders that must wait, watches prices for them, keeps pairs together.
+
+Everything is journaled by the tracker before it waits (``hold=True``), so a restart finds it again. Lives in the
+session loop; ``submit`` and ``cancel`` may be called from any thread.
+
+Two selling orders of one spot position cannot both rest at the exchange: the coins can be bound only once. Of such a
+pair one rests there (the protective one, if it is native) and the other waits here (``context['watch']``). When the
+price reaches the waiting one, the resting one is cancelled, the cancel is confirmed, and then the other is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from btccxt.errors import BtccxtError
+from btccxt.model import ZERO, Market, OrderRequest
+from btccxt.orders.complex import Cancel, Consequence, Release, Ties, Trigger, Unprotected
+from btccxt.orders.events import Alarm, AlarmKind
+from btccxt.orders.live_order import LiveOrder
+from btccxt.orders.register import OrderEvent
+from btccxt.orders.tracker import OrderTracker
+from btccxt.precision import round_amount
+
+WATCH = "watch"
+"""Key of ``context``: the order waits on this machine for its price. The value says why, for people."""
+
+
+class OrderDesk:
+    """``watch_prices(symbol, wanted)`` opens or closes the price stream of a symbol; ``alarm`` is for people."""
+
+    def __init__(
+        self,
+        tracker: OrderTracker,
+        markets: Mapping[str, Market],
+        watch_prices: Callable[[str, bool], None],
+        alarm: Callable[[Alarm], None],
+    ) -> None:
+        self._tracker = tracker
+        self._markets = markets
+        self._watch_prices = watch_prices
+        self._alarm = alarm
+        self._loop = asyncio.get_running_loop()
+        self._ties = Ties()
+        self._triggers: dict[str, Trigger] = {}
+        self._requests: dict[str, OrderRequest] = {}
+        self._contexts: dict[str, Mapping[str, str]] = {}
+        self._firing: dict[str, set[str]] = {}  # fired order -> orders whose end it waits for
+
+    # -------------------------------------------------------------- any thread
+
+    def submit(self, request: OrderRequest, context: Mapping[str, str]) -> None:
+        """Send it now, or journal it and let it wait, as its context says."""
+        hold = WATCH in context or "parent" in context
+        self._loop.call_soon_threadsafe(self._remember, request, context)
+        self._tracker.submit(request, context, hold=hold)
+
+    def cancel(self, client_order_id: str) -> None:
+        self._tracker.cancel(client_order_id)
+
+    # -------------------------------------------------------------- session loop
+
+    def restore(self, orders: Iterable[LiveOrder]) -> None:
+        """After a restart: orders that waited go on waiting, pairs are pairs again."""
+        known = list(orders)
+        alive = {order.client_order_id for order in known}
+        for order in known:
+            self._remember(order.request, order.context, arm=False)
+            parent = order.context.get("parent")
+            if parent is not None and parent not in alive:
+                self._ties.done_parents.add(parent)
+        for order in known:
+            if order.held and WATCH in order.context and not self._ties.waits_for_parent(order.client_order_id):
+                self._arm(order.client_order_id)
+
+    def hear(self, event: OrderEvent) -> None:
+        """Every event of the tracker passes here before the broker gets it."""
+        order = event.order
+        name = order.client_order_id
+        if name not in self._requests or not order.is_final:
+            return
+        self._disarm(name)
+        for waiting in [each for each, others in self._firing.items() if name in others]:
+            self._firing[waiting].discard(name)
+            if not self._firing[waiting]:
+                del self._firing[waiting]
+                self._send_fired(waiting, order)
+        firing = set(self._firing)
+        for consequence in self._ties.hear(order, self._net_filled(order)):
+            if not (isinstance(consequence, Cancel) and consequence.client_order_id in firing):
+                self._follow(consequence)
+
+    def on_price(self, symbol: str, price: Decimal) -> None:
+        """The latest trade of a symbol."""
+        for name, trigger in list(self._triggers.items()):
+            if trigger.request.symbol != symbol or name in self._firing:
+                continue
+            self._triggers[name], fires = trigger.on_price(price)
+            if fires:
+                self._fire(name)
+
+    # -------------------------------------------------------------- inside
+
+    def _remember(self, request: OrderRequest, context: Mapping[str, str], arm: bool = True) -> None:
+        name = request.client_order_id
+        if not {"parent", "oco", WATCH} & set(context):
+            self._requests[name] = request  # it may yet become a parent or a pair's first member
+            self._contexts[name] = context
+            self._ties.kinds[name] = request.kind
+            return
+        self._requests[name], self._contexts[name] = request, context
+        self._ties.add(request, context)
+        if arm and WATCH in context and not self._ties.waits_for_parent(name):
+            self._arm(name)
+
+    def _arm(self, name: str) -> None:
+        symbol = self._requests[name].symbol
+        if not any(trigger.request.symbol == symbol for trigger in self._triggers.values()):
+            self._watch_prices(symbol, True)
+        self._triggers[name] = Trigger(self._requests[name])
+
+    def _disarm(self, name: str) -> None:
+        trigger = self._triggers.pop(name, None)
+        if trigger is None:
+            return
+        symbol = trigger.request.symbol
+        if not any(other.request.symbol == symbol for other in self._triggers.values()):
+            self._watch_prices(symbol, False)
+
+    def _fire(self, name: str) -> None:
+        blocking = {other for other in self._ties.others(name) if self._is_at_exchange(other)}
+        if not blocking:
+            self._send_fired(name, None)
+            return
+        self._firing[name] = blocking
+        for other in blocking:
+            self._tracker.cancel(other)
+
+    def _is_at_exchange(self, name: str) -> bool:
+        order = self._tracker.order(name)
+        return order is not None and not order.held and not order.is_final
+
+    def _send_fired(self, name: str, made_way: LiveOrder | None) -> None:
+        """Send what fired, for what the order that made way for it has left."""
+        trigger = self._triggers.get(name)
+        if trigger is None:
+            return
+        request = trigger.fired()
+        if made_way is not None and made_way.filled:
+            request = replace(request, amount=max(request.amount - made_way.filled, ZERO))
+        self._disarm(name)
+        if not request.amount:
+            self._tracker.cancel(name)
+        else:
+            self._tracker.release(name, request)
+
+    def _follow(self, consequence: Consequence) -> None:
+        name = consequence.client_order_id
+        if isinstance(consequence, Release):
+            request = self._resized(self._requests[name], consequence.amount)
+            self._requests[name] = request
+            if not request.amount:
+                self._tracker.cancel(name)
+            elif WATCH in self._contexts[name]:
+                self._arm(name)
+            else:
+                self._tracker.release(name, request)
+        elif isinstance(consequence, Cancel):
+            self._tracker.cancel(name)
+        elif isinstance(consequence, Unprotected):
+            text = f"protective order {name} was refused ({consequence.why}): its position has no stop"
+            self._alarm(Alarm(AlarmKind.PROTECTIVE_REJECTED, text, name))
+        else:
+            raise BtccxtError(f"unknown consequence {consequence!r}")
+
+    def _resized(self, request: OrderRequest, amount: Decimal | None) -> OrderRequest:
+        if amount is None or amount >= request.amount:
+            return request
+        return replace(request, amount=round_amount(self._markets[request.symbol], amount))
+
+    def _net_filled(self, order: LiveOrder) -> Decimal:
+        market = self._markets.get(order.symbol)
+        if market is None or market.is_contract:
+            return order.filled
+        return order.filled - order.fees.get(market.base, ZERO)
