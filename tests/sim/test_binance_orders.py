@@ -198,9 +198,9 @@ async def test_an_oco_list_fills_one_leg_and_expires_the_other(sim: SimExchange,
         }
     )
     assert (raw["listClientOrderId"], raw["listOrderStatus"]) == ("exit-1", "EXECUTING")
-    assert [report["type"] for report in raw["orderReports"]] == ["LIMIT_MAKER", "STOP_LOSS_LIMIT"]
+    assert [report["type"] for report in raw["orderReports"]] == ["STOP_LOSS_LIMIT", "LIMIT_MAKER"]
     assert (await client.fetch_balance())["BTC"]["used"] == 1.0  # one reservation for both legs
-    above, below = (order["orderId"] for order in raw["orders"])
+    below, above = (order["orderId"] for order in raw["orders"])
     trade(sim, "110", "3")
     assert (await client.fetch_order(above, SYMBOL))["status"] == "closed"
     expired = await client.fetch_order(below, SYMBOL)

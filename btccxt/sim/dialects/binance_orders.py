@@ -326,7 +326,7 @@ def place_oco(dialect: BinanceSpot, call: Call) -> Any:
     if amount is None:
         raise missing("quantity")
     legs = []
-    for prefix in ("above", "below"):
+    for prefix in ("below", "above"):  # the order in which the exchange numbers them
         leg = _read_leg(call, market, side, _kind(call.required(f"{prefix}Type")), prefix)
         client_id = call.client_id(f"{prefix}ClientOrderId") or dialect.new_client_id()
         legs.append(replace(leg, amount=amount, client_order_id=client_id))
