@@ -222,10 +222,8 @@ def market_types(exchange_id: str) -> tuple[MarketType, ...]:
     return tuple(MarketType(name) for name in table.entries[exchange_id].get("markets") or {})
 
 
-def load_profile(
-    exchange_id: str, market_type: MarketType, overrides: Mapping[str, Mapping[str, Any]] | None = None
-) -> Profile:
-    """The profile of an exchange's market type. ``overrides`` has the table's own shape: exchange -> keys.
+def load_profile(exchange_id: str, market_type: MarketType, overrides: Mapping[str, Any] | None = None) -> Profile:
+    """The profile of an exchange's market type. ``overrides``: profile keys, or exchange -> profile keys.
 
     Raises ConfigError for an unknown exchange or a wrong table or override (every fault, each with its place), and
     Unsupported for a market type that the table does not list for this exchange.
@@ -239,7 +237,7 @@ def supports(
     kind: OrderKind | OrderFeature | str,
     exchange_id: str,
     market_type: MarketType,
-    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> OrderRule:
     """How an exchange stands to an order kind or feature: ``.support`` and ``.why``."""
     key = kind.value if isinstance(kind, (OrderKind, OrderFeature)) else kind
@@ -268,14 +266,11 @@ def _cached(path: Path, exchange_id: str, market_type: MarketType) -> Profile:
 # ------------------------------------------------------------------ merging and judging
 
 
-def _build(
-    table: _Table, exchange_id: str, market_type: MarketType, overrides: Mapping[str, Mapping[str, Any]] | None
-) -> Profile:
+def _build(table: _Table, exchange_id: str, market_type: MarketType, overrides: Mapping[str, Any] | None) -> Profile:
     known = exchange_id in table.exchanges
-    for name in (exchange_id, *(overrides or ())):
-        _check_exchange(name, table, "" if name == exchange_id else "overrides: ")
+    _check_exchange(exchange_id, table)
     layers = list(table.layers(exchange_id, market_type))
-    if overrides and (own := overrides.get(exchange_id)) is not None:
+    for own in _own_overrides(exchange_id, table, overrides or {}):
         layers += _override_layers(exchange_id, market_type, own)
     listed = {MarketType(name) for name in _market_names(table, exchange_id)} if known else set(_DEFAULT_MARKETS)
     if market_type not in listed:
@@ -321,13 +316,32 @@ def _override_layers(exchange_id: str, market_type: MarketType, own: Any) -> Ite
         yield _Layer(markets[market_type.value] or {}, source)
 
 
-def _check_exchange(name: str, table: _Table, where: str) -> None:
-    if name in table.exchanges:
-        return
-    import ccxt  # only for exchanges without an entry: importing ccxt costs a quarter of a second
+_OVERRIDE_KEYS = frozenset(Profile.model_fields) - {"exchange", "market_type", "known"} | {"markets"}
 
-    if name not in ccxt.exchanges:
-        raise ConfigError(f"{where}unknown exchange {name!r}{_nearest(name, [*table.exchanges, *ccxt.exchanges])}")
+
+def _own_overrides(exchange_id: str, table: _Table, overrides: Mapping[str, Any]) -> Iterator[Any]:
+    """What concerns this exchange: profile keys that stand alone, then those under the exchange's name."""
+    for name in overrides:
+        if name not in _OVERRIDE_KEYS and name != exchange_id and name not in table.exchanges and not _in_ccxt(name):
+            hint = _nearest(str(name), [*_OVERRIDE_KEYS, *table.exchanges])
+            raise ConfigError(f"overrides: {name!r} is neither a key of a profile nor an exchange{hint}")
+    if alone := {key: value for key, value in overrides.items() if key in _OVERRIDE_KEYS}:
+        yield alone
+    if exchange_id in overrides:
+        yield overrides[exchange_id]
+
+
+def _check_exchange(name: str, table: _Table) -> None:
+    if name not in table.exchanges and not _in_ccxt(name):
+        import ccxt
+
+        raise ConfigError(f"unknown exchange {name!r}{_nearest(name, [*table.exchanges, *ccxt.exchanges])}")
+
+
+def _in_ccxt(name: str) -> bool:
+    import ccxt  # only for names without an entry: importing ccxt costs a quarter of a second
+
+    return name in ccxt.exchanges
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any], inside: str = "") -> dict[str, Any]:

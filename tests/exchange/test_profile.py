@@ -119,6 +119,11 @@ def test_the_users_overrides_win_and_leave_others_alone() -> None:
     assert load_profile("okx", SPOT, overrides).quote_currency == "USDT"
 
 
+def test_overrides_of_one_store_need_no_exchange_name() -> None:
+    changed = load_profile("okx", SPOT, {"history": {"page_size": 50}, "markets": {"spot": {"quote_currency": "USDC"}}})
+    assert (changed.history.page_size, changed.quote_currency) == (50, "USDC")
+
+
 def test_an_override_replaces_an_order_kind_as_a_whole() -> None:
     overrides = {"bybit": {"orders": {"stop": {"refused": "not in my account"}}}}
     assert load_profile("bybit", SPOT).orders["stop"].is_native
@@ -146,8 +151,10 @@ def test_a_market_type_that_the_exchange_lacks_is_unsupported() -> None:
 def test_an_unknown_exchange_is_refused_naming_the_nearest() -> None:
     with pytest.raises(ConfigError, match="unknown exchange 'binanc'; did you mean 'binance'"):
         load_profile("binanc", SPOT)
-    with pytest.raises(ConfigError, match="overrides: unknown exchange 'bybitt'; did you mean 'bybit'"):
+    with pytest.raises(ConfigError, match=r"overrides: 'bybitt' is neither .* nor an exchange; did you mean 'bybit'"):
         load_profile("bybit", SPOT, {"bybitt": {"quote_currency": "USDC"}})
+    with pytest.raises(ConfigError, match=r"'histroy' is neither a key of a profile .*did you mean 'history'"):
+        load_profile("bybit", SPOT, {"histroy": {"page_size": 5}})
 
 
 @pytest.mark.parametrize(
