@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import difflib
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -37,6 +37,7 @@ from btccxt.exchange.ccxt_instance import (
     secrets_of,
 )
 from btccxt.exchange.errors_map import CallFacts, describe, read_error
+from btccxt.exchange.order_lists import OrderLists
 from btccxt.exchange.profile import Profile
 from btccxt.exchange.push import FaultListener, PushStream
 from btccxt.exchange.request import (
@@ -270,8 +271,9 @@ class CCXTExchange(ExchangeAPI):
         params: dict[str, Any] = {}
         if lookup == "open_and_closed_orders" and reference.order_id is None:
             params = reference_params(reference, self.profile, "query")[1]
-        for listing in (self._open_rows, self._closed_rows):
-            for row in await listing(reference.symbol, params, conditional=reference.conditional):
+        lists = self._order_lists()
+        for rows_of in (lists.open_rows, lists.closed_rows):
+            for row in await rows_of(reference.symbol, params, conditional=reference.conditional):
                 update = self._update(row, Origin.QUERY)
                 if reference.order_id is not None:
                     same = update.order_id == reference.order_id
@@ -281,65 +283,21 @@ class CCXTExchange(ExchangeAPI):
                     return update
         raise OrderNotFound(f"{self.id}: no open or recent order {reference.client_order_id or reference.order_id}")
 
+    def _order_lists(self) -> OrderLists:
+        return OrderLists(self.profile.conditional, self._rest.has if self._rest is not None else {}, self._read)
+
     async def fetch_open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
         await self.load_markets()
-        rows = await self._open_rows(symbol, {}, conditional=None)
+        rows = await self._order_lists().open_rows(symbol)
         return list({update.order_id: update for update in (self._update(row, Origin.QUERY) for row in rows)}.values())
 
     async def fetch_closed_orders(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[OrderUpdate]:
         await self.load_markets()
-        rows = await self._closed_rows(symbol, {}, conditional=None, since_ms=since_ms, limit=limit)
+        rows = await self._order_lists().closed_rows(symbol, since_ms=since_ms, limit=limit)
         updates = {update.order_id: update for update in (self._update(row, Origin.QUERY) for row in rows)}
         return [update for update in updates.values() if update.status is not OrderStatus.OPEN]
-
-    async def _open_rows(self, symbol: str | None, params: Mapping[str, Any], *, conditional: bool | None) -> list[Any]:
-        return await self._from_books(
-            ("fetch_open_orders",), self.profile.conditional.open_params, symbol, None, None, params, conditional
-        )
-
-    async def _closed_rows(
-        self,
-        symbol: str | None,
-        params: Mapping[str, Any],
-        *,
-        conditional: bool | None,
-        since_ms: int | None = None,
-        limit: int | None = None,
-    ) -> list[Any]:
-        has = self._rest.has
-        # ccxt's fetchClosedOrders is often fetchOrders without the cancelled ones, so the wider list comes first.
-        if has.get("fetchOrders") is True:
-            methods: tuple[str, ...] = ("fetch_orders",)
-        elif has.get("fetchCanceledAndClosedOrders") is True:
-            methods = ("fetch_canceled_and_closed_orders",)
-        elif has.get("fetchCanceledOrders") is True:
-            methods = ("fetch_closed_orders", "fetch_canceled_orders")
-        else:
-            methods = ("fetch_closed_orders",)
-        books = self.profile.conditional.closed_params
-        return await self._from_books(methods, books, symbol, since_ms, limit, params, conditional)
-
-    async def _from_books(
-        self,
-        methods: Iterable[str],
-        conditional_books: Iterable[Mapping[str, Any]],
-        symbol: str | None,
-        since_ms: int | None,
-        limit: int | None,
-        params: Mapping[str, Any],
-        conditional: bool | None,
-    ) -> list[Any]:
-        """Rows of the normal book, of the trigger orders' own book, or (None) of both."""
-        books = [dict(book) for book in conditional_books] if conditional is not False else []
-        if conditional is not True or not books:
-            books.insert(0, {})
-        rows: list[Any] = []
-        for method in methods:
-            for book in books:
-                rows += await self._read(method, symbol, since_ms, limit, {**params, **book})
-        return rows
 
     async def fetch_my_trades(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None

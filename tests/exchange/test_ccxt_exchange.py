@@ -21,7 +21,7 @@ from btccxt.errors import (
     Unsupported,
 )
 from btccxt.exchange.ccxt_exchange import CCXTExchange
-from btccxt.exchange.ccxt_instance import check_config
+from btccxt.exchange.ccxt_instance import ccxt_class, check_config
 from btccxt.exchange.profile import load_profile
 from btccxt.model import (
     Balances,
@@ -345,6 +345,11 @@ def test_config_that_cannot_work_is_refused_with_the_reason():
     ):
         with pytest.raises(ConfigError, match=words):
             CCXTExchange(SPOT, config)
+
+
+def test_an_id_that_ccxt_does_not_know_is_answered_with_the_nearest():
+    with pytest.raises(ConfigError, match="no exchange 'binanse'; did you mean binance"):
+        ccxt_class("binanse")
 
 
 def test_streams_go_through_the_same_proxy_as_requests():

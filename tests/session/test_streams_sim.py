@@ -134,6 +134,16 @@ async def test_a_refusing_exchange_degrades_the_stream_and_its_return_is_announc
     await until(lambda: any(isinstance(event, BarUpdate) for event in consumer.of(BTC_1M)))
 
 
+async def test_a_symbol_that_does_not_exist_costs_the_others_nothing(sim, supervise):
+    supervisor, consumer, changes = supervise()
+    wrong = StreamKey(StreamKind.BARS, "BTC/USD", "1m")
+    for key in (BTC_1M, wrong, ETH_1M):
+        supervisor.add(key, consumer)
+    await until(lambda: {key for key, _ in consumer.events} >= {BTC_1M, ETH_1M})
+    assert supervisor.state is ConnectionState.DEGRADED
+    assert "did you mean BTC/USDT" in next(change.reason for change in changes if change.new is supervisor.state)
+
+
 async def test_fills_made_between_cuts_are_pushed_while_connected(sim, supervise):
     supervisor, consumer, _ = supervise()
     supervisor.add(ORDERS, consumer)
@@ -150,8 +160,8 @@ async def test_fills_made_between_cuts_are_pushed_while_connected(sim, supervise
     assert len({event.trade_id for event in consumer.of(FILLS) if isinstance(event, Fill)}) == 3
 
 
-async def test_two_hundred_subscriptions_on_one_store(sim, supervise):
-    frames = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d")
+async def test_a_hundred_subscriptions_share_a_few_connections(sim, supervise):
+    frames = SPOT.bars.timeframes
     markets = list(await supervise.exchange.load_markets())
     keys = [StreamKey(StreamKind.BARS, symbol, frame) for symbol in markets for frame in frames]
     supervisor, consumer, _ = supervise(keys_per_connection=25)

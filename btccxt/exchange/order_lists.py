@@ -1,0 +1,68 @@
+"""Open and closed orders, from every list in which an exchange keeps them: trigger orders often have their own."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from btccxt.exchange.profile import ConditionalRule
+
+Read = Callable[..., Awaitable[Any]]
+"""(ccxt method, *arguments) -> ccxt's rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLists:
+    """``has`` is ccxt's own capability table. ``conditional``: True, the trigger orders' list; False, the other; None,
+    both.
+    """
+
+    book: ConditionalRule
+    has: Mapping[str, Any]
+    read: Read
+
+    async def open_rows(
+        self, symbol: str | None, params: Mapping[str, Any] | None = None, *, conditional: bool | None = None
+    ) -> list[Any]:
+        return await self._rows(("fetch_open_orders",), self.book.open_params, symbol, None, None, params, conditional)
+
+    async def closed_rows(
+        self,
+        symbol: str | None,
+        params: Mapping[str, Any] | None = None,
+        *,
+        conditional: bool | None = None,
+        since_ms: int | None = None,
+        limit: int | None = None,
+    ) -> list[Any]:
+        """Cancelled orders included; open ones may be among them."""
+        # ccxt's fetchClosedOrders is often fetchOrders without the cancelled ones, so the wider list comes first.
+        if self.has.get("fetchOrders") is True:
+            methods: tuple[str, ...] = ("fetch_orders",)
+        elif self.has.get("fetchCanceledAndClosedOrders") is True:
+            methods = ("fetch_canceled_and_closed_orders",)
+        elif self.has.get("fetchCanceledOrders") is True:
+            methods = ("fetch_closed_orders", "fetch_canceled_orders")
+        else:
+            methods = ("fetch_closed_orders",)
+        return await self._rows(methods, self.book.closed_params, symbol, since_ms, limit, params, conditional)
+
+    async def _rows(
+        self,
+        methods: Iterable[str],
+        conditional_lists: Iterable[Mapping[str, Any]],
+        symbol: str | None,
+        since_ms: int | None,
+        limit: int | None,
+        params: Mapping[str, Any] | None,
+        conditional: bool | None,
+    ) -> list[Any]:
+        lists = [dict(each) for each in conditional_lists] if conditional is not False else []
+        if conditional is not True or not lists:
+            lists.insert(0, {})
+        rows: list[Any] = []
+        for method in methods:
+            for each in lists:
+                rows += await self.read(method, symbol, since_ms, limit, {**(params or {}), **each})
+        return rows
