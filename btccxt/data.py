@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +16,7 @@ from btccxt.feed_lines import FeedLines
 from btccxt.feed_source import FeedHandle, FeedRequest, FeedSource
 from btccxt.hub import Hub
 from btccxt.model import Bar, ConnectionState, Trade
+from btccxt.observe.log import EventName, get_logger
 from btccxt.session.events import (
     BarsClosed,
     Correction,
@@ -31,7 +31,7 @@ from btccxt.session.events import (
 from btccxt.stamps import ms_of_num, num_of_ms
 from btccxt.timeframe import Timeframe, parse_timeframe
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _NAN = float("nan")
 _HOLES_KEPT = 1000
@@ -346,7 +346,8 @@ class CCXTData(FeedLines):
         elif isinstance(event, Hole):
             self._take_hole(event)
         elif isinstance(event, Correction):
-            self._say(f"{self.label}: {self.source.name} corrected a bar that was delivered", correction=event)
+            text = f"{self.label}: {self.source.name} corrected a bar that was delivered"
+            self._say(EventName.BAR_REVISED, text, correction=event)
         elif isinstance(event, FeedEnded):
             self._end()
             self.put_notification(self.DISCONNECTED, event.reason)
@@ -380,7 +381,7 @@ class CCXTData(FeedLines):
         if self._newest_ms < 0:
             # Without a first bar it would hold all others in prenext for ever.
             raise error if isinstance(error, BtccxtError) else BtccxtError(f"{self.label}: {error!r}") from error
-        self._say(f"{self.label} has ended: {error}", error=error)
+        self._say(EventName.STREAM_FAILED, f"{self.label} has ended: {error}", error=error)
 
     def _take_hole(self, hole: Hole) -> None:
         self.holes.append(hole)
@@ -395,10 +396,10 @@ class CCXTData(FeedLines):
             if self._said_no_trades:
                 return  # an illiquid market does this all day
             self._said_no_trades = True
-        self._say(text, hole=hole)
+        self._say(EventName.HOLE_REPORTED, text, hole=hole)
 
-    def _say(self, text: str, **details: Any) -> None:
-        log.warning(text)
+    def _say(self, event: EventName, text: str, **details: Any) -> None:
+        log.warning(event, feed=self.label, text=text)
         self.source.put_notification(text, data=self, **details)
 
     # -------------------------------------------------------------- rows
@@ -481,8 +482,9 @@ class CCXTData(FeedLines):
         if self.late_bars == 1:
             what = "trade" if self.is_ticks else "bar"
             self._say(
+                EventName.BAR_LATE,
                 f"{self.label}: the {what} of {_iso(ms_of_num(num))} came too late and was dropped; raise lateness_s, "
-                "or set latethrough=True to count it to the next bar. Further ones are counted in data.late_bars"
+                "or set latethrough=True to count it to the next bar. Further ones are counted in data.late_bars",
             )
 
 

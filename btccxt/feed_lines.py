@@ -143,7 +143,6 @@ class FeedLines(bt.feed.DataBase):
 
     def rewind(self, size: int = 1) -> None:
         """With ``exactbars=1`` the ring buffer overwrites a bar that was only put back: keep it aside."""
-        self._hub.stirred = True
         self._quiet = False
         if self._stamps.mode != _QBUFFER:
             super().rewind(size)
@@ -198,10 +197,7 @@ class FeedLines(bt.feed.DataBase):
             line._idx += size
             line.lencount += size
         if ticks:
-            self._tick_nullify()
-            stamps = self._stamps
-            if stamps.lencount <= len(stamps.array) - stamps.extension:
-                self._tick_fill()
+            self._tick_fill(force=True)
 
     def _tick_nullify(self) -> None:
         self.tick_open = self.tick_high = self.tick_low = self.tick_close = None

@@ -8,16 +8,16 @@ asks its stores for notifications once per loop, before it polls feeds and broke
 from __future__ import annotations
 
 import functools
-import logging
 import time
 import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from btccxt.bt_time import backtrader_zone
+from btccxt.observe.log import EventName, get_logger
 from btccxt.session.doorbell import Inbox
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _LONGEST_WAIT_S = 0.5  # Windows notices Ctrl-C only when the wait ends
 _SHORTEST_WAIT_S = 0.001
@@ -192,7 +192,7 @@ class Hub:
 
     def say(self, message: str, **details: Any) -> None:
         """Log, and tell ``notify_store``."""
-        log.warning(message)
+        log.warning(EventName.NOTIFICATION, text=message)
         store = self._leader() if self._leader is not None else None
         if store is not None:
             store.put_notification(message, **details)
@@ -283,7 +283,7 @@ def _stop_all(cerebro: Any, error: BaseException) -> None:
         try:
             stop()
         except Exception:  # one that cannot stop must not keep the others running
-            log.exception("stopping after %r", error)
+            log.exception(EventName.SESSION_ERROR, what="stopping", after=repr(error))
 
 
 def _raised_in_loop(error: BaseException) -> bool:

@@ -147,12 +147,13 @@ def test_fromdate_and_todate_take_whole_bars_only(historical: bool, preload: boo
     assert [bar[0][1] for bar in run.bars] == [START_MS + n * MINUTE_MS for n in range(3, 8)]
 
 
-def test_the_last_bar_of_todates_day_is_in() -> None:
+@pytest.mark.parametrize("preload", [False, True])
+def test_the_last_bar_of_todates_day_is_in(preload: bool) -> None:
     store = FakeStore()
     run = Run(store)
     store.past["BTC/USDT"] = make_bars(30, length_ms=HOUR_MS)
     run.cerebro.adddata(store.getdata(compression=60, historical=True, todate=date(2024, 1, 1)))
-    run.go()
+    run.go(preload=preload)
     assert len(run.bars) == 24
     assert run.bars[-1][0][1] == START_MS + DAY_MS
 

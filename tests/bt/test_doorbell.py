@@ -16,8 +16,9 @@ import pytest
 from btccxt import hub as hub_module
 from btccxt._bt import bt
 from btccxt.hub import Hub
-from btccxt.model import Bar
+from btccxt.model import Bar, ConnectionState
 from btccxt.session.doorbell import Inbox
+from btccxt.session.events import FeedState
 from tests.bt.harness import (
     ENDED,
     LIVE,
@@ -198,9 +199,11 @@ def test_a_bar_of_any_feed_of_any_store_ends_the_wait() -> None:
         for round_number, bar in enumerate(bars):
             for number, store in enumerate(stores):
                 for letter in "AB":
-                    expected = len(run.bars) + 1
-                    store.send(f"{letter}{number}/USDT", closed(bar))
-                    wait_until(lambda expected=expected: len(run.bars) >= expected, f"bar {round_number}")
+                    symbol, told, seen = f"{letter}{number}/USDT", len(run.kinds("data")), len(run.bars)
+                    store.send(symbol, FeedState(ConnectionState.RECONNECTING, f"round {round_number}"))
+                    wait_until(lambda told=told: len(run.kinds("data")) > told, "news without a bar")
+                    store.send(symbol, closed(bar))
+                    wait_until(lambda seen=seen: len(run.bars) > seen, f"bar {round_number}")
         run.cerebro.runstop()
 
     stores[0].play(script)
@@ -331,7 +334,14 @@ def test_a_hub_does_not_keep_its_cerebro_alive() -> None:
         store = FakeStore()
         run = Run(store)
         run.cerebro.adddata(store.getdata())
-        store.play(lambda: store.send("BTC/USDT", closed(*make_bars(2)), LIVE, ENDED, closed(*make_bars(2))))
+        store.play(lambda: store.send("BTC/USDT", closed(*make_bars(2)), LIVE))
+        feed, inbox = run.cerebro.datas[0], Hub.of(run.cerebro).inbox
+
+        def end_with_unread_events(strategy: Any) -> None:
+            inbox.put(feed, LIVE)
+            run.cerebro.runstop()
+
+        run.cerebro.strats[-1][0][2]["on_next"] = end_with_unread_events
         return weakref.ref(run.go().cerebro)
 
     gone = go()
@@ -451,3 +461,4 @@ def test_the_clock_of_a_resampled_bar_limits_the_wait() -> None:
     store.play(script)
     run.go()
     assert any(0 < patience_s < 0.25 for patience_s in inbox.patience_s)
+    assert inbox.neglected == []

@@ -226,11 +226,15 @@ def test_only_its_own_bars_and_the_clock_close_a_resampled_bar() -> None:
     assert seen == [(START_MS + 5 * MINUTE_MS, 5.0), (START_MS + 10 * MINUTE_MS, 5.0)]
 
 
-def test_the_clock_closes_no_resampled_bar_while_history_is_still_coming() -> None:
+@pytest.mark.parametrize("beside_base", [False, True])
+def test_the_clock_closes_no_resampled_bar_while_history_is_still_coming(beside_base: bool) -> None:
     store = FakeStore()
-    seen, hook = volumes_of(0)
+    seen, hook = volumes_of(1 if beside_base else 0)
     run = Run(store, on_next=hook)
-    add_resampled(run.cerebro, store.getdata())
+    data = store.getdata()
+    if beside_base:
+        run.cerebro.adddata(data)
+    add_resampled(run.cerebro, data)
     bars = make_bars(10)
     store.clock.set(START_MS + 30 * DAY_MS)
 
@@ -645,13 +649,14 @@ def test_an_exception_in_a_strategys_constructor_stops_what_was_started() -> Non
             raise ZeroDivisionError("in __init__()")
 
     store = FakeStore()
-    run = Run(store, strategy=Broken)
+    run = Run(store)
+    run.cerebro.addstrategy(Broken, log=run.log)
     run.cerebro.adddata(store.getdata())
     with pytest.raises(ZeroDivisionError):
         run.go()
     assert store.calls == ["start", "stop"]
     assert store.feeds["BTC/USDT"].is_closed
-    assert run.kinds("stop") == []  # it had never begun
+    assert run.kinds("stop") == []  # neither it nor the other one had begun
 
 
 def test_one_that_cannot_stop_does_not_keep_the_others_running() -> None:
