@@ -144,6 +144,28 @@ async def test_a_cancel_that_cannot_be_confirmed_raises_an_alarm_and_the_order_s
     assert desk.order(client_order_id).state is OPEN
 
 
+async def test_an_unconfirmed_cancel_is_taken_up_again(make_desk: Callable[..., Desk]) -> None:
+    desk = await make_desk(cancel_total_s=0.1).start()
+    client_order_id = await desk.opened()
+    desk.exchange.script("cancel_order", *[ConnectionLost("down")] * 6)
+    desk.tracker.cancel(client_order_id)
+    await desk.until(client_order_id, CANCELED)
+    assert desk.exchange.count("cancel_order") > 6
+
+
+async def test_a_cancel_asked_for_while_the_outcome_is_unknown_is_done_once_it_is_known(
+    make_desk: Callable[..., Desk],
+) -> None:
+    desk = await make_desk(cancel_total_s=0.05).start()
+    desk.exchange.script("create_order", Script(after=OrderOutcomeUnknown("time-out")))
+    desk.exchange.script("fetch_order", *[ConnectionLost("down")] * 8)
+    client_order_id = desk.submit()
+    await desk.until(client_order_id, LifecycleState.UNKNOWN)
+    desk.tracker.cancel(client_order_id)
+    await desk.until(client_order_id, CANCELED)
+    assert desk.placed(client_order_id).status is OrderStatus.CANCELED
+
+
 async def test_a_cancel_without_permission_raises_an_alarm_at_once(desk: Desk) -> None:
     client_order_id = await desk.opened()
     desk.exchange.script("cancel_order", AuthenticationFailed("no trade permission"))

@@ -303,6 +303,11 @@ def test_a_trigger_that_fired_is_not_a_fill_and_its_child_belongs_to_the_order()
     assert not order.reference.conditional
 
 
+def test_a_plain_order_heard_of_under_another_id_has_not_been_triggered() -> None:
+    order, _ = run(an_order(), said(OrderStatus.OPEN), said(OrderStatus.OPEN, order_id="x9"))
+    assert (order.order_id, order.child_order_id, order.triggered) == ("x1", None, False)
+
+
 def test_a_fee_learned_later_is_a_correction_not_a_fill() -> None:
     order, effects = run(an_order(), a_fill("1"), a_fill("1", fee="0.01"), a_fill("1", fee="0.01"))
     assert kinds(effects) == ["NewFill", "FillCorrected"]
@@ -374,6 +379,9 @@ def test_the_amount_of_an_order_by_cost_is_an_estimate() -> None:
     order, effects = run(order, a_fill("1", "1.1"), said(OrderStatus.FILLED, "1.2"), a_fill("2", "0.1"))
     assert order.state is S.FILLED
     assert "overfill" not in kinds(effects)
+    order = replace(an_order("1").request, cost_quote=D(100))
+    cheaper, _ = run(LiveOrder(order), a_fill("1", "0.9"), said(OrderStatus.FILLED, "0.9", amount=D(1)))
+    assert cheaper.state is S.FILLED
 
 
 def test_sums_are_exact_to_the_last_digit() -> None:

@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from btccxt.errors import ConnectionLost, OrderNotFound, Refused, Unsupported
-from btccxt.model import OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Position, Side
+from btccxt.model import Fee, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Position, Side
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.held_news import HeldNews
 from btccxt.orders.live_order import LifecycleState, LiveOrder
@@ -247,6 +247,32 @@ async def test_where_the_exchange_names_no_trades_cumulative_amounts_are_fills(m
     desk.tracker.on_update(replace(update, filled=D(1), average=D(100), status=OrderStatus.FILLED))
     assert desk.order(client_order_id).state is S.FILLED
     assert [fill.amount for fill in desk.fills(client_order_id)] == [D("0.4"), D("0.6")]
+
+
+async def test_the_trades_behind_inferred_fills_bring_their_fees(make_desk: Callable[..., Desk]) -> None:
+    desk = await make_desk(FakeExchange(fees=Fee("BNB", D("0.01"))), infer_fills=True).start()
+    client_order_id = await desk.opened()
+    placed = desk.placed(client_order_id)
+    desk.exchange.trade(placed, "1")
+    desk.tracker.on_update(replace(desk.exchange.update(placed, Origin.PUSH), average=D(100)))
+    assert desk.order(client_order_id).state is S.FILLED
+    await eventually(lambda: dict(desk.order(client_order_id).fees) == {"BNB": D("0.01")})
+    assert [fill.amount for fill in desk.fills(client_order_id)] == [D(1)]
+    corrections = [fill for event in desk.events for fill in event.corrections]
+    assert [(fill.amount, fill.fee) for fill in corrections] == [(D(0), Fee("BNB", D("0.01")))]
+
+
+async def test_an_exchange_that_names_no_trades_is_not_asked_for_them_again(make_desk: Callable[..., Desk]) -> None:
+    desk = await make_desk(infer_fills=True).start()
+    desk.exchange.script("fetch_my_trades", *[Unsupported("no trades")] * 5)
+    client_order_id = await desk.opened()
+    update = desk.exchange.update(desk.placed(client_order_id), Origin.PUSH, filled=D(1), average=D(100))
+    desk.tracker.on_update(replace(update, status=OrderStatus.FILLED))
+    await desk.until(client_order_id, S.FILLED)
+    await eventually(lambda: desk.exchange.count("fetch_my_trades") == 1)
+    await desk.quiet()
+    assert desk.exchange.count("fetch_my_trades") == 1
+    assert not desk.alarms
 
 
 async def test_news_without_a_known_status_is_asked_about(desk: Desk) -> None:
