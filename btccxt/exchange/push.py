@@ -18,12 +18,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiohttp import WSMsgType
+from aiohttp import WSMsgType, WSServerHandshakeError
 from ccxt.async_support.base.ws.cache import ArrayCache, ArrayCacheByTimestamp, BaseCache
 from ccxt.async_support.base.ws.future import Future as CcxtFuture
 
-from btccxt.errors import ConnectionLost
+from btccxt.errors import ConnectionLost, ExchangeUnavailable, RateLimited
 from btccxt.exchange.api import Deliver
+from btccxt.exchange.errors_map import retry_after_s
 from btccxt.model import StreamEvent, StreamKey, StreamOpened
 
 News = tuple[StreamKey, StreamEvent]
@@ -94,7 +95,7 @@ class PushStream:
     def fail(self, error: BaseException) -> None:
         """End the stream with this error; the first one counts."""
         if not self._broken.done():
-            self._broken.set_result(error)
+            self._broken.set_result(_dial_error(error))
 
     # -------------------------------------------------------------- subscribing
 
@@ -382,6 +383,18 @@ class _Tap:
             await asyncio.wait_for(connection.close(), _CLOSE_S)
         if transport is not None:
             transport.abort()
+
+
+def _dial_error(error: BaseException) -> BaseException:
+    """A refused handshake says how long to stay away; ccxt keeps only its text."""
+    cause = error.args[0] if error.args else None
+    if not isinstance(cause, WSServerHandshakeError):
+        return error
+    text = f"the exchange refused the connection: HTTP {cause.status} {cause.message}"
+    pause_s = retry_after_s(cause.headers or {})
+    if cause.status in (418, 429):
+        return RateLimited(text, pause_s)
+    return ExchangeUnavailable(text, pause_s) if cause.status >= 500 else ConnectionLost(text)
 
 
 def _consume(future: asyncio.Future[Any]) -> None:

@@ -287,6 +287,18 @@ async def test_a_cut_connection_ends_the_stream_at_once_as_connection_lost(sim, 
     await until(lambda: sim.connections == ())
 
 
+@pytest.mark.parametrize(("status", "error"), [(429, RateLimited), (503, ExchangeUnavailable), (404, ConnectionLost)])
+async def test_a_refused_connection_says_why_and_for_how_long(sim, exchange, status, error):
+    await exchange.load_markets()
+    sim.faults.add(Fault(FaultKind.REFUSE_CONNECTION, host="stream.*", status=status, retry_after_s=9))
+    watcher = Watcher(exchange, BTC_1M)
+    await until(watcher.task.done)
+    assert type(watcher.task.exception()) is error
+    assert f"HTTP {status}" in str(watcher.task.exception())
+    if error is RateLimited:
+        assert watcher.task.exception().retry_after_s == 9
+
+
 async def test_a_stream_of_an_unknown_symbol_is_unsupported_before_anything_is_dialled(sim, exchange):
     watcher = Watcher(exchange, StreamKey(StreamKind.BARS, "BTC/USD", "1m"))
     await until(watcher.task.done)
