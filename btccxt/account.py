@@ -220,7 +220,8 @@ class AccountLedger:
     @property
     def value(self) -> Decimal:
         """Cash plus all positions, less fees that were paid in coins which are no part of it."""
-        return self.cash + sum((self.value_of(symbol) for symbol in self._holdings), ZERO) - self.fees_elsewhere
+        held = [symbol for symbol, holding in self._holdings.items() if holding.amount]
+        return self.cash + sum((self.value_of(symbol) for symbol in held), ZERO) - self.fees_elsewhere
 
     # -------------------------------------------------------------- inside
 

@@ -36,6 +36,7 @@ class Bookkeeper:
         self._executed: dict[int, tuple[Decimal, Decimal]] = {}  # order ref -> filled, cost
         self._estimates: dict[tuple[str, str], Decimal] = {}  # fills whose fee is not known yet -> assumed commission
         self._seeded: set[str] = set()
+        self._closes_taken: dict[str, float] = {}  # cleared by whatever else changes prices or holdings in the ledger
 
     # -------------------------------------------------------------- datas, prices, positions
 
@@ -77,15 +78,21 @@ class Bookkeeper:
         view.price = float(holding.price) if holding.price is not None and amount else 0.0
 
     def show_all(self) -> None:
+        self._closes_taken.clear()
         for symbol in self._views:
             self.show(symbol)
 
     def take_prices(self) -> None:
         """Latest close of every symbol, from whichever of its datas is furthest."""
+        taken = self._closes_taken
         for symbol, datas in self._datas.items():
-            latest = max((data for data in datas if len(data)), key=lambda data: data.datetime[0], default=None)
-            if latest is not None:
-                self.ledger.set_price(symbol, decimal_of(latest.close[0]))
+            latest = datas[0] if len(datas) == 1 else max(datas, key=_last_stamp)
+            if not len(latest):
+                continue
+            close = latest.close[0]
+            if taken.get(symbol) != close:  # asked for twice per bar, and with 200 symbols 199 have not moved
+                taken[symbol] = close
+                self.ledger.set_price(symbol, decimal_of(close))
                 self._show_entry_price(symbol)
 
     def _show_entry_price(self, symbol: str) -> None:
@@ -102,6 +109,7 @@ class Bookkeeper:
         self.take_prices()
         before = self._visible[fill.symbol]
         booking = self.ledger.apply(fill)
+        self._closes_taken.clear()
         self.show(fill.symbol)
         after = self._visible[fill.symbol]
         comminfo = order.comminfo
@@ -143,6 +151,7 @@ class Bookkeeper:
     def correct(self, order: Any, fill: Fill) -> None:
         """A fee that came after its fill takes the place of the estimate, in the order and in its open trade."""
         actual = self.ledger.correct_fee(fill)
+        self._closes_taken.clear()
         self.show(fill.symbol)
         more = float(actual - self._estimates.pop((fill.symbol, fill.trade_id), ZERO))
         order.executed.comm += more
@@ -215,6 +224,10 @@ class Bookkeeper:
         )  # fmt: skip
         self._trade_sizes[(0, symbol)] = (size, amount)
         return order
+
+
+def _last_stamp(data: Any) -> float:
+    return data.datetime[0] if len(data) else float("-inf")
 
 
 def tradable(market: Market, amount: Decimal, price: Decimal | None) -> Decimal:

@@ -1,0 +1,12 @@
+"""Every benchmark by name, in the order in which they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from benchmarks import bars_cpu, bars_latency
+from benchmarks.report import Report
+from benchmarks.sizes import Size
+
+_MODULES = (bars_cpu, bars_latency)
+BENCHMARKS: Mapping[str, Callable[[Size], Report]] = {module.NAME: module.run for module in _MODULES}
