@@ -11,6 +11,7 @@ Everything lives in the loop that called ``start``; ``btccxt.sim.background`` ru
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -31,6 +32,8 @@ from btccxt.sim.faults import Fault, FaultKind, FaultPlan, Faults, RequestFaults
 from btccxt.sim.market import MarketSource
 from btccxt.sim.tls import INFO_PATH, CertificateAuthority, SimAddress, connector_for
 from btccxt.sim.venue import SimVenue
+
+log = logging.getLogger(__name__)
 
 _HTML = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>"
 _NOT_ACCEPTED = frozenset(
@@ -124,6 +127,7 @@ class SimExchange:
         port = int(runner.addresses[0][1])
         self._address = SimAddress(self._host, port, self._authority.pem)
         self._market_task = asyncio.get_running_loop().create_task(self.venue.run(), name="sim-market")
+        self._market_task.add_done_callback(_report)
         return self._address
 
     async def stop(self) -> None:
@@ -401,6 +405,12 @@ class SimExchange:
             connection.send(_HTML)
         elif kind is not FaultKind.HANG:
             connection.send(answer if fate is None else _garbled(fate, answer))
+
+
+def _report(market_task: asyncio.Task[None]) -> None:
+    """A market that breaks is said at once; ``stop`` raises the same error."""
+    if not market_task.cancelled() and (failure := market_task.exception()):
+        log.error("the market of the embedded exchange has broken down", exc_info=failure)
 
 
 def _garbled(fault: Fault, body: bytes) -> bytes:

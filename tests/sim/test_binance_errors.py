@@ -7,6 +7,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from btccxt.errors import ConfigError
 from btccxt.sim.faults import Fault, FaultKind
 from btccxt.sim.server import SimExchange
 from tests.sim.binance_kit import SYMBOL, client_of, exchange, set_book
@@ -184,5 +185,5 @@ async def test_too_many_orders_give_429() -> None:
 
 
 async def test_a_limit_that_does_not_exist_is_refused_at_the_start() -> None:
-    with pytest.raises(ValueError, match=r"no limit.*REQUEST_WIGHT"):
+    with pytest.raises(ConfigError, match=r"no limit.*REQUEST_WIGHT"):
         exchange(limits={"binance": {"REQUEST_WIGHT": 60}})

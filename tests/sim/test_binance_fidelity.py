@@ -162,7 +162,8 @@ async def test_user_events(sim: SimExchange, client: Any) -> None:
     handle = socket.handle_message
 
     def tap(message: Any) -> None:
-        frames.append(json.loads(message.data))
+        if message.type is aiohttp.WSMsgType.TEXT and "event" in (frame := json.loads(message.data)):
+            frames.append(frame)
         handle(message)
 
     socket.handle_message = tap

@@ -4,9 +4,9 @@ To add one:
 
 1. Make ``btccxt/sim/dialects/<name>.py`` with a subclass of ``Dialect``. Give it ``name`` (the ccxt id), ``hosts`` (the
    host names of its real URLs; shell patterns allowed) and ``market_types`` (which of the engine's markets it trades).
-2. ``handle`` answers one REST request with a ``Reply``. Keep a table ``{'GET /path': Route(method, weight, ...)}`` and
-   look the request up there; ``routed`` does so. Refuse by raising ``DialectError`` with the exchange's own body.
-   ``refusal`` turns engine rejects into such errors; ``trouble`` says in the exchange's words what a fault asks for.
+2. ``handle`` answers one REST request with a ``Reply``. Keep a table ``{'GET /path': Route(handler, weight, ...)}`` and
+   look requests up with ``find_route``. Refuse by raising ``DialectError`` with the exchange's own body; map each
+   ``RejectCode`` of the engine to one. ``trouble`` says in the exchange's words what a fault asks for.
 3. ``on_message`` takes what a client sends over a WebSocket. Subscribe its connection to topics of your choosing:
    ``self.hub.subscribe(connection, topic)``. A call that does something (place an order) goes through
    ``self.venue.call``, which applies request faults and tells observers.

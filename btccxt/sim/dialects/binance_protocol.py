@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from btccxt.errors import ConfigError
 from btccxt.model import Market
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects.base import (
@@ -116,7 +117,7 @@ class BinanceProtocol(Dialect):
         self.limits = {**self.default_limits, **venue.limits_of(self.name)}
         unknown = self.limits.keys() - self.default_limits.keys()
         if unknown:
-            raise ValueError(f"{self.name} has no limit {sorted(unknown)}; it has {sorted(self.default_limits)}")
+            raise ConfigError(f"{self.name} has no limit {sorted(unknown)}; it has {sorted(self.default_limits)}")
         self._weights = RateLimit(self.limits["REQUEST_WEIGHT"], 60.0)
         self._orders: dict[str, tuple[RateLimit, RateLimit]] = {}
         self._offences = 0
