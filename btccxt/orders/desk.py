@@ -82,14 +82,14 @@ class OrderDesk:
         if name not in self._requests or not order.is_final:
             return
         self._disarm(name)
+        fired = set(self._firing)  # whoever has fired outlives the order that makes way for it
         for waiting in [each for each, others in self._firing.items() if name in others]:
             self._firing[waiting].discard(name)
             if not self._firing[waiting]:
                 del self._firing[waiting]
                 self._send_fired(waiting, order)
-        firing = set(self._firing)
         for consequence in self._ties.hear(order, self._net_filled(order)):
-            if not (isinstance(consequence, Cancel) and consequence.client_order_id in firing):
+            if not (isinstance(consequence, Cancel) and consequence.client_order_id in fired):
                 self._follow(consequence)
 
     def on_price(self, symbol: str, price: Decimal) -> None:

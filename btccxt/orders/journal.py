@@ -81,6 +81,8 @@ class Journal:
         self._queue: queue.SimpleQueue[_Write | _Read | None] = queue.SimpleQueue()
         self._backlog: list[_Write] = []
         self._closed = False
+        self._in_trouble = False
+        self._synchronous = ""
         self._thread = threading.Thread(target=self._run, name="btccxt-journal", daemon=True)
         self._thread.start()
 
@@ -280,9 +282,9 @@ class Journal:
                 waiting[0].set_exception(trouble)
             elif len(self._backlog) < _MAX_BACKLOG:
                 self._backlog.append(batch[0])
-            if self._on_trouble is not None:
-                self._on_trouble(trouble)
+            self._tell(trouble)
             return
+        self._in_trouble = False
         for done in waiting:
             done.set_result(None)
 
@@ -292,14 +294,22 @@ class Journal:
         except sqlite3.OperationalError:
             return  # still full or locked; whoever caused it has been told
         except sqlite3.Error as error:
-            if self._on_trouble is not None:
-                self._on_trouble(trouble_with(self.path, error))
+            self._tell(trouble_with(self.path, error))
         self._backlog.clear()
+
+    def _tell(self, trouble: JournalError) -> None:
+        """Once per trouble, not once per write; whoever waits for a ticket hears of it anyway."""
+        if self._on_trouble is not None and not self._in_trouble:
+            self._on_trouble(trouble)
+        self._in_trouble = True
 
     def _transaction(self, writes: list[_Write], *, synced: bool) -> None:
         connection = self._connection
         # FULL: the write-ahead log is synced at commit. NORMAL: it is left to the operating system.
-        connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+        synchronous = "FULL" if synced else "NORMAL"
+        if synchronous != self._synchronous:
+            connection.execute(f"PRAGMA synchronous={synchronous}")
+            self._synchronous = synchronous
         connection.execute("BEGIN IMMEDIATE")
         try:
             for write in writes:

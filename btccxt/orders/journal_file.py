@@ -93,6 +93,7 @@ def connect(path: str, exchange: str, mode: str, account: str) -> sqlite3.Connec
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA fullfsync=ON")  # macOS: fsync alone leaves the ticket in the drive's cache
         schema.migrate(connection)
         # Written at every start: a read-only file or a full disk shows itself here, not with the first order.
         connection.execute("BEGIN IMMEDIATE")

@@ -277,3 +277,10 @@ async def test_a_held_order_is_changed_and_cancelled_without_the_exchange(desk: 
     order = await desk.until(client_order_id, CANCELED)
     assert order.request.price == Decimal(97)
     assert not [name for name, _ in desk.exchange.calls if name in ("create_order", "cancel_order", "edit_order")]
+
+
+async def test_a_held_order_cancelled_before_it_is_on_disk_does_not_stay_behind(desk: Desk) -> None:
+    client_order_id = desk.submit(hold=True)
+    desk.tracker.cancel(client_order_id)
+    await desk.until(client_order_id, CANCELED)
+    assert (await desk.restart()).restored.open_orders == ()
