@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -20,14 +20,14 @@ from btccxt.bt_order import (
     EXECTYPE_OF_KIND,
     CryptoBuyOrder,
     CryptoSellOrder,
-    Keywords,
-    request_of,
 )
 from btccxt.commission import CryptoCommInfo
 from btccxt.errors import BtccxtError, ConfigError, Refused
-from btccxt.model import ZERO, Balances, Market, OrderKind, OrderRequest, Position, Side, TimeInForce, decimal_of
+from btccxt.model import ZERO, Balances, Market, OrderFeature, OrderKind, OrderRequest, Position, Side, decimal_of
+from btccxt.orders.desk import WATCH
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
+from btccxt.placing import Plan, Planner
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class BrokerBackend(Protocol):
     def now_ms(self) -> int: ...
     def next_client_order_id(self) -> str: ...
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]: ...
-    def native_expiry(self, symbol: str) -> bool: ...
+    def order_rule(self, key: OrderKind | OrderFeature) -> Any: ...
     def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None: ...
     def cancel_order(self, client_order_id: str) -> None: ...
     def account_snapshot(self) -> AccountSnapshot: ...
@@ -100,6 +100,9 @@ class CCXTBroker(bt.BrokerBase):
         self._open: dict[str, Any] = {}  # those of them that may still fill
         self._requests: dict[int, OrderRequest] = {}  # ref -> intent of every order that is not final
         self._expiries: dict[int, int] = {}  # ref -> ms, for orders whose validity is kept here
+        self._planner = Planner(store)
+        self._unsent: list[Plan] = []  # orders of a bracket that is broken
+        self._waiting: set[int] = set()  # refs of orders that wait on this machine and bind no money
         self._told: deque[str] = deque()
         self._drift: tuple[Drift, ...] = ()
         self._fills_at_drift = 0
@@ -256,60 +259,60 @@ class CCXTBroker(bt.BrokerBase):
 
     def _place(self, order: Any, kwargs: dict[str, Any]) -> Any:
         symbol = self._register(order.data)
-        market = self.store.markets[symbol]
         self.orders.append(order)
         order.addcomminfo(self.getcommissioninfo(order.data))
         order.submit(self)
         try:
-            keywords = Keywords.take_from(kwargs)
-            order.addinfo(**kwargs)
-            request = request_of(order, market, keywords, self.store.next_client_order_id(), self.store.now_ms())
-            self._refuse_ties(order)
-            request = self._keep_expiry_here(order, request)
-            reasons = self.store.order_refusals(request)
-            if reasons:
-                raise Refused(reasons)
+            leader = self._leader(order)
+            plan = self._planner.plan(order, self.store.markets[symbol], kwargs, leader)
+            plans = [] if self._planner.is_broken(order) else self._planner.collect(plan)
         except Refused as refusal:
             self.notify(order)
             self._reject(order, refusal.reasons)
-            return order
+        else:
+            if self._planner.is_broken(order) and not plans:
+                self._unsent.append(plan)
+            for each in plans:
+                self._send(each)
+        self._give_up_bracket(order)
+        return order
+
+    def _leader(self, order: Any) -> OrderRequest | None:
+        """The intent of the order given as ``oco``."""
+        if order.oco is None:
+            return None
+        leader = self._requests.get(order.oco.ref)
+        if leader is None:
+            raise Refused(f"oco: order {order.oco.ref} has ended already, or was never sent")
+        return leader
+
+    def _send(self, plan: Plan) -> None:
+        order, request = plan.order, plan.request
         self.notify(order)
-        missing = self._missing_funds(request, market, order)
+        missing = None if plan.waits else self._missing_funds(request, self.store.markets[request.symbol], order)
         if missing is not None:
             order.addinfo(reasons=(missing,))
             order.margin()
             self.notify(order)
-            return order
+            return
         order.addinfo(client_order_id=request.client_order_id)
+        if WATCH in plan.context:
+            order.addinfo(emulated=plan.context[WATCH])
+        if plan.waits:
+            self._waiting.add(order.ref)
+        if plan.expires_here_ms is not None:
+            self._expiries[order.ref] = plan.expires_here_ms
         self._known[request.client_order_id] = self._open[request.client_order_id] = order
         self._requests[order.ref] = request
-        context = {"ref": str(order.ref), "tradeid": str(order.tradeid), "data": order.data._name}
-        self.store.submit_order(request, context)
-        return order
+        self.store.submit_order(request, plan.context)
 
-    @staticmethod
-    def _refuse_ties(order: Any) -> None:
-        tied = [
-            name
-            for name, given in (("oco", order.oco is not None), ("parent", order.parent is not None),
-                                ("transmit=False", not order.transmit))
-            if given
-        ]  # fmt: skip
-        if tied:
-            raise Refused(
-                f"{', '.join(tied)}: brackets and OCO are not built yet; place the exit after the entry filled"
-            )
-
-    def _keep_expiry_here(self, order: Any, request: OrderRequest) -> OrderRequest:
-        """Where the exchange has no good-till-date for this order, the broker cancels it when its time comes."""
-        if request.expires_ms is None:
-            return request
-        if request.kind is OrderKind.LIMIT and self.store.native_expiry(request.symbol):
-            order.addinfo(validity="native")
-            return replace(request, time_in_force=TimeInForce.GTD)
-        self._expiries[order.ref] = request.expires_ms
-        order.addinfo(validity="kept by btccxt: cancelled when the time comes, while the program runs")
-        return replace(request, time_in_force=TimeInForce.GTC, expires_ms=None)
+    def _give_up_bracket(self, order: Any) -> None:
+        plans, why = self._planner.give_up(order)
+        for plan in (*plans, *(self._unsent if why else ())):
+            self.notify(plan.order)
+            self._reject(plan.order, (why,))
+        if why:
+            self._unsent.clear()
 
     def _missing_funds(self, request: OrderRequest, market: Market, order: Any) -> str | None:
         """The shortfall that the exchange would refuse, or None. Contracts follow the exchange's own margin rules."""
@@ -329,7 +332,7 @@ class CCXTBroker(bt.BrokerBase):
         free = self.ledger.totals.get(currency, ZERO)
         for order in self._open.values():
             request = self._requests.get(order.ref)
-            if request is None:
+            if request is None or order.ref in self._waiting:
                 continue
             market = self.store.markets[request.symbol]
             if market.is_contract:
@@ -395,7 +398,10 @@ class CCXTBroker(bt.BrokerBase):
         live = event.order
         order = self._known.get(live.request.client_order_id) or self._adopt(live)
         self._copy_info(order, live)
-        if order.status == bt.Order.Submitted and (live.state in _ON_EXCHANGE or event.fills):
+        waits_here = live.held and live.state is LifecycleState.JOURNALED
+        if not live.held:
+            self._waiting.discard(order.ref)
+        if order.status == bt.Order.Submitted and (live.state in _ON_EXCHANGE or event.fills or waits_here):
             order.accept(self)
             self.notify(order)
         for fill in event.fills:
@@ -428,6 +434,7 @@ class CCXTBroker(bt.BrokerBase):
             "exchange_order_id": live.order_id,
             "raw_status": live.raw_status,
             "lifecycle": live.state.name,
+            "emulated": live.context.get(WATCH),
         }
         if live.reasons:
             news["reasons"] = tuple(live.reasons)
@@ -488,6 +495,8 @@ class CCXTBroker(bt.BrokerBase):
         order.addcomminfo(self.getcommissioninfo(data))
         order.submit(self)
         order.addinfo(client_order_id=request.client_order_id, restored=True)
+        if live.held:
+            self._waiting.add(order.ref)
         self.orders.append(order)
         self._known[request.client_order_id] = self._open[request.client_order_id] = order
         self._requests[order.ref] = request

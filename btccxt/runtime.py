@@ -14,7 +14,7 @@ from typing import Any
 
 from btccxt.bars.history import HistoryBeginsLater, download, download_trades
 from btccxt.broker import AccountSnapshot
-from btccxt.errors import BtccxtError, Fatal, Retryable, Unsupported
+from btccxt.errors import BtccxtError, ConfigError, Fatal, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.paper import PaperExchange
 from btccxt.exchange.profile import Profile
@@ -32,6 +32,7 @@ from btccxt.model import (
     StreamKind,
     Trade,
 )
+from btccxt.orders.desk import OrderDesk
 from btccxt.orders.events import Alarm
 from btccxt.orders.journal import Journal
 from btccxt.orders.policy import TrackerPolicy
@@ -39,6 +40,7 @@ from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
 from btccxt.resilience.clock import ExchangeClock
 from btccxt.session.events import FeedEnded, FeedEvent, FeedFailed
 from btccxt.session.feed import BarFeed
+from btccxt.session.prices import PriceWatch
 from btccxt.session.session import Session
 from btccxt.session.streams import StreamChanged, StreamPolicy, StreamSupervisor
 from btccxt.session.trade_feed import TradeFeed
@@ -149,6 +151,8 @@ class Runtime:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reconciling: asyncio.Task[None] | None = None
         self._start_snapshot: AccountSnapshot | None = None
+        self._desk: OrderDesk | None = None
+        self._price_watches: dict[str, PriceWatch] = {}
 
     # -------------------------------------------------------------- life
 
@@ -165,7 +169,7 @@ class Runtime:
             self.exchange,
             journal,
             self.clock,
-            self._listeners.order,
+            self._publish,
             policy,
             alarm=self._listeners.alarm,
             private_stream_age_s=self._private_stream_age_s,
@@ -183,6 +187,8 @@ class Runtime:
             after = await self._fetch_account()
         self._start_snapshot = after
         self.tracker = tracker
+        self._desk = OrderDesk(tracker, self.markets, self._watch_prices, self._listeners.alarm)
+        self._desk.restore(self.restored.open_orders)
         for kind in _PRIVATE_KINDS:
             if self._profile.streams.has(kind):
                 self._supervisor.add(StreamKey(kind), self._account)
@@ -253,6 +259,28 @@ class Runtime:
     def positions(self) -> tuple[Position, ...]:
         """Last known open positions. Any thread."""
         return tuple(position for position in tuple(self._account.positions.values()) if position.amount)
+
+    def _publish(self, event: OrderEvent) -> None:
+        if self._desk is not None:
+            self._desk.hear(event)
+        self._listeners.order(event)
+
+    @property
+    def desk(self) -> OrderDesk:
+        """Where orders are given in. Any thread."""
+        if self._desk is None:
+            raise ConfigError("this store was started without a broker: call getbroker() before cerebro.run()")
+        return self._desk
+
+    def _watch_prices(self, symbol: str, wanted: bool) -> None:
+        """Trades of a symbol for orders that wait here; its ticker by REST while there is no stream."""
+        key = StreamKey(StreamKind.TRADES, symbol)
+        if wanted:
+            watch = self._price_watches[symbol] = PriceWatch(self.exchange, symbol, self.desk.on_price, self._spawn)
+            self._supervisor.add(key, watch)
+        elif (known := self._price_watches.pop(symbol, None)) is not None:
+            known.stop()
+            self._supervisor.remove(key, known)
 
     def reconcile_soon(self) -> None:
         """After every (re)connect of a private stream: REST is the truth."""

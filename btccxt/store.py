@@ -20,6 +20,7 @@ from btccxt.data import CCXTData
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile import load_profile, market_types, supports, who_supports
+from btccxt.exchange.profile_schema import OrderRule
 from btccxt.exchange.request import refusals
 from btccxt.feed_source import FeedRequest
 from btccxt.health import RecentErrors, snapshot
@@ -342,14 +343,14 @@ class CCXTStore:
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:
         return refusals(request, self.markets[request.symbol], self.profile)
 
-    def native_expiry(self, symbol: str) -> bool:
-        return self.profile.rule(OrderFeature.GTD).is_native
+    def order_rule(self, key: OrderKind | OrderFeature) -> OrderRule:
+        return self.profile.rule(key)
 
     def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None:
-        self._tracker.submit(request, context)
+        self._open_runtime.desk.submit(request, context)
 
     def cancel_order(self, client_order_id: str) -> None:
-        self._tracker.cancel(client_order_id)
+        self._open_runtime.desk.cancel(client_order_id)
 
     def order_told(self, client_order_id: str) -> None:
         if self._runtime is not None:

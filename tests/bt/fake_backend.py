@@ -8,7 +8,19 @@ from typing import Any
 
 from btccxt._bt import bt
 from btccxt.broker import AccountSnapshot, CCXTBroker
-from btccxt.model import Balance, Balances, Fee, Fill, OrderRequest, OrderStatus, OrderUpdate, Origin
+from btccxt.exchange.profile_schema import OrderRule
+from btccxt.model import (
+    Balance,
+    Balances,
+    Fee,
+    Fill,
+    OrderFeature,
+    OrderKind,
+    OrderRequest,
+    OrderStatus,
+    OrderUpdate,
+    Origin,
+)
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder, apply
 from btccxt.orders.tracker import OrderEvent, RestoredState
 from btccxt.stamps import num_of_ms
@@ -33,6 +45,8 @@ class FakeBackend:
         self.refusals: tuple[str, ...] = ()
         self.clock_ms = START_MS
         self.native_gtd = False
+        self.emulated: set[OrderKind | OrderFeature] = set()
+        self.contexts: list[dict[str, str]] = []
         self._count = 0
         self._live: dict[str, LiveOrder] = {}
         self.broker = CCXTBroker(self)
@@ -49,11 +63,16 @@ class FakeBackend:
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:
         return self.refusals
 
-    def native_expiry(self, symbol: str) -> bool:
-        return self.native_gtd
+    def order_rule(self, key: OrderKind | OrderFeature) -> OrderRule:
+        if key is OrderFeature.GTD and not self.native_gtd:
+            return OrderRule(support="emulated", why="no GTD here")
+        if key in self.emulated:
+            return OrderRule(support="emulated", why="not native in this test")
+        return OrderRule(support="native")
 
     def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None:
         self.sent.append(request)
+        self.contexts.append(dict(context))
         self._live[request.client_order_id] = LiveOrder(request, context=dict(context), state=LifecycleState.SENT)
 
     def cancel_order(self, client_order_id: str) -> None:

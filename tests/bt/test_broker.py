@@ -189,8 +189,6 @@ def test_an_order_that_ended_while_away_is_told_once_and_its_end_is_confirmed():
         (lambda s: s.buy(size=0.1, exectype=bt.Order.Limit, price=-5), "limit price must be a positive number"),
         (lambda s: s.buy(size=0.1, exectype=bt.Order.StopTrail), "needs trailamount or trailpercent"),
         (lambda s: s.buy(size=0.1, valid=dt.datetime(2001, 1, 1)), "valid lies in the past"),  # noqa: DTZ001 - backtrader takes naive UTC
-        (lambda s: s.buy(size=0.1, oco=s.buy(size=0.1)), "oco"),
-        (lambda s: s.buy(size=0.1, transmit=False), "transmit=False"),
     ],
 )
 def test_what_cannot_be_sent_is_rejected_with_the_reason_and_never_sent(backend, place, reason):
@@ -280,6 +278,60 @@ def test_every_kind_of_order_carries_its_prices():
         (OrderKind.TRAILING_PERCENT, None, None, D("2.00"), None),
         (OrderKind.TRAILING_AMOUNT, None, None, None, D("100.0")),
     ]
+
+
+# ------------------------------------------------------------------ orders that hang together
+
+
+def test_a_bracket_leaves_together_and_its_exits_wait_for_the_entry(backend):
+    backend.balances["BTC"] = "0"
+    script = run(
+        backend,
+        lambda s: s.buy_bracket(size=0.2, price=49_000, stopprice=48_000, limitprice=52_000)[0],
+    )
+    kinds = [(request.kind, request.side) for request in backend.sent]
+    assert kinds == [
+        (OrderKind.STOP, Side.SELL), (OrderKind.LIMIT, Side.SELL), (OrderKind.LIMIT, Side.BUY),
+    ]  # fmt: skip
+    stop, limit, entry = backend.contexts
+    assert stop["parent"] == limit["parent"] == backend.sent[2].client_order_id
+    assert stop["oco"] == limit["oco"]
+    assert "watch" not in stop  # the protective one rests at the exchange
+    assert "the coins are bound" in limit["watch"]
+    assert "parent" not in entry
+    assert script.orders[0].alive()
+
+
+def test_one_refused_order_refuses_its_whole_bracket_before_anything_is_sent(backend):
+    script = run(
+        backend,
+        lambda s: setattr(s, "made", s.buy_bracket(size=0.2, price=49_000, stopprice=-1, limitprice=52_000)),
+    )
+    assert backend.sent == []
+    assert [order.status for order in script.made] == [bt.Order.Rejected] * 3
+    assert any("another order of this bracket was refused" in reason for reason in script.made[0].info.reasons)
+    assert any("must be a positive number" in reason for reason in script.made[1].info.reasons)
+
+
+def test_an_oco_pair_of_sales_binds_the_coins_once():
+    backend = FakeBackend({"USDT": "0", "BTC": "1"})
+
+    def pair(s):
+        first = s.sell(size=1.0, exectype=bt.Order.Limit, price=60_000)
+        return s.sell(size=1.0, exectype=bt.Order.Stop, price=45_000, oco=first)
+
+    script = run(backend, pair)
+    assert script.orders[0].alive()
+    assert backend.contexts[1]["oco"] == backend.sent[0].client_order_id
+    assert "the coins are bound" in script.orders[0].info.emulated
+
+
+def test_a_kind_the_exchange_lacks_waits_here_and_says_so(backend):
+    backend.balances["BTC"] = "1"
+    backend.emulated.add(OrderKind.TRAILING_PERCENT)
+    script = run(backend, lambda s: s.sell(size=0.5, exectype=bt.Order.StopTrail, trailpercent=0.02))
+    assert backend.contexts[0]["watch"] == script.orders[0].info.emulated
+    assert "not native in this test" in script.orders[0].info.emulated
 
 
 # ------------------------------------------------------------------ cash and value

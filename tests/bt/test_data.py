@@ -91,9 +91,14 @@ def test_events_of_a_feed_that_was_closed_are_not_delivered() -> None:
     run.go()
     old = store.feeds["BTC/USDT"]
     run.log.clear()
-    store.play(lambda: store.send("BTC/USDT", ENDED))
     store.feeds.clear()
-    old.send(closed(*make_bars(5)))
+
+    def second_script() -> None:
+        wait_until(lambda: store.feeds)
+        old.send(closed(*make_bars(5)))
+        store.send("BTC/USDT", ENDED)
+
+    store.play(second_script)
     run.go()
     assert run.bars == []
 

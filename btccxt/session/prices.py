@@ -1,0 +1,58 @@
+"""The latest price of one symbol, for orders that wait on this machine: by stream, else by asking."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from decimal import Decimal
+from typing import Any
+
+from btccxt.errors import Retryable
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.model import StreamEvent, StreamKey, Trade, decimal_of
+
+_ASK_EVERY_S = 1.0
+
+
+class PriceWatch:
+    """Consumer of a symbol's trade stream. While the stream is down it asks for the ticker once a second."""
+
+    def __init__(
+        self,
+        exchange: ExchangeAPI,
+        symbol: str,
+        on_price: Callable[[str, Decimal], None],
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[Any]],
+    ) -> None:
+        self._exchange = exchange
+        self._symbol = symbol
+        self._on_price = on_price
+        self._spawn = spawn
+        self._asking: asyncio.Task[Any] | None = None
+
+    def on_event(self, key: StreamKey, event: StreamEvent) -> None:
+        if isinstance(event, Trade):
+            self._on_price(self._symbol, decimal_of(event.price))
+
+    def on_up(self, key: StreamKey) -> None:
+        self.stop()
+
+    def on_down(self, key: StreamKey, reason: str) -> None:
+        if self._asking is None:
+            self._asking = self._spawn(self._ask(), f"price of {self._symbol}")
+
+    def stop(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+            self._asking = None
+
+    async def _ask(self) -> None:
+        while True:
+            try:
+                ticker = await self._exchange.fetch_ticker(self._symbol)
+                price = ticker.last or ticker.bid or ticker.ask
+                if price:
+                    self._on_price(self._symbol, decimal_of(price))
+            except Retryable:
+                pass  # the next second asks again; breaker and log know of it
+            await asyncio.sleep(_ASK_EVERY_S)
