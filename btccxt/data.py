@@ -233,12 +233,6 @@ class CCXTData(FeedLines):
     def _has_more(self) -> bool:
         return self._rows is not None or bool(self._waiting)
 
-    def load(self) -> Any:
-        loaded = super().load()
-        if loaded is False:
-            self._end()  # beyond todate as well
-        return loaded
-
     def _load(self) -> bool | None:
         while True:
             if self._rows is not None:
