@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from btccxt.errors import ExchangeUnavailable, Fatal, OrderNotFound, RateLimited, Refused
 from btccxt.exchange.api import ExchangeAPI
+from btccxt.model import OrderReference, OrderUpdate
 from btccxt.orders.events import Alarm, AlarmKind, Gone, Noted
 from btccxt.orders.fills import FillFetcher
 from btccxt.orders.live_order import LiveOrder
@@ -121,11 +123,20 @@ class Inquiry:
             register.apply(client_order_id, Noted(text))
             self._alarm(Alarm(AlarmKind.CANCEL_UNCONFIRMED, text, client_order_id))
 
+    async def _send_cancel(self, reference: OrderReference) -> OrderUpdate:
+        try:
+            return await self._exchange.cancel_order(reference)
+        except OrderNotFound:
+            if not reference.conditional:
+                raise
+            # A trigger that has fired is an ordinary order by now, on many exchanges under the same id.
+            return await self._exchange.cancel_order(replace(reference, conditional=False))
+
     async def _request_cancel(self, client_order_id: str) -> float | None:
         """Seconds to wait before asking; None: cancelling is impossible and that was said."""
         register = self._register
         try:
-            register.apply(client_order_id, await self._exchange.cancel_order(register[client_order_id].reference))
+            register.apply(client_order_id, await self._send_cancel(register[client_order_id].reference))
         except OrderNotFound:
             return 0.0  # ended already, or never there: asking tells
         except (RateLimited, ExchangeUnavailable) as error:

@@ -165,12 +165,12 @@ class LiveOrder:
 
     @property
     def reference(self) -> OrderReference:
-        """How to ask the exchange for it."""
+        """How to point the exchange at it: once a trigger has fired and its child is known, at the child."""
         return OrderReference(
             symbol=self.request.symbol,
             client_order_id=self.request.client_order_id,
-            order_id=self.order_id,
-            conditional=self.is_conditional and not self.triggered,
+            order_id=self.child_order_id or self.order_id,
+            conditional=self.is_conditional and self.child_order_id is None,
         )
 
 

@@ -39,6 +39,7 @@ class Placed:
     status: OrderStatus = OrderStatus.OPEN
     filled: Decimal = ZERO
     child_order_id: str | None = None
+    book_of_triggers: bool | None = None  # kept apart from ordinary orders; None: one book for all
 
 
 @dataclass
@@ -132,6 +133,8 @@ class FakeExchange(ExchangeAPI):
 
     def find(self, reference: OrderReference) -> Placed:
         for placed in self.book.values():
+            if placed.book_of_triggers is not None and placed.book_of_triggers is not reference.conditional:
+                continue
             if self.forgets_canceled and placed.status is OrderStatus.CANCELED and not placed.filled:
                 continue
             if reference.order_id is not None:

@@ -18,7 +18,7 @@ from btccxt.errors import (
     RateLimited,
     Refused,
 )
-from btccxt.model import OrderStatus
+from btccxt.model import OrderKind, OrderStatus, Origin
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.live_order import LifecycleState
 from tests.orders.conftest import Desk, eventually
@@ -284,3 +284,27 @@ async def test_a_held_order_cancelled_before_it_is_on_disk_does_not_stay_behind(
     desk.tracker.cancel(client_order_id)
     await desk.until(client_order_id, CANCELED)
     assert (await desk.restart()).restored.open_orders == ()
+
+
+@pytest.mark.parametrize("fired", [False, True])
+async def test_a_trigger_is_cancelled_in_the_book_where_it_is(desk: Desk, fired: bool) -> None:
+    client_order_id = await desk.opened(desk.request(kind=OrderKind.STOP, trigger_price=Decimal(90)))
+    desk.placed(client_order_id).book_of_triggers = not fired
+    desk.tracker.cancel(client_order_id)
+    await desk.until(client_order_id, CANCELED)
+    assert desk.placed(client_order_id).status is OrderStatus.CANCELED
+
+
+async def test_a_fired_trigger_is_followed_and_cancelled_through_its_child(desk: Desk) -> None:
+    client_order_id = await desk.opened(desk.request(kind=OrderKind.STOP, trigger_price=Decimal(90)))
+    parent = desk.placed(client_order_id)
+    child = desk.exchange.place(replace(parent.request, client_order_id="made-by-the-exchange"))
+    parent.status, parent.child_order_id = OrderStatus.TRIGGERED, child.order_id
+    desk.tracker.on_update(desk.exchange.update(parent, Origin.PUSH))
+    desk.tracker.on_fill(desk.exchange.trade(child, "0.25"))
+    assert desk.order(client_order_id).filled == Decimal("0.25")
+    desk.tracker.cancel(client_order_id)
+    order = await desk.until(client_order_id, CANCELED)
+    assert child.status is OrderStatus.CANCELED
+    assert order.filled == Decimal("0.25")
+    assert not desk.alarmed(AlarmKind.EXTERNAL_ORDER)

@@ -300,7 +300,12 @@ def test_a_trigger_that_fired_is_not_a_fill_and_its_child_belongs_to_the_order()
     )
     assert (order.state, order.triggered, order.filled, order.child_order_id) == (S.OPEN, True, ZERO, "x2")
     assert not effects
-    assert not order.reference.conditional
+    assert (order.reference.order_id, order.reference.conditional) == ("x2", False)
+
+
+def test_a_trigger_whose_child_is_not_known_yet_is_still_asked_for_as_a_trigger() -> None:
+    order, _ = run(an_order(kind=OrderKind.STOP), said(OrderStatus.OPEN), said(OrderStatus.TRIGGERED))
+    assert (order.reference.order_id, order.reference.conditional) == ("x1", True)
 
 
 def test_a_plain_order_heard_of_under_another_id_has_not_been_triggered() -> None:

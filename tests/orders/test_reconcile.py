@@ -335,16 +335,17 @@ async def test_late_news_of_an_order_long_ended_finds_it_in_the_journal(make_des
     first = await desk.opened()
     placed = desk.placed(first)
     desk.tracker.on_fill(desk.exchange.trade(placed, "0.5"))
-    late = desk.exchange.trade(placed, "0.25")
+    late = [desk.exchange.trade(placed, "0.25"), desk.exchange.trade(placed, "0.125")]
     placed.status = OrderStatus.CANCELED
     desk.tracker.on_update(replace(desk.exchange.update(placed, Origin.PUSH), filled=D("0.5")))
     second = await desk.opened()
     desk.placed(second).status = OrderStatus.CANCELED
     desk.tracker.on_update(desk.exchange.update(desk.placed(second), Origin.PUSH))
     assert desk.tracker.order(first) is None
-    desk.tracker.on_fill(late)
-    await eventually(lambda: len(desk.fills(first)) == 2)
-    assert desk.tracker.order(first).filled == D("0.75")
+    for fill in late:
+        desk.tracker.on_fill(fill)
+    await eventually(lambda: len(desk.fills(first)) == 3)
+    assert desk.order(first).filled == D("0.875")
     assert not desk.alarmed(AlarmKind.EXTERNAL_ORDER)
 
 

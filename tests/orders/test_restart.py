@@ -153,8 +153,11 @@ async def test_an_order_told_as_ended_that_lives_at_the_exchange_stops_the_start
 
 
 async def test_a_stop_waits_for_the_answer_to_what_is_on_its_way(desk: Desk) -> None:
+    answer = asyncio.Event()
+    desk.exchange.script("create_order", Script(gate=answer.wait))
     client_order_id = desk.submit()
-    await desk.until(client_order_id, S.SENT, S.OPEN)
+    await desk.until(client_order_id, S.SENT)
+    asyncio.get_running_loop().call_later(0.05, answer.set)
     await desk.tracker.stop()
     assert desk.order(client_order_id).state is S.OPEN
 

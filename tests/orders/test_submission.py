@@ -203,7 +203,7 @@ async def test_an_order_that_only_its_trades_show_is_found_by_them(make_desk: Ca
 
 async def test_a_fill_pushed_before_the_create_answer_is_counted_once(make_desk: Callable[..., Desk]) -> None:
     """The push names the exchange's id only, which nobody knows yet."""
-    desk = await make_desk(FakeExchange(knows_client_ids=False)).start()
+    desk = await make_desk(FakeExchange(knows_client_ids=False), held_news_s=60.0).start()
 
     async def push_first() -> None:
         placed = desk.placed(client_order_id)
@@ -213,9 +213,11 @@ async def test_a_fill_pushed_before_the_create_answer_is_counted_once(make_desk:
         await desk.quiet()
         assert not desk.fills(client_order_id)
 
-    desk.exchange.script("create_order", Script(gate=push_first))
+    script = Script(gate=push_first, answer=lambda update: replace(update, filled=None))
+    desk.exchange.script("create_order", script)
     client_order_id = desk.submit()
     order = await desk.until(client_order_id, LifecycleState.PARTIALLY_FILLED)
+    assert desk.exchange.count("fetch_my_trades") == 0
     assert order.filled == Decimal("0.4")
     assert [fill.amount for fill in desk.fills(client_order_id)] == [Decimal("0.4")]
     assert not desk.alarmed(AlarmKind.EXTERNAL_ORDER)
