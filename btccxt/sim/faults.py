@@ -159,13 +159,20 @@ class _Entry:
 class Faults:
     """The live switchboard. Safe to use from any thread."""
 
-    def __init__(self, plan: FaultPlan | Iterable[Fault] = (), *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        plan: FaultPlan | Iterable[Fault] = (),
+        *,
+        seed: int = 0,
+        wall_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``seed`` counts where the plan brings none; ``wall_s`` is the time that durations are measured in."""
         if isinstance(plan, FaultPlan):
             seed = plan.seed
             plan = plan.faults
         self._seed = seed
         self._lock = threading.Lock()
-        self._now: Callable[[], float] = time.monotonic
+        self._now = wall_s
         self._entries: dict[int, _Entry] = {}
         self._log: list[AppliedFault] = []
         self._added = 0

@@ -58,7 +58,7 @@ async def test_a_failed_order_call_may_have_placed_the_order(
 
 @pytest.mark.parametrize("kind", [FaultKind.IGNORE_REQUEST, FaultKind.HANG])
 async def test_an_answer_that_never_comes_ends_in_a_time_out(sim: SimExchange, client: Any, kind: FaultKind) -> None:
-    client.timeout = 150
+    client.timeout = 400
     sim.faults.add(Fault(kind, **ORDERS))
     with pytest.raises(ccxt.RequestTimeout):
         await soon(buy(client))
@@ -79,7 +79,7 @@ async def test_a_delayed_request_is_accepted_late_and_a_delayed_answer_early(sim
     for kind, placed_while_waiting in ((FaultKind.DELAY_REQUEST, 0), (FaultKind.DELAY_ANSWER, 2)):
         arrived = asyncio.Event()
         sim.on_request(lambda _, arrived=arrived: arrived.set())
-        sim.faults.add(Fault(kind, delay_s=0.2, **ORDERS))
+        sim.faults.add(Fault(kind, delay_s=0.4, **ORDERS))
         request = asyncio.ensure_future(client.create_order(SYMBOL, "limit", "buy", 1, 90))
         await soon(arrived.wait())
         await asyncio.sleep(0.02)
@@ -90,8 +90,8 @@ async def test_a_delayed_request_is_accepted_late_and_a_delayed_answer_early(sim
 
 async def test_a_time_out_while_an_order_is_delayed_places_it_all_the_same(sim: SimExchange, client: Any) -> None:
     """A request that was sent cannot be called back."""
-    client.timeout = 100
-    sim.faults.add(Fault(FaultKind.DELAY_ANSWER, delay_s=0.3, **ORDERS))
+    client.timeout = 400
+    sim.faults.add(Fault(FaultKind.DELAY_ANSWER, delay_s=5, **ORDERS))
     with pytest.raises(ccxt.RequestTimeout):
         await soon(buy(client))
     assert placed(sim) == 1
@@ -147,7 +147,7 @@ async def test_calls_over_the_websocket_api_are_struck_in_the_same_way(
 async def test_a_silent_websocket_call_leaves_the_client_waiting(
     sim: SimExchange, client: Any, kind: FaultKind
 ) -> None:
-    sim.faults.add(Fault(kind, method="WS", path="order.place", delay_s=0.2))
+    sim.faults.add(Fault(kind, method="WS", path="order.place", delay_s=0.5))
     request = asyncio.ensure_future(client.create_order_ws(SYMBOL, "limit", "buy", 1, 90))
     await asyncio.wait({request}, timeout=0.1)
     assert not request.done()
