@@ -223,7 +223,7 @@ def rebuild(stored: StoredOrder, *, infer_fills: bool) -> LiveOrder:
     order, _ = apply(order, Journaled(), stored.created_ms)
     for at_ms, event in stored.evidence:
         order, _ = apply(order, event, at_ms)
-    return replace(order, held=stored.held)
+    return order
 
 
 def _shows(order: LiveOrder) -> tuple[object, ...]:
