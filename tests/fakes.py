@@ -39,9 +39,10 @@ SYMBOL = "BTC/USDT"
 
 
 class FakeClock:
-    """The exchange's clock, moved by hand; ``wall_s`` makes whoever sleeps poll the clock often."""
+    """The exchange's clock, moved by hand. ``sleep_s``: how long whoever waits for it sleeps before looking again."""
 
     speed = 1.0
+    sleep_s = 0.001
 
     def __init__(self, now_ms: int = 0) -> None:
         self.ms = now_ms
@@ -50,7 +51,7 @@ class FakeClock:
         return self.ms
 
     def wall_s(self, exchange_ms: float) -> float:
-        return 0.001
+        return self.sleep_s
 
     def advance(self, ms: int) -> None:
         self.ms += ms

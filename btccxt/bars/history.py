@@ -58,7 +58,6 @@ async def download(
     *,
     page_limit: int,
     now_ms: Callable[[], int],
-    settle_ms: int = 0,
     parallel: int = 4,
     call: CallPolicy = direct,
     rest_lag_ms: int = REST_LAG_MS,
@@ -79,7 +78,6 @@ async def download(
         end_ms,
         page_limit=page_limit,
         now_ms=now_ms,
-        settle_ms=settle_ms,
         parallel=parallel,
         call=call,
         rest_lag_ms=rest_lag_ms,
@@ -105,21 +103,20 @@ async def download_pages(
     *,
     page_limit: int,
     now_ms: Callable[[], int],
-    settle_ms: int = 0,
     parallel: int = 4,
     call: CallPolicy = direct,
     rest_lag_ms: int = REST_LAG_MS,
 ) -> AsyncGenerator[Page, None]:
     """The same as pages for ``Seam.on_page``: together they cover the range without a break, in order.
 
-    A bar counts as closed if it closed ``settle_ms`` or longer before it was asked for; the newest row of an answer
-    only if ``rest_lag_ms`` passed since, for it may be an old state of that bar. An empty stretch is joined to the page
-    after it, whose rows prove that the exchange has nothing there.
+    A bar counts as closed if it closed before it was asked for; the newest row of an answer only if ``rest_lag_ms``
+    passed since, for it may be an old state of that bar. An empty stretch is joined to the page after it, whose rows
+    prove that the exchange has nothing there.
     """
-    source = _Source(exchange, symbol, parse_timeframe(timeframe), page_limit, now_ms, settle_ms, call, rest_lag_ms)
+    source = _Source(exchange, symbol, parse_timeframe(timeframe), page_limit, now_ms, call, rest_lag_ms)
     parsed = source.timeframe
     position = first_open(parsed, start_ms)
-    end_ms = min(end_ms, closed_until(parsed, position, now_ms() - settle_ms))
+    end_ms = min(end_ms, closed_until(parsed, position, now_ms()))
     covered = position
     seen = _Seen()
 
@@ -164,7 +161,6 @@ async def fetch_range(
     *,
     page_limit: int,
     now_ms: Callable[[], int],
-    settle_ms: int = 0,
     call: CallPolicy = direct,
     rest_lag_ms: int = REST_LAG_MS,
 ) -> Page:
@@ -179,7 +175,6 @@ async def fetch_range(
         to_ms,
         page_limit=page_limit,
         now_ms=now_ms,
-        settle_ms=settle_ms,
         call=call,
         rest_lag_ms=rest_lag_ms,
     )
@@ -229,7 +224,6 @@ class _Source:
     timeframe: Timeframe
     page_limit: int
     now_ms: Callable[[], int]
-    settle_ms: int
     call: CallPolicy
     rest_lag_ms: int
 
@@ -260,7 +254,7 @@ class _Source:
         async def ask(since_ms: int, until_ms: int) -> tuple[bool, int]:
             """Adds what is new; tells whether there was anything, and until when bars counted as closed."""
             nonlocal newest_ms, unsettled_ms, later_ms
-            asked_ms = self.now_ms() - self.settle_ms  # before the question: an answer is older than its arrival
+            asked_ms = self.now_ms()  # before the question: an answer is older than its arrival
             known = len(found)
             answer = await self.answer(since_ms, until_ms)
             last_ms = max((bar.open_ms for bar in answer), default=-1)
@@ -332,7 +326,6 @@ async def cached_pages(
     *,
     page_limit: int,
     now_ms: Callable[[], int],
-    settle_ms: int = 0,
     parallel: int = 4,
     call: CallPolicy = direct,
     rest_lag_ms: int = REST_LAG_MS,
@@ -344,7 +337,7 @@ async def cached_pages(
     """
     parsed = parse_timeframe(timeframe)
     position = first_open(parsed, start_ms)
-    end_ms = min(end_ms, closed_until(parsed, position, now_ms() - settle_ms))
+    end_ms = min(end_ms, closed_until(parsed, position, now_ms()))
     missing = await asyncio.to_thread(cache.missing, position, end_ms) if position < end_ms else []
     for absent in [*missing, None]:
         known_to_ms = absent.from_ms if absent is not None else end_ms
@@ -362,7 +355,6 @@ async def cached_pages(
             absent.to_ms,
             page_limit=page_limit,
             now_ms=now_ms,
-            settle_ms=settle_ms,
             parallel=parallel,
             call=call,
             rest_lag_ms=rest_lag_ms,
@@ -427,7 +419,6 @@ async def trade_bar_pages(
     *,
     page_limit: int,
     now_ms: Callable[[], int],
-    settle_ms: int = 0,
     call: CallPolicy = direct,
     look_back_ms: int = _HOUR_MS,
 ) -> AsyncGenerator[Page, None]:
@@ -438,7 +429,7 @@ async def trade_bar_pages(
     """
     parsed = parse_timeframe(timeframe)
     covered = first_open(parsed, start_ms)
-    end_ms = min(end_ms, closed_until(parsed, covered, now_ms() - settle_ms))
+    end_ms = min(end_ms, closed_until(parsed, covered, now_ms()))
     builder = TradeBars(parsed, start_ms=covered)
     whole = False
     trades = download_trades(exchange, symbol, covered - look_back_ms, end_ms, page_limit=page_limit, call=call)

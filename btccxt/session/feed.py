@@ -37,14 +37,6 @@ class MarketClock(Protocol):
     def wall_s(self, exchange_ms: float) -> float: ...
 
 
-class StreamConsumer(Protocol):
-    """What the stream supervisor calls, in the session's loop. None of these blocks."""
-
-    def on_event(self, key: StreamKey, event: StreamEvent) -> None: ...
-    def on_up(self, key: StreamKey) -> None: ...
-    def on_down(self, key: StreamKey, reason: str) -> None: ...
-
-
 async def pause(wake: asyncio.Event, seconds: float) -> None:
     """Sleep, unless woken. ``wait_for`` would swallow a cancellation that comes with the wake (until Python 3.12)."""
     timer = asyncio.get_running_loop().call_later(seconds, wake.set)
@@ -134,7 +126,6 @@ class BarFeed:
             key.timeframe,
             page_limit=page_limit,
             now_ms=clock.now_ms,
-            settle_ms=grace_ms,
             call=call,
         )
         self._forget_forming(clock.now_ms())
@@ -277,7 +268,6 @@ class BarFeed:
             self._failures = 0
         except Retryable as error:
             self._failures += 1
-            self._troubled = True
             if self._connected:
                 self._announce(ConnectionState.CONNECTING, f"{type(error).__name__}: {error}")
             self._wake.clear()

@@ -152,14 +152,24 @@ async def test_a_bar_that_closes_while_the_question_is_on_its_way_is_not_taken_f
     assert list(page.bars) == rows[:1]
 
 
-async def test_a_bar_inside_its_settling_time_is_neither_given_nor_taken_for_a_hole() -> None:
-    rows = bars("1m", START, 6)
-    source = exchange(rows, START + 4 * MINUTE + 500)
-    page = await fetch_range(
-        source, SYMBOL, "1m", START, START + 5 * MINUTE, page_limit=10, now_ms=source.clock.now_ms, settle_ms=1_000
+async def test_a_bar_that_a_lagging_answer_showed_unfinished_is_not_taken_for_a_hole_by_a_later_answer() -> None:
+    rows = bars("1s", START, 30)
+    source = FakeExchange(clock=FakeClock(START + 10_000), candles={(SYMBOL, "1s"): rows}, lag_ms=2_500)
+
+    def time_passes_after_the_answer_that_ends_with_an_unfinished_bar() -> float:
+        if source.calls[-1][2] == START + 7_000:
+            source.clock.advance(3_000)
+        return 0.0
+
+    source.delay = time_passes_after_the_answer_that_ends_with_an_unfinished_bar
+    answers = download_pages(
+        source, SYMBOL, "1s", START + 1_000, START + 10_000, page_limit=2, now_ms=source.clock.now_ms, parallel=1
     )
-    assert list(page.bars) == rows[:3]
-    assert page.seen_to_ms == START + 3 * MINUTE
+    pages = [page async for page in answers]
+    seam = Seam(parse_timeframe("1s"), start_ms=START + 1_000)
+    events = [event for page in pages for event in seam.on_page(page, source.clock.now_ms())]
+    assert events == rows[1:7]
+    assert pages[-1].bars == (rows[9],)
 
 
 async def test_months_are_paged_by_the_calendar() -> None:
@@ -169,6 +179,15 @@ async def test_months_are_paged_by_the_calendar() -> None:
     now = source.clock.now_ms
     pages = [page async for page in download(source, SYMBOL, "1M", january_2020, now(), page_limit=7, now_ms=now)]
     assert [row for page in pages for row in page] == rows[:39]
+
+
+async def test_a_download_that_fails_does_not_wait_for_the_pages_asked_beside() -> None:
+    rows = bars("1m", START, 100)
+    source = exchange(rows, START + DAY)
+    source.failures = deque([None, ConnectionLost("cut")])
+    source.delay = lambda: 0.0 if len(source.calls) <= 2 else 3_600.0
+    with pytest.raises(ConnectionLost):
+        await asyncio.wait_for(downloaded(source, START, START + 100 * MINUTE), timeout=20)
 
 
 async def test_an_error_ends_a_download_after_what_came_before_and_leaves_no_task_behind() -> None:

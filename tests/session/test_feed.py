@@ -15,7 +15,7 @@ import pytest
 from btccxt.bars.cache import BarCache
 from btccxt.errors import AuthenticationFailed, ConfigError, ConnectionLost, ExchangeUnavailable, RateLimited
 from btccxt.model import Bar, BarUpdate, ConnectionState, StreamKey, StreamKind, Trade
-from btccxt.session.events import BarsClosed, Correction, FeedEnded, FeedFailed, HoleCause
+from btccxt.session.events import BarsClosed, Correction, FeedEnded, FeedFailed, FeedState, HoleCause
 from btccxt.session.feed import BarFeed
 from btccxt.timeframe import parse_timeframe
 from tests.fakes import SYMBOL, FakeClock, FakeExchange, bar, bars
@@ -152,6 +152,30 @@ async def test_a_closed_frame_that_was_lost_is_asked_for_after_its_grace() -> No
         assert bench.heard.bars == bench.before(10)
         bench.at(11, GRACE_MS)
         await bench.until_bars(11)
+
+
+async def test_a_live_bar_beyond_a_gap_has_the_gap_asked_for_at_once() -> None:
+    bench = Bench()
+    async with running(bench.feed):
+        bench.feed.on_up(KEY)
+        await bench.until_bars(10)
+        bench.clock.sleep_s = 3_600.0  # nobody looks at the clock any more
+        await quiet()
+        bench.at(12, 10)
+        bench.frame(bench.row(11), True)  # the one before was lost
+        await bench.until_bars(12)
+
+
+async def test_while_something_is_missing_the_state_says_so_and_why() -> None:
+    bench = Bench()
+    async with running(bench.feed):
+        bench.feed.on_up(KEY)
+        await until(lambda: bench.heard.state is LIVE)
+        bench.exchange.failures = deque([ConnectionLost("reset by peer")])
+        bench.at(11, GRACE_MS)
+        await until(lambda: bench.heard.states == [CONNECTING, LIVE, CONNECTING, LIVE])
+    reasons = [event.reason for event in bench.heard.events if isinstance(event, FeedState)]
+    assert "reset by peer" in reasons[-2]
 
 
 async def test_a_forming_bar_from_before_a_cut_is_never_taken_for_a_closed_one() -> None:
@@ -417,6 +441,17 @@ async def test_an_exchange_without_empty_bars_is_not_asked_about_silence() -> No
         await bench.until_bars(31)
     (hole,) = bench.heard.holes
     assert (hole.from_ms, hole.to_ms, hole.cause) == (START + 12 * MINUTE, START + 30 * MINUTE, HoleCause.NO_TRADES)
+
+
+async def test_an_exchange_without_empty_bars_is_asked_about_every_bar_while_the_stream_is_down() -> None:
+    bench = Bench(sends_empty_bars=False)
+    async with running(bench.feed):
+        bench.feed.on_up(KEY)
+        await bench.until_bars(10)
+        bench.feed.on_down(KEY, "cut")
+        for minute in (11, 12, 13):
+            bench.at(minute, GRACE_MS)
+            await bench.until_bars(minute)
 
 
 # ---------------------------------------------------------------- everything at once

@@ -87,6 +87,18 @@ async def test_trades_missed_in_a_cut_come_before_those_that_arrive_after_it() -
     assert bench.heard.holes == []
 
 
+async def test_a_reconnect_that_nobody_announced_as_a_cut_is_repaired_as_well() -> None:
+    bench = Bench(start_ms=START)
+    async with running(bench.feed):
+        bench.feed.on_up(KEY)
+        bench.stream(4)
+        await until(lambda: bench.heard.state is LIVE)
+        bench.miss(30)
+        bench.feed.on_up(KEY)
+        bench.stream(4)
+        await until(lambda: bench.heard.trades == bench.known())
+
+
 async def test_rest_that_lags_behind_the_stream_costs_no_trade() -> None:
     bench = Bench(start_ms=START + 90_000)
     bench.exchange.lag_ms = 800
