@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from datetime import datetime, timezone
 from typing import Any
 
 from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.observe.redact import redact_text
 from btccxt.orders.live_order import LifecycleState
 from btccxt.runtime import Runtime
-
-_ERRORS_KEPT = 20
-
-
-class RecentErrors:
-    """The last things that went wrong, with their time (this machine's, UTC)."""
-
-    def __init__(self) -> None:
-        self._kept: deque[dict[str, str]] = deque(maxlen=_ERRORS_KEPT)
-
-    def add(self, what: str, error: BaseException) -> None:
-        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        self._kept.append({"at": now, "what": what, "error": redact_text(f"{type(error).__name__}: {error}")})
-
-    def as_list(self) -> list[dict[str, str]]:
-        return list(self._kept)
 
 
 async def snapshot(runtime: Runtime) -> dict[str, Any]:

@@ -10,14 +10,18 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from btccxt.config import Mode
+from btccxt.config import Mode, StoreConfig
 from btccxt.errors import ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.paper import PaperExchange
 from btccxt.exchange.profile import Profile
 from btccxt.model import decimal_of
+from btccxt.observe.metrics import metrics
 from btccxt.resilience.clock import ExchangeClock, WallTime
+from btccxt.resilience.limiter import AsyncLimiter, Limiter, PoolRule
+from btccxt.resilience.retry import RetryPolicy
+from btccxt.resilience.shared_budget import SharedBudget
 from btccxt.session.session import Session
 from btccxt.sim.clock import MarketClock, SimClock
 from btccxt.sim.faults import FaultPlan
@@ -112,17 +116,43 @@ def connect(
     *,
     balances: Mapping[str, Decimal],
     sim: SimOptions,
-    sim_address: str | None,
+    settings: StoreConfig,
+    budget: SharedBudget | None = None,
     report: Report,
 ) -> Venue:
     """Build the exchange of a mode. Blocks for a moment in ``sim`` mode, which starts a server; sends nothing yet."""
     if mode is Mode.SIM:
-        return _sim_venue(profile, config, balances, sim, sim_address, report)
+        return _sim_venue(profile, config, balances, sim, settings, budget, report)
     clock = ExchangeClock(WallTime())
-    exchange: ExchangeAPI = CCXTExchange(profile, config, clock=clock, testnet=mode is Mode.TESTNET, report=report)
+    exchange: ExchangeAPI = CCXTExchange(
+        profile,
+        config,
+        clock=clock,
+        testnet=mode is Mode.TESTNET,
+        limiter=_limiter(profile, settings, budget, report),
+        retry=RetryPolicy(attempts=settings.retry_attempts),
+        report=report,
+    )
     if mode is Mode.PAPER:
         exchange = PaperExchange(exchange, balances, clock.now_ms, report)
     return Venue(exchange, clock)
+
+
+def _limiter(
+    profile: Profile, settings: StoreConfig, budget: SharedBudget | None, report: Report, speed: float = 1.0
+) -> AsyncLimiter:
+    """The profile's limits, the user's share of them, in wall time: a fast embedded exchange allows as much more."""
+    share = settings.rate_share_pct / 100
+    pools = [
+        PoolRule(name, pool.capacity * share, pool.window_ms / speed, slack_ms=50.0 / speed)
+        for name, pool in profile.rate.pools.items()
+    ]
+    return AsyncLimiter(
+        Limiter(pools),
+        shared=budget,
+        on_wait=lambda priority, waited_s: metrics().limiter_wait(profile.exchange, priority.name.lower(), waited_s),
+        on_trouble=lambda trouble: report("shared rate budget", trouble),
+    )
 
 
 def custom_venue(exchange: ExchangeAPI, mode: Mode, balances: Mapping[str, Decimal], report: Report) -> Venue:
@@ -140,9 +170,11 @@ def _sim_venue(
     config: Mapping[str, Any],
     balances: Mapping[str, Decimal],
     options: SimOptions,
-    sim_address: str | None,
+    settings: StoreConfig,
+    budget: SharedBudget | None,
     report: Report,
 ) -> Venue:
+    sim_address = settings.sim_address
     server: SimExchange | None = None
     thread: Session | None = None
     if sim_address is None:
@@ -171,6 +203,8 @@ def _sim_venue(
         {**SIM_KEYS, **config},
         clock=clock,
         connector=lambda: connector_for(address),
+        limiter=_limiter(profile, settings, budget, report, local.speed),
+        retry=RetryPolicy(attempts=settings.retry_attempts),
         report=report,
     )
 

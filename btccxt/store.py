@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from btccxt.broker import AccountSnapshot, CCXTBroker
-from btccxt.config import Mode, build_config, resolve_keys
+from btccxt.config import Mode, StoreConfig, build_config, load_config, resolve_keys
 from btccxt.data import CCXTData
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
@@ -23,7 +23,7 @@ from btccxt.exchange.profile import load_profile, market_types, supports, who_su
 from btccxt.exchange.profile_schema import OrderRule
 from btccxt.exchange.request import refusals
 from btccxt.feed_source import FeedRequest
-from btccxt.health import RecentErrors, snapshot
+from btccxt.health import snapshot
 from btccxt.hub import Hub
 from btccxt.model import (
     Balance,
@@ -42,15 +42,15 @@ from btccxt.model import (
 from btccxt.modes import SimOptions, Venue, connect, custom_venue, start_balances
 from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.redact import register_secret
-from btccxt.orders.events import Alarm
 from btccxt.orders.journal import Journal, account_fingerprint, default_journal_path
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, RestoredState
+from btccxt.resilience.shared_budget import SharedBudget, open_budget
 from btccxt.runtime import FeedTask, Listeners, Runtime
 from btccxt.session.events import FeedEvent
 from btccxt.session.session import Session
-from btccxt.session.streams import StreamChanged
 from btccxt.shutdown import end_orders
+from btccxt.watch import StoreNotice, Watch
 
 log = get_logger(__name__)
 
@@ -95,21 +95,50 @@ class CCXTStore:
         tracker: TrackerPolicy | None = None,
         start_timeout_s: float = 60.0,
     ) -> None:
-        exchange_id = exchange if isinstance(exchange, str) else exchange.id
         given = {
-            "exchange": exchange_id, "mode": mode, "market_type": market_type, "currency": currency,
-            "config": config, "journal": None if journal is None else str(journal), "on_stop": on_stop,
-            "overrides": overrides, "sim_address": sim_address,
+            "exchange": exchange if isinstance(exchange, str) else exchange.id, "mode": mode,
+            "market_type": market_type, "currency": currency, "config": config,
+            "journal": None if journal is None else str(journal), "on_stop": on_stop, "overrides": overrides,
+            "sim_address": sim_address,
         }  # fmt: skip
-        self.settings = build_config({name: value for name, value in given.items() if value is not None})
-        self.mode = self.settings.mode
-        self.name = exchange_id
+        settings = build_config({name: value for name, value in given.items() if value is not None})
+        self._prepare(exchange, settings, balance, sim, tracker, start_timeout_s)
+
+    @classmethod
+    def from_config(
+        cls,
+        path: str | Path,
+        profile: str | None = None,
+        *,
+        balance: float | Mapping[str, Any] | None = None,
+        sim: SimOptions | Mapping[str, Any] | None = None,
+        tracker: TrackerPolicy | None = None,
+        start_timeout_s: float = 60.0,
+    ) -> CCXTStore:
+        """A store as one profile of a YAML file says (``btccxt/config.py`` shows the file). Raises ConfigError."""
+        settings = load_config(path, profile)
+        store = cls.__new__(cls)
+        store._prepare(settings.exchange, settings, balance, sim, tracker, start_timeout_s)
+        return store
+
+    def _prepare(
+        self,
+        exchange: str | ExchangeAPI,
+        settings: StoreConfig,
+        balance: float | Mapping[str, Any] | None,
+        sim: SimOptions | Mapping[str, Any] | None,
+        tracker: TrackerPolicy | None,
+        start_timeout_s: float,
+    ) -> None:
+        self.settings = settings
+        self.mode = settings.mode
+        self.name = settings.exchange
         self._exchange_given = exchange
-        kind = _market_type(exchange_id, self.settings.market_type)
-        self.profile = load_profile(exchange_id, kind, self.settings.overrides)
-        self.currency = self.settings.currency or self.profile.quote_currency
-        self._keys = resolve_keys(exchange_id, self.mode, self.settings, required=self.profile.credentials)
-        for secret in (*self.settings.secrets(), *self._keys.values()):
+        kind = _market_type(self.name, settings.market_type)
+        self.profile = load_profile(self.name, kind, settings.overrides)
+        self.currency = settings.currency or self.profile.quote_currency
+        self._keys = resolve_keys(self.name, self.mode, settings, required=self.profile.credentials)
+        for secret in (*settings.secrets(), *self._keys.values()):
             register_secret(secret)
         self._balances = start_balances(balance, self.currency)
         self._sim_options = SimOptions.of(sim)
@@ -121,7 +150,7 @@ class CCXTStore:
         self._journal: Journal | None = None
         self._broker: CCXTBroker | None = None
         self.hub: Hub | None = None
-        self._errors = RecentErrors()
+        self._watch = Watch(settings, self._notify)
         self._lock = threading.Lock()
         self._holds = 0
         self._notifications: deque[tuple[Any, tuple[Any, ...], dict[str, Any]]] = deque()
@@ -154,10 +183,11 @@ class CCXTStore:
             if self._runtime is not None:
                 return
             log.info(EventName.SESSION_STARTED, exchange=self.name, mode=self.mode.value, money=_MONEY[self.mode])
-            self._session = Session(f"btccxt {self.name}", on_error=self._trouble)
+            self._watch.start()
+            self._session = Session(f"btccxt {self.name}", on_error=self._watch.trouble)
             try:
-                self._venue = self._connect()
                 self._session.start()
+                self._venue = self._connect(self._session)
                 runtime = Runtime(
                     self._session, self._venue.exchange, self._venue.clock, self.profile, self._listeners()
                 )
@@ -170,18 +200,27 @@ class CCXTStore:
                 EventName.STORE_STARTED, exchange=self.name, mode=self.mode.value, markets=len(self._runtime.markets)
             )
 
-    def _connect(self) -> Venue:
+    def _connect(self, session: Session) -> Venue:
         if not isinstance(self._exchange_given, str):
-            return custom_venue(self._exchange_given, self.mode, self._balances, self._trouble)
+            return custom_venue(self._exchange_given, self.mode, self._balances, self._watch.trouble)
         return connect(
             self.mode,
             self.profile,
             {**self.settings.ccxt_settings(), **self._keys},
             balances=self._balances,
             sim=self._sim_options,
-            sim_address=self.settings.sim_address,
-            report=self._trouble,
+            settings=self.settings,
+            budget=self._open_budget(session),
+            report=self._watch.trouble,
         )
+
+    def _open_budget(self, session: Session) -> SharedBudget | None:
+        """Rate limits shared with other stores on this machine or key. Raises ConfigError if nobody answers there."""
+        url = self.settings.rate_budget
+        if url is None:
+            return None
+        scope = f"{self.name}:{account_fingerprint(self.name, self._keys.get('apiKey'))}"
+        return session.call(open_budget(url.get_secret_value(), scope), timeout=self._start_timeout_s)
 
     async def _open(self, runtime: Runtime) -> None:
         await runtime.open()
@@ -202,7 +241,7 @@ class CCXTStore:
             exchange=self.name,
             mode=self.mode.value,
             account=account,
-            on_trouble=lambda error: self._trouble("order journal", error),
+            on_trouble=lambda error: self._watch.trouble("order journal", error),
         )
 
     def _check_currency(self, markets: Mapping[str, Market]) -> None:
@@ -217,7 +256,7 @@ class CCXTStore:
                 return
             if self._runtime is not None and self._broker is not None and self.hub is not None:
                 end_orders(
-                    self._broker, self.hub, self.settings.on_stop, self.settings.timeouts.stop_s, self.put_notification
+                    self._broker, self.hub, self.settings.on_stop, self.settings.timeouts.stop_s, self._watch.say
                 )
             self._tear_down(self._runtime)
 
@@ -228,13 +267,14 @@ class CCXTStore:
             try:
                 session.call(runtime.close(), timeout=_STOP_TIMEOUT_S)
             except (BtccxtError, TimeoutError) as error:
-                self._trouble("closing the store", error)
+                self._watch.trouble("closing the store", error)
         if session is not None:
             session.stop()
         if journal is not None:
             journal.close()
         if venue is not None:
             venue.stop()
+        self._watch.stop()
         if session is not None:
             log.info(EventName.STORE_STOPPED, exchange=self.name, mode=self.mode.value)
 
@@ -252,9 +292,9 @@ class CCXTStore:
         return Listeners(
             order=self._tell_broker,
             account=self._tell_broker,
-            alarm=self._alarm,
-            stream=self._stream_changed,
-            trouble=self._trouble,
+            alarm=self._watch.alarm,
+            stream=self._watch.stream_changed,
+            trouble=self._watch.trouble,
         )
 
     # -------------------------------------------------------------- notifications
@@ -272,8 +312,8 @@ class CCXTStore:
             news.append(self._notifications.popleft())
         return news
 
-    def _notify(self, text: str) -> None:
-        self.put_notification(text)
+    def _notify(self, notice: StoreNotice) -> None:
+        self.put_notification(notice)
         hub = self.hub
         if hub is not None:
             hub.wake()
@@ -282,23 +322,6 @@ class CCXTStore:
         hub = self.hub
         if hub is not None and self._broker is not None:
             hub.inbox.put(self._broker, event)
-
-    def _alarm(self, alarm: Alarm) -> None:
-        log.error(EventName.ALERT_RAISED, kind=alarm.kind.value, text=alarm.text, client_order_id=alarm.client_order_id)
-        self._notify(f"ALARM {alarm.kind.value}: {alarm.text}")
-
-    def _stream_changed(self, change: StreamChanged) -> None:
-        log.info(
-            EventName.STATE_CHANGED, stream=str(change.key), state=change.new.value, reason=change.reason,
-            attempts=change.attempts,
-        )  # fmt: skip
-        if change.old is not None and change.new is not ConnectionState.STOPPED:
-            self._notify(str(change))
-
-    def _trouble(self, what: str, error: BaseException) -> None:
-        self._errors.add(what, error)
-        log.warning(EventName.SESSION_ERROR, what=what, error=f"{type(error).__name__}: {error}")
-        self._notify(f"{what}: {type(error).__name__}: {error}")
 
     # -------------------------------------------------------------- the Data's side (FeedSource)
 
@@ -390,7 +413,7 @@ class CCXTStore:
         }  # fmt: skip
         if self._runtime is not None:
             facts |= self._ask(snapshot(self._runtime))
-        return {**facts, "last_errors": self._errors.as_list()}
+        return {**facts, "last_errors": self._watch.last_errors()}
 
     def balance(self) -> dict[str, Balance]:
         """Last known balance of every coin, from memory."""

@@ -181,13 +181,15 @@ def test_historical_data_is_preloaded_and_ends():
 
 
 def test_paper_trades_on_public_data_with_the_balance_one_gives_it():
+    from btccxt.config import build_config
     from btccxt.exchange.ccxt_exchange import CCXTExchange
     from btccxt.exchange.profile import load_profile
     from btccxt.modes import Mode, SimOptions, connect
 
     profile = load_profile("binance", MarketType.SPOT)
     venue = connect(
-        Mode.SIM, profile, {}, balances={"USDT": D(0)}, sim=SimOptions.of(FAST), sim_address=None,
+        Mode.SIM, profile, {}, balances={"USDT": D(0)}, sim=SimOptions.of(FAST),
+        settings=build_config({"exchange": "binance", "mode": "sim"}),
         report=lambda what, error: None,
     )  # fmt: skip
     try:

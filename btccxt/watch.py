@@ -1,0 +1,137 @@
+"""What a store tells the outside: notifications for the strategy, alerts for people, metrics, the last errors.
+
+Called from the session thread and the strategy's; never blocks, never raises.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from enum import Enum
+from typing import Any
+
+from btccxt.config import StoreConfig
+from btccxt.model import ConnectionState
+from btccxt.observe.alerts import Alert, AlertHub, AlertKind, AppriseSink, log_sink
+from btccxt.observe.log import EventName, configure, get_logger
+from btccxt.observe.metrics import MetricsServer, metrics, start_http_server
+from btccxt.observe.redact import redact_text
+from btccxt.orders.events import Alarm, AlarmKind
+from btccxt.session.streams import StreamChanged
+
+log = get_logger(__name__)
+
+_ERRORS_KEPT = 20
+_ALERT_OF_ALARM = {
+    AlarmKind.OVERFILL: AlertKind.OVERFILL,
+    AlarmKind.OUTCOME_UNKNOWN: AlertKind.UNKNOWN_OUTCOME,
+    AlarmKind.CANCEL_UNCONFIRMED: AlertKind.UNKNOWN_OUTCOME,
+    AlarmKind.GHOST: AlertKind.ORDER_LOST,
+    AlarmKind.FILLS_OVERDUE: AlertKind.DRIFT,
+    AlarmKind.EXTERNAL_ORDER: AlertKind.DRIFT,
+    AlarmKind.DRIFT: AlertKind.DRIFT,
+    AlarmKind.JOURNAL: AlertKind.JOURNAL_TROUBLE,
+    AlarmKind.MISMATCH: AlertKind.TRADING_STOPPED,
+    AlarmKind.PROTECTIVE_REJECTED: AlertKind.PROTECTIVE_ORDER_REJECTED,
+}
+
+
+class NoticeKind(str, Enum):
+    """What a store notification is about."""
+
+    STREAM = "stream"
+    ALARM = "alarm"
+    TROUBLE = "trouble"
+    ACCOUNT = "account"
+    SHUTDOWN = "shutdown"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreNotice:
+    """What ``notify_store`` gets: readable as text, typed for whoever decides by it; ``about`` is the record behind."""
+
+    kind: NoticeKind
+    text: str
+    about: Any = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Watch:
+    """One per store. ``notify`` hands a StoreNotice to the strategy's thread."""
+
+    def __init__(self, settings: StoreConfig, notify: Callable[[StoreNotice], None]) -> None:
+        self._exchange = settings.exchange
+        self._settings = settings
+        self._notify = notify
+        self._errors: deque[dict[str, str]] = deque(maxlen=_ERRORS_KEPT)
+        self._alerts: AlertHub | None = None
+        self._server: MetricsServer | None = None
+
+    # -------------------------------------------------------------- life
+
+    def start(self) -> None:
+        """Log, alerts and metrics as the settings ask. Raises ConfigError for what cannot be had."""
+        settings = self._settings
+        if settings.log is not None:
+            configure(settings.log.level, json=settings.log.json_lines, file=settings.log.file)
+        self._alerts = AlertHub([log_sink])
+        if settings.alerts:
+            self._alerts.add_sink(AppriseSink([url.get_secret_value() for url in settings.alerts]))
+        if settings.metrics_port is not None:
+            self._server = start_http_server(settings.metrics_port)
+
+    def stop(self) -> None:
+        """Bounded; alerts on their way get a few seconds."""
+        alerts, self._alerts = self._alerts, None
+        server, self._server = self._server, None
+        if alerts is not None:
+            alerts.close()
+        if server is not None:
+            server.close()
+
+    # -------------------------------------------------------------- what happens
+
+    def alarm(self, alarm: Alarm) -> None:
+        """From the order core: for a person."""
+        kind = _ALERT_OF_ALARM.get(alarm.kind, AlertKind.INTERNAL)
+        self.alert(kind, alarm.text, alarm.client_order_id or "")
+        metrics().order_outcome(self._exchange, alarm.kind.value)
+        self._notify(StoreNotice(NoticeKind.ALARM, f"ALARM {alarm.kind.value}: {alarm.text}", alarm))
+
+    def alert(self, kind: AlertKind, text: str, key: str = "") -> None:
+        if self._alerts is not None:
+            self._alerts.raise_alert(Alert(kind, text, self._exchange, key))
+
+    def stream_changed(self, change: StreamChanged) -> None:
+        """Both turns are announced: away from the stream and back to it."""
+        state = change.new
+        log.info(
+            EventName.STATE_CHANGED, stream=str(change.key), state=state.value, reason=change.reason,
+            attempts=change.attempts,
+        )  # fmt: skip
+        if state is ConnectionState.RECONNECTING:
+            metrics().reconnect(self._exchange, change.key.kind.value)
+        if state is ConnectionState.DEGRADED and change.old is not None:
+            self.alert(AlertKind.STREAM_DOWN, f"{change.key} is served by polling: {change.reason}", str(change.key))
+        if change.old is not None and state is not ConnectionState.STOPPED:
+            self._notify(StoreNotice(NoticeKind.STREAM, str(change), change))
+
+    def trouble(self, what: str, error: BaseException) -> None:
+        """Something went wrong and was survived."""
+        text = redact_text(f"{what}: {type(error).__name__}: {error}")
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        self._errors.append({"at": now, "what": what, "error": redact_text(f"{type(error).__name__}: {error}")})
+        log.warning(EventName.SESSION_ERROR, what=what, error=text)
+        self._notify(StoreNotice(NoticeKind.TROUBLE, text, error))
+
+    def say(self, text: str, kind: NoticeKind = NoticeKind.ACCOUNT) -> None:
+        log.warning(EventName.NOTIFICATION, text=text)
+        self._notify(StoreNotice(kind, text))
+
+    def last_errors(self) -> list[dict[str, str]]:
+        """The last things that went wrong, with their time (this machine's, UTC)."""
+        return list(self._errors)

@@ -1,0 +1,132 @@
+"""A store from the user's file: another exchange or mode is another word there; alerts, metrics and budget work."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import urllib.request
+
+import pytest
+
+from btccxt import CCXTStore
+from btccxt._bt import bt
+from btccxt.errors import ConfigError
+from btccxt.observe.alerts import AlertKind
+from btccxt.watch import NoticeKind, StoreNotice
+from tests.e2e.kit import run
+
+FAST = {"speed": 300.0, "symbols": ("BTC/USDT",)}
+
+
+def write(tmp_path, text: str):
+    path = tmp_path / "btccxt.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_profile_of_the_file_makes_a_store(tmp_path):
+    path = write(
+        tmp_path,
+        f"""
+profiles:
+  practice:
+    exchange: binance
+    mode: sim
+    currency: USDT
+    journal: {tmp_path / "orders.sqlite3"}
+    on_stop: cancel
+    rate_budget: file://{tmp_path / "budget.sqlite3"}
+  real:
+    exchange: binance
+    mode: live
+""",
+    )
+    store = CCXTStore.from_config(path, "practice", sim=FAST, balance=500)
+
+    def act(strategy) -> None:
+        if strategy.live == 1:
+            strategy.buy(size=0.001)
+
+    data = store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes)
+    witness = run(store, data, broker=True, live_bars=4, act=act)
+    assert witness.order_news[-1].getstatusname() == "Completed"
+    assert (tmp_path / "orders.sqlite3").exists()
+    assert (tmp_path / "budget.sqlite3").exists()
+    with pytest.raises(ConfigError, match="BTCCXT_BINANCE_API_KEY"):
+        CCXTStore.from_config(path, "real")
+
+
+def test_alerts_reach_a_service_and_metrics_are_served(tmp_path):
+    received: list[dict] = []
+    arrived = threading.Event()
+
+    class Sink(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+            arrived.set()
+
+        def log_message(self, *args) -> None:
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Sink)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        path = write(
+            tmp_path,
+            f"""
+profiles:
+  practice:
+    exchange: binance
+    mode: sim
+    alerts: ["json://127.0.0.1:{server.server_port}"]
+    metrics_port: {_free_port()}
+""",
+        )
+        store = CCXTStore.from_config(path, sim=FAST)
+        store.start()
+        try:
+            store._watch.alert(AlertKind.DRIFT, "a test of the alarm", "BTC")
+            assert arrived.wait(20)
+            port = store.settings.metrics_port
+            body = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+        finally:
+            store.stop()
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert "a test of the alarm" in json.dumps(received)
+    assert "btccxt_" in body
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_store_notifications_are_typed_and_readable():
+    seen: list[StoreNotice] = []
+
+    class Listening(bt.Strategy):
+        def notify_store(self, msg, *args, **kwargs) -> None:
+            seen.append(msg)
+
+        def next(self) -> None:
+            if self.data._laststatus == self.data.LIVE:
+                self.env.runstop()
+
+    store = CCXTStore("binance", mode="sim", sim=FAST)
+    cerebro = bt.Cerebro(stdstats=False)
+    cerebro.adddata(store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes))
+    cerebro.addstrategy(Listening)
+    cerebro.run()
+    streams = [notice for notice in seen if isinstance(notice, StoreNotice) and notice.kind is NoticeKind.STREAM]
+    assert [str(notice) for notice in streams] == ["bars BTC/USDT 1m: live"]
+    assert streams[0].about.new.value == "live"
