@@ -19,10 +19,10 @@ from btccxt.bars.cache import BarCache
 from btccxt.bars.closing import BarCloser, Correction
 from btccxt.bars.history import CallPolicy, cached_pages, direct, download_pages, trade_bar_pages
 from btccxt.bars.seam import Gap, Hole, Page, Seam
-from btccxt.errors import ConfigError, ExchangeUnavailable, Fatal, RateLimited, Retryable
+from btccxt.errors import ConfigError, ExchangeUnavailable, RateLimited, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import Bar, BarUpdate, ConnectionState, StreamEvent, StreamKey, StreamKind, Trade
-from btccxt.session.events import BarsClosed, FeedEnded, FeedEvent, FeedFailed, FeedState
+from btccxt.session.events import BarsClosed, FeedEvent, FeedState
 from btccxt.timeframe import parse_timeframe
 
 Sink = Callable[[FeedEvent], None]
@@ -154,7 +154,7 @@ class BarFeed:
         if event.__class__ is BarUpdate:
             self._on_frame(event)
         elif event.__class__ is Trade and self._builder is not None:
-            self._on_built(self._builder.on_trade(event))
+            self._on_trade(self._builder, event)
 
     def on_up(self, key: StreamKey) -> None:
         """The subscription is active, again or for the first time."""
@@ -189,6 +189,16 @@ class BarFeed:
         if events:
             self._on_built(events)
 
+    def _on_trade(self, builder: TradeBars, trade: Trade) -> None:
+        close_ms = builder.forming_close_ms
+        events = builder.on_trade(trade)
+        if builder.forming_close_ms != close_ms:
+            if not self._sends_empty_bars:
+                self._seam.expect(self._timeframe.floor(trade.time_ms))
+            self._wake.set()
+        if events:
+            self._on_built(events)
+
     def _on_built(self, events: Iterable[Bar | Correction]) -> None:
         """Closed bars from the stream."""
         for event in events:
@@ -202,23 +212,12 @@ class BarFeed:
     # -------------------------------------------------------------- the task
 
     async def run(self) -> None:
-        """Backfill, then repair whatever is missing, until cancelled or ``end_ms`` is reached.
+        """Backfill, then repair whatever is missing, until cancelled; returns when everything before ``end_ms`` came.
 
-        What repeating cannot help ends the feed with ``FeedFailed``; an error that nobody expected is raised as well.
+        Raises what repeating cannot help (Fatal).
         """
         if self._state is None:
             self._announce(ConnectionState.CONNECTING, f"history of {self.key}")
-        try:
-            await self._serve()
-        except Fatal as error:
-            self._sink(FeedFailed(error))
-        except Exception as error:
-            self._sink(FeedFailed(error))
-            raise
-        else:
-            self._sink(FeedEnded("the end that was asked for is reached"))
-
-    async def _serve(self) -> None:
         while not self._seam.has_ended:
             self._wake.clear()
             now_ms = self._clock.now_ms()

@@ -12,10 +12,10 @@ from contextlib import aclosing
 from btccxt.bars.history import CallPolicy, direct, download_trades
 from btccxt.bars.seam import Hole
 from btccxt.bars.trade_seam import TradeSeam
-from btccxt.errors import ConfigError, Fatal, Retryable
+from btccxt.errors import ConfigError, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamKind, Trade
-from btccxt.session.events import FeedFailed, FeedState, TicksArrived
+from btccxt.session.events import FeedState, TicksArrived
 from btccxt.session.feed import MarketClock, Sink, back_off, pause
 
 _IDLE_S = 30.0
@@ -93,18 +93,9 @@ class TradeFeed:
     # -------------------------------------------------------------- the task
 
     async def run(self) -> None:
-        """Backfill, then repair or poll, until cancelled. What repeating cannot help ends it with ``FeedFailed``."""
+        """Backfill, then repair or poll, until cancelled. Raises what repeating cannot help (Fatal)."""
         if self._state is None:
             self._announce(ConnectionState.CONNECTING, f"history of {self.key}")
-        try:
-            await self._serve()
-        except Fatal as error:
-            self._sink(FeedFailed(error))
-        except Exception as error:
-            self._sink(FeedFailed(error))
-            raise
-
-    async def _serve(self) -> None:
         while True:
             self._wake.clear()
             if self._connected and not self._seam.repairing:

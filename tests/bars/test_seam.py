@@ -174,10 +174,11 @@ def test_bars_missing_between_two_trades_are_reported_as_no_trades() -> None:
     assert joined.on_page(page([], MINUTE, 4 * MINUTE, seen_to_ms=4 * MINUTE), 5 * MINUTE) == [hole, later]
 
 
-def test_weeks_that_begin_on_another_day_are_not_holes() -> None:
+@pytest.mark.parametrize("days_before", [1, 3])
+def test_weeks_that_begin_on_another_day_are_not_holes(days_before: int) -> None:
     weekly = parse_timeframe("1w")
-    thursday = 1_700_697_600_000  # 2023-11-23, not a Monday
-    joined = Seam(weekly, start_ms=thursday - 86_400_000, grace_ms=0)
+    thursday = 1_700_697_600_000  # 2023-11-23; weeks are expected to begin on Mondays
+    joined = Seam(weekly, start_ms=thursday - days_before * 86_400_000, grace_ms=0)
     rows = bars("1w", thursday, 3)
     now = rows[-1].open_ms + 7 * 86_400_000
     assert joined.on_page(page(rows, joined.next_open_ms, now), now) == rows

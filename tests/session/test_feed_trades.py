@@ -10,7 +10,7 @@ import pytest
 
 from btccxt.errors import AuthenticationFailed, ConfigError, ConnectionLost
 from btccxt.model import ConnectionState, StreamKey, StreamKind, Trade
-from btccxt.session.events import FeedFailed, Hole, HoleCause
+from btccxt.session.events import Hole, HoleCause
 from btccxt.session.trade_feed import TradeFeed
 from tests.fakes import SYMBOL, FakeClock, FakeExchange
 from tests.session.feed_bench import Heard, quiet, running, until
@@ -174,13 +174,11 @@ async def test_a_read_that_fails_is_repeated_and_costs_no_trade(monkeypatch: pyt
         assert bench.heard.trades == bench.known()
 
 
-async def test_what_repeating_cannot_help_ends_the_feed_and_says_why() -> None:
+async def test_what_repeating_cannot_help_is_raised() -> None:
     bench = Bench(start_ms=START)
-    error = AuthenticationFailed("wrong key")
-    bench.exchange.failures = deque([error])
-    async with running(bench.feed) as task:
-        await until(task.done)
-    assert bench.heard.events[-1] == FeedFailed(error)
+    bench.exchange.failures = deque([AuthenticationFailed("wrong key")])
+    with pytest.raises(AuthenticationFailed, match="wrong key"):
+        await bench.feed.run()
 
 
 def test_a_key_that_is_not_one_of_trades_is_refused() -> None:
