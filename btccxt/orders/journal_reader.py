@@ -82,7 +82,7 @@ class JournalReader:
     def orders(self, *, limit: int = 100, only_open: bool = False) -> list[OrderSummary]:
         """Newest first."""
         condition = "WHERE final = 0" if only_open else ""
-        return self._summaries(f"{condition} ORDER BY created_ms DESC, rowid DESC LIMIT ?", limit)
+        return self._summaries(f"{condition} ORDER BY rowid DESC LIMIT ?", limit)
 
     def story(self, order: str) -> OrderStory | None:
         """The life of one order, found by its client order id or the exchange's id."""

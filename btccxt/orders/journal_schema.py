@@ -29,8 +29,7 @@ CREATE TABLE tickets (                       -- one row per intent, written and 
     updated_ms      INTEGER NOT NULL
 );
 CREATE INDEX tickets_unfinished ON tickets (client_order_id) WHERE final = 0 OR told = 0;
-CREATE INDEX tickets_by_time ON tickets (created_ms);
-CREATE INDEX tickets_by_order_id ON tickets (order_id);
+CREATE INDEX tickets_by_order_id ON tickets (order_id) WHERE order_id IS NOT NULL;
 CREATE TABLE attempts (                      -- each time a request left
     client_order_id TEXT NOT NULL,
     attempt         INTEGER NOT NULL,

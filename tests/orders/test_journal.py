@@ -490,6 +490,7 @@ for number in range(60):
         refused += 1
         text = str(error)
 assert refused, "the limit never bit"
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
 journal.note("said while the disk was full", 1)
 journal.flush().exception(10)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

@@ -152,6 +152,28 @@ async def test_an_order_told_as_ended_that_lives_at_the_exchange_stops_the_start
         await after.start()
 
 
+async def test_a_list_that_lags_behind_an_order_told_as_ended_does_not_stop_the_start(desk: Desk) -> None:
+    client_order_id = await desk.opened()
+    ended = replace(desk.exchange.update(desk.placed(client_order_id)), status=OrderStatus.CANCELED)
+    desk.tracker.on_update(ended)
+    desk.tracker.confirm_told(client_order_id)
+    desk.exchange.script("fetch_order", Script(answer=lambda update: ended))
+    after = await desk.restart()
+    assert after.restored.open_orders == ()
+
+
+async def test_an_order_reported_as_never_placed_that_lives_after_a_restart_is_taken_off(desk: Desk) -> None:
+    request = desk.request()
+    desk.exchange.script("create_order", OrderOutcomeUnknown("cut"))
+    desk.submit(request)
+    await desk.until(request.client_order_id, S.REJECTED)
+    desk.tracker.confirm_told(request.client_order_id)
+    placed = desk.exchange.place(request)
+    after = await desk.restart()
+    await eventually(lambda: placed.status is OrderStatus.CANCELED)
+    assert after.alarmed(AlarmKind.GHOST)
+
+
 async def test_a_stop_waits_for_the_answer_to_what_is_on_its_way(desk: Desk) -> None:
     answer = asyncio.Event()
     desk.exchange.script("create_order", Script(gate=answer.wait))
