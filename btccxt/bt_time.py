@@ -181,7 +181,7 @@ class LocalizedZone(tzinfo):
         self.zone = zone
 
     def localize(self, moment: datetime) -> datetime:
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=self)
+        return moment.replace(tzinfo=self)
 
     def utcoffset(self, moment: datetime | None) -> timedelta | None:
         return self.zone.utcoffset(_in_zone(moment, self.zone))
