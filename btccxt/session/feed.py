@@ -152,7 +152,8 @@ class BarFeed:
     def on_event(self, key: StreamKey, event: StreamEvent) -> None:
         """One frame of the stream. Never blocks; a forming frame costs almost nothing."""
         if event.__class__ is BarUpdate:
-            self._on_frame(event)
+            if event.closed is not False or not self._sends_empty_bars:
+                self._on_frame(event)
         elif event.__class__ is Trade and self._builder is not None:
             self._on_trade(self._builder, event)
 
