@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 # ccxt id -> module and class; imported when first used.
 DIALECTS = {
     "binance": ("btccxt.sim.dialects.binance", "BinanceSpot"),
+    "binanceusdm": ("btccxt.sim.dialects.binanceusdm", "BinanceUsdM"),
+    "bybit": ("btccxt.sim.dialects.bybit", "Bybit"),
 }
 
 

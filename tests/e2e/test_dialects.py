@@ -1,0 +1,160 @@
+"""The live path on every exchange that the embedded exchange speaks: another exchange is another word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal as D
+
+import pytest
+
+from btccxt import CCXTStore
+from btccxt._bt import bt
+from tests.e2e.kit import Witness, run
+
+
+@dataclass(frozen=True)
+class Row:
+    """One exchange and market type. ``expired`` and ``would_take`` are how orders end there in backtrader's words."""
+
+    exchange: str
+    market_type: str = "spot"
+    expired: str = "Canceled"  # of an order whose time in force was over at once
+    would_take: str = "Canceled"  # of a post-only order that would have taken
+
+    @property
+    def symbol(self) -> str:
+        return "BTC/USDT" if self.market_type == "spot" else "BTC/USDT:USDT"
+
+
+ROWS = [
+    Row("binance", expired="Expired", would_take="Rejected"),
+    Row("bybit"),
+    Row("bybit", "linear"),
+]
+
+
+@pytest.fixture(params=ROWS, ids=lambda row: f"{row.exchange}-{row.market_type}")
+def row(request) -> Row:
+    return request.param
+
+
+def sim_store(row: Row, balance: float = 1_000_000, **options) -> CCXTStore:
+    sim = {"speed": 300.0, "seed": 3, "symbols": ("BTC/USDT", "BTC/USDT:USDT"), **options}
+    return CCXTStore(row.exchange, mode="sim", market_type=row.market_type, balance=balance, sim=sim)
+
+
+def minutes(store: CCXTStore, row: Row, **options):
+    settings = {"timeframe": bt.TimeFrame.Minutes, "backfill_start": True, **options}
+    return store.getdata(dataname=row.symbol, **settings)
+
+
+def trade(row: Row, act, *, live_bars: int = 8, **options):
+    """Run; returns the witness and the books (what, ours, theirs) as they were before the store stopped."""
+    store = sim_store(row, **options)
+    with store.kept_open():
+        witness = run(store, minutes(store, row), broker=True, live_bars=live_bars, act=act)
+        return witness, store.books_check()
+
+
+def agree(books) -> bool:
+    return bool(books) and all(ours == theirs for _, ours, theirs in books)
+
+
+def names(witness: Witness, order=None) -> list[str]:
+    return [news.getstatusname() for news in witness.order_news if order is None or news.ref == order.ref]
+
+
+def test_history_and_live_bars_meet_without_hole_or_repetition(row):
+    store = sim_store(row)
+    with store.kept_open():
+        witness = run(store, minutes(store, row), live_bars=5)
+        stamps = [line[0] for line in witness.rows[0]]
+        own = store.getdata(dataname=row.symbol, timeframe=bt.TimeFrame.Minutes, historical=True)
+        again = {line[0]: line for line in run(store, own).rows[0]}
+    assert stamps == list(range(stamps[0], stamps[-1] + 1, 60_000))
+    assert len(stamps) > 100
+    assert ("LIVE" in [status for _, status in witness.data_news]) and witness.live == 5
+    shared = [line for line in witness.rows[0][-4:] if line[0] in again]
+    assert shared and all(line == again[line[0]] for line in shared)
+
+
+def test_a_market_order_walks_the_book_fill_by_fill_and_the_books_agree(row):
+    def act(strategy: Witness) -> None:
+        if strategy.live == 1:
+            strategy.order = strategy.buy(size=8.0)
+        elif strategy.live == 4:
+            strategy.close()
+
+    witness, books = trade(row, act, balance=10_000_000)
+    statuses = names(witness, witness.order)
+    assert statuses[:2] == ["Submitted", "Accepted"] and statuses[-1] == "Completed"
+    assert statuses.count("Partial") >= 1
+    bits = list(witness.order.executed.exbits)
+    assert sum(D(repr(bit.size)) for bit in bits) == D(8)
+    assert all(bit.comm > 0 for bit in bits)
+    assert len([closed for closed in witness.trade_news if closed.isclosed]) == 1
+    assert agree(books), books
+
+
+def test_a_limit_order_rests_and_is_cancelled_with_a_confirmation(row):
+    def act(strategy: Witness) -> None:
+        if strategy.live == 1:
+            price = strategy.data.close[0] * 0.8
+            strategy.order = strategy.buy(size=0.01, exectype=bt.Order.Limit, price=price)
+        elif strategy.live == 3:
+            strategy.cancel(strategy.order)
+
+    witness, books = trade(row, act)
+    assert names(witness) == ["Submitted", "Accepted", "Canceled"]
+    assert witness.order.info.exchange_order_id
+    assert agree(books), books
+
+
+def test_a_marketable_limit_order_is_filled(row):
+    def act(strategy: Witness) -> None:
+        if strategy.live == 1:
+            price = strategy.data.close[0] * 1.01
+            strategy.order = strategy.buy(size=0.01, exectype=bt.Order.Limit, price=price)
+
+    witness, books = trade(row, act, live_bars=5)
+    assert names(witness)[-1] == "Completed"
+    assert witness.order.executed.size == 0.01
+    assert agree(books), books
+
+
+def test_a_stop_order_waits_at_the_exchange_and_fires(row):
+    """A stop a hair above the price fires on its own; one far away is cancelled."""
+
+    def act(strategy: Witness) -> None:
+        price = strategy.data.close[0]
+        if strategy.live == 1:
+            strategy.near = strategy.buy(size=0.01, exectype=bt.Order.Stop, price=price * 1.0004)
+            strategy.far = strategy.buy(size=0.01, exectype=bt.Order.Stop, price=price * 1.2)
+        elif strategy.live == 18:
+            strategy.cancel(strategy.far)
+        if not strategy.near.alive() and not strategy.far.alive():
+            strategy.env.runstop()
+
+    witness, books = trade(row, act, live_bars=24)
+    assert names(witness, witness.near)[-1] == "Completed"
+    assert names(witness, witness.far) == ["Submitted", "Accepted", "Canceled"]
+    assert witness.near.executed.size == 0.01
+    assert agree(books), books
+
+
+def test_time_in_force_and_post_only_end_as_the_exchange_says(row):
+    def act(strategy: Witness) -> None:
+        if strategy.live == 1:
+            price = strategy.data.close[0]
+            limit = {"size": 0.01, "exectype": bt.Order.Limit}
+            strategy.ioc = strategy.buy(price=price * 0.9, tif="IOC", **limit)
+            strategy.fok = strategy.buy(price=price * 0.9, tif="FOK", **limit)
+            strategy.taker = strategy.buy(price=price * 1.01, tif="IOC", **limit)
+            strategy.maker = strategy.buy(price=price * 1.01, post_only=True, **limit)
+
+    witness, books = trade(row, act, live_bars=6)
+    assert names(witness, witness.ioc)[-1] == row.expired
+    assert names(witness, witness.fok)[-1] == row.expired
+    assert names(witness, witness.taker)[-1] == "Completed"
+    assert names(witness, witness.maker)[-1] == row.would_take
+    assert agree(books), books
