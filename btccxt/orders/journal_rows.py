@@ -48,10 +48,6 @@ def _fill_row(client_order_id: str, fill: Fill, at_ms: int) -> tuple[str, tuple[
     )
 
 
-def load_unfinished(connection: sqlite3.Connection) -> list[StoredOrder]:
-    return load(connection, "t.final = 0 OR t.told = 0")
-
-
 def load(connection: sqlite3.Connection, condition: str, *values: object) -> list[StoredOrder]:
     # CROSS JOIN keeps SQLite from reading whole tables: the few tickets first, then their evidence by index.
     evidence: dict[str, list[tuple[int, LifecycleEvent]]] = {}

@@ -329,6 +329,11 @@ async def test_a_fill_of_an_unknown_order_leads_to_its_adoption(make_desk: Calla
     desk = await make_desk(FakeExchange(knows_client_ids=False), external_orders="adopt").start()
     somebody_elses(desk.exchange)
     placed = next(iter(desk.exchange.book.values()))
+
+    async def both_ask() -> None:
+        await eventually(lambda: desk.exchange.count("fetch_order") == 2)
+
+    desk.exchange.script("fetch_order", Script(gate=both_ask), Script(gate=both_ask))
     for amount in ("0.5", "0.25"):
         desk.tracker.on_fill(desk.exchange.trade(placed, amount))
     await eventually(lambda: len(desk.fills("external-x1")) == 2)
