@@ -11,12 +11,14 @@ ledger and in the value, but ``if self.position`` is false and the trade is clos
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
 from btccxt._bt import bt
 from btccxt.account import AccountLedger
 from btccxt.bt_order import CryptoBuyOrder, CryptoSellOrder
+from btccxt.hub import Hub
 from btccxt.model import ZERO, Fill, Market, decimal_of
 from btccxt.orders.live_order import LiveOrder
 from btccxt.precision import round_amount
@@ -36,7 +38,9 @@ class Bookkeeper:
         self._executed: dict[int, tuple[Decimal, Decimal]] = {}  # order ref -> filled, cost
         self._estimates: dict[tuple[str, str], Decimal] = {}  # fills whose fee is not known yet -> assumed commission
         self._seeded: set[str] = set()
-        self._closes_taken: dict[str, float] = {}  # cleared by whatever else changes prices or holdings in the ledger
+        self._hub: Hub | None = None
+        self._look_at_all = True  # set by whatever else changes prices or holdings in the ledger
+        self._unheard: set[str] = set()  # symbols of others' datas (CSV files ...), which do not tell that they moved
 
     # -------------------------------------------------------------- datas, prices, positions
 
@@ -46,6 +50,11 @@ class Bookkeeper:
         if any(known is data for known in datas):
             return False
         datas.append(data)
+        self._look_at_all = True
+        if hasattr(data, "rings_hub"):
+            self._hub = data._hub
+        else:
+            self._unheard.add(symbol)
         if data is not datas[0]:
             data.compensate(datas[0])  # one position per symbol: trades of all its datas belong together
             return False
@@ -78,22 +87,29 @@ class Bookkeeper:
         view.price = float(holding.price) if holding.price is not None and amount else 0.0
 
     def show_all(self) -> None:
-        self._closes_taken.clear()
+        self._look_at_all = True
         for symbol in self._views:
             self.show(symbol)
 
     def take_prices(self) -> None:
         """Latest close of every symbol, from whichever of its datas is furthest."""
-        taken = self._closes_taken
-        for symbol, datas in self._datas.items():
+        for symbol in self._symbols_to_look_at():
+            datas = self._datas[symbol]
             latest = datas[0] if len(datas) == 1 else max(datas, key=_last_stamp)
-            if not len(latest):
-                continue
-            close = latest.close[0]
-            if taken.get(symbol) != close:  # asked for twice per bar, and with 200 symbols 199 have not moved
-                taken[symbol] = close
-                self.ledger.set_price(symbol, decimal_of(close))
+            if len(latest):
+                self.ledger.set_price(symbol, decimal_of(latest.close[0]))
                 self._show_entry_price(symbol)
+
+    def _symbols_to_look_at(self) -> Collection[str]:
+        """Those with a new bar. Asked for twice per bar, and with 200 symbols 199 have none."""
+        hub = self._hub
+        if hub is None:
+            return self._datas.keys()
+        moved = {data._dataname for data in hub.take_moved()}
+        if self._look_at_all or not hub.is_live:
+            self._look_at_all = False
+            return self._datas.keys()
+        return self._datas.keys() & (moved | self._unheard)
 
     def _show_entry_price(self, symbol: str) -> None:
         """A position that was there before us is taken to have cost what the first bar says."""
@@ -109,7 +125,7 @@ class Bookkeeper:
         self.take_prices()
         before = self._visible[fill.symbol]
         booking = self.ledger.apply(fill)
-        self._closes_taken.clear()
+        self._look_at_all = True
         self.show(fill.symbol)
         after = self._visible[fill.symbol]
         comminfo = order.comminfo
@@ -151,7 +167,7 @@ class Bookkeeper:
     def correct(self, order: Any, fill: Fill) -> None:
         """A fee that came after its fill takes the place of the estimate, in the order and in its open trade."""
         actual = self.ledger.correct_fee(fill)
-        self._closes_taken.clear()
+        self._look_at_all = True
         self.show(fill.symbol)
         more = float(actual - self._estimates.pop((fill.symbol, fill.trade_id), ZERO))
         order.executed.comm += more

@@ -105,6 +105,8 @@ class FeedLines(bt.feed.DataBase):
             return
         self._laststatus, self._last_args = status, args
         self.notifs.append((status, args, kwargs))
+        if self._env is not None:
+            self._hub.unheard = True
 
     def get_notifications(self) -> Any:
         return super().get_notifications() if self.notifs else ()
@@ -120,7 +122,7 @@ class FeedLines(bt.feed.DataBase):
         ahead = stamps.lencount < len(stamps.array) - stamps.extension  # preloaded, or put back
         self._quiet = not (ahead or self._rewound or self._barstack or self._barstash or self._has_more())
         if delivered:
-            self._hub.stirred = True
+            self._hub.moved(self)
         return delivered
 
     def _has_more(self) -> bool:

@@ -63,12 +63,17 @@ class Hub:
         self.inbox = Inbox()
         self.stirred = True
         """Set by whatever leaves work for the next loop: a bar delivered, rewound or stacked. Then nobody waits."""
+        self.unheard = True
+        """Set by a data that has news for ``notify_data``."""
+        self.is_live = False
         self._forget()
         # The instance is changed, never the class: other cerebros of the process stay as they are.
         cerebro.runstrategies = functools.partial(_run_guarded, cerebro)
         cerebro.runstop = functools.partial(_stop_at_once, cerebro)
+        cerebro._datanotify = functools.partial(_pass_on_news, cerebro, self)
 
     def _forget(self) -> None:
+        self._moved: dict[int, Any] = {}
         self._leader: weakref.ref[Any] | None = None
         self._alive: dict[int, HubFeed] = {}
         self._held: dict[int, HubFeed] = {}
@@ -117,6 +122,22 @@ class Hub:
             self._ready.add(id(feed))
             self.stirred = True
 
+    def moved(self, data: Any) -> None:
+        """This data has a new bar."""
+        self.stirred = True
+        self._moved[id(data)] = data
+
+    def take_moved(self) -> list[Any]:
+        """Our datas with a new bar since the last call: for the broker, so that 200 feeds are not all looked at.
+
+        Complete only in a live run (``is_live``): a vectorised one moves datas by itself.
+        """
+        if not self._moved:
+            return []
+        moved = list(self._moved.values())
+        self._moved.clear()
+        return moved
+
     # -------------------------------------------------------------- the one wait
 
     def wake(self) -> None:
@@ -157,6 +178,11 @@ class Hub:
         self._started_s = time.monotonic()
         if self._alive:
             self._next_gate_look_s = self._started_s + _FIRST_BAR_LOOK_S
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether every data is one of ours, which say when they have news."""
+        return self._surveyed and not self._foreign
 
     def _foreign_moved(self) -> bool:
         """Feeds of others (CSV files ...) do not stir the hub; as long as their length changes, nobody waits."""
@@ -226,7 +252,8 @@ class Hub:
         cerebro = self._cerebro()
         self._forget()
         self.inbox.clear()
-        self.stirred = True
+        self.stirred = self.unheard = True
+        self.is_live = bool(cerebro._dolive)
         cerebro.p.tz = backtrader_zone(cerebro.p.tz) if not isinstance(cerebro.p.tz, int) else cerebro.p.tz
         # Without it notify_order waits for the next bar: up to a minute with 1m bars. A pure backtest stays as it was.
         if cerebro._dolive or hasattr(cerebro.broker, "arrivals"):
@@ -254,6 +281,16 @@ def _stop_at_once(cerebro: Any) -> None:
     """``cerebro.runstop()``: as before, and the wait ends."""
     type(cerebro).runstop(cerebro)
     Hub.of(cerebro).wake()
+
+
+def _pass_on_news(cerebro: Any, hub: Hub) -> None:
+    """``cerebro._datanotify``: as before, but datas are asked for news only when one has some.
+
+    Cerebro asks all of them four times per loop, which with 200 feeds takes a third of a millisecond.
+    """
+    if hub.unheard:
+        hub.unheard = not hub.knows_all
+        type(cerebro)._datanotify(cerebro)
 
 
 def _run_guarded(cerebro: Any, iterstrat: Any, predata: bool = False) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -54,6 +55,7 @@ class Onlooker(bt.Strategy):
 
 def watch(link: Link, address: SimAddress, symbols: list[str], timed: bool = True) -> None:
     """A worker: what it answers counts closed bars."""
+    logging.disable(logging.WARNING)  # who waits for whose first bar, and the like
     tally = Tally()
 
     def serve_link(strategy: bt.Strategy) -> None:
