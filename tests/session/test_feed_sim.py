@@ -22,7 +22,7 @@ SHAKY = (
     Fault(FaultKind.LOSE_FRAME, stream="btcusdt@kline_1m", times=None, probability=0.2),
     Fault(FaultKind.DUPLICATE, stream="btcusdt@kline_1m", times=None, probability=0.2),
     Fault(FaultKind.MALFORMED, stream="btcusdt@kline_1m", times=None, probability=0.05),
-    Fault(FaultKind.ERROR_BEFORE, path="/api/v3/klines", times=None, probability=0.2, status=503),
+    Fault(FaultKind.ERROR_BEFORE, path="/api/v3/klines", nth=2, times=2, status=503),
 )
 
 
