@@ -104,6 +104,16 @@ class Call:
         return default if value is None else min(value, most)
 
 
+@dataclass(frozen=True, slots=True)
+class OrderWindow:
+    """A window in which orders are counted; ``name`` as in the header that tells the count."""
+
+    name: str
+    interval: str
+    number: int
+    length_s: float
+
+
 class BinanceProtocol(Dialect):
     """Routes REST requests and WebSocket API calls of one Binance API."""
 
@@ -112,6 +122,11 @@ class BinanceProtocol(Dialect):
     # The user may change these by name: SimExchange(limits={"binance": {"REQUEST_WEIGHT": 100}}).
     default_limits: ClassVar[Mapping[str, int]] = {"REQUEST_WEIGHT": 6_000, "ORDERS_10S": 100, "ORDERS_1D": 200_000}
 
+    order_windows: ClassVar[tuple[OrderWindow, ...]] = (
+        OrderWindow("10S", "SECOND", 10, 10.0),
+        OrderWindow("1D", "DAY", 1, 86_400.0),
+    )
+
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
         self.limits = {**self.default_limits, **venue.limits_of(self.name)}
@@ -119,7 +134,7 @@ class BinanceProtocol(Dialect):
         if unknown:
             raise ConfigError(f"{self.name} has no limit {sorted(unknown)}; it has {sorted(self.default_limits)}")
         self._weights = RateLimit(self.limits["REQUEST_WEIGHT"], 60.0)
-        self._orders: dict[str, tuple[RateLimit, RateLimit]] = {}
+        self._orders: dict[str, dict[OrderWindow, RateLimit]] = {}
         self._offences = 0
         self._banned_until_s = 0.0
 
@@ -311,46 +326,43 @@ class BinanceProtocol(Dialect):
 
     def _count_order(self, account: SimAccount) -> None:
         now_s = self.venue.wall_s()
-        short, day = self._order_limits(account)
-        if not short.add(1, now_s) or not day.add(1, now_s):
-            name, limit = ("10 SECOND", short.limit) if short.used > short.limit else ("1 DAY", day.limit)
-            refusal = error(-1015, f"Too many new orders; current limit is {limit} orders per {name}.", 429)
-            refusal.headers = {"Retry-After": str((short if "SECOND" in name else day).retry_after_s(now_s))}
+        exceeded = [limit for limit in self._order_limits(account).items() if not limit[1].add(1, now_s)]
+        if exceeded:
+            window, limit = exceeded[0]
+            text = f"Too many new orders; current limit is {limit.limit} orders per {window.number} {window.interval}."
+            refusal = error(-1015, text, 429)
+            refusal.headers = {"Retry-After": str(limit.retry_after_s(now_s))}
             raise refusal
 
-    def _order_limits(self, account: SimAccount) -> tuple[RateLimit, RateLimit]:
+    def _order_limits(self, account: SimAccount) -> dict[OrderWindow, RateLimit]:
         if account.name not in self._orders:
-            self._orders[account.name] = (
-                RateLimit(self.limits["ORDERS_10S"], 10.0),
-                RateLimit(self.limits["ORDERS_1D"], 86_400.0),
-            )
+            self._orders[account.name] = {
+                window: RateLimit(self.limits[f"ORDERS_{window.name}"], window.length_s)
+                for window in self.order_windows
+            }
         return self._orders[account.name]
 
     def _usage(self, account: SimAccount | None) -> dict[str, str]:
         used = str(self._weights.used)
         headers = {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
         if account is not None:
-            short, day = self._order_limits(account)
-            headers |= {"X-MBX-ORDER-COUNT-10S": str(short.used), "X-MBX-ORDER-COUNT-1D": str(day.used)}
+            limits = self._order_limits(account)
+            headers |= {f"X-MBX-ORDER-COUNT-{window.name}": str(limit.used) for window, limit in limits.items()}
         return headers
 
     def rate_limits(self) -> list[dict[str, Any]]:
         """As exchangeInfo lists them."""
-        rows = (("REQUEST_WEIGHT", "MINUTE", 1), ("ORDERS_10S", "SECOND", 10), ("ORDERS_1D", "DAY", 1))
+        rows = [("REQUEST_WEIGHT", "REQUEST_WEIGHT", "MINUTE", 1)]
+        rows += [(f"ORDERS_{window.name}", "ORDERS", window.interval, window.number) for window in self.order_windows]
         return [
-            {
-                "rateLimitType": name.split("_")[0] if name.startswith("ORDERS") else name,
-                "interval": interval,
-                "intervalNum": number,
-                "limit": self.limits[name],
-            }
-            for name, interval, number in rows
+            {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": self.limits[name]}
+            for name, kind, interval, number in rows
         ]
 
     def _usage_list(self, account: SimAccount | None) -> list[dict[str, Any]]:
         counts = [self._weights.used]
         if account is not None:
-            counts += [limit.used for limit in self._order_limits(account)]
+            counts += [limit.used for limit in self._order_limits(account).values()]
         return [{**row, "count": count} for row, count in zip(self.rate_limits(), counts, strict=False)]
 
 
