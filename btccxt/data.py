@@ -137,6 +137,7 @@ class CCXTData(FeedLines):
         self.label = f"{self.p.dataname} {name}"
 
     def start(self) -> None:
+        self._refuse_optimisation()
         super().start()
         self._start_finish()
         self._run += 1
@@ -168,6 +169,12 @@ class CCXTData(FeedLines):
             self._held = True
             self._hub.hold(self)
         self._handle = self.source.open_feed(request, self._make_sink(self._hub, self._run))
+
+    def _refuse_optimisation(self) -> None:
+        if self._env._dooptimize and self.islive():
+            raise ConfigError(f"{self.label}: optstrategy needs data that end: getdata(..., historical=True)")
+        if self._env._dooptimize and self._env.p.maxcpus != 1:
+            raise ConfigError(f"{self.label}: other processes cannot share this connection: bt.Cerebro(maxcpus=1)")
 
     def _load_history(self, request: FeedRequest) -> Sequence[Bar] | Sequence[Trade]:
         if self._kept is not None and self._kept[0] == request:

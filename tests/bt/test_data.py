@@ -614,6 +614,18 @@ def test_bad_input_is_refused_before_anything_is_sent(kwargs: dict[str, Any], wo
     assert store.requests == []
 
 
+@pytest.mark.parametrize(("historical", "maxcpus", "words"), [(False, 1, "historical=True"), (True, None, "maxcpus=1")])
+def test_an_optimisation_that_cannot_work_says_what_would(historical: bool, maxcpus: int | None, words: str) -> None:
+    store = FakeStore()
+    store.past["BTC/USDT"] = make_bars(3)
+    cerebro = bt.Cerebro(stdstats=False, maxcpus=maxcpus)
+    cerebro.adddata(store.getdata(historical=historical))
+    cerebro.optstrategy(Crossing, log=([], []))
+    with pytest.raises(ConfigError, match=words):
+        cerebro.run()
+    assert store.requests == []
+
+
 def test_data_without_a_store_says_where_it_comes_from() -> None:
     data_class: Any = CCXTData
     with pytest.raises(ConfigError, match=r"store\.getdata"):
