@@ -28,6 +28,7 @@ class Row:
 
 ROWS = [
     Row("binance", expired="Expired", would_take="Rejected"),
+    Row("binanceusdm", "linear", expired="Expired", would_take="Rejected"),
     Row("bybit"),
     Row("bybit", "linear"),
 ]
