@@ -125,7 +125,7 @@ class ProgressLine:
 
 
 def run_demo(
-    live_bars: int = 120, speed: float = SPEED, seed: int = 7, output: Path = Path("demo-output"), quiet: bool = False
+    live_bars: int = 120, speed: float = SPEED, seed: int = 52, output: Path = Path("demo-output"), quiet: bool = False
 ) -> bool:
     """Run the demo; True when the broker's books equal the exchange's own at the end."""
     console = Console(quiet=quiet)
@@ -139,7 +139,7 @@ def run_demo(
     store = CCXTStore(
         "binance",
         mode="sim",
-        balance={"USDT": 250_000},
+        balance={"USDT": 2_000_000},
         journal=":memory:",
         sim=SimOptions(speed=speed, seed=seed, start=START),
     )

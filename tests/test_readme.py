@@ -1,0 +1,61 @@
+"""What the README shows works: its code runs, its links lead somewhere, its commands exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import backtrader as bt
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_ten_lines_of_the_readme_run(monkeypatch):
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert code is not None
+    run = bt.Cerebro.run
+    seen = {}
+
+    def run_for_a_moment(cerebro, *args, **kwargs):
+        timer = threading.Timer(6.0, cerebro.runstop)
+        timer.start()
+        try:
+            seen["bars"] = len(run(cerebro, *args, **kwargs)[0].data)
+        finally:
+            timer.cancel()
+
+    monkeypatch.setattr(bt.Cerebro, "run", run_for_a_moment)
+    exec(compile(code[1], "README.md", "exec"), {})
+    assert seen["bars"] > 1_000
+
+
+def test_the_example_trades_and_ends_by_itself():
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "moving_average.py")],
+        capture_output=True, text=True, timeout=100, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Completed" in done.stdout
+    assert re.search(r"value [\d.]+ USDT", done.stdout)
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)", README))
+def test_every_link_leads_to_a_file(link):
+    assert (ROOT / link).exists()
+
+
+def test_every_command_of_the_readme_exists():
+    from typer.testing import CliRunner
+
+    from btccxt.cli import app
+
+    block = re.search(r"## Commands\n\n```\n(.*?)```", README, re.DOTALL)
+    assert block is not None
+    for line in block[1].splitlines():
+        command = line.split()[1]
+        assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0, command
