@@ -17,7 +17,8 @@ def test_fills_of_a_create_answer_have_the_side_of_the_order(side):
     answer = {
         "symbol": "BTCUSDT", "orderId": 28, "clientOrderId": "b1", "transactTime": 1507725176595, "price": "0",
         "origQty": "10", "executedQty": "10", "cummulativeQuoteQty": "40000", "status": "FILLED", "type": "MARKET",
-        "side": side, "fills": [{"price": "4000", "qty": "10", "commission": "4", "commissionAsset": "USDT", "tradeId": 56}],
+        "side": side,
+        "fills": [{"price": "4000", "qty": "10", "commission": "4", "commissionAsset": "USDT", "tradeId": 56}],
     }  # fmt: skip
     update = order_update(binance.parse_order(answer), profile, Origin.CREATE)
     assert [each.side for each in update.fills] == [Side(side.lower())]
