@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from benchmarks.clients import ours, peers
 from benchmarks.exchange_process import PushPlan, serve
-from benchmarks.market import symbols_of
 from benchmarks.processes import Worker, WorkerFailed, worker
 from benchmarks.report import Column, Report, Row, Target
 from benchmarks.sizes import Size
@@ -55,7 +54,7 @@ def run(size: Size) -> Report:
         NAME, f"{TITLE}, {_PER_S:,.0f} frames/s", (Column(_CPU), Column(_P50, 0), Column(_P99, 0), Column(_SEEN, 0)),
         _CPU, tuple(rows), tuple(_targets(rows)),
         (
-            f"One frame in {_MIX} closes its bar, as on Binance (a 1m candle every 2 s), unless the case says otherwise.",
+            f"One frame in {_MIX} closes its bar, as on Binance (1m candles every 2 s), unless the case says otherwise.",
             "btccxt's latency is that of closing frames, to next(); the others' is that of every frame they saw.",
             "btccxt's 100 % are closed bars seen by the strategy, none lost; the peers' are frames that woke the loop.",
         ),
@@ -81,7 +80,7 @@ def _measure(case: _Case, frames: int, rounds: int) -> list[Row]:
         running: list[_Contender] = []
         try:
             for who, group, client in contenders:
-                joined = Worker(client, exchange.ready, symbols_of(group, case.symbols))
+                joined = Worker(client, exchange.ready, group, case.symbols)
                 running.append(_Contender(who, group, joined, [], []))
                 # Backtrader's next() begins when every data has a bar.
                 exchange.ask("push", PushPlan(group, case.symbols, case.symbols, _PER_S))

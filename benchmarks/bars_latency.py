@@ -12,7 +12,6 @@ from typing import Any
 
 from benchmarks.clients import local, ours, peers
 from benchmarks.exchange_process import PushPlan, serve
-from benchmarks.market import symbols_of
 from benchmarks.processes import Worker, worker
 from benchmarks.report import Column, Report, Row, Target
 from benchmarks.sizes import Size
@@ -67,7 +66,7 @@ def _from_frame(feeds: int, size: Size) -> list[Row]:
         idle: dict[str, float] = {}
         try:
             for who, group, client in contenders:
-                running.append((who, group, Worker(client, exchange.ready, symbols_of(group, feeds))))
+                running.append((who, group, Worker(client, exchange.ready, group, feeds)))
                 exchange.ask("push", PushPlan(group, feeds, feeds, _WARM_UP_PER_S))
             time.sleep(1.0)
             for who, _, client in running:

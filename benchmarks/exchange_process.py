@@ -20,10 +20,11 @@ from benchmarks.market import HOUR_MS, NOON_MS, PRICE, TIMEFRAME, QuietMarket, s
 from benchmarks.processes import Link
 from btccxt.model import Bar
 from btccxt.sim.connection import Connection
+from btccxt.sim.dialects.base import SimAccount
 from btccxt.sim.server import SimExchange
 
 _NO_LIMITS = {"binance": {"REQUEST_WEIGHT": 10**9, "ORDERS_10S": 10**9, "ORDERS_1D": 10**9}}
-_BALANCES = {"USDT": 10**12}
+_BALANCES = {"USDT": Decimal(10**12)}
 _WATCH_S = 0.02
 
 
@@ -44,6 +45,16 @@ class PushPlan:
     shuffled: bool = False
 
 
+def keys_of(group: str) -> dict[str, str]:
+    """ccxt's names for the keys of this group's own account: nobody hears of another's orders."""
+    names = {"api_key": "apiKey", "secret": "secret"}
+    return {names[name]: value for name, value in _credentials(group).items()}
+
+
+def _credentials(group: str) -> dict[str, str]:
+    return {"api_key": f"key-{group}", "secret": f"secret-{group}"}
+
+
 def serve(link: Link, groups: Mapping[str, int]) -> None:
     """A worker (``processes.py``)."""
     asyncio.run(_Exchange(link, groups).run())
@@ -52,7 +63,8 @@ def serve(link: Link, groups: Mapping[str, int]) -> None:
 class _Exchange:
     def __init__(self, link: Link, groups: Mapping[str, int]) -> None:
         self._link = link
-        self._sim = SimExchange(QuietMarket(groups), limits=_NO_LIMITS, balances=_BALANCES)
+        accounts = [SimAccount(group, **_credentials(group), balances=_BALANCES) for group in groups]
+        self._sim = SimExchange(QuietMarket(groups), limits=_NO_LIMITS, accounts=accounts)
         self._next_open_ms: dict[str, int] = {}
         self._arrived_ns: dict[str, int] = {}
         self._sent_ns: dict[str, int] = {}
@@ -107,18 +119,17 @@ class _Exchange:
         found, self._arrived_ns = self._arrived_ns, {}
         return found
 
-    async def do_fill_orders(self, symbol: str) -> None:
-        """From now on fill every resting order in ``symbol`` a moment after it was placed."""
-        self._filling = asyncio.get_running_loop().create_task(self._fill_forever(symbol))
+    async def do_fill_orders(self, group: str) -> None:
+        """From now on fill every resting order of the group's account a moment after it was placed."""
+        self._filling = asyncio.get_running_loop().create_task(self._fill_forever(group))
 
-    async def _fill_forever(self, symbol: str) -> None:
-        engine = self._sim.engine
-        account = next(iter(self._sim.accounts))
+    async def _fill_forever(self, group: str) -> None:
+        engine, symbol = self._sim.engine, symbols_of(group, 1)[0]
         while True:
             await asyncio.sleep(_WATCH_S)
             for connection in self._sim.connections:
                 self._time_fills_of(connection)
-            for order in engine.orders(account, symbol, open_only=True):
+            for order in engine.orders(group, symbol, open_only=True):
                 price = order.request.price
                 if price is not None:
                     engine.print_trade(symbol, price, Decimal(1000), None, self._sim.venue.now_ms())
@@ -152,4 +163,4 @@ async def _until(due_s: float) -> None:
     await asyncio.sleep(max(0.0, left_s - 0.002))
     left_s = due_s - time.monotonic()
     if left_s > 0:
-        time.sleep(left_s)
+        time.sleep(left_s)  # noqa: ASYNC251 - on purpose

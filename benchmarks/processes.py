@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import traceback
 from collections.abc import Callable, Iterator
@@ -48,10 +49,8 @@ class Worker:
         return answer
 
     def stop(self) -> None:
-        try:
+        with contextlib.suppress(OSError):  # it may have ended already
             self._link.send(_STOP)
-        except OSError:
-            pass  # it has ended already
         self._process.join(15.0)
         if self._process.is_alive():
             self._process.kill()

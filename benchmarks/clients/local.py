@@ -88,9 +88,7 @@ def ring(link: Link, feeds: int, events: int, per_s: float) -> None:
     cerebro.run()
 
 
-def _hand_out(
-    source: LocalSource, tally: Tally, strategy: bt.Strategy, events: int, per_s: float, link: Link
-) -> None:
+def _hand_out(source: LocalSource, tally: Tally, strategy: bt.Strategy, events: int, per_s: float, link: Link) -> None:
     rng = random.Random(1)
     next_open_ms = dict.fromkeys(source.sinks, NOON_MS)
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.clients.tally import Tally
-from benchmarks.exchange_process import stamp
+from benchmarks.exchange_process import keys_of, stamp
+from benchmarks.market import symbols_of
 from benchmarks.processes import Link
 from btccxt._bt import bt
 from btccxt.live import run_live
@@ -20,9 +21,11 @@ _POOLS = {"weight": {"capacity": 10**9, "window_ms": 60_000}, "orders": {"capaci
 _NO_LIMITS = {"binance": {"markets": {"spot": {"rate": {"pools": _POOLS}}}}}
 
 
-def store_at(address: SimAddress, **options: Any) -> CCXTStore:
+def store_at(address: SimAddress, group: str, **options: Any) -> CCXTStore:
     """A store on the benchmark's exchange; limits are out of the way, as they are for the peers."""
-    return CCXTStore("binance", mode="sim", sim_address=str(address), overrides=_NO_LIMITS, **options)
+    return CCXTStore(
+        "binance", mode="sim", config=keys_of(group), sim_address=str(address), overrides=_NO_LIMITS, **options
+    )
 
 
 class Onlooker(bt.Strategy):
@@ -53,7 +56,7 @@ class Onlooker(bt.Strategy):
                 self.p.tally.late_us.append(now_us - data.volume[0])
 
 
-def watch(link: Link, address: SimAddress, symbols: list[str], timed: bool = True) -> None:
+def watch(link: Link, address: SimAddress, group: str, count: int, timed: bool = True) -> None:
     """A worker: what it answers counts closed bars."""
     logging.disable(logging.WARNING)  # who waits for whose first bar, and the like
     tally = Tally()
@@ -66,7 +69,7 @@ def watch(link: Link, address: SimAddress, symbols: list[str], timed: bool = Tru
         threading.Thread(target=answer_in_thread, args=(link, answer, strategy), daemon=True).start()
 
     run_live(
-        Onlooker, store_at(address), symbols,
+        Onlooker, store_at(address, group), symbols_of(group, count),
         data_options={"backfill_start": False}, tally=tally, timed=timed, on_live=serve_link, **HOURLY,
     )  # fmt: skip
 

@@ -13,12 +13,12 @@ import aiohttp
 import orjson
 
 from benchmarks.clients.tally import Tally
-from benchmarks.market import TIMEFRAME
+from benchmarks.exchange_process import keys_of
+from benchmarks.market import TIMEFRAME, symbols_of
 from benchmarks.processes import Link
 from btccxt.session.session import new_event_loop
 from btccxt.sim.tls import SimAddress, connector_for
 
-KEYS = {"apiKey": "sim-key", "secret": "sim-secret"}
 _STREAM_URL = "wss://stream.binance.com:9443/stream"
 _PER_SUBSCRIPTION_S = 0.25  # Binance takes five messages a second; ccxt keeps to it
 _LATE_START_S = 1.5
@@ -47,13 +47,15 @@ async def answer_questions(
     loop.remove_reader(link.fileno())
 
 
-async def ccxt_pro(address: SimAddress, *, throttled: bool) -> Any:
+async def ccxt_pro(address: SimAddress, group: str, *, throttled: bool) -> Any:
     """ccxt.pro's own Binance client, unmodified. Its throttle paces subscriptions, but delays REST calls as well."""
     import ccxt.pro
 
     session = aiohttp.ClientSession(connector=connector_for(address))
     options = {"fetchMarkets": {"types": ["spot"]}, "fetchMargins": False}
-    exchange = ccxt.pro.binance({**KEYS, "session": session, "enableRateLimit": throttled, "options": options})
+    exchange = ccxt.pro.binance(
+        {**keys_of(group), "session": session, "enableRateLimit": throttled, "options": options}
+    )
     await exchange.load_time_difference()
     await exchange.load_markets()
     return exchange
@@ -68,18 +70,19 @@ async def close_ccxt(exchange: Any) -> None:
 # ------------------------------------------------------------------ ccxt.pro
 
 
-def watch_each(link: Link, address: SimAddress, symbols: list[str]) -> None:
+def watch_each(link: Link, address: SimAddress, group: str, count: int) -> None:
     """A worker: one ``watch_ohlcv`` loop per symbol."""
-    run_in_loop(link, _watch(link, address, symbols, together=False))
+    run_in_loop(link, _watch(link, address, group, count, together=False))
 
 
-def watch_together(link: Link, address: SimAddress, symbols: list[str]) -> None:
+def watch_together(link: Link, address: SimAddress, group: str, count: int) -> None:
     """A worker: one ``watch_ohlcv_for_symbols`` loop for all."""
-    run_in_loop(link, _watch(link, address, symbols, together=True))
+    run_in_loop(link, _watch(link, address, group, count, together=True))
 
 
-async def _watch(link: Link, address: SimAddress, symbols: list[str], *, together: bool) -> None:
-    exchange, tally = await ccxt_pro(address, throttled=True), Tally()
+async def _watch(link: Link, address: SimAddress, group: str, count: int, *, together: bool) -> None:
+    symbols = symbols_of(group, count)
+    exchange, tally = await ccxt_pro(address, group, throttled=True), Tally()
     if together:
         loops = [asyncio.create_task(_loop_for_all(exchange, symbols, tally))]
     else:
@@ -111,9 +114,9 @@ async def _loop_for_all(exchange: Any, symbols: list[str], tally: Tally) -> None
 # ------------------------------------------------------------------ raw
 
 
-def raw_socket(link: Link, address: SimAddress, symbols: list[str]) -> None:
+def raw_socket(link: Link, address: SimAddress, group: str, count: int) -> None:
     """A worker: aiohttp and orjson, no exchange library."""
-    run_in_loop(link, _raw(link, address, symbols))
+    run_in_loop(link, _raw(link, address, symbols_of(group, count)))
 
 
 async def _raw(link: Link, address: SimAddress, symbols: list[str]) -> None:
