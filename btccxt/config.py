@@ -181,6 +181,8 @@ class StoreConfig(_Frozen):
     rate_share_pct: float = Field(default=100.0, gt=0, le=100)
     """Part of the exchange's rate limits that this store may use."""
     retry_attempts: int = Field(default=3, ge=1)
+    dead_mans_switch_s: Positive | None = None
+    """The exchange cancels all orders if it has not heard from us for so long; where the profile has it."""
     proxies: Proxies = Proxies()
     timeouts: Timeouts = Timeouts()
     sim_address: str | None = None
@@ -221,7 +223,12 @@ class StoreConfig(_Frozen):
     def ccxt_settings(self) -> dict[str, Any]:
         """``config``, proxies and request timeout as ccxt wants them: a fresh dict, without keys."""
         request_ms = int(self.timeouts.request_s * 1000)
-        return {"timeout": request_ms, **_thaw(self.config), **self.proxies.for_ccxt()}
+        settings = {"timeout": request_ms, **_thaw(self.config), **self.proxies.for_ccxt()}
+        if "heartbeat_s" in self.timeouts.model_fields_set:  # else the profile knows better
+            settings["streaming"] = {
+                "keepAlive": int(self.timeouts.heartbeat_s * 1000), **(settings.get("streaming") or {})
+            }  # fmt: skip
+        return settings
 
     def secrets(self) -> Iterator[str]:
         """Every value that must not be written anywhere, for ``observe.redact.register_secret``."""

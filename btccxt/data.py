@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +16,9 @@ from btccxt.errors import BtccxtError, ConfigError, MissingBars
 from btccxt.feed_lines import FeedLines
 from btccxt.feed_source import FeedHandle, FeedRequest, FeedSource
 from btccxt.hub import Hub
+from btccxt.lag import LagWatch
 from btccxt.model import Bar, ConnectionState, Trade
+from btccxt.notices import StoreNotice
 from btccxt.observe.log import EventName, get_logger
 from btccxt.session.events import (
     BarsClosed,
@@ -141,6 +144,8 @@ class CCXTData(FeedLines):
         super().start()
         self._start_finish()
         self._run += 1
+        self._arrived_s: deque[float] = deque()  # one per run of bars or trades that has not been read yet
+        self._lag = LagWatch(self.label, self._tell_lag)
         self._waiting: deque[FeedEvent] = deque()
         self._held = False
         self._ended, self._when_quiet = False, None
@@ -212,10 +217,12 @@ class CCXTData(FeedLines):
         )
 
     def _make_sink(self, hub: Hub, run: int) -> Callable[[FeedEvent], None]:
-        inbox = hub.inbox
+        inbox, arrived_s = hub.inbox, self._arrived_s
 
         def sink(event: FeedEvent) -> None:
             if run == self._run and not self._ended:  # a feed that is being closed may still have something to say
+                if isinstance(event, BarsClosed | TicksArrived):
+                    arrived_s.append(time.monotonic())
                 inbox.put(self, event)
 
         return sink
@@ -337,9 +344,11 @@ class CCXTData(FeedLines):
 
     def _take(self, event: FeedEvent) -> None:
         if isinstance(event, BarsClosed):
+            self._note_lag()
             self._announce_delayed()
             self._rows = self._rows_of(event.bars)
         elif isinstance(event, TicksArrived):
+            self._note_lag()
             self._announce_delayed()
             self._rows = self._rows_of(event.trades)
         elif isinstance(event, FeedState):
@@ -356,6 +365,16 @@ class CCXTData(FeedLines):
             self._fail(event.error)
         else:
             raise TypeError(f"{self.label}: no feed event: {event!r}")
+
+    def _note_lag(self) -> None:
+        """History may wait for other feeds; what comes live waits for the strategy only."""
+        arrived_s = self._arrived_s.popleft() if self._arrived_s else 0.0
+        if arrived_s and self._laststatus == self.LIVE:
+            self._lag.read(time.monotonic() - arrived_s, len(self._arrived_s))
+
+    def _tell_lag(self, notice: StoreNotice) -> None:
+        log.warning(EventName.STRATEGY_SLOW, feed=self.label, text=notice.text)
+        self.source.put_notification(notice)
 
     def _take_state(self, event: FeedState) -> None:
         state = event.state

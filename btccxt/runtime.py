@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +17,7 @@ from btccxt.bars.history import HistoryBeginsLater, download, download_trades
 from btccxt.broker import AccountSnapshot
 from btccxt.errors import BtccxtError, ConfigError, Fatal, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.paper import PaperExchange
 from btccxt.exchange.profile import Profile
 from btccxt.feed_source import FeedRequest
@@ -32,17 +34,21 @@ from btccxt.model import (
     StreamKind,
     Trade,
 )
+from btccxt.observe.metrics import metrics
 from btccxt.orders.desk import OrderDesk
 from btccxt.orders.events import Alarm
 from btccxt.orders.journal import Journal
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
-from btccxt.resilience.clock import ExchangeClock
+from btccxt.resilience.clock import ExchangeClock, resolution_of
+from btccxt.session.dead_man import DeadMansSwitch
 from btccxt.session.events import FeedEnded, FeedEvent, FeedFailed
 from btccxt.session.feed import BarFeed
+from btccxt.session.hearing import PrivateHearing
+from btccxt.session.meters import FeedMeter, OrderMeter, gauge_streams
 from btccxt.session.prices import PriceWatch
 from btccxt.session.session import Session
-from btccxt.session.streams import StreamChanged, StreamPolicy, StreamSupervisor
+from btccxt.session.streams import Decide, StreamChanged, StreamPolicy, StreamSupervisor
 from btccxt.session.trade_feed import TradeFeed
 from btccxt.timeframe import parse_timeframe
 
@@ -50,6 +56,7 @@ Sink = Callable[[FeedEvent], None]
 _PRIVATE_KINDS = (StreamKind.ORDERS, StreamKind.FILLS, StreamKind.BALANCE, StreamKind.POSITIONS)
 _CLOCK_SAMPLES = 3
 _CLOCK_PERIOD_S = 600.0
+_GAUGE_PERIOD_S = 5.0
 _STARTING_TRIES = 3
 _MOST_TRADES_OF_HISTORY = 1_000
 
@@ -72,11 +79,19 @@ class _Account:
         self._runtime = runtime
         self.balances: dict[str, Balance] = {}
         self.positions: dict[tuple[str, str | None], Position] = {}
-        self.heard_at: float | None = None
-        self.up: set[StreamKey] = set()
+        self.up_ms = 0  # when a private stream came up last, by the exchange's clock
+        self.speaking = False
+        """A private stream is being heard right now: what follows from it is no news from elsewhere."""
 
     def on_event(self, key: StreamKey, event: StreamEvent) -> None:
-        self.heard_at = asyncio.get_running_loop().time()
+        self._runtime.hearing.heard(key)
+        self.speaking = True
+        try:
+            self._take(event)
+        finally:
+            self.speaking = False
+
+    def _take(self, event: StreamEvent) -> None:
         tracker = self._runtime.tracker
         if isinstance(event, OrderUpdate):
             if tracker is not None:
@@ -99,12 +114,12 @@ class _Account:
         self.positions = {(position.symbol, position.hedge_side): position for position in positions}
 
     def on_up(self, key: StreamKey) -> None:
-        self.up.add(key)
-        self.heard_at = asyncio.get_running_loop().time()
+        self._runtime.hearing.up(key)
+        self.up_ms = self._runtime.clock.now_ms()
         self._runtime.reconcile_soon()
 
     def on_down(self, key: StreamKey, reason: str) -> None:
-        self.up.discard(key)
+        self._runtime.hearing.down(key)
 
 
 class FeedTask:
@@ -131,6 +146,8 @@ class Runtime:
         profile: Profile,
         listeners: Listeners,
         stream_policy: StreamPolicy | None = None,
+        decide: Decide | None = None,
+        dead_mans_switch_s: float | None = None,
     ) -> None:
         self.exchange = exchange
         self.clock = clock
@@ -140,16 +157,20 @@ class Runtime:
         self._session = session
         self._profile = profile
         self._listeners = listeners
+        policy = stream_policy or StreamPolicy(keys_per_connection=profile.websocket.keys_per_connection)
         self._supervisor = StreamSupervisor(
-            exchange,
-            clock,
-            policy=stream_policy or StreamPolicy(keys_per_connection=profile.websocket.keys_per_connection),
-            listener=listeners.stream,
-            report=listeners.trouble,
+            exchange, clock, policy=policy, listener=listeners.stream, decide=decide, report=listeners.trouble
         )
         self._account = _Account(self)
+        self.hearing = PrivateHearing(self._supervisor.suspect, policy.told_within_s)
+        self._order_meter = OrderMeter(exchange.id, clock)
+        self._switch = (
+            DeadMansSwitch(exchange, dead_mans_switch_s, listeners.trouble) if dead_mans_switch_s is not None else None
+        )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reconciling: asyncio.Task[None] | None = None
+        self._reconcile_again = False
+        self._fills_repaired: set[str] | None = None  # trade ids found while catching up after a cut
         self._start_snapshot: AccountSnapshot | None = None
         self._desk: OrderDesk | None = None
         self._price_watches: dict[str, PriceWatch] = {}
@@ -162,6 +183,7 @@ class Runtime:
         self.markets = await self.exchange.load_markets()
         await self.measure_clock()
         self._spawn(self._keep_clock(), "clock")
+        self._spawn(self._keep_gauges(), "gauges")
 
     async def open_account(self, journal: Journal, policy: TrackerPolicy) -> None:
         """Restore the orders, take the account's figures, open the private streams. After ``open``."""
@@ -172,7 +194,7 @@ class Runtime:
             self._publish,
             policy,
             alarm=self._listeners.alarm,
-            private_stream_age_s=self._private_stream_age_s,
+            private_stream_age_s=self.hearing.age_s,
             measure_clock=self.measure_clock,
         )
         before = await self._fetch_account()
@@ -192,15 +214,21 @@ class Runtime:
         for kind in _PRIVATE_KINDS:
             if self._profile.streams.has(kind):
                 self._supervisor.add(StreamKey(kind), self._account)
+        if self._switch is not None:
+            await self._switch.arm()
+            self._spawn(self._switch.keep(), "dead man's switch")
 
     async def close(self) -> None:
         """Bounded; never raises."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.hearing.close()
         await self._supervisor.stop()
         if self.tracker is not None:
             await self.tracker.stop()
+        if self._switch is not None:
+            await self._switch.disarm()
         await self.exchange.close()
 
     def _spawn(self, coroutine: Any, name: str) -> asyncio.Task[Any]:
@@ -224,7 +252,17 @@ class Runtime:
                 server_ms = await self.exchange.fetch_time()
             except Unsupported:
                 return
-            self.clock.add_sample(sent_ms, self.clock.local_ms(), server_ms)
+            self.clock.add_sample(sent_ms, self.clock.local_ms(), server_ms, resolution_ms=resolution_of(server_ms))
+
+    async def _keep_gauges(self) -> None:
+        while True:
+            gauge_streams(self.exchange.id, self._supervisor.snapshot())
+            metrics().clock(self.exchange.id, self.clock.offset_ms, self.clock.uncertainty_ms or 0.0)
+            public = self.public_exchange
+            if isinstance(public, CCXTExchange):
+                for name, use in public.limiter.usage().items():
+                    metrics().limiter_use(self.exchange.id, name, use.used / use.capacity)
+            await asyncio.sleep(_GAUGE_PERIOD_S)
 
     async def _keep_clock(self) -> None:
         while True:
@@ -233,11 +271,6 @@ class Runtime:
                 await self.measure_clock()
 
     # -------------------------------------------------------------- account
-
-    def _private_stream_age_s(self) -> float | None:
-        if not self._account.up or self._account.heard_at is None:
-            return None
-        return asyncio.get_running_loop().time() - self._account.heard_at
 
     async def _fetch_account(self) -> AccountSnapshot:
         balances = await self.exchange.fetch_balance()
@@ -261,9 +294,22 @@ class Runtime:
         return tuple(position for position in tuple(self._account.positions.values()) if position.amount)
 
     def _publish(self, event: OrderEvent) -> None:
+        self._order_meter(event)
+        if event.fills and not self._account.speaking:
+            self._fills_by_rest(event)
         if self._desk is not None:
             self._desk.hear(event)
         self._listeners.order(event)
+
+    def _fills_by_rest(self, event: OrderEvent) -> None:
+        if self._fills_repaired is not None:
+            # While catching up after a cut this is what the stream cannot tell any more.
+            self._fills_repaired.update(fill.trade_id for fill in event.fills)
+            return
+        if all(fill.time_ms <= self._account.up_ms for fill in event.fills):
+            return
+        kind = StreamKind.FILLS if self._profile.streams.has(StreamKind.FILLS) else StreamKind.ORDERS
+        self.hearing.told_by_rest((kind,), f"fills of {event.order.client_order_id}")
 
     @property
     def desk(self) -> OrderDesk:
@@ -283,10 +329,32 @@ class Runtime:
             self._supervisor.remove(key, known)
 
     def reconcile_soon(self) -> None:
-        """After every (re)connect of a private stream: REST is the truth."""
-        if self.tracker is None or (self._reconciling is not None and not self._reconciling.done()):
+        """After every (re)connect of a private stream: REST is the truth.
+
+        A request that comes while one is running is served after it: the running one may have asked too early.
+        """
+        if self.tracker is None:
             return
-        self._reconciling = self._spawn(self.reconcile(), "reconciliation")
+        self._reconcile_again = True
+        if self._reconciling is None or self._reconciling.done():
+            self._reconciling = self._spawn(self._catch_up(), "reconciliation")
+
+    async def _catch_up(self) -> None:
+        """Reconcile until it has succeeded since the last request."""
+        delays = self._supervisor.policy.backoff.delays(random.Random())
+        while self._reconcile_again:
+            self._reconcile_again = False
+            found: set[str] = set()
+            self._fills_repaired = found
+            try:
+                if await self.reconcile() is None:
+                    self._reconcile_again = True
+            finally:
+                self._fills_repaired = None
+            if found:
+                metrics().gap_repaired(self.exchange.id, "fills", len(found))
+            if self._reconcile_again:
+                await asyncio.sleep(next(delays))
 
     async def reconcile(self) -> AccountSnapshot | None:
         """Orders and fills, then the account's figures for the broker to compare."""
@@ -322,6 +390,8 @@ class Runtime:
         return FeedTask(self._session, stop)
 
     def _start_feed(self, request: FeedRequest, sink: Sink) -> Callable[[], None]:
+        frame = None if request.timeframe is None else parse_timeframe(request.timeframe)
+        sink = FeedMeter(self.exchange.id, frame, self.clock, sink)
         feed = self._make_feed(request, sink)
         task = self._spawn(self._run_feed(feed, sink), f"feed {feed.key}")
         self._supervisor.add(feed.stream_key, feed)

@@ -40,17 +40,22 @@ from btccxt.model import (
     Trade,
 )
 from btccxt.modes import SimOptions, Venue, connect, custom_venue, start_balances
+from btccxt.notices import StoreNotice
 from btccxt.observe.log import EventName, get_logger
+from btccxt.observe.metrics import metrics
 from btccxt.observe.redact import register_secret
 from btccxt.orders.journal import Journal, account_fingerprint, default_journal_path
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, RestoredState
 from btccxt.resilience.shared_budget import SharedBudget, open_budget
 from btccxt.runtime import FeedTask, Listeners, Runtime
+from btccxt.session.dead_man import check_dead_mans_switch
 from btccxt.session.events import FeedEvent
 from btccxt.session.session import Session
+from btccxt.session.status_file import StatusReporter
+from btccxt.session.streams import Decide, StreamPolicy
 from btccxt.shutdown import end_orders
-from btccxt.watch import StoreNotice, Watch
+from btccxt.watch import Watch
 
 log = get_logger(__name__)
 
@@ -71,9 +76,11 @@ class CCXTStore:
     ``sim_address`` for one started elsewhere), 'paper' (default: real data, simulated fills), 'testnet', 'live'.
     ``market_type``: 'spot' or 'linear', where the exchange has both. ``config`` goes to ccxt as it is. ``balance``:
     start of a sim or paper account (a number in ``currency``, or one per coin). ``journal``: path of the order
-    journal, ':memory:' for none on disk. ``overrides``: your own layer over the mapping table. ``tracker`` : every
-    number of the order core. Keys come from ``config`` or the environment (``BTCCXT_<EXCHANGE>_API_KEY``, ``_SECRET``,
-    ``_PASSWORD``).
+    journal, ':memory:' for none on disk. ``overrides``: your own layer over the mapping table. ``tracker``: every
+    number of the order core. ``streams``: every number of the stream supervisor; ``decide(error, attempts)``: your word
+    on which errors of a stream are worth another try. ``dead_mans_switch_s``: the exchange cancels all orders if it
+    has not heard from us for so long (where it can). Keys come from ``config`` or the environment
+    (``BTCCXT_<EXCHANGE>_API_KEY``, ``_SECRET``, ``_PASSWORD``).
 
     Raises ConfigError at once for what is wrong in the arguments; nothing is sent before ``start()``.
     """
@@ -93,16 +100,19 @@ class CCXTStore:
         on_stop: str = "leave",
         overrides: Mapping[str, Any] | None = None,
         tracker: TrackerPolicy | None = None,
+        streams: StreamPolicy | None = None,
+        decide: Decide | None = None,
+        dead_mans_switch_s: float | None = None,
         start_timeout_s: float = 60.0,
     ) -> None:
         given = {
             "exchange": exchange if isinstance(exchange, str) else exchange.id, "mode": mode,
             "market_type": market_type, "currency": currency, "config": config,
             "journal": None if journal is None else str(journal), "on_stop": on_stop, "overrides": overrides,
-            "sim_address": sim_address,
+            "sim_address": sim_address, "dead_mans_switch_s": dead_mans_switch_s,
         }  # fmt: skip
         settings = build_config({name: value for name, value in given.items() if value is not None})
-        self._prepare(exchange, settings, balance, sim, tracker, start_timeout_s)
+        self._prepare(exchange, settings, balance, sim, tracker, streams, decide, start_timeout_s)
 
     @classmethod
     def from_config(
@@ -113,12 +123,14 @@ class CCXTStore:
         balance: float | Mapping[str, Any] | None = None,
         sim: SimOptions | Mapping[str, Any] | None = None,
         tracker: TrackerPolicy | None = None,
+        streams: StreamPolicy | None = None,
+        decide: Decide | None = None,
         start_timeout_s: float = 60.0,
     ) -> CCXTStore:
         """A store as one profile of a YAML file says (``btccxt/config.py`` shows the file). Raises ConfigError."""
         settings = load_config(path, profile)
         store = cls.__new__(cls)
-        store._prepare(settings.exchange, settings, balance, sim, tracker, start_timeout_s)
+        store._prepare(settings.exchange, settings, balance, sim, tracker, streams, decide, start_timeout_s)
         return store
 
     def _prepare(
@@ -128,6 +140,8 @@ class CCXTStore:
         balance: float | Mapping[str, Any] | None,
         sim: SimOptions | Mapping[str, Any] | None,
         tracker: TrackerPolicy | None,
+        streams: StreamPolicy | None,
+        decide: Decide | None,
         start_timeout_s: float,
     ) -> None:
         self.settings = settings
@@ -143,11 +157,16 @@ class CCXTStore:
         self._balances = start_balances(balance, self.currency)
         self._sim_options = SimOptions.of(sim)
         self._policy = _tracker_policy(tracker, self.profile)
+        self._stream_policy, self._decide = streams, decide
+        self._check_dead_mans_switch(settings)
+        if start_timeout_s <= 0:
+            raise ConfigError(f"start_timeout_s={start_timeout_s!r}: must be above zero")
         self._start_timeout_s = start_timeout_s
         self._session: Session | None = None
         self._venue: Venue | None = None
         self._runtime: Runtime | None = None
         self._journal: Journal | None = None
+        self._reporter: StatusReporter | None = None
         self._broker: CCXTBroker | None = None
         self.hub: Hub | None = None
         self._watch = Watch(settings, self._notify)
@@ -189,10 +208,18 @@ class CCXTStore:
                 self._session.start()
                 self._venue = self._connect(self._session)
                 runtime = Runtime(
-                    self._session, self._venue.exchange, self._venue.clock, self.profile, self._listeners()
+                    self._session,
+                    self._venue.exchange,
+                    self._venue.clock,
+                    self.profile,
+                    self._listeners(),
+                    self._stream_policy,
+                    self._decide,
+                    self.settings.dead_mans_switch_s,
                 )
                 self._session.call(self._open(runtime), timeout=self._start_timeout_s)
                 self._runtime = runtime
+                self._reporter = StatusReporter(self.health, self._watch.trouble, self._label)
             except BaseException:
                 self._tear_down(locals().get("runtime"))
                 raise
@@ -229,6 +256,17 @@ class CCXTStore:
             self._journal = self._open_journal()
             await runtime.open_account(self._journal, self._policy)
 
+    def _check_dead_mans_switch(self, settings: StoreConfig) -> None:
+        timeout_s = settings.dead_mans_switch_s
+        if timeout_s is None:
+            return
+        if self.mode is Mode.PAPER:
+            raise ConfigError(f"dead_mans_switch_s={timeout_s:g}: a paper account has no orders at the exchange")
+        if isinstance(self._exchange_given, str):
+            check_dead_mans_switch(timeout_s, self.profile)
+        elif type(self._exchange_given).cancel_all_after is ExchangeAPI.cancel_all_after:
+            raise ConfigError(f"dead_mans_switch_s={timeout_s:g}: {self.name} does not implement cancel_all_after()")
+
     def _open_journal(self) -> Journal:
         account = account_fingerprint(self.name, self._keys.get("apiKey") or self._keys.get("walletAddress"))
         path: str | Path | None = self.settings.journal
@@ -261,8 +299,10 @@ class CCXTStore:
             self._tear_down(self._runtime)
 
     def _tear_down(self, runtime: Runtime | None) -> None:
-        session, venue, journal = self._session, self._venue, self._journal
-        self._runtime = self._session = self._venue = self._journal = None
+        session, venue, journal, reporter = self._session, self._venue, self._journal, self._reporter
+        self._runtime = self._session = self._venue = self._journal = self._reporter = None
+        if reporter is not None:
+            reporter.stop()
         if session is not None and session.is_running and runtime is not None:
             try:
                 session.call(runtime.close(), timeout=_STOP_TIMEOUT_S)
@@ -364,7 +404,10 @@ class CCXTStore:
         return self._tracker.next_client_order_id()
 
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:
-        return refusals(request, self.markets[request.symbol], self.profile)
+        reasons = refusals(request, self.markets[request.symbol], self.profile)
+        if reasons:
+            metrics().order_outcome(self.name, "refused")
+        return reasons
 
     def order_rule(self, key: OrderKind | OrderFeature) -> OrderRule:
         return self.profile.rule(key)
@@ -407,13 +450,18 @@ class CCXTStore:
 
     def health(self) -> dict[str, Any]:
         """Everything about the connection in one JSON-able dict. Waits for the session's loop, not for the network."""
+        runtime = self._runtime  # the store may be stopped meanwhile
         facts: dict[str, Any] = {
             "exchange": self.name, "mode": self.mode.value, "market_type": self.profile.market_type.value,
-            "started": self._runtime is not None, "state": self.state.value,
+            "started": runtime is not None, "state": self.state.value,
         }  # fmt: skip
-        if self._runtime is not None:
-            facts |= self._ask(snapshot(self._runtime))
+        if runtime is not None:
+            facts |= self._ask(snapshot(runtime))
         return {**facts, "last_errors": self._watch.last_errors()}
+
+    @property
+    def _label(self) -> str:
+        return f"{self.name}-{self.profile.market_type.value}-{self.mode.value}"
 
     def balance(self) -> dict[str, Balance]:
         """Last known balance of every coin, from memory."""

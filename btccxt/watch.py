@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from enum import Enum
-from typing import Any
 
 from btccxt.config import StoreConfig
 from btccxt.model import ConnectionState
+from btccxt.notices import NoticeKind, StoreNotice
 from btccxt.observe.alerts import Alert, AlertHub, AlertKind, AppriseSink, log_sink
 from btccxt.observe.log import EventName, configure, get_logger
 from btccxt.observe.metrics import MetricsServer, metrics, start_http_server
 from btccxt.observe.redact import redact_text
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.session.streams import StreamChanged
+
+__all__ = ["NoticeKind", "StoreNotice", "Watch"]
 
 log = get_logger(__name__)
 
@@ -36,28 +36,6 @@ _ALERT_OF_ALARM = {
     AlarmKind.MISMATCH: AlertKind.TRADING_STOPPED,
     AlarmKind.PROTECTIVE_REJECTED: AlertKind.PROTECTIVE_ORDER_REJECTED,
 }
-
-
-class NoticeKind(str, Enum):
-    """What a store notification is about."""
-
-    STREAM = "stream"
-    ALARM = "alarm"
-    TROUBLE = "trouble"
-    ACCOUNT = "account"
-    SHUTDOWN = "shutdown"
-
-
-@dataclass(frozen=True, slots=True)
-class StoreNotice:
-    """What ``notify_store`` gets: readable as text, typed for whoever decides by it; ``about`` is the record behind."""
-
-    kind: NoticeKind
-    text: str
-    about: Any = None
-
-    def __str__(self) -> str:
-        return self.text
 
 
 class Watch:
@@ -99,7 +77,6 @@ class Watch:
         """From the order core: for a person."""
         kind = _ALERT_OF_ALARM.get(alarm.kind, AlertKind.INTERNAL)
         self.alert(kind, alarm.text, alarm.client_order_id or "")
-        metrics().order_outcome(self._exchange, alarm.kind.value)
         self._notify(StoreNotice(NoticeKind.ALARM, f"ALARM {alarm.kind.value}: {alarm.text}", alarm))
 
     def alert(self, kind: AlertKind, text: str, key: str = "") -> None:

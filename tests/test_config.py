@@ -94,6 +94,7 @@ def test_ccxt_gets_its_config_the_proxies_and_the_time_out_but_no_keys(file: Pat
         "options": {"defaultType": "swap", "list": [1, 2]},
         "httpsProxy": "http://me:pl4ntedPROXY@localhost:3128",
         "wssProxy": "http://localhost:3128",
+        "streaming": {"keepAlive": 20_000},
     }
 
 

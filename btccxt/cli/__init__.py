@@ -11,6 +11,7 @@ from rich.console import Console
 from btccxt.cli.exchanges import exchanges
 from btccxt.cli.orders import app as orders_app
 from btccxt.cli.sim import sim
+from btccxt.cli.status import status
 from btccxt.errors import BtccxtError
 
 app = typer.Typer(
@@ -39,6 +40,7 @@ def demo(
 
 app.command()(sim)
 app.command()(exchanges)
+app.command()(status)
 app.add_typer(orders_app, name="orders")
 
 

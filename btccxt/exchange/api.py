@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from btccxt.errors import Unsupported
 from btccxt.model import (
@@ -36,6 +37,14 @@ class ExchangeAPI(ABC):
 
     id: str
     """Name for logs, the journal and messages: ``'binance'``."""
+
+    def describe(self) -> Mapping[str, Any]:
+        """What the mapping table would say of an exchange that is not in it: keys of a profile.
+
+        The head of ``exchanges.yaml`` explains them; what is left out is the conservative default (market and limit
+        orders). An order kind that ``create_order`` knows is ``{"orders": {"stop": {"native": {}}}}``.
+        """
+        return {}
 
     # -------------------------------------------------------------- life
 
@@ -67,9 +76,7 @@ class ExchangeAPI(ABC):
         """One page of candles, oldest first, the *forming* one included if the exchange sends it."""
 
     @abstractmethod
-    async def fetch_trades(
-        self, symbol: str, since_ms: int | None = None, limit: int | None = None
-    ) -> list[Trade]:
+    async def fetch_trades(self, symbol: str, since_ms: int | None = None, limit: int | None = None) -> list[Trade]:
         """One page of public trades, oldest first."""
 
     # -------------------------------------------------------------- private reads (idempotent)
@@ -114,6 +121,11 @@ class ExchangeAPI(ABC):
     async def edit_order(self, reference: OrderReference, request: OrderRequest) -> OrderUpdate:
         """Change price or amount natively, keeping queue rules of the exchange."""
         raise Unsupported(f"{self.id} cannot edit orders; cancel and place a new one")
+
+    async def cancel_all_after(self, timeout_ms: int) -> None:
+        """Dead-man's switch: the exchange cancels all orders of the account unless it is told again within
+        ``timeout_ms``; 0 disarms it. Repeating it is harmless."""
+        raise Unsupported(f"{self.id} has no dead-man's switch")
 
     # -------------------------------------------------------------- streams
 

@@ -6,6 +6,7 @@ The facts of a running call (was it sent, what did HTTP answer) are kept in a co
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 from btccxt.errors import BtccxtError, RateLimited
 from btccxt.exchange.errors_map import CallFacts, create_error, read_error
 from btccxt.exchange.profile import RateRule
+from btccxt.observe.metrics import metrics
 from btccxt.resilience.breaker import Breakers, CallGroup
 from btccxt.resilience.limiter import AsyncLimiter, Limiter, PoolRule, Priority
 from btccxt.resilience.retry import CallKind, RetryDetails, RetryPolicy
@@ -51,6 +53,7 @@ _CLASSES: Mapping[str, _Class] = {
     "create_order": _Class(CallGroup.ORDERS, Priority.ORDER, CallKind.CREATE),
     "edit_order": _Class(CallGroup.ORDERS, Priority.ORDER, CallKind.EDIT),
     "cancel_order": _Class(CallGroup.CANCEL, Priority.ORDER, CallKind.CANCEL),
+    "cancel_all_orders_after": _Class(CallGroup.CANCEL, Priority.ORDER, CallKind.CANCEL),
 }
 
 
@@ -125,6 +128,7 @@ class Calls:
         with self.breakers.passing(call_class.group):
             await self.limiter.acquire(weight, call_class.priority)
             token = _running.set(_Running(facts, before))
+            began_s = time.monotonic()
             try:
                 return await ask()
             except Exception as error:  # noqa: BLE001 - ccxt raises anything; the map names what it is
@@ -136,6 +140,8 @@ class Calls:
                 raise failure from cause
             finally:
                 _running.reset(token)
+                outcome = "ok" if failure is None else type(failure).__name__
+                metrics().request(self.exchange, method, time.monotonic() - began_s, outcome)
                 if self.on_call is not None:
                     self.on_call(method, failure)
 

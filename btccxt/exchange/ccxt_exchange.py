@@ -48,6 +48,7 @@ from btccxt.exchange.request import (
     reference_params,
     same_client_id,
 )
+from btccxt.exchange.signing_clock import check_signing_clock
 from btccxt.exchange.subscriptions import can_stream, lanes, subscriptions_for
 from btccxt.model import (
     Balances,
@@ -65,11 +66,15 @@ from btccxt.model import (
     Ticker,
     Trade,
 )
+from btccxt.observe.log import EventName, get_logger
+from btccxt.observe.metrics import metrics
 from btccxt.observe.redact import register_secret
 from btccxt.resilience.breaker import BreakerChange, Breakers
-from btccxt.resilience.clock import ExchangeClock, WallTime
+from btccxt.resilience.clock import ExchangeClock, WallTime, resolution_of
 from btccxt.resilience.limiter import AsyncLimiter
 from btccxt.resilience.retry import RetryDetails, RetryPolicy
+
+log = get_logger(__name__)
 
 _CLOSE_S = 2.0
 _SHOWN_SYMBOLS = 3
@@ -115,7 +120,8 @@ class CCXTExchange(ExchangeAPI):
         self._markets_from = markets_from
         self._report = report or (lambda _what, _error: None)
         self.limiter = limiter or limiter_for(profile.rate)
-        self.breakers = Breakers(self.id, on_change=on_breaker)
+        self._on_breaker = on_breaker
+        self.breakers = Breakers(self.id, on_change=self._breaker_changed)
         self._calls = Calls(
             self.id,
             profile.rate,
@@ -164,8 +170,18 @@ class CCXTExchange(ExchangeAPI):
         return await self._calls.read(method, lambda: getattr(self._rest, method)(*arguments))
 
     async def _before_retry(self, details: RetryDetails) -> None:
+        metrics().request_retried(self.id, details.kind.value)
         if isinstance(details.error, ClockSkew):
             await self.measure_clock()
+
+    def _breaker_changed(self, change: BreakerChange) -> None:
+        log.warning(
+            EventName.BREAKER_CHANGED, exchange=self.id, group=change.group.value, state=change.after.value,
+            reason=change.reason,
+        )  # fmt: skip
+        metrics().breaker(self.id, change.group.value, change.after.value)
+        if self._on_breaker is not None:
+            self._on_breaker(change)
 
     async def measure_clock(self, samples: int = 3) -> None:
         """Ask for the server's time a few times; does nothing where the exchange does not tell it."""
@@ -175,7 +191,7 @@ class CCXTExchange(ExchangeAPI):
                 server_ms = await self.fetch_time()
             except (Retryable, Unsupported):
                 return
-            self.clock.add_sample(sent_ms, self.clock.local_ms(), server_ms)
+            self.clock.add_sample(sent_ms, self.clock.local_ms(), server_ms, resolution_ms=resolution_of(server_ms))
 
     # -------------------------------------------------------------- public reads
 
@@ -359,6 +375,8 @@ class CCXTExchange(ExchangeAPI):
 
     async def _prepare(self, request: OrderRequest) -> tuple[Market, Decimal | None]:
         """What must be known before sending. Whatever fails here, nothing has been sent."""
+        if self._rest is not None and (window_ms := self._rest.options.get("recvWindow")):
+            await check_signing_clock(self.id, self.clock, window_ms, self.measure_clock)
         try:
             market = await self._market(request.symbol)
             if not needs_reference_price(request, self.profile):
@@ -410,6 +428,11 @@ class CCXTExchange(ExchangeAPI):
         update = self._update(row[0] if isinstance(row, list) and row else row, Origin.CANCEL, reference)
         # The answer to a cancel may carry the cancel's own id where the order's belongs.
         return replace(update, client_order_id=reference.client_order_id or update.client_order_id)
+
+    async def cancel_all_after(self, timeout_ms: int) -> None:
+        if not self.profile.dead_mans_switch.available:
+            raise Unsupported(f"{self.id} has no dead-man's switch")
+        await self._read("cancel_all_orders_after", timeout_ms)
 
     # -------------------------------------------------------------- streams
 

@@ -26,6 +26,7 @@ from btccxt.errors import ConnectionLost, ExchangeUnavailable, RateLimited
 from btccxt.exchange.api import Deliver
 from btccxt.exchange.errors_map import retry_after_s
 from btccxt.model import StreamEvent, StreamKey, StreamOpened
+from btccxt.observe.metrics import metrics
 
 News = tuple[StreamKey, StreamEvent]
 Decode = Callable[[Any, Any], Iterable[News] | None]
@@ -163,6 +164,7 @@ class PushStream:
 
     def fault(self, error: Exception) -> None:
         """A frame that ccxt could not handle: said once per kind, survived."""
+        metrics().frame_malformed(self._instance.id)
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next

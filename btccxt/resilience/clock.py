@@ -17,6 +17,14 @@ _DRIFT = 100e-6  # a bad quartz gains or loses this fraction of the time since a
 _HOLD_WALL_MS = 5_000.0
 
 
+def resolution_of(server_ms: int) -> float:
+    """The step of an answer: one that ends in three zeros is taken for whole seconds.
+
+    Of an exchange that tells milliseconds one answer in a thousand does so too; it only counts for less.
+    """
+    return 1_000.0 if server_ms % 1_000 == 0 else 0.0
+
+
 class LocalTime(Protocol):
     """Where milliseconds come from."""
 

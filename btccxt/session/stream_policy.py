@@ -61,6 +61,7 @@ class StreamPolicy:
     proven_after_s: float = 10.0  # a connection that lasted this long has recovered
     degrade_after: int = 3  # failures in a row
     recover_after_s: float = 15.0  # a degraded stream must last this long before it counts as back
+    told_within_s: float = 3.0  # a private stream that has not told of a fill this long after REST did is deaf
     backoff: Backoff = field(default_factory=Backoff)
 
     def __post_init__(self) -> None:
@@ -71,6 +72,7 @@ class StreamPolicy:
             self.most_silence_s,
             self.check_every_s,
             self.open_within_s,
+            self.told_within_s,
             *self.silence_ms.values(),
         )
         if min(waits) <= 0 or min(self.proven_after_s, self.recover_after_s) < 0:

@@ -1,0 +1,71 @@
+"""The dead-man's switch: the exchange cancels all orders unless it hears from us in time.
+
+Renewed three times per period, so that two lost requests in a row do no harm; disarmed when the store stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from btccxt.errors import BtccxtError, ConfigError
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.profile import Profile
+from btccxt.observe.log import EventName, get_logger
+
+log = get_logger(__name__)
+
+SHORTEST_S = 10.0  # OKX takes nothing below; and a third of it must outlast a slow request
+_RENEWALS_PER_PERIOD = 3
+_DISARM_WITHIN_S = 3.0
+
+
+def check_dead_mans_switch(timeout_s: float, profile: Profile) -> None:
+    """Raises ConfigError if this exchange has no such switch, or not with this time."""
+    rule = profile.dead_mans_switch
+    if not rule.available:
+        raise ConfigError(
+            f"dead_mans_switch_s={timeout_s:g}: {profile.exchange} cannot cancel all orders by itself when it no "
+            "longer hears from us; leave it out (on_stop='cancel' cancels at an orderly stop)"
+        )
+    longest_s = rule.max_timeout_ms / 1000 if rule.max_timeout_ms is not None else float("inf")
+    if not SHORTEST_S <= timeout_s <= longest_s:
+        bound = "" if longest_s == float("inf") else f" and at most {longest_s:g}"
+        raise ConfigError(
+            f"dead_mans_switch_s={timeout_s:g}: {profile.exchange} takes at least {SHORTEST_S:g} s{bound}"
+        )
+
+
+class DeadMansSwitch:
+    """Lives in the session's loop. ``report`` hears of renewals that failed; the next one tries again."""
+
+    def __init__(self, exchange: ExchangeAPI, timeout_s: float, report: Callable[[str, BaseException], None]) -> None:
+        self._exchange = exchange
+        self._timeout_ms = int(timeout_s * 1000)
+        self._report = report
+        self._armed = False
+
+    async def arm(self) -> None:
+        """The first time, at start: whatever fails here is raised, since the user counts on the switch."""
+        await self._exchange.cancel_all_after(self._timeout_ms)
+        self._armed = True
+        log.info(EventName.DEAD_MAN_SET, timeout_ms=self._timeout_ms)
+
+    async def keep(self) -> None:
+        """Renew until cancelled."""
+        while True:
+            await asyncio.sleep(self._timeout_ms / 1000 / _RENEWALS_PER_PERIOD)
+            try:
+                await self._exchange.cancel_all_after(self._timeout_ms)
+            except BtccxtError as error:
+                self._report("dead man's switch", error)
+
+    async def disarm(self) -> None:
+        """Tell the exchange to forget it; bounded, never raises."""
+        if not self._armed:
+            return
+        self._armed = False
+        try:
+            await asyncio.wait_for(self._exchange.cancel_all_after(0), _DISARM_WITHIN_S)
+        except (BtccxtError, asyncio.TimeoutError, TimeoutError) as error:
+            self._report("disarming the dead man's switch (the exchange will cancel all orders)", error)

@@ -1,0 +1,62 @@
+"""Whether the private streams still tell what happens: compared with what REST told.
+
+A server that answers pings and sends nothing looks alive, and an account on which nothing happens looks the same. The
+difference shows when REST tells of a fill: the stream has to tell of it too, or it is deaf.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable
+
+from btccxt.model import StreamKey, StreamKind
+
+Suspect = Callable[[Collection[StreamKey], str], None]
+
+
+class PrivateHearing:
+    """Lives in the session's loop. ``suspect`` is called with the deaf keys; ``patience_s`` is wall time."""
+
+    def __init__(self, suspect: Suspect, patience_s: float) -> None:
+        self._suspect = suspect
+        self._patience_s = patience_s
+        self._up_at: dict[StreamKey, float] = {}
+        self._heard_at: dict[StreamKey, float] = {}
+        self._checks: dict[StreamKey, asyncio.TimerHandle] = {}
+
+    def up(self, key: StreamKey) -> None:
+        self._up_at[key] = asyncio.get_running_loop().time()
+
+    def down(self, key: StreamKey) -> None:
+        self._up_at.pop(key, None)
+        if (check := self._checks.pop(key, None)) is not None:
+            check.cancel()
+
+    def heard(self, key: StreamKey) -> None:
+        self._heard_at[key] = asyncio.get_running_loop().time()
+
+    def age_s(self) -> float | None:
+        """Since the last private news, or the last (re)connect; None while no private stream is up."""
+        if not self._up_at:
+            return None
+        last = max(*self._up_at.values(), *self._heard_at.values(), 0.0)
+        return asyncio.get_running_loop().time() - last
+
+    def told_by_rest(self, kinds: Iterable[StreamKind], what: str) -> None:
+        """REST knows of something that happened while the streams of these kinds were up."""
+        loop = asyncio.get_running_loop()
+        wanted = set(kinds)
+        for key in self._up_at:
+            if key.kind in wanted and key not in self._checks:
+                self._checks[key] = loop.call_later(self._patience_s, self._check, key, loop.time(), what)
+
+    def _check(self, key: StreamKey, told_at: float, what: str) -> None:
+        del self._checks[key]
+        # News may come by stream shortly before REST tells of it, as well as after.
+        if self._heard_at.get(key, 0.0) < told_at - self._patience_s:
+            self._suspect((key,), f"silent about {what}, which REST told {self._patience_s:g} s ago")
+
+    def close(self) -> None:
+        for check in self._checks.values():
+            check.cancel()
+        self._checks.clear()
