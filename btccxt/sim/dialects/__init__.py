@@ -16,6 +16,7 @@ DIALECTS = {
     "binance": ("btccxt.sim.dialects.binance", "BinanceSpot"),
     "binanceusdm": ("btccxt.sim.dialects.binanceusdm", "BinanceUsdM"),
     "bybit": ("btccxt.sim.dialects.bybit", "Bybit"),
+    "okx": ("btccxt.sim.dialects.okx", "Okx"),
 }
 
 

@@ -1,7 +1,7 @@
 """Bybit v5, spot and linear contracts on one unified account, as the unmodified ccxt client ``bybit`` speaks to it.
 
 Hosts, signatures, limits and private events; endpoints are in ``bybit_market``, ``bybit_orders`` and
-``bybit_account``, streams in ``bybit_streams``, attached exits in ``bybit_exits``, JSON in ``bybit_format``.
+``bybit_account``, streams in ``bybit_streams``, attached exits in ``attached_exits``, JSON in ``bybit_format``.
 Source: bybit-exchange.github.io/docs/v5/guide ("Authentication") and /rate-limit.
 """
 
@@ -16,6 +16,7 @@ from btccxt.model import ZERO, Bar, Market, MarketType
 from btccxt.sim.clearing import DEFAULT_LEVERAGE
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects import bybit_format as fmt
+from btccxt.sim.dialects.attached_exits import AttachedExits, Exits
 from btccxt.sim.dialects.base import (
     Dialect,
     DialectError,
@@ -32,7 +33,6 @@ from btccxt.sim.dialects.base import (
 )
 from btccxt.sim.dialects.bybit_account import ACCOUNT_ROUTES, position_rows, wallet
 from btccxt.sim.dialects.bybit_errors import body_of, error, parameter_error, refused
-from btccxt.sim.dialects.bybit_exits import AttachedExits, Exits
 from btccxt.sim.dialects.bybit_market import MARKET_ROUTES
 from btccxt.sim.dialects.bybit_orders import ORDER_ROUTES
 from btccxt.sim.dialects.bybit_streams import BybitStreams

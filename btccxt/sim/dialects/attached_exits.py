@@ -28,7 +28,7 @@ class AttachedExits:
         self._engine = engine
         self._waiting: dict[str, Exits] = {}  # by the id of the order that they are attached to
         self._due: list[tuple[SimOrder, Exits, Decimal]] = []
-        self.stop_types: dict[str, str] = {}  # order id of an exit -> Bybit's name for it
+        self.stop_types: dict[str, str] = {}  # order id of an exit -> 'TakeProfit' or 'StopLoss'
 
     def attach(self, order: SimOrder, exits: Exits, base_fee: Decimal) -> None:
         if exits.take_profit is None and exits.stop_loss is None:
