@@ -15,9 +15,10 @@ from btccxt.errors import ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.paper import PaperExchange
-from btccxt.exchange.profile import Profile
-from btccxt.model import decimal_of
+from btccxt.exchange.profile import Profile, custom_profile
+from btccxt.model import MarketType, StreamKey, StreamKind, decimal_of
 from btccxt.observe.metrics import metrics
+from btccxt.resilience.breaker import BreakerPolicy
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.resilience.limiter import AsyncLimiter, Limiter, PoolRule
 from btccxt.resilience.retry import RetryPolicy
@@ -118,11 +119,12 @@ def connect(
     sim: SimOptions,
     settings: StoreConfig,
     budget: SharedBudget | None = None,
+    breaker: BreakerPolicy | None = None,
     report: Report,
 ) -> Venue:
     """Build the exchange of a mode. Blocks for a moment in ``sim`` mode, which starts a server; sends nothing yet."""
     if mode is Mode.SIM:
-        return _sim_venue(profile, config, balances, sim, settings, budget, report)
+        return _sim_venue(profile, config, balances, sim, settings, budget, breaker, report)
     clock = ExchangeClock(WallTime())
     exchange: ExchangeAPI = CCXTExchange(
         profile,
@@ -131,6 +133,7 @@ def connect(
         testnet=mode is Mode.TESTNET,
         limiter=_limiter(profile, settings, budget, report),
         retry=RetryPolicy(attempts=settings.retry_attempts),
+        breaker=breaker,
         report=report,
     )
     if mode is Mode.PAPER:
@@ -155,6 +158,19 @@ def _limiter(
     )
 
 
+def profile_of(exchange: ExchangeAPI, settings: StoreConfig) -> Profile:
+    """What is known of an ExchangeAPI instance: its own profile, else the default and what it says of itself."""
+    if isinstance(exchange, CCXTExchange):
+        return exchange.profile
+    here = settings.mode is Mode.PAPER  # the account then lives in this process, whatever the exchange streams
+    private = {kind.value: here or exchange.can_stream(StreamKey(kind)) for kind in StreamKind if kind.is_private}
+    kind = MarketType(settings.market_type or MarketType.SPOT)
+    own = {"name": exchange.id, "about": "an ExchangeAPI of the user's own", "streams": private, "credentials": ()}
+    # ``fetch_order`` of an ExchangeAPI takes a client order id by contract.
+    own |= {"client_id": {"lookup": "fetch_order"}, **exchange.describe()}
+    return custom_profile(exchange.id, kind, own, settings.overrides)
+
+
 def custom_venue(exchange: ExchangeAPI, mode: Mode, balances: Mapping[str, Decimal], report: Report) -> Venue:
     """An ExchangeAPI that the user made: traded directly in ``live`` mode, its data only in ``paper`` mode."""
     clock = exchange.clock if isinstance(exchange, CCXTExchange) else ExchangeClock(WallTime())
@@ -172,6 +188,7 @@ def _sim_venue(
     options: SimOptions,
     settings: StoreConfig,
     budget: SharedBudget | None,
+    breaker: BreakerPolicy | None,
     report: Report,
 ) -> Venue:
     sim_address = settings.sim_address
@@ -205,6 +222,7 @@ def _sim_venue(
         connector=lambda: connector_for(address),
         limiter=_limiter(profile, settings, budget, report, local.speed),
         retry=RetryPolicy(attempts=settings.retry_attempts),
+        breaker=breaker,
         report=report,
     )
 

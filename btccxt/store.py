@@ -19,9 +19,10 @@ from btccxt.config import Mode, StoreConfig, build_config, load_config, resolve_
 from btccxt.data import CCXTData
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.exchange.profile import load_profile, market_types, supports, who_supports
+from btccxt.exchange.profile import Profile, load_profile, market_types
 from btccxt.exchange.profile_schema import OrderRule
 from btccxt.exchange.request import refusals
+from btccxt.exchange.support import Support, support_of
 from btccxt.feed_source import FeedRequest
 from btccxt.health import snapshot
 from btccxt.hub import Hub
@@ -39,14 +40,16 @@ from btccxt.model import (
     Position,
     Trade,
 )
-from btccxt.modes import SimOptions, Venue, connect, custom_venue, start_balances
+from btccxt.modes import SimOptions, Venue, connect, custom_venue, profile_of, start_balances
 from btccxt.notices import StoreNotice
 from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
 from btccxt.observe.redact import register_secret
+from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal import Journal, account_fingerprint, default_journal_path
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, RestoredState
+from btccxt.resilience.breaker import BreakerPolicy
 from btccxt.resilience.shared_budget import SharedBudget, open_budget
 from btccxt.runtime import FeedTask, Listeners, Runtime
 from btccxt.session.dead_man import check_dead_mans_switch
@@ -78,9 +81,9 @@ class CCXTStore:
     start of a sim or paper account (a number in ``currency``, or one per coin). ``journal``: path of the order
     journal, ':memory:' for none on disk. ``overrides``: your own layer over the mapping table. ``tracker``: every
     number of the order core. ``streams``: every number of the stream supervisor; ``decide(error, attempts)``: your word
-    on which errors of a stream are worth another try. ``dead_mans_switch_s``: the exchange cancels all orders if it
-    has not heard from us for so long (where it can). Keys come from ``config`` or the environment
-    (``BTCCXT_<EXCHANGE>_API_KEY``, ``_SECRET``, ``_PASSWORD``).
+    on which errors of a stream are worth another try; ``breaker``: when failing calls pause. ``dead_mans_switch_s``:
+    the exchange cancels all orders if it has not heard from us for so long (where it can). Keys come from ``config`` or
+    the environment (``BTCCXT_<EXCHANGE>_API_KEY``, ``_SECRET``, ``_PASSWORD``).
 
     Raises ConfigError at once for what is wrong in the arguments; nothing is sent before ``start()``.
     """
@@ -102,6 +105,7 @@ class CCXTStore:
         tracker: TrackerPolicy | None = None,
         streams: StreamPolicy | None = None,
         decide: Decide | None = None,
+        breaker: BreakerPolicy | None = None,
         dead_mans_switch_s: float | None = None,
         start_timeout_s: float = 60.0,
     ) -> None:
@@ -112,7 +116,7 @@ class CCXTStore:
             "sim_address": sim_address, "dead_mans_switch_s": dead_mans_switch_s,
         }  # fmt: skip
         settings = build_config({name: value for name, value in given.items() if value is not None})
-        self._prepare(exchange, settings, balance, sim, tracker, streams, decide, start_timeout_s)
+        self._prepare(exchange, settings, balance, sim, tracker, streams, decide, breaker, start_timeout_s)
 
     @classmethod
     def from_config(
@@ -125,12 +129,13 @@ class CCXTStore:
         tracker: TrackerPolicy | None = None,
         streams: StreamPolicy | None = None,
         decide: Decide | None = None,
+        breaker: BreakerPolicy | None = None,
         start_timeout_s: float = 60.0,
     ) -> CCXTStore:
         """A store as one profile of a YAML file says (``btccxt/config.py`` shows the file). Raises ConfigError."""
         settings = load_config(path, profile)
         store = cls.__new__(cls)
-        store._prepare(settings.exchange, settings, balance, sim, tracker, streams, decide, start_timeout_s)
+        store._prepare(settings.exchange, settings, balance, sim, tracker, streams, decide, breaker, start_timeout_s)
         return store
 
     def _prepare(
@@ -142,22 +147,27 @@ class CCXTStore:
         tracker: TrackerPolicy | None,
         streams: StreamPolicy | None,
         decide: Decide | None,
+        breaker: BreakerPolicy | None,
         start_timeout_s: float,
     ) -> None:
         self.settings = settings
         self.mode = settings.mode
         self.name = settings.exchange
         self._exchange_given = exchange
-        kind = _market_type(self.name, settings.market_type)
-        self.profile = load_profile(self.name, kind, settings.overrides)
+        if isinstance(exchange, str):
+            kind = _market_type(self.name, settings.market_type)
+            self.profile = load_profile(self.name, kind, settings.overrides)
+        else:
+            self.profile = profile_of(exchange, settings)
         self.currency = settings.currency or self.profile.quote_currency
-        self._keys = resolve_keys(self.name, self.mode, settings, required=self.profile.credentials)
+        wanted = self.profile.credentials if isinstance(exchange, str) else ()  # an instance has its own keys
+        self._keys = resolve_keys(self.name, self.mode, settings, required=wanted)
         for secret in (*settings.secrets(), *self._keys.values()):
             register_secret(secret)
         self._balances = start_balances(balance, self.currency)
         self._sim_options = SimOptions.of(sim)
         self._policy = _tracker_policy(tracker, self.profile)
-        self._stream_policy, self._decide = streams, decide
+        self._stream_policy, self._decide, self._breaker = streams, decide, breaker
         self._check_dead_mans_switch(settings)
         if start_timeout_s <= 0:
             raise ConfigError(f"start_timeout_s={start_timeout_s!r}: must be above zero")
@@ -238,6 +248,7 @@ class CCXTStore:
             sim=self._sim_options,
             settings=self.settings,
             budget=self._open_budget(session),
+            breaker=self._breaker,
             report=self._watch.trouble,
         )
 
@@ -422,6 +433,15 @@ class CCXTStore:
         if self._runtime is not None:
             self._tracker.confirm_told(client_order_id)
 
+    def look_again(self) -> None:
+        self._open_runtime.look_again()
+
+    def tell_drift(self, text: str, *, stop_trading: bool) -> None:
+        """The exchange has what our orders do not explain: for a person, and perhaps the end of trading."""
+        self._watch.alarm(Alarm(AlarmKind.DRIFT, text))
+        if stop_trading:
+            self._tracker.halt(text)
+
     def account_snapshot(self) -> AccountSnapshot:
         return self._open_runtime.start_snapshot()
 
@@ -487,13 +507,16 @@ class CCXTStore:
         """The account's fills as the exchange tells them. Blocks for one request."""
         return self._ask(self._open_runtime.exchange.fetch_my_trades(symbol, since_ms, limit))
 
-    def supports(self, kind: OrderKind | OrderFeature | str) -> Any:
-        """How this exchange does an order kind or feature: native, emulated or refused, and why."""
-        return supports(kind, self.name, self.profile.market_type)
+    def supports(self, kind: OrderKind | OrderFeature | str, symbol: str | None = None) -> Support:
+        """How this exchange does an order kind or feature: native, emulated or refused, why, and who else can.
 
-    def who_supports(self, kind: OrderKind | OrderFeature | str) -> Any:
-        """Exchanges of the mapping table that do this natively."""
-        return who_supports(kind)
+        ``symbol`` must be one of this store's market type; on a started store it must exist. No network.
+        """
+        if symbol is not None and self._runtime is not None:
+            self._symbol(symbol)
+        elif symbol is not None and (":" in symbol) is not (self.profile.market_type is not MarketType.SPOT):
+            raise ConfigError(f"{symbol!r} is not a {self.profile.market_type.value} symbol, as this store trades")
+        return support_of(kind, self.profile)
 
     def books_check(self) -> list[tuple[str, Decimal, Decimal]]:
         """Reconcile now, then every coin and position: (name, our figure, the exchange's figure). Blocks."""
@@ -547,7 +570,7 @@ def _market_type(exchange_id: str, given: str | MarketType | None) -> MarketType
     return kind
 
 
-def _tracker_policy(given: TrackerPolicy | None, profile: Any) -> TrackerPolicy:
+def _tracker_policy(given: TrackerPolicy | None, profile: Profile) -> TrackerPolicy:
     if given is not None:
         return given
     return TrackerPolicy(

@@ -36,7 +36,7 @@ from btccxt.model import (
     Trade,
     decimal_of,
 )
-from btccxt.precision import round_amount
+from btccxt.precision import round_amount, round_price
 from btccxt.sim.engine import (
     BalanceChanged,
     Engine,
@@ -237,6 +237,8 @@ class PaperExchange(ExchangeAPI):
         if bid is None or ask is None:
             return
         market = self.engine.markets[ticker.symbol]
+        if ask <= bid:  # one price only (its last), or a quote caught between two updates; a book is never crossed
+            ask = bid + float(market.price_step or decimal_of(bid) / 10_000)
         bids, asks = [_level(market, bid, ticker.bid_amount)], [_level(market, ask, ticker.ask_amount)]
         self.engine.set_depth(ticker.symbol, bids, asks, self._now_ms())
 
@@ -279,7 +281,7 @@ class PaperExchange(ExchangeAPI):
 
 
 def _level(market: Market, price: float, amount: float | None) -> tuple[Decimal, Decimal]:
-    exact = decimal_of(price)
+    exact = round_price(market, decimal_of(price))
     return exact, decimal_of(amount) if amount else round_amount(market, _ASSUMED_DEPTH_COST / exact)
 
 

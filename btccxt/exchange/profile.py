@@ -48,10 +48,12 @@ __all__ = [
     "StatusRule",
     "StreamRule",
     "WebSocketRule",
+    "custom_profile",
     "known_exchanges",
     "load_profile",
     "mapping_table_path",
     "market_types",
+    "nearest",
     "supports",
     "who_supports",
 ]
@@ -233,6 +235,31 @@ def load_profile(exchange_id: str, market_type: MarketType, overrides: Mapping[s
     return _cached(mapping_table_path(), exchange_id, market_type)
 
 
+def custom_profile(
+    exchange_id: str,
+    market_type: MarketType,
+    described: Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+) -> Profile:
+    """The profile of an exchange that somebody wrote himself: default -> what it says of itself -> ``overrides``.
+
+    Its name may be any, also one of the table: nothing is taken from there. Raises ConfigError for wrong keys.
+    """
+    orders = described.get("orders")
+    if isinstance(orders, Mapping):
+        # No HTTP request of it passes the guard, so there is nothing that a capture could prove.
+        unguarded = {"native": {"wire": {"?": ["{amount}"]}}}
+        described = {**described, "orders": {k: unguarded if v == {"native": {}} else v for k, v in orders.items()}}
+    table = _read_table(mapping_table_path())
+    layers = [
+        *table.layers(_DEFAULT, market_type),
+        *_override_layers(exchange_id, market_type, described, "describe() of"),
+    ]
+    for own in _own_overrides(exchange_id, table, overrides or {}):
+        layers += _override_layers(exchange_id, market_type, own)
+    return _merge_layers(layers, table, exchange_id, market_type, known=False)
+
+
 def supports(
     kind: OrderKind | OrderFeature | str,
     exchange_id: str,
@@ -242,7 +269,7 @@ def supports(
     """How an exchange stands to an order kind or feature: ``.support`` and ``.why``."""
     key = kind.value if isinstance(kind, (OrderKind, OrderFeature)) else kind
     if key not in ORDER_KEYS:
-        raise ConfigError(f"unknown order kind {key!r}{_nearest(key, ORDER_KEYS)}")
+        raise ConfigError(f"unknown order kind {key!r}{nearest(key, ORDER_KEYS)}")
     return load_profile(exchange_id, market_type, overrides).orders[key]
 
 
@@ -276,6 +303,12 @@ def _build(table: _Table, exchange_id: str, market_type: MarketType, overrides: 
     if market_type not in listed:
         has = ", ".join(sorted(kind.value for kind in listed)) or "nothing"
         raise Unsupported(f"{exchange_id} has no {market_type.value} markets in the mapping table; it has {has}")
+    return _merge_layers(layers, table, exchange_id, market_type, known=known)
+
+
+def _merge_layers(
+    layers: list[_Layer], table: _Table, exchange_id: str, market_type: MarketType, *, known: bool
+) -> Profile:
     merged: dict[str, Any] = {}
     for layer in layers:
         merged = _merge(merged, layer.content)
@@ -297,13 +330,15 @@ def _market_names(table: _Table, exchange_id: str) -> Iterator[str]:
     for name in table.entries[exchange_id].get("markets") or {}:
         if name not in valid:
             raise ConfigError(
-                f"{table.path.name}: {exchange_id}.markets: unknown market type {name!r}{_nearest(name, valid)}"
+                f"{table.path.name}: {exchange_id}.markets: unknown market type {name!r}{nearest(name, valid)}"
             )
         yield name
 
 
-def _override_layers(exchange_id: str, market_type: MarketType, own: Any) -> Iterator[_Layer]:
-    source = f"overrides for {exchange_id}"
+def _override_layers(
+    exchange_id: str, market_type: MarketType, own: Any, source: str = "overrides for"
+) -> Iterator[_Layer]:
+    source = f"{source} {exchange_id}"
     if not isinstance(own, Mapping):
         raise ConfigError(f"{source}: must be a mapping of profile keys")
     yield _Layer({key: value for key, value in own.items() if key != "markets"}, source)
@@ -311,7 +346,7 @@ def _override_layers(exchange_id: str, market_type: MarketType, own: Any) -> Ite
     valid = [kind.value for kind in MarketType]
     for name in markets:
         if name not in valid:
-            raise ConfigError(f"{source}: markets: unknown market type {name!r}{_nearest(str(name), valid)}")
+            raise ConfigError(f"{source}: markets: unknown market type {name!r}{nearest(str(name), valid)}")
     if market_type.value in markets:
         yield _Layer(markets[market_type.value] or {}, source)
 
@@ -323,7 +358,7 @@ def _own_overrides(exchange_id: str, table: _Table, overrides: Mapping[str, Any]
     """What concerns this exchange: profile keys that stand alone, then those under the exchange's name."""
     for name in overrides:
         if name not in _OVERRIDE_KEYS and name != exchange_id and name not in table.exchanges and not _in_ccxt(name):
-            hint = _nearest(str(name), [*_OVERRIDE_KEYS, *table.exchanges])
+            hint = nearest(str(name), [*_OVERRIDE_KEYS, *table.exchanges])
             raise ConfigError(f"overrides: {name!r} is neither a key of a profile nor an exchange{hint}")
     if alone := {key: value for key, value in overrides.items() if key in _OVERRIDE_KEYS}:
         yield alone
@@ -335,7 +370,7 @@ def _check_exchange(name: str, table: _Table) -> None:
     if name not in table.exchanges and not _in_ccxt(name):
         import ccxt
 
-        raise ConfigError(f"unknown exchange {name!r}{_nearest(name, [*table.exchanges, *ccxt.exchanges])}")
+        raise ConfigError(f"unknown exchange {name!r}{nearest(name, [*table.exchanges, *ccxt.exchanges])}")
 
 
 def _in_ccxt(name: str) -> bool:
@@ -378,15 +413,15 @@ def _explain(error: ValidationError, layers: list[_Layer], exchange_id: str) -> 
         path = [part for part in fault["loc"] if part != "[key]"]
         cause = fault.get("ctx", {}).get("error")
         if fault["type"] == "extra_forbidden":
-            reason = f"unknown key {path[-1]!r}{_nearest(str(path[-1]), _keys_at(path[:-1]))}"
+            reason = f"unknown key {path[-1]!r}{nearest(str(path[-1]), _keys_at(path[:-1]))}"
         elif isinstance(cause, UnknownKey):
-            reason = f"{cause}{_nearest(cause.key, cause.known)}"
+            reason = f"{cause}{nearest(cause.key, cause.known)}"
             path.append(cause.key)
         else:
             reason = str(cause) if cause is not None else f"{fault['msg']}, got {fault['input']!r}"
         if not path and "unknown key" in reason:  # an order key: Profile's own check
             word = reason.rpartition("unknown key ")[2].strip("'")
-            path, reason = ["orders", word], f"unknown key {word!r}{_nearest(word, ORDER_KEYS)}"
+            path, reason = ["orders", word], f"unknown key {word!r}{nearest(word, ORDER_KEYS)}"
         _, place = max((layer.place(path) for layer in reversed(layers)), key=lambda found: found[0])
         dotted = ".".join(_TABLE_WORDS.get(str(part), str(part)) for part in path)
         lines.append(f"{place}: {exchange_id}: {dotted}: {reason}")
@@ -410,7 +445,8 @@ def _is_model(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The tail of a message about a word that is not known: which one was meant, or which there are."""
     known = list(known)
     found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"; did you mean {found[0]!r}?" if found else f"; known: {', '.join(sorted(known)[:40])}"
