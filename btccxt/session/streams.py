@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from btccxt.errors import AuthenticationFailed, ConnectionLost, ExchangeUnavailable, RateLimited, Unsupported
 from btccxt.exchange.api import ExchangeAPI
@@ -227,11 +226,11 @@ class StreamSupervisor:
             shard = _Shard({stream.key: stream for stream in streams[first : first + size]}, failures=failures)
             self._shards.append(shard)
             name = f"streams {next(iter(shard.streams))}"
-            shard.task = asyncio.get_running_loop().create_task(self._guarded(self._run(shard)), name=name)
+            shard.task = asyncio.get_running_loop().create_task(self._guarded(shard), name=name)
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, shard: _Shard) -> None:
         try:
-            await work
+            await self._run(shard)
         except Exception as error:  # noqa: BLE001 - a fault of the supervisor itself must not pass in silence
             self._report("stream supervisor", error)
 

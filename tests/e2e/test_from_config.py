@@ -13,6 +13,7 @@ from btccxt import CCXTStore
 from btccxt._bt import bt
 from btccxt.errors import ConfigError
 from btccxt.observe.alerts import AlertKind
+from btccxt.observe.metrics import disable
 from btccxt.watch import NoticeKind, StoreNotice
 from tests.e2e.kit import run
 
@@ -99,6 +100,7 @@ profiles:
         server.shutdown()
         server.server_close()
         thread.join()
+        disable()  # the process counts on otherwise
     assert "a test of the alarm" in json.dumps(received)
     assert "btccxt_" in body
 

@@ -48,7 +48,9 @@ async def test_through_cuts_and_lost_frames_a_feed_gives_exactly_the_candles_of_
         truth: list[Bar] = []
         while not truth or truth[-1].open_ms < got[-1].open_ms:
             since = truth[-1].open_ms + MINUTE if truth else got[0].open_ms
-            truth += await exchange.fetch_ohlcv("BTC/USDT", "1m", since_ms=since, limit=500)
+            page = await exchange.fetch_ohlcv("BTC/USDT", "1m", since_ms=since, limit=500)
+            assert page, f"the exchange has nothing from {since} on, the feed ended at {got[-1].open_ms}"
+            truth += page
         assert got == truth[: len(got)]
         assert got[0].open_ms - start_ms < MINUTE
         assert heard.holes == []
