@@ -69,7 +69,7 @@ from btccxt.model import (
 from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
 from btccxt.observe.redact import register_secret
-from btccxt.resilience.breaker import BreakerChange, Breakers
+from btccxt.resilience.breaker import BreakerChange, BreakerPolicy, Breakers
 from btccxt.resilience.clock import ExchangeClock, WallTime, resolution_of
 from btccxt.resilience.limiter import AsyncLimiter
 from btccxt.resilience.retry import RetryDetails, RetryPolicy
@@ -100,6 +100,7 @@ class CCXTExchange(ExchangeAPI):
         connector: ConnectorFactory | None = None,
         limiter: AsyncLimiter | None = None,
         retry: RetryPolicy | None = None,
+        breaker: BreakerPolicy | None = None,
         markets_from: CCXTExchange | None = None,
         report: FaultListener | None = None,
         on_breaker: Callable[[BreakerChange], None] | None = None,
@@ -121,7 +122,7 @@ class CCXTExchange(ExchangeAPI):
         self._report = report or (lambda _what, _error: None)
         self.limiter = limiter or limiter_for(profile.rate)
         self._on_breaker = on_breaker
-        self.breakers = Breakers(self.id, on_change=self._breaker_changed)
+        self.breakers = Breakers(self.id, breaker, on_change=self._breaker_changed)
         self._calls = Calls(
             self.id,
             profile.rate,

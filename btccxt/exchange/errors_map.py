@@ -102,6 +102,9 @@ def meaning_of(error: BaseException, facts: CallFacts) -> Meaning | None:
                     return Meaning.LOST
                 if facts.status in _DECLINED_HTTP and type(error) is ccxt_errors.ExchangeNotAvailable:
                     return Meaning.REFUSED
+            if meaning is Meaning.REFUSED and facts.status is not None and facts.status >= 500:
+                # "System maintenance." comes as a code that ccxt does not know; the status says whose trouble it is.
+                return Meaning.UNAVAILABLE
             return meaning
     return Meaning.LOST if isinstance(error, (OSError, TimeoutError, aiohttp.ClientError)) else None
 

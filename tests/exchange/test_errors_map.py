@@ -56,7 +56,7 @@ REFUSED_CONNECTION = aiohttp.ClientConnectorError(
             OrderOutcomeUnknown,
         ),
         (ccxt_errors.ExchangeError("x"), 200, Refused, Refused),
-        (ccxt_errors.ExchangeError("x"), 500, Refused, OrderOutcomeUnknown),
+        (ccxt_errors.ExchangeError("x"), 500, ExchangeUnavailable, OrderOutcomeUnknown),
         (ccxt_errors.OnMaintenance("x"), 503, ExchangeUnavailable, ExchangeUnavailable),
         (ccxt_errors.DDoSProtection("x"), 418, RateLimited, RateLimited),
         (ccxt_errors.RateLimitExceeded("x"), 429, RateLimited, RateLimited),
