@@ -264,7 +264,8 @@ class CCXTExchange(ExchangeAPI):
 
     async def fetch_balance(self) -> Balances:
         await self.load_markets()
-        return translate.balances(await self._read("fetch_balance"), self.clock.now_ms())
+        answer = await self._read("fetch_balance")
+        return translate.balances(answer, self.clock.now_ms(), profile=self.profile)
 
     async def fetch_positions(self, symbols: Sequence[str] | None = None) -> list[Position]:
         if self.profile.market_type is MarketType.SPOT:

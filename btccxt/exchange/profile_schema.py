@@ -271,6 +271,7 @@ class StatusRule(Part):
     trigger_price_fields: tuple[str, ...] = ()
     reason_fields: tuple[str, ...] = ()
     fill_client_id_fields: tuple[str, ...] = ()
+    fill_negative_fee_fields: tuple[str, ...] = ()
     _globs: tuple[tuple[re.Pattern[str], OrderStatus], ...] = PrivateAttr(default=())
 
     def model_post_init(self, context: object, /) -> None:
@@ -288,6 +289,18 @@ class StatusRule(Part):
             if pattern.fullmatch(word):
                 return status
         return None
+
+
+class BalanceRule(Part):
+    """Where the exchange's own figures of each coin stand, if ccxt's total counts the profit of open positions in.
+
+    ``rows`` are paths of the list of coins (asked for, pushed); the other fields are paths within a coin.
+    """
+
+    rows: tuple[str, ...] = ()
+    currency: str = "currency"
+    total: str = "total"
+    used: tuple[str, ...] = ()
 
 
 class ConditionalRule(Part):
@@ -404,6 +417,7 @@ class Profile(Part):
     orders: Mapping[str, OrderRule]
     client_id: ClientIdRule = ClientIdRule()
     statuses: StatusRule = StatusRule()
+    balances: BalanceRule = BalanceRule()
     conditional: ConditionalRule = ConditionalRule()
     bars: BarRule = BarRule()
     history: HistoryRule = HistoryRule()

@@ -108,7 +108,7 @@ def _private(key: StreamKey, profile: Profile, now_ms: NowMs) -> Iterator[Subscr
     elif key.kind is StreamKind.FILLS:
         yield Subscription(keys, _watch("watch_my_trades", key.symbol), _fills(key, profile))
     elif key.kind is StreamKind.BALANCE:
-        yield Subscription(keys, _watch("watch_balance"), _balance(key, now_ms))
+        yield Subscription(keys, _watch("watch_balance"), _balance(key, now_ms, profile))
     else:
         yield Subscription(keys, _watch("watch_positions"), _positions(key, now_ms))
 
@@ -208,14 +208,14 @@ def _positions(key: StreamKey, now_ms: NowMs) -> Decode:
     return decode
 
 
-def _balance(key: StreamKey, now_ms: NowMs) -> Decode:
+def _balance(key: StreamKey, now_ms: NowMs, profile: Profile) -> Decode:
     """ccxt gives all coins it has ever seen with each push; only those that differ are news."""
     known: dict[str, Balance] = {}
 
     def decode(result: Any, _frame: Any) -> Iterable[News] | None:
         if not isinstance(result, dict) or "free" not in result:
             return None
-        now = translate.balances(result, now_ms(), complete=False)
+        now = translate.balances(result, now_ms(), complete=False, profile=profile)
         changed = {coin: balance for coin, balance in now.by_currency.items() if known.get(coin) != balance}
         known.update(changed)
         return [(key, Balances(now.time_ms, MappingProxyType(changed), complete=False))] if changed else []

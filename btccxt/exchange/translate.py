@@ -7,7 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from btccxt.exchange.profile_schema import Profile
+from btccxt.exchange.profile_schema import BalanceRule, Profile
 from btccxt.exchange.statuses import first_of, judge, number_of
 from btccxt.model import (
     ZERO,
@@ -125,15 +125,17 @@ def fill(
         time_ms=time_ms,
         order_id=found_order_id,
         client_order_id=client_id,
-        fee=_fee(trade),
+        fee=_fee(trade, profile),
         maker=None if maker_or_taker is None else maker_or_taker == "maker",
     )
 
 
-def _fee(trade: Mapping[str, Any]) -> Fee | None:
+def _fee(trade: Mapping[str, Any], profile: Profile) -> Fee | None:
+    # Where the exchange writes a paid fee as a negative number, ccxt does not always turn the sign.
+    negated = number_of(first_of(trade.get("info"), profile.statuses.fill_negative_fee_fields))
     for fee in (trade.get("fee"), *(trade.get("fees") or ())):
         if fee and fee.get("currency") is not None and (cost := number_of(fee.get("cost"))) is not None:
-            return Fee(currency=str(fee["currency"]), cost=cost)
+            return Fee(currency=str(fee["currency"]), cost=cost if negated is None else -negated)
     return None
 
 
@@ -147,15 +149,33 @@ def _kind(order: Mapping[str, Any]) -> OrderKind | None:
 # ------------------------------------------------------------------ account
 
 
-def balances(answer: Mapping[str, Any], now_ms: int, *, complete: bool = True) -> Balances:
-    """ccxt's balance structure -> Balances. ``now_ms`` stands in where the exchange gives no time."""
+def balances(
+    answer: Mapping[str, Any], now_ms: int, *, complete: bool = True, profile: Profile | None = None
+) -> Balances:
+    """ccxt's balance structure -> Balances. ``now_ms`` stands in where the exchange gives no time.
+
+    ``profile``: says where the exchange's own figures stand, if ccxt's total counts open profit in. A push then holds
+    only the coins of its last message; ccxt goes on showing all that it has seen.
+    """
+    own = {} if profile is None else _own_balances(answer.get("info"), profile.balances)
     found = {
         currency: balance
         for currency, entry in answer.items()
-        if currency not in _NOT_A_CURRENCY and isinstance(entry, Mapping)
-        if (balance := _balance(currency, entry)) is not None
+        if currency not in _NOT_A_CURRENCY and isinstance(entry, Mapping) and (complete or not own or currency in own)
+        if (balance := own.get(currency) or _balance(currency, entry)) is not None
     }
     return Balances(_time(answer.get("timestamp")) or now_ms, MappingProxyType(found), complete)
+
+
+def _own_balances(info: Any, rule: BalanceRule) -> dict[str, Balance]:
+    """By the exchange's own names of coins, which are ccxt's for nearly all."""
+    found: dict[str, Balance] = {}
+    for row in first_of(info, rule.rows) or ():
+        currency, total = _text(first_of(row, (rule.currency,))), number_of(first_of(row, (rule.total,)))
+        if currency is not None and total is not None:
+            used = sum((number_of(first_of(row, (name,))) or ZERO for name in rule.used), ZERO)
+            found[currency] = Balance(currency, total - used, used)
+    return found
 
 
 def _balance(currency: str, entry: Mapping[str, Any]) -> Balance | None:

@@ -31,6 +31,8 @@ ROWS = [
     Row("binanceusdm", "linear", expired="Expired", would_take="Rejected"),
     Row("bybit"),
     Row("bybit", "linear"),
+    Row("okx"),
+    Row("okx", "linear"),
 ]
 
 
