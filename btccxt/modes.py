@@ -33,7 +33,7 @@ from btccxt.sim.source import MarketSource
 from btccxt.sim.synthetic import SyntheticSource
 from btccxt.sim.tls import SimAddress, connector_for, fetch_info
 
-SIM_KEYS = {"apiKey": "sim-key", "secret": "sim-secret", "password": "sim-password"}
+SIM_KEYS = {"apiKey": "sim-key", "secret": "simsecretkey", "password": "sim-password"}
 DEFAULT_BALANCE = Decimal(10_000)
 _START_TIMEOUT_S = 15.0
 

@@ -3,7 +3,7 @@
     exchange = SimExchange(source, dialects=("binance",))
     await exchange.start()
     session = aiohttp.ClientSession(connector=exchange.connector())
-    client = ccxt.pro.binance({"session": session, "apiKey": "sim-key", "secret": "sim-secret"})
+    client = ccxt.pro.binance({"session": session, "apiKey": "sim-key", "secret": "simsecretkey"})
 
 Everything lives in the loop that called ``start``; ``btccxt.sim.background`` runs it in a thread of its own.
 """
@@ -53,7 +53,7 @@ class SimExchange:
     """A market (``source``), accounts and a matching engine, reachable at the real URLs of the given exchanges.
 
     ``clock`` runs at ``speed`` from ``start_ms`` (default: the source's start) unless one is given; a ``SteppedClock``
-    moves by ``advance`` only. ``accounts`` default to one, with key ``'sim-key'`` and secret ``'sim-secret'``, that
+    moves by ``advance`` only. ``accounts`` default to one, with key ``'sim-key'`` and secret ``'simsecretkey'``, that
     owns ``balances``. ``limits`` lowers an exchange's own rate limits: ``{'binance': {'REQUEST_WEIGHT': 100}}``.
     ``faults`` may be a ``FaultPlan``, a list of ``Fault`` or a ``Faults`` of your own.
     """
@@ -77,6 +77,7 @@ class SimExchange:
         if not dialects:
             raise ConfigError("an embedded exchange needs at least one dialect, for example dialects=('binance',)")
         self.faults = faults if isinstance(faults, Faults) else Faults(faults or (), seed=seed)
+        classes = [dialect_class(item) if isinstance(item, str) else item for item in dialects]
         self.venue = SimVenue(
             source,
             clock=clock,
@@ -88,8 +89,8 @@ class SimExchange:
             limits=limits or {},
             faults=self.faults,
             call=self._call,
+            fee_currency=classes[0].fee_currency,
         )
-        classes = [dialect_class(item) if isinstance(item, str) else item for item in dialects]
         self.dialects: dict[str, Dialect] = {found.name: found(self.venue) for found in classes}
         self.venue.attach(self.dialects.values())
         self._host, self._port = host, port

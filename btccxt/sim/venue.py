@@ -45,6 +45,7 @@ class SimVenue:
         limits: Mapping[str, Mapping[str, int]],
         faults: Faults,
         call: CallHandler,
+        fee_currency: str | None = None,
         forming_every_ms: int | None = None,
     ) -> None:
         self.clock: MarketClock = clock or SimClock(source.start_ms if start_ms is None else start_ms, speed)
@@ -54,7 +55,7 @@ class SimVenue:
         if forming_every_ms is None:
             forming_every_ms = int(max(500, 100 * self.clock.speed))  # at most ten updates a wall second
         self.market = MarketRunner(self.engine, source, self.clock, forming_every_ms=forming_every_ms)
-        self.accounts = _open_accounts(self.engine, accounts, balances)
+        self.accounts = _open_accounts(self.engine, accounts, balances, fee_currency)
         self._by_key = {account.api_key: account for account in self.accounts.values()}
         self._limits = limits
         self._faults = faults
@@ -189,8 +190,12 @@ class SimVenue:
 
 
 def _open_accounts(
-    engine: Engine, accounts: Iterable[SimAccount] | None, balances: Mapping[str, Decimal | int | float | str] | None
+    engine: Engine,
+    accounts: Iterable[SimAccount] | None,
+    balances: Mapping[str, Decimal | int | float | str] | None,
+    fee_currency: str | None,
 ) -> Mapping[str, SimAccount]:
+    """``fee_currency``: of accounts that name none."""
     if accounts is None:
         start = {coin: decimal_of(amount) for coin, amount in balances.items()} if balances is not None else None
         accounts = (SimAccount(balances=_start_balances(engine) if start is None else start),)
@@ -200,7 +205,7 @@ def _open_accounts(
     for account in accounts:
         if account.name in opened or account.api_key in {known.api_key for known in opened.values()}:
             raise ConfigError(f"two accounts are called {account.name!r} or share the key {account.api_key!r}")
-        engine.open_account(account.name, account.balances, account.fee_currency)
+        engine.open_account(account.name, account.balances, account.fee_currency or fee_currency)
         opened[account.name] = account
     return MappingProxyType(opened)
 

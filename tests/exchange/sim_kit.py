@@ -19,7 +19,7 @@ from btccxt.sim.server import SimExchange
 from btccxt.sim.synthetic import SyntheticSource
 from tests.exchange.tiny_binance import until
 
-KEYS = {"apiKey": "sim-key", "secret": "sim-secret"}
+KEYS = {"apiKey": "sim-key", "secret": "simsecretkey"}
 SPOT = load_profile("binance", MarketType.SPOT)
 BTC_1M = StreamKey(StreamKind.BARS, "BTC/USDT", "1m")
 ETH_1M = StreamKey(StreamKind.BARS, "ETH/USDT", "1m")

@@ -50,7 +50,7 @@ def trade(sim: SimExchange, price: str, amount: str = "1", side: Side = Side.BUY
 async def client_of(sim: SimExchange, **config: Any) -> AsyncIterator[Any]:
     """An unmodified ``ccxt.pro.binance`` with the keys of the default account."""
     session = aiohttp.ClientSession(connector=sim.connector())
-    keys = {"apiKey": "sim-key", "secret": "sim-secret"}
+    keys = {"apiKey": "sim-key", "secret": "simsecretkey"}
     quick = {"enableRateLimit": False, "timeout": 3_000, "timeout_on_exit": 1}
     client = ccxt.pro.binance({**keys, **quick, "session": session, **config})
     client.ssl_context = _PUBLIC_TRUST  # what ccxt would load itself, 80 ms each time; the session never uses it

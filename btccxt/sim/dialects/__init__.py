@@ -17,6 +17,7 @@ DIALECTS = {
     "binanceusdm": ("btccxt.sim.dialects.binanceusdm", "BinanceUsdM"),
     "bybit": ("btccxt.sim.dialects.bybit", "Bybit"),
     "okx": ("btccxt.sim.dialects.okx", "Okx"),
+    "kraken": ("btccxt.sim.dialects.kraken", "Kraken"),
 }
 
 

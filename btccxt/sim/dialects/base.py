@@ -70,18 +70,14 @@ except ImportError:
 
 @dataclass(frozen=True, slots=True)
 class SimAccount:
-    """An account and the keys that open it. Kraken's clients want the secret in base64: give them ``secret_base64``."""
+    """An account and the keys that open it. Some clients decode the secret from base64, so the default one is that."""
 
     name: str = "main"
     api_key: str = "sim-key"
-    secret: str = "sim-secret"
+    secret: str = "simsecretkey"
     password: str = "sim-password"
     balances: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
-    fee_currency: str | None = None  # a third coin that pays the fees
-
-    @property
-    def secret_base64(self) -> str:
-        return base64.b64encode(self.secret.encode()).decode()
+    fee_currency: str | None = None  # a third coin that pays the fees; None: as is usual on the exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +240,7 @@ class Dialect(Hooks, ABC):
     hosts: ClassVar[tuple[str, ...]]
     borrowed_hosts: ClassVar[tuple[str, ...]] = ()  # answered only where no other dialect in use owns them
     market_types: ClassVar[frozenset[MarketType]] = frozenset({MarketType.SPOT})
+    fee_currency: ClassVar[str | None] = None  # of accounts that name none: None takes fees from the coin received
 
     def __init__(self, venue: Venue) -> None:
         self.venue = venue
