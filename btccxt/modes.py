@@ -77,6 +77,17 @@ class SimOptions:
             raise ConfigError(f"sim: unknown option {wrong[0]!r}; known: {', '.join(sorted(known))}")
         return cls(**options)
 
+    def currency(self, usual: str) -> str:
+        """What to count in where the user has not said: the exchange's ``usual`` currency, if this market has it."""
+        if self.market is None:
+            symbols = self.symbols or [listing.market.symbol for listing in default_listings()]
+        elif isinstance(self.market, str | Path):
+            symbols = [self.symbol]
+        else:
+            symbols = list(self.market.symbols)
+        quotes = [symbol.partition("/")[2].partition(":")[0] for symbol in symbols if "/" in symbol]
+        return usual if usual in quotes or not quotes else quotes[0]
+
 
 def start_balances(balance: float | Mapping[str, Any] | None, currency: str) -> dict[str, Decimal]:
     """Start of a sim or paper account: one number in the account's currency, or one per coin."""

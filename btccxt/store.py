@@ -159,13 +159,16 @@ class CCXTStore:
             self.profile = load_profile(self.name, kind, settings.overrides)
         else:
             self.profile = profile_of(exchange, settings)
-        self.currency = settings.currency or self.profile.quote_currency
+        self._sim_options = SimOptions.of(sim)
+        usual = self.profile.quote_currency
+        if self.mode is Mode.SIM and settings.sim_address is None:
+            usual = self._sim_options.currency(usual)
+        self.currency = settings.currency or usual
         wanted = self.profile.credentials if isinstance(exchange, str) else ()  # an instance has its own keys
         self._keys = resolve_keys(self.name, self.mode, settings, required=wanted)
         for secret in (*settings.secrets(), *self._keys.values()):
             register_secret(secret)
         self._balances = start_balances(balance, self.currency)
-        self._sim_options = SimOptions.of(sim)
         self._policy = _tracker_policy(tracker, self.profile)
         self._stream_policy, self._decide, self._breaker = streams, decide, breaker
         self._check_dead_mans_switch(settings)

@@ -20,6 +20,7 @@ class Row:
     market_type: str = "spot"
     expired: str = "Canceled"  # of an order whose time in force was over at once
     would_take: str = "Canceled"  # of a post-only order that would have taken
+    has_fok: bool = True
 
     @property
     def symbol(self) -> str:
@@ -33,6 +34,7 @@ ROWS = [
     Row("bybit", "linear"),
     Row("okx"),
     Row("okx", "linear"),
+    Row("kraken", would_take="Rejected", has_fok=False),
 ]
 
 
@@ -65,6 +67,14 @@ def agree(books) -> bool:
 
 def names(witness: Witness, order=None) -> list[str]:
     return [news.getstatusname() for news in witness.order_news if order is None or news.ref == order.ref]
+
+
+def test_a_store_needs_one_word_and_counts_in_what_the_market_has(row):
+    store = CCXTStore(row.exchange, mode="sim", market_type=row.market_type, sim={"speed": 300.0})
+    with store.kept_open():
+        store.start()
+        assert store.currency == "USDT"
+        assert row.symbol in store.markets
 
 
 def test_history_and_live_bars_meet_without_hole_or_repetition(row):
@@ -157,7 +167,7 @@ def test_time_in_force_and_post_only_end_as_the_exchange_says(row):
 
     witness, books = trade(row, act, live_bars=6)
     assert names(witness, witness.ioc)[-1] == row.expired
-    assert names(witness, witness.fok)[-1] == row.expired
+    assert names(witness, witness.fok)[-1] == (row.expired if row.has_fok else "Rejected")
     assert names(witness, witness.taker)[-1] == "Completed"
     assert names(witness, witness.maker)[-1] == row.would_take
     assert agree(books), books
