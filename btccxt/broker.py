@@ -20,6 +20,7 @@ from btccxt.bt_order import (
     EXECTYPE_OF_KIND,
     CryptoBuyOrder,
     CryptoSellOrder,
+    take_ref,
 )
 from btccxt.commission import CryptoCommInfo
 from btccxt.errors import BtccxtError, ConfigError, Refused
@@ -57,6 +58,8 @@ class BrokerBackend(Protocol):
     def leverage(self, symbol: str) -> float: ...
     def attach_broker(self, broker: Any) -> None: ...
     def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None: ...
+    def look_again(self) -> None: ...
+    def tell_drift(self, text: str, *, stop_trading: bool) -> None: ...
 
 
 _FINAL_STATUS = {
@@ -140,7 +143,12 @@ class CCXTBroker(bt.BrokerBase):
         self._books = Bookkeeper(ledger)
         for data in self.cerebro.datas:
             self._register(data)
-        self._restore(self.store.restored_orders())
+        restored = self.store.restored_orders()
+        for symbol, price in restored.entry_prices.items():
+            if symbol in self.books.symbols and ledger.holding(symbol).amount:
+                ledger.set_entry_price(symbol, price)
+        self.books.show_all()
+        self._restore(restored)
         self.startingcash = self.getcash()
         self.startingvalue = self.getvalue()
 
@@ -459,7 +467,9 @@ class CCXTBroker(bt.BrokerBase):
 
     def _restore(self, restored: RestoredState) -> None:
         """Orders of a former run. The account's start already contains their fills, so nothing is booked."""
-        for live in (*restored.open_orders, *(event.order for event in restored.changes)):
+        changed = (event.order for event in restored.changes)
+        lives = {live.client_order_id: live for live in (*changed, *restored.open_orders)}
+        for live in sorted(lives.values(), key=lambda live: int(live.context.get("ref", 0))):
             order = self._adopt(live)
             order.accept(self)
             self.books.resume(order, live)
@@ -492,6 +502,9 @@ class CCXTBroker(bt.BrokerBase):
             simulated=True,
             tradeid=int(live.context.get("tradeid", 0)),
         )
+        take_ref(order, int(live.context.get("ref", 0)))
+        order.parent = self._known.get(live.context.get("parent", ""))
+        order.oco = self._known.get(live.context.get("oco", ""))
         order.addcomminfo(self.getcommissioninfo(data))
         order.submit(self)
         order.addinfo(client_order_id=request.client_order_id, restored=True)
@@ -508,11 +521,14 @@ class CCXTBroker(bt.BrokerBase):
         lasting = drift and drift == self._drift and self.books.fills_booked == self._fills_at_drift
         self._drift, self._fills_at_drift = drift, self.books.fills_booked
         if not lasting:
+            if drift:
+                self.store.look_again()
             return
         self.ledger.reset(snapshot.balances, snapshot.positions)
         self.books.show_all()
         self._drift = ()
-        self.store.put_notification(
-            "balances differ from what our orders explain; the exchange's figures were taken: "
-            + ", ".join(f"{item.name} {item.ours} -> {item.theirs}" for item in drift)
+        listed = ", ".join(f"{item.name} {item.ours} -> {item.theirs}" for item in drift)
+        self.store.tell_drift(
+            f"our orders do not explain what the exchange has; its figures were taken: {listed}",
+            stop_trading=any(item.what == "position" for item in drift),
         )

@@ -5,6 +5,7 @@ Runs in the strategy's thread only: every clone of a backtrader order shares one
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -41,6 +42,17 @@ class CryptoSellOrder(bt.SellOrder, _TakeProfitNames):
 
 TakeProfit = _TakeProfitNames.TakeProfit
 TakeProfitLimit = _TakeProfitNames.TakeProfitLimit
+
+
+def take_ref(order: Any, former: int) -> None:
+    """Give a restored order the number it had in the former run, unless this process has used that one already.
+
+    Later orders of the process count on from it: a number never stands for two orders.
+    """
+    if former >= order.ref:
+        order.ref = former
+        bt.order.OrderBase.refbasis = itertools.count(former + 1)
+
 
 _KINDS = {
     bt.Order.Market: OrderKind.MARKET,

@@ -9,10 +9,11 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from btccxt.account import AccountLedger
 from btccxt.bars.history import HistoryBeginsLater, download, download_trades
 from btccxt.broker import AccountSnapshot
 from btccxt.errors import BtccxtError, ConfigError, Fatal, Retryable, Unsupported
@@ -58,6 +59,7 @@ _CLOCK_SAMPLES = 3
 _CLOCK_PERIOD_S = 600.0
 _GAUGE_PERIOD_S = 5.0
 _STARTING_TRIES = 3
+_LOOK_AGAIN_S = 1.0
 _MOST_TRADES_OF_HISTORY = 1_000
 
 
@@ -172,6 +174,7 @@ class Runtime:
         self._reconcile_again = False
         self._fills_repaired: set[str] | None = None  # trade ids found while catching up after a cut
         self._start_snapshot: AccountSnapshot | None = None
+        self._missed: list[OrderEvent] | None = None  # news while the account is being opened
         self._desk: OrderDesk | None = None
         self._price_watches: dict[str, PriceWatch] = {}
 
@@ -197,8 +200,9 @@ class Runtime:
             private_stream_age_s=self.hearing.age_s,
             measure_clock=self.measure_clock,
         )
+        self._missed = []
         before = await self._fetch_account()
-        self.restored = await tracker.start()
+        restored = await tracker.start()
         after = await self._fetch_account()
         for _ in range(_STARTING_TRIES):
             if _figures(before) == _figures(after):
@@ -209,8 +213,19 @@ class Runtime:
             after = await self._fetch_account()
         self._start_snapshot = after
         self.tracker = tracker
+        past: list[Fill] = await asyncio.wrap_future(journal.past_fills())
+        entry_prices = self._entry_prices(past)
+        # From here to the end of ``restore`` nothing is awaited, so no news slips through between the two.
+        missed, self._missed = tuple(self._missed), None
+        self.restored = replace(
+            restored,
+            open_orders=tracker.open_orders(),
+            changes=(*restored.changes, *missed),
+            entry_prices=entry_prices,
+        )
         self._desk = OrderDesk(tracker, self.markets, self._watch_prices, self._listeners.alarm)
-        self._desk.restore(self.restored.open_orders)
+        self._desk.restore(self.restored)
+        self._spawn(self._keep_account(policy.open_orders_slow_s), "account")
         for kind in _PRIVATE_KINDS:
             if self._profile.streams.has(kind):
                 self._supervisor.add(StreamKey(kind), self._account)
@@ -279,6 +294,26 @@ class Runtime:
         self._account.take_positions(positions)
         return AccountSnapshot(balances, tuple(positions))
 
+    def _entry_prices(self, fills: Sequence[Fill]) -> dict[str, Decimal]:
+        """What the spot positions cost, by our own fills: no exchange tells."""
+        ledger = AccountLedger("", self.markets)
+        symbols = {fill.symbol for fill in fills if fill.symbol in self.markets}
+        for fill in fills:
+            if fill.symbol in symbols and not self.markets[fill.symbol].is_contract:
+                ledger.apply(fill)
+        prices = {symbol: ledger.holding(symbol).price for symbol in symbols}
+        return {symbol: price for symbol, price in prices.items() if price is not None}
+
+    async def _keep_account(self, period_s: float) -> None:
+        """The broker compares its books with the exchange's also while nothing reconnects."""
+        while True:
+            await asyncio.sleep(period_s)
+            await self.reconcile()
+
+    def look_again(self) -> None:
+        """A difference was seen: compare once more before it is believed. Any thread."""
+        self._session.post(lambda: asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self.reconcile_soon))
+
     def start_snapshot(self) -> AccountSnapshot:
         """The account as it was when the tracker started. Any thread."""
         if self._start_snapshot is None:
@@ -295,6 +330,9 @@ class Runtime:
 
     def _publish(self, event: OrderEvent) -> None:
         self._order_meter(event)
+        if self._missed is not None:  # the figures at the start contain it: told as a change, not booked
+            self._missed.append(event)
+            return
         if event.fills and not self._account.speaking:
             self._fills_by_rest(event)
         if self._desk is not None:

@@ -265,6 +265,8 @@ class CCXTExchange(ExchangeAPI):
     async def fetch_balance(self) -> Balances:
         await self.load_markets()
         answer = await self._read("fetch_balance")
+        if not isinstance(answer.get("info"), Mapping | list):  # ccxt reads an empty body as an account without a coin
+            raise ConnectionLost(f"{self.id} fetch_balance: the answer carries no balances")
         return translate.balances(answer, self.clock.now_ms(), profile=self.profile)
 
     async def fetch_positions(self, symbols: Sequence[str] | None = None) -> list[Position]:

@@ -11,7 +11,7 @@ price reaches the waiting one, the resting one is cancelled, the cancel is confi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -21,11 +21,13 @@ from btccxt.orders.complex import Cancel, Consequence, Release, Ties, Trigger, U
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.register import OrderEvent
+from btccxt.orders.restart import RestoredState
 from btccxt.orders.tracker import OrderTracker
 from btccxt.precision import round_amount
 
 WATCH = "watch"
 """Key of ``context``: the order waits on this machine for its price. The value says why, for people."""
+_FIRED = "its price came: sent as soon as the other order of the pair is out of the way"
 
 
 class OrderDesk:
@@ -62,25 +64,39 @@ class OrderDesk:
 
     # -------------------------------------------------------------- session loop
 
-    def restore(self, orders: Iterable[LiveOrder]) -> None:
-        """After a restart: orders that waited go on waiting, pairs are pairs again."""
-        known = list(orders)
-        alive = {order.client_order_id for order in known}
-        for order in known:
+    def restore(self, restored: RestoredState) -> None:
+        """After a restart: what waited goes on waiting, pairs are pairs again, what ended meanwhile has its effects.
+
+        An end of which the strategy was told had its effects then; the others (``changes``) have them now.
+        """
+        changed = [event.order for event in restored.changes]
+        known = {order.client_order_id: order for order in (*changed, *restored.open_orders)}
+        orders = sorted((self._tracker.order(name) or order for name, order in known.items()), key=_made)
+        for order in orders:
             self._remember(order.request, order.context, arm=False)
             parent = order.context.get("parent")
-            if parent is not None and parent not in alive:
+            if parent is not None and parent not in known:
                 self._ties.done_parents.add(parent)
-        for order in known:
-            if order.held and WATCH in order.context and not self._ties.waits_for_parent(order.client_order_id):
-                self._arm(order.client_order_id)
+        waiting = [order.client_order_id for order in orders if order.held and not order.is_final]
+        for name in waiting:
+            if WATCH in known[name].context and not self._ties.waits_for_parent(name):
+                self._arm(name, restored.best_prices.get(name))
+        fired = [name for name in waiting if _FIRED in known[name].notes]
+        for name in fired:  # it outlives the orders that make way for it, those too that have done so already
+            self._firing[name] = {other for other in self._ties.others(name) if other in known}
+        for order in orders:
+            if order.is_final:
+                self._hear_end(order)
+        for name in fired:
+            self._go_on_firing(name)
 
     def hear(self, event: OrderEvent) -> None:
         """Every event of the tracker passes here before the broker gets it."""
-        order = event.order
+        if event.order.client_order_id in self._requests and event.order.is_final:
+            self._hear_end(event.order)
+
+    def _hear_end(self, order: LiveOrder) -> None:
         name = order.client_order_id
-        if name not in self._requests or not order.is_final:
-            return
         self._disarm(name)
         fired = set(self._firing)  # whoever has fired outlives the order that makes way for it
         for waiting in [each for each, others in self._firing.items() if name in others]:
@@ -97,7 +113,9 @@ class OrderDesk:
         for name, trigger in list(self._triggers.items()):
             if trigger.request.symbol != symbol or name in self._firing:
                 continue
-            self._triggers[name], fires = trigger.on_price(price)
+            self._triggers[name], fires = moved = trigger.on_price(price)
+            if moved[0].best != trigger.best and moved[0].best is not None:
+                self._tracker.keep_best_price(name, moved[0].best)
             if fires:
                 self._fire(name)
 
@@ -115,11 +133,11 @@ class OrderDesk:
         if arm and WATCH in context and not self._ties.waits_for_parent(name):
             self._arm(name)
 
-    def _arm(self, name: str) -> None:
+    def _arm(self, name: str, best: Decimal | None = None) -> None:
         symbol = self._requests[name].symbol
         if not any(trigger.request.symbol == symbol for trigger in self._triggers.values()):
             self._watch_prices(symbol, True)
-        self._triggers[name] = Trigger(self._requests[name])
+        self._triggers[name] = Trigger(self._requests[name], best)
 
     def _disarm(self, name: str) -> None:
         trigger = self._triggers.pop(name, None)
@@ -135,8 +153,22 @@ class OrderDesk:
             self._send_fired(name, None)
             return
         self._firing[name] = blocking
-        for other in blocking:
-            self._tracker.cancel(other)
+        # On disk before the other order is cancelled: a restart in between must not take this one for the loser.
+        noted = self._tracker.note(name, _FIRED)
+        noted.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._cancel_all, blocking))
+
+    def _go_on_firing(self, name: str) -> None:
+        blocking = {other for other in self._firing.get(name, ()) if self._is_at_exchange(other)}
+        if blocking:
+            self._firing[name] = blocking
+            self._cancel_all(blocking)
+        elif name in self._firing:
+            del self._firing[name]
+            self._send_fired(name, None)
+
+    def _cancel_all(self, names: set[str]) -> None:
+        for name in list(names):
+            self._tracker.cancel(name)
 
     def _is_at_exchange(self, name: str) -> bool:
         order = self._tracker.order(name)
@@ -158,7 +190,10 @@ class OrderDesk:
 
     def _follow(self, consequence: Consequence) -> None:
         name = consequence.client_order_id
+        order = self._tracker.order(name)
         if isinstance(consequence, Release):
+            if order is not None and (not order.held or order.is_final):
+                return  # released before a restart, or cancelled meanwhile
             request = self._resized(self._requests[name], consequence.amount)
             self._requests[name] = request
             if not request.amount:
@@ -185,3 +220,7 @@ class OrderDesk:
         if market is None or market.is_contract:
             return order.filled
         return order.filled - order.fees.get(market.base, ZERO)
+
+
+def _made(order: LiveOrder) -> tuple[int, str]:
+    return order.created_ms, order.client_order_id

@@ -16,14 +16,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 from btccxt.errors import JournalError
+from btccxt.model import Fill
 from btccxt.orders import journal_schema as schema
 from btccxt.orders.events import LifecycleEvent
 from btccxt.orders.file_lock import FileLock
-from btccxt.orders.journal_codec import encode, encode_context
+from btccxt.orders.journal_codec import decode, encode, encode_context
 from btccxt.orders.journal_file import (
     account_fingerprint,
     check_existing,
@@ -40,7 +42,9 @@ __all__ = ["Journal", "StoredOrder", "account_fingerprint", "default_journal_pat
 Answer = TypeVar("Answer")
 Statement = tuple[str, tuple[Any, ...]]
 MEMORY = ":memory:"
+PAST_FILLS = 20_000
 _KNOWN_UNTIL = "fills_known_until_ms "
+_BEST_PRICE = "best_price "
 _MAX_BATCH = 2_000
 _MAX_BACKLOG = 100_000
 
@@ -181,6 +185,9 @@ class Journal:
         """The exchange has been asked for all trades of ``symbol`` up to ``time_ms``."""
         self._write([("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_KNOWN_UNTIL + symbol, str(time_ms)))])
 
+    def keep_best_price(self, client_order_id: str, price: Decimal) -> None:
+        self._write([("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_BEST_PRICE + client_order_id, str(price)))])
+
     def flush(self) -> Future[None]:
         """Resolves when everything before it is written and synced."""
         return self._write_durably([])
@@ -210,6 +217,14 @@ class Journal:
     def fills_known_until_ms(self) -> Future[dict[str, int]]:
         """By symbol: up to when the exchange has been asked for all of the account's trades."""
         return self._read(_fills_known_until_ms)
+
+    def best_prices(self) -> Future[dict[str, Decimal]]:
+        """By client order id: the best price that a trailing order waiting here had seen."""
+        return self._read(_best_prices)
+
+    def past_fills(self) -> Future[list[Fill]]:
+        """The latest fills (at most ``PAST_FILLS``), oldest first, each once and with its fee where it is known."""
+        return self._read(_past_fills)
 
     # -------------------------------------------------------------- the thread
 
@@ -352,3 +367,17 @@ def _load_one(
 def _fills_known_until_ms(connection: sqlite3.Connection) -> dict[str, int]:
     rows = connection.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_KNOWN_UNTIL + "%",))
     return {key.removeprefix(_KNOWN_UNTIL): int(value) for key, value in rows}
+
+
+def _best_prices(connection: sqlite3.Connection) -> dict[str, Decimal]:
+    rows = connection.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_BEST_PRICE + "%",))
+    return {key.removeprefix(_BEST_PRICE): Decimal(value) for key, value in rows}
+
+
+def _past_fills(connection: sqlite3.Connection) -> list[Fill]:
+    rows = connection.execute("SELECT payload FROM fills ORDER BY id DESC LIMIT ?", (PAST_FILLS,)).fetchall()
+    fills: dict[tuple[str, str], Fill] = {}
+    for (payload,) in reversed(rows):
+        fill: Fill = decode(Fill, payload)
+        fills[fill.symbol, fill.trade_id or f"~{fill.time_ms}-{fill.price}-{fill.amount}"] = fill
+    return sorted(fills.values(), key=lambda fill: fill.time_ms)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from btccxt.errors import Retryable
@@ -25,10 +27,14 @@ class RestoredState:
 
     ``changes``: orders that something happened to while the process was away (with the fills of that time), and ends
     that the strategy was never told of (without fills: all of an order's fills are in ``order.fills``).
+    ``best_prices``: how far trailing orders that wait here had come, by client order id. ``entry_prices``: what the
+    journal's fills say a spot position cost, by symbol.
     """
 
     open_orders: tuple[LiveOrder, ...] = ()
     changes: tuple[OrderEvent, ...] = ()
+    best_prices: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
+    entry_prices: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Restart:
@@ -87,7 +93,11 @@ class Restart:
             if client_order_id not in untold
         ]
         open_orders = sorted(register.unfinished(), key=lambda order: order.created_ms)
-        return RestoredState(tuple(open_orders), tuple(changes)), contradictions
+        best = await asyncio.wrap_future(self._journal.best_prices())
+        waiting = {
+            order.client_order_id: best[order.client_order_id] for order in open_orders if order.client_order_id in best
+        }
+        return RestoredState(tuple(open_orders), tuple(changes), waiting), contradictions
 
     async def _reconcile(self) -> tuple[Contradiction, ...]:
         loop = asyncio.get_running_loop()

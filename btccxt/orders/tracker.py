@@ -29,6 +29,7 @@ from btccxt.orders.events import (
     CancelRequested,
     FetchFills,
     Journaled,
+    Noted,
     Rejection,
     Released,
     Withdrawn,
@@ -163,6 +164,18 @@ class OrderTracker:
     def confirm_told(self, client_order_id: str) -> None:
         """The strategy has been notified of the end of this order: a restart need not tell it again."""
         self._journal.mark_told(client_order_id)
+
+    def note(self, client_order_id: str, text: str) -> Future[None]:
+        """Write something into an order's life; resolves when it is on disk. Session loop."""
+        return self._register.apply_durably(client_order_id, Noted(text))
+
+    def keep_best_price(self, client_order_id: str, price: Decimal) -> None:
+        """How far a trailing order that waits here has come, for a restart."""
+        self._journal.keep_best_price(client_order_id, price)
+
+    def halt(self, why: str) -> None:
+        """Stop new orders, cancels excepted, until a restart. Told once."""
+        self._running_loop().call_soon_threadsafe(self._halt, why)
 
     # -------------------------------------------------------------- session loop
 
@@ -379,8 +392,8 @@ class OrderTracker:
     def _halt(self, why: str) -> None:
         if self.halted is None:
             self.halted = (
-                f"journal and exchange disagree: {why}. No new orders are sent. Compare 'btccxt orders' with the "
-                "exchange's own page, close what should not be there, then restart"
+                f"journal and exchange disagree: {why}. No new orders are sent. "
+                "'btccxt reconcile' shows both sides; close what should not be there, then restart"
             )
             self._journal.note(self.halted, self._clock.now_ms())
             self._alarm(Alarm(AlarmKind.MISMATCH, self.halted))

@@ -103,6 +103,12 @@ class FakeBackend:
     def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         self.notifications.append(str(msg))
 
+    def look_again(self) -> None:
+        pass
+
+    def tell_drift(self, text: str, *, stop_trading: bool) -> None:
+        self.notifications.append(text)
+
     # -- what a test lets the exchange say
 
     def accept(self, index: int = -1) -> None:

@@ -1,0 +1,146 @@
+"""btccxt's books beside the exchange's own: every order, fill, fee and coin, to the last digit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from btccxt.errors import BtccxtError
+from btccxt.model import ZERO
+from btccxt.orders.events import Alarm, AlarmKind
+from btccxt.orders.lifecycle import LifecycleState as S
+from btccxt.orders.live_order import LiveOrder
+from btccxt.sim.records import SimFill, SimOrder, SimStatus
+from btccxt.store import CCXTStore
+from tests.chaos.strategy import on_the_way
+from tests.chaos.venue import BTC, FUNDS, ChaosVenue
+
+_SAME = {
+    SimStatus.NEW: {S.OPEN},
+    SimStatus.TRIGGER_WAITING: {S.OPEN},
+    SimStatus.PARTIALLY_FILLED: {S.PARTIALLY_FILLED},
+    SimStatus.FILLED: {S.FILLED},
+    SimStatus.CANCELED: {S.CANCELED},
+    SimStatus.EXPIRED: {S.EXPIRED},
+    SimStatus.REJECTED: {S.REJECTED},
+}
+_ACCOUNT = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    problems: tuple[str, ...]
+    digest: tuple[str, ...]
+
+
+def compare(venue: ChaosVenue, store: CCXTStore, strategy: Any) -> Books:
+    """Reconciles first."""
+    problems: list[str] = []
+    try:
+        store.books_check()
+    except BtccxtError as error:
+        problems.append(f"reconciliation: {error}")
+    ours: dict[str, LiveOrder] = dict(store._tracker._register.orders)
+    theirs: list[SimOrder] = venue.call(lambda exchange: exchange.engine.orders(_ACCOUNT))
+    fills: list[SimFill] = venue.call(lambda exchange: exchange.engine.fills(_ACCOUNT))
+    balances = venue.call(lambda exchange: dict(exchange.engine.balances(_ACCOUNT)))
+    alarmed = {notice.about.client_order_id for notice in _alarms(strategy)}
+
+    problems += _intents(ours, theirs, strategy)
+    problems += [f"not at rest: {each}" for each in on_the_way(store)]
+    by_id = {order.client_order_id: order for order in theirs}
+    for name, order in ours.items():
+        problems += _one(order, by_id.get(name), alarmed)
+        problems += _fills(order, [fill for fill in fills if fill.client_order_id == name])
+    totals = store.getbroker().ledger.totals
+    for coin in sorted(set(totals) | set(balances)):
+        actual = balances[coin].total if coin in balances else ZERO
+        if totals.get(coin, ZERO) != actual:
+            problems.append(f"{coin}: btccxt has {totals.get(coin, ZERO)}, the exchange {actual}")
+    problems += [f"drift was taken over: {notice}" for notice in _alarms(strategy, AlarmKind.DRIFT)]
+    problems += [f"a task failed: {notice}" for notice in _alarms(strategy, AlarmKind.FAULT)]
+    problems += _backtraders_own(store, fills, ours)
+    digest = [_line(order) for order in sorted(ours.values(), key=lambda each: int(each.context.get("ref", 0)))]
+    digest += [f"{coin} {balance.total.normalize():f}" for coin, balance in sorted(balances.items())]
+    return Books(tuple(problems), tuple(digest))
+
+
+def _alarms(strategy: Any, kind: AlarmKind | None = None) -> list[Any]:
+    notices = [said for said in strategy.said if isinstance(getattr(said, "about", None), Alarm)]
+    return [notice for notice in notices if kind is None or notice.about.kind is kind]
+
+
+def _intents(ours: dict[str, LiveOrder], theirs: list[SimOrder], strategy: Any) -> list[str]:
+    """No intent twice, none lost: strategy's orders, tickets and the exchange's orders are the same set."""
+    problems = []
+    names = [order.client_order_id for order in theirs]
+    problems += [f"{name} is {names.count(name)} times at the exchange" for name in set(names) if names.count(name) > 1]
+    problems += [f"the exchange has {name}, which no ticket explains" for name in set(names) - set(ours)]
+    intended = [order.info["client_order_id"] for order in strategy.made if "client_order_id" in order.info]
+    problems += [f"{name} stands for two intents" for name in set(intended) if intended.count(name) > 1]
+    problems += [f"ticket {name} belongs to no intent" for name in set(ours) - set(intended)]
+    problems += [f"intent {name} has no ticket" for name in set(intended) - set(ours)]
+    return problems
+
+
+def _one(order: LiveOrder, actual: SimOrder | None, alarmed: set[str | None]) -> list[str]:
+    name, state = order.client_order_id, order.state
+    if actual is None:
+        never_placed = state in (S.REJECTED, S.CANCELED) or (state is S.JOURNALED and order.held)
+        return [] if never_placed and not order.filled else [f"{name} is {state.value}, the exchange never saw it"]
+    if state not in _SAME[actual.status] and not (name in alarmed and state.is_final):
+        return [f"{name} is {state.value} here and {actual.status.name} at the exchange"]
+    return []
+
+
+def _fills(order: LiveOrder, actual: list[SimFill]) -> list[str]:
+    def row(trade_id: Any, price: Decimal, amount: Decimal, fee: Any) -> tuple[Any, ...]:
+        return str(trade_id), price, amount, (fee.currency, fee.cost) if fee is not None else None
+
+    ours = sorted(row(fill.trade_id, fill.price, fill.amount, fill.fee) for fill in order.fills.values())
+    theirs = sorted(row(fill.trade_id, fill.price, fill.amount, fill.fee) for fill in actual)
+    if ours == theirs:
+        return []
+    return [f"{order.client_order_id}: fills here {ours}, at the exchange {theirs}"]
+
+
+def _backtraders_own(store: CCXTStore, fills: list[SimFill], ours: dict[str, LiveOrder]) -> list[str]:
+    """What the strategy sees: one execution bit per fill, its position, its cash."""
+    broker = store.getbroker()
+    problems = []
+    for name, order in broker._known.items():
+        live = ours[name]
+        bits = [bit for bit in order.executed.exbits if bit.size]
+        mine = [fill for fill in fills if fill.client_order_id == name]
+        if not order.info.get("restored") and sorted(abs(bit.size) for bit in bits) != sorted(
+            float(fill.amount) for fill in mine
+        ):
+            problems.append(f"{name}: {len(bits)} execution bits for {len(mine)} fills")
+        if live.is_final == order.alive():
+            problems.append(f"{name} is {live.state.value}, backtrader's order {order.getstatusname()}")
+        if abs(order.executed.size) != float(live.filled):
+            problems.append(f"{name}: backtrader's order executed {order.executed.size}, filled {live.filled}")
+    held = broker.ledger.holding(BTC).amount
+    expected = FUNDS["BTC"] + sum(
+        (
+            fill.amount * fill.side.sign - (fill.fee.cost if fill.fee.currency == "BTC" else ZERO)
+            for fill in fills
+            if fill.symbol == BTC
+        ),
+        ZERO,
+    )
+    if held != expected:
+        problems.append(f"position {held}, the fills add up to {expected}")
+    if broker.getcash() != float(broker.ledger.cash):
+        problems.append(f"getcash() says {broker.getcash()}, the ledger {broker.ledger.cash}")
+    return problems
+
+
+def _line(order: LiveOrder) -> str:
+    """Without ids and times, which differ from run to run."""
+    fees = ",".join(f"{coin} {cost.normalize():f}" for coin, cost in sorted(order.fees.items()))
+    return (
+        f"{order.context.get('ref')} {order.request.side.value} {order.request.kind.value} {order.state.value} "
+        f"{order.filled.normalize():f} {order.cost.normalize():f} {fees}"
+    )

@@ -1,0 +1,138 @@
+"""What happens in one chaos scenario, as data: a seed makes it, and the same seed makes the same one."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from btccxt.sim.faults import Fault, FaultKind
+
+ActionKind = Literal["market", "limit", "stop", "trailing", "bracket", "pair", "cancel"]
+MoveWhen = Literal["settled", "accepted", "cancelling"]
+
+ORDER = "/api/v3/order"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What the strategy does in one bar. Distances are from the price of the step, ``pick`` chooses an open order."""
+
+    kind: ActionKind
+    is_buy: bool = True
+    size: Decimal = Decimal("0.01")
+    distance_pct: Decimal = Decimal(1)
+    pick: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One bar: faults begin, the strategy acts, the price moves (``when``), and all must come to rest."""
+
+    actions: tuple[Action, ...]
+    price: Decimal
+    when: MoveWhen = "settled"
+    faults: tuple[Fault, ...] = ()
+    cut: bool = False  # the private streams break at the end of the step
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    seed: int
+    fee_currency: str | None
+    start_price: Decimal
+    steps: tuple[Step, ...]
+
+
+START_PRICE = Decimal(60_000)
+_TICK = Decimal("0.01")
+_ANSWERS = (
+    FaultKind.DROP_REQUEST,
+    FaultKind.IGNORE_REQUEST,
+    FaultKind.LOSE_ANSWER,
+    FaultKind.CUT_ANSWER,
+    FaultKind.HANG,
+    FaultKind.ERROR_BEFORE,
+    FaultKind.ERROR_AFTER,
+    FaultKind.HTML_ANSWER,
+    FaultKind.EMPTY_ANSWER,
+    FaultKind.TRUNCATED_ANSWER,
+    FaultKind.RATE_LIMIT,
+    FaultKind.DELAY_REQUEST,
+    FaultKind.DELAY_ANSWER,
+)
+_FRAMES = (
+    FaultKind.LOSE_FRAME,
+    FaultKind.DUPLICATE,
+    FaultKind.REORDER,
+    FaultKind.MALFORMED,
+    FaultKind.CUT,
+    FaultKind.CLOSE,
+    FaultKind.SILENCE,
+)
+
+
+def make_scenario(seed: int, steps: int = 8) -> Scenario:
+    """A random mix of orders, price moves and faults; the seed decides everything."""
+    rng = random.Random(f"chaos {seed}")
+    price = START_PRICE
+    made = []
+    for _ in range(steps):
+        price = (price * Decimal(1 + rng.gauss(0, 0.006))).quantize(_TICK)
+        made.append(
+            Step(
+                actions=tuple(_action(rng) for _ in range(rng.choice((1, 1, 1, 2)))),
+                price=price,
+                when=rng.choice(("settled", "settled", "accepted", "cancelling")),
+                faults=_faults(rng),
+                cut=rng.random() < 0.12,
+            )
+        )
+    return Scenario(seed, rng.choice((None, None, "BNB", "quote")), START_PRICE, tuple(made))
+
+
+def _action(rng: random.Random) -> Action:
+    kinds: tuple[ActionKind, ...] = ("market", "limit", "stop", "trailing", "bracket", "pair", "cancel")
+    return Action(
+        kind=rng.choices(kinds, weights=(5, 4, 2, 1, 3, 2, 3))[0],
+        is_buy=rng.random() < 0.6,
+        size=Decimal(rng.randint(200, 12_000)).scaleb(-5),  # up to more than one level of the book
+        distance_pct=Decimal(rng.randint(-10, 120)).scaleb(-2),
+        pick=rng.randint(0, 9),
+    )
+
+
+def _faults(rng: random.Random) -> tuple[Fault, ...]:
+    """None to three; they strike the requests and frames that come next."""
+    chosen = []
+    for _ in range(rng.choice((0, 1, 1, 2, 3))):
+        draw = rng.random()
+        if draw < 0.45:
+            chosen.append(_request_fault(rng, "POST", ORDER))
+        elif draw < 0.55:
+            chosen.append(_request_fault(rng, "DELETE", ORDER))
+        elif draw < 0.72:
+            path = rng.choice((ORDER, "/api/v3/openOrders", "/api/v3/myTrades", "/api/v3/account"))
+            chosen.append(_request_fault(rng, "GET", path))
+        elif draw < 0.95:
+            chosen.append(
+                Fault(
+                    rng.choice(_FRAMES), stream="user", nth=rng.randint(1, 2), times=rng.randint(1, 2), duration_s=1.0
+                )
+            )
+        else:
+            chosen.append(Fault(FaultKind.CLOCK_SKEW, skew_ms=rng.choice((-8_000, 8_000)), duration_s=1.0))
+    return tuple(chosen)
+
+
+def _request_fault(rng: random.Random, method: str, path: str) -> Fault:
+    return Fault(
+        rng.choice(_ANSWERS),
+        method=method,
+        path=path,
+        nth=rng.choice((1, 1, 2)),
+        times=rng.choice((1, 1, 2)),
+        status=rng.choice((500, 502, 503, 504)),
+        delay_s=0.15,
+    )
