@@ -113,7 +113,7 @@ def wallet(dialect: Bybit, owner: str, coins: str | None = None) -> dict[str, An
 
 def positions(dialect: Bybit, call: Call) -> Any:
     category = call.required("category")
-    if call.text("symbol") is None and call.text("settleCoin") is None:
+    if category == "linear" and call.text("symbol") is None and call.text("settleCoin") is None:
         raise error(10001, "Missing some parameters that must be filled in, symbol or settleCoin")
     symbol = dialect.market_of(call)[2].symbol if call.text("symbol") is not None else None
     rows = position_rows(dialect, call.owner, symbol, "avgPrice") if category == "linear" else []
