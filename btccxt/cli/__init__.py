@@ -12,6 +12,7 @@ from btccxt.cli.exchanges import exchanges
 from btccxt.cli.orders import app as orders_app
 from btccxt.cli.sim import sim
 from btccxt.cli.status import status
+from btccxt.cli.verify import verify
 from btccxt.errors import BtccxtError
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ def demo(
 
 app.command()(sim)
 app.command()(exchanges)
+app.command()(verify)
 app.command()(status)
 app.add_typer(orders_app, name="orders")
 

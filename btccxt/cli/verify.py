@@ -1,0 +1,122 @@
+"""``btccxt verify``: an exchange's acceptance suite, with a report of what was proven."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from btccxt.config import Mode, build_config, resolve_keys
+from btccxt.errors import BtccxtError, ConfigError, ConnectionLost
+from btccxt.exchange.profile import load_profile, market_types
+from btccxt.model import MarketType
+from btccxt.modes import SimOptions, connect, start_balances
+from btccxt.observe.redact import register_secret
+from btccxt.verify.report import CheckResult, Report
+from btccxt.verify.subject import NotProven, Subject
+from btccxt.verify.suite import verify as run_suite
+
+_SIGNS = {"proven": "[green]✓[/]", "failed": "[red]✗[/]", "not applicable": "[dim]–[/]"}
+_PLAY_MONEY = 1_000.0
+_SIM_SPEED = 60.0
+
+
+def verify(
+    exchange: Annotated[str, typer.Argument(help="ccxt id")],
+    market_type: Annotated[
+        MarketType | None, typer.Option("--market-type", help="default: the exchange's first")
+    ] = None,
+    symbol: Annotated[
+        str | None, typer.Option(help="market to try it on; default BTC against the profile's coin")
+    ] = None,
+    timeframe: Annotated[str, typer.Option(help="of the bars to watch; the suite waits for a few of them")] = "1m",
+    testnet: Annotated[bool, typer.Option("--testnet", help="private part too, with play money")] = False,
+    live: Annotated[bool, typer.Option("--live", help="private part too, WITH REAL MONEY; asks first")] = False,
+    max_notional: Annotated[float | None, typer.Option(help="no order costs more (quote currency)", min=0.0)] = None,
+    sim: Annotated[bool, typer.Option("--sim", help="against the embedded exchange: no network, no keys")] = False,
+    only: Annotated[list[str] | None, typer.Option(help="only checks with this word in their name; repeatable")] = None,
+    output: Annotated[Path, typer.Option(help="folder of the report")] = Path("."),
+) -> None:
+    """Prove on the exchange itself what its profile says; without options: public data only, no keys."""
+    mode = _mode(testnet, live, sim)
+    kind = market_type or market_types(exchange)[0]
+    profile = load_profile(exchange, kind)
+    coin = profile.settle_currency or profile.quote_currency
+    symbol = symbol or (f"BTC/{coin}:{coin}" if kind is MarketType.LINEAR else f"BTC/{profile.quote_currency}")
+    if mode is Mode.LIVE:
+        if not max_notional:
+            raise ConfigError(
+                "--live needs --max-notional: the most that any one order may cost, in the quote currency"
+            )
+        _ask_for_consent(exchange, symbol, max_notional)
+    settings = build_config({"exchange": exchange, "mode": mode.value, "market_type": kind.value})
+    keys = resolve_keys(exchange, mode, settings, required=profile.credentials)
+    for secret in keys.values():
+        register_secret(secret)
+    console = Console()
+    venue = connect(
+        mode, profile, {**settings.ccxt_settings(), **keys},
+        balances=start_balances(100_000.0, profile.settle_currency or profile.quote_currency),
+        sim=SimOptions(speed=_SIM_SPEED), settings=settings,
+        report=lambda what, error: console.print(f"[dim]{escape(what)}: {escape(str(error))}[/]"),
+    )  # fmt: skip
+    # Paper's own matching would only prove itself: without keys there is public data and nothing else.
+    public = getattr(venue.exchange, "public", venue.exchange)
+    subject = Subject(public, venue.clock, profile, symbol, timeframe, Decimal(str(max_notional or _PLAY_MONEY)))
+    against = {
+        Mode.SIM: "the embedded exchange", Mode.TESTNET: "testnet", Mode.LIVE: "live",
+        Mode.PAPER: "live, public data only",
+    }[mode]  # fmt: skip
+    try:
+        report = asyncio.run(
+            run_suite(
+                subject,
+                against,
+                private=mode is not Mode.PAPER,
+                only=only or (),
+                tell=lambda each: _print(console, each),
+            )
+        )
+    except NotProven as reason:
+        raise ConfigError(str(reason)) from None
+    except BtccxtError as error:
+        raise ConnectionLost(f"{exchange} could not be opened: {error}") from error
+    finally:
+        venue.stop()
+    _print_end(console, report, output)
+
+
+def _mode(testnet: bool, live: bool, sim: bool) -> Mode:
+    if testnet + live + sim > 1:
+        raise ConfigError("--testnet, --live and --sim exclude each other: give one of them, or none for public data")
+    return Mode.TESTNET if testnet else Mode.LIVE if live else Mode.SIM if sim else Mode.PAPER
+
+
+def _ask_for_consent(exchange: str, symbol: str, max_notional: float) -> None:
+    """Typed, not clicked, and naming the amount: nobody types that by accident. Raises ConfigError."""
+    words = f"real orders on {exchange} up to {max_notional:g}"
+    typer.echo(
+        f"This places REAL orders on {exchange} {symbol} and buys and sells once, at most {max_notional:g} each."
+    )
+    typed = typer.prompt(f"Type  {words}  to go on", default="", show_default=False)
+    if typed.strip() != words:
+        raise ConfigError("no consent; nothing was sent")
+
+
+def _print(console: Console, result: CheckResult) -> None:
+    evidence = escape(" ".join(result.evidence.split()))
+    console.print(f"{_SIGNS[result.outcome]} {result.promise}  [dim]{evidence}[/]", highlight=False)
+
+
+def _print_end(console: Console, report: Report, output: Path) -> None:
+    page, data = report.write(output)
+    console.print(f"[bold]{report.summary}[/]; report: {page} and {data}", highlight=False, soft_wrap=True)
+    for left in report.left_behind:
+        console.print(f"[red]may still be open:[/] {escape(left)}", highlight=False)
+    if not report.good:
+        raise typer.Exit(1)
