@@ -178,6 +178,7 @@ class CCXTStore:
         self._session: Session | None = None
         self._venue: Venue | None = None
         self._runtime: Runtime | None = None
+        self._was_asked_of: Runtime | None = None  # the runtime whose first figures a broker has started from
         self._journal: Journal | None = None
         self._reporter: StatusReporter | None = None
         self._broker: CCXTBroker | None = None
@@ -314,7 +315,8 @@ class CCXTStore:
 
     def _tear_down(self, runtime: Runtime | None) -> None:
         session, venue, journal, reporter = self._session, self._venue, self._journal, self._reporter
-        self._runtime = self._session = self._venue = self._journal = self._reporter = None
+        self._runtime = self._was_asked_of = None
+        self._session = self._venue = self._journal = self._reporter = None
         if reporter is not None:
             reporter.stop()
         if session is not None and session.is_running and runtime is not None:
@@ -446,7 +448,12 @@ class CCXTStore:
             self._tracker.halt(text)
 
     def account_snapshot(self) -> AccountSnapshot:
-        return self._open_runtime.start_snapshot()
+        """What the broker starts from: a further run of a store that was kept open gets fresh figures."""
+        runtime = self._open_runtime
+        if self._was_asked_of is not runtime:
+            self._was_asked_of = runtime
+            return runtime.start_snapshot()
+        return self._ask(runtime.reconcile()) or runtime.start_snapshot()
 
     def restored_orders(self) -> RestoredState:
         return self._open_runtime.restored

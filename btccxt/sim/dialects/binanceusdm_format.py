@@ -395,8 +395,8 @@ def position_risk(own_id: str, market: Market, position: Position, mark: Decimal
 
 
 def asset(balance: Balance, unrealised: Decimal, now_ms: int) -> dict[str, Any]:
-    """One of v3/account's assets. What positions have lost on paper is not available."""
-    available = max(ZERO, balance.free + min(ZERO, unrealised))
+    """One of v3/account's assets. What cross positions have won or lost on paper counts in what is available."""
+    available = max(ZERO, balance.free + unrealised)
     return {
         "asset": balance.currency,
         "walletBalance": text(balance.total),
