@@ -117,6 +117,7 @@ def make_instance(
     streaming = config.get("streaming") or {}
     settings["streaming"] = {**cls.streaming, "keepAlive": profile.websocket.keep_alive_ms, **streaming}
     instance = cls(settings)
+    instance.timeframes = {**(instance.timeframes or {}), **profile.bars.names}
     instance.timeout_on_exit = 0
     instance.ssl_context = wire.ssl_context  # ccxt would load the certificates anew for each instance
     _set_clock(instance, clock)

@@ -335,6 +335,7 @@ class BarRule(Part):
     keeps_last_candle_only: bool = False
     starts_with_history: bool = False
     timeframes: tuple[str, ...] = ()
+    names: Mapping[str, str] = Field(default_factory=dict)  # timeframe -> the exchange's own, where ccxt's is wrong
 
 
 class HistoryRule(Part):

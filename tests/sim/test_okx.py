@@ -246,6 +246,7 @@ async def test_private_streams_tell_orders_fills_balances_and_positions(sim, cli
     await until(lambda: client.orders[-1]["status"] == "closed")
     (fill,) = client.myTrades
     assert (fill["order"], fill["price"], fill["takerOrMaker"]) == (order["id"], 101, "taker")
+    assert float(fill["info"]["fillFee"]) == -0.0505  # paid; ccxt leaves the sign as it is
     await until(lambda: client.balance["USDT"]["total"] != 100_000)
     (position,) = await soon(client.watch_positions([PERP]))
     assert position["contracts"] == 1
