@@ -171,6 +171,8 @@ class StoreConfig(_Frozen):
     key_env: str | None = None
     """Beginning of the environment variables with the keys; default ``BTCCXT_<EXCHANGE>``."""
     journal: str | None = None
+    history_cache: Path | None = None
+    """Folder where closed bars are kept, so that they are downloaded once."""
     on_stop: OnStop = OnStop.LEAVE
     alerts: tuple[SecretStr, ...] = ()
     log: LogConfig | None = None

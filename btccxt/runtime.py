@@ -8,24 +8,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from btccxt.account import AccountLedger
-from btccxt.bars.history import HistoryBeginsLater, download, download_trades
 from btccxt.broker import AccountSnapshot
-from btccxt.errors import BtccxtError, ConfigError, Fatal, Retryable, Unsupported
+from btccxt.errors import BtccxtError, ConfigError, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.paper import PaperExchange
 from btccxt.exchange.profile import Profile
-from btccxt.feed_source import FeedRequest
+from btccxt.feeds import FeedDesk
 from btccxt.model import (
     Balance,
     Balances,
-    Bar,
     Fill,
     Market,
     OrderUpdate,
@@ -33,7 +32,6 @@ from btccxt.model import (
     StreamEvent,
     StreamKey,
     StreamKind,
-    Trade,
 )
 from btccxt.observe.metrics import metrics
 from btccxt.orders.desk import OrderDesk
@@ -43,15 +41,12 @@ from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
 from btccxt.resilience.clock import ExchangeClock, resolution_of
 from btccxt.session.dead_man import DeadMansSwitch
-from btccxt.session.events import FeedEnded, FeedEvent, FeedFailed
-from btccxt.session.feed import BarFeed
+from btccxt.session.events import FeedEvent
 from btccxt.session.hearing import PrivateHearing
-from btccxt.session.meters import FeedMeter, OrderMeter, gauge_streams
+from btccxt.session.meters import OrderMeter, gauge_streams
 from btccxt.session.prices import PriceWatch
 from btccxt.session.session import Session
 from btccxt.session.streams import Decide, StreamChanged, StreamPolicy, StreamSupervisor
-from btccxt.session.trade_feed import TradeFeed
-from btccxt.timeframe import parse_timeframe
 
 Sink = Callable[[FeedEvent], None]
 _PRIVATE_KINDS = (StreamKind.ORDERS, StreamKind.FILLS, StreamKind.BALANCE, StreamKind.POSITIONS)
@@ -124,19 +119,6 @@ class _Account:
         self._runtime.hearing.down(key)
 
 
-class FeedTask:
-    """One open feed. ``close`` from any thread."""
-
-    def __init__(self, session: Session, stop: Callable[[], None]) -> None:
-        self._session = session
-        self._stop: Callable[[], None] | None = stop
-
-    def close(self) -> None:
-        stop, self._stop = self._stop, None
-        if stop is not None and self._session.is_running:
-            self._session.post(stop)
-
-
 class Runtime:
     """Made by the store; ``open`` connects, ``close`` ends everything. Both run in the session's loop."""
 
@@ -150,6 +132,7 @@ class Runtime:
         stream_policy: StreamPolicy | None = None,
         decide: Decide | None = None,
         dead_mans_switch_s: float | None = None,
+        history_cache: Path | None = None,
     ) -> None:
         self.exchange = exchange
         self.clock = clock
@@ -162,6 +145,9 @@ class Runtime:
         policy = stream_policy or StreamPolicy(keys_per_connection=profile.websocket.keys_per_connection)
         self._supervisor = StreamSupervisor(
             exchange, clock, policy=policy, listener=listeners.stream, decide=decide, report=listeners.trouble
+        )
+        self.feeds = FeedDesk(
+            session, exchange, clock, profile, self._supervisor, self._spawn, listeners.trouble, history_cache
         )
         self._account = _Account(self)
         self.hearing = PrivateHearing(self._supervisor.suspect, policy.told_within_s)
@@ -400,110 +386,14 @@ class Runtime:
             return None
         try:
             await self.tracker.reconcile()
+            at_rest = self.tracker.is_at_rest
             snapshot = await self._fetch_account()
+            snapshot = replace(snapshot, certain=at_rest and self.tracker.is_at_rest)
         except Retryable as error:
             self._listeners.trouble("reconciliation", error)
             return None
         self._listeners.account(snapshot)
         return snapshot
-
-    # -------------------------------------------------------------- feeds
-
-    def timeframes(self) -> Collection[str]:
-        """Candle timeframes that the profile lists. Any thread."""
-        return self._profile.bars.timeframes
-
-    def open_feed(self, request: FeedRequest, sink: Sink) -> FeedTask:
-        """Start a feed. Any thread; returns at once. ``sink`` is called in the session thread."""
-        state: dict[str, Callable[[], None]] = {}
-
-        def start() -> None:
-            state["stop"] = self._start_feed(request, sink)
-
-        def stop() -> None:
-            if "stop" in state:
-                state["stop"]()
-
-        self._session.post(start)
-        return FeedTask(self._session, stop)
-
-    def _start_feed(self, request: FeedRequest, sink: Sink) -> Callable[[], None]:
-        frame = None if request.timeframe is None else parse_timeframe(request.timeframe)
-        sink = FeedMeter(self.exchange.id, frame, self.clock, sink)
-        feed = self._make_feed(request, sink)
-        task = self._spawn(self._run_feed(feed, sink), f"feed {feed.key}")
-        self._supervisor.add(feed.stream_key, feed)
-
-        def stop() -> None:
-            self._supervisor.remove(feed.stream_key, feed)
-            task.cancel()
-
-        return stop
-
-    def _make_feed(self, request: FeedRequest, sink: Sink) -> BarFeed | TradeFeed:
-        start_ms = self._start_ms(request) if request.backfill_start else None
-        if request.timeframe is None:
-            key = StreamKey(StreamKind.TRADES, request.symbol)
-            return TradeFeed(self.exchange, self.clock, key, sink=sink, start_ms=start_ms)
-        return BarFeed(
-            self.exchange,
-            self.clock,
-            StreamKey(StreamKind.BARS, request.symbol, request.timeframe),
-            sink=sink,
-            start_ms=start_ms,
-            page_limit=self._profile.history.page_size,
-            bars="trades" if request.bars == "trades" else "candles",
-            history="candles" if self._offers(request.timeframe) else "trades",
-        )
-
-    def _offers(self, timeframe: str) -> bool:
-        offered = self.timeframes()
-        return not offered or timeframe in offered
-
-    def _start_ms(self, request: FeedRequest) -> int | None:
-        if request.from_ms is not None:
-            return request.from_ms
-        if request.timeframe is None:
-            return None
-        frame = parse_timeframe(request.timeframe)
-        return frame.floor(self.clock.now_ms() - self._profile.history.page_size * frame.approximate_ms)
-
-    async def _run_feed(self, feed: BarFeed | TradeFeed, sink: Sink) -> None:
-        try:
-            await feed.run()
-        except Fatal as error:
-            sink(FeedFailed(error))
-        else:
-            sink(FeedEnded())
-
-    async def history(self, request: FeedRequest) -> list[Bar] | list[Trade]:
-        """All of a past range, oldest first."""
-        end_ms = self.clock.now_ms() if request.to_ms is None else min(request.to_ms, self.clock.now_ms())
-        start_ms = self._start_ms(request)
-        if request.timeframe is None:
-            start_ms = start_ms if start_ms is not None else end_ms - 3_600_000
-            trades: list[Trade] = []
-            async for page in download_trades(
-                self.exchange, request.symbol, start_ms, end_ms, page_limit=_MOST_TRADES_OF_HISTORY
-            ):
-                trades += page
-            return trades
-        bars: list[Bar] = []
-        async for bar_page in download(
-            self.exchange,
-            request.symbol,
-            request.timeframe,
-            start_ms if start_ms is not None else 0,
-            end_ms,
-            page_limit=self._profile.history.page_size,
-            now_ms=self.clock.now_ms,
-            report=self._begins_later,
-        ):
-            bars += bar_page
-        return bars
-
-    def _begins_later(self, fact: HistoryBeginsLater) -> None:
-        self._listeners.trouble("history", Unsupported(f"history begins at {fact.first_ms}, not at {fact.asked_ms}"))
 
     # -------------------------------------------------------------- health
 

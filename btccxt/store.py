@@ -24,6 +24,7 @@ from btccxt.exchange.profile_schema import OrderRule
 from btccxt.exchange.request import refusals
 from btccxt.exchange.support import Support, support_of
 from btccxt.feed_source import FeedRequest
+from btccxt.feeds import FeedTask
 from btccxt.health import snapshot
 from btccxt.hub import Hub
 from btccxt.model import (
@@ -51,7 +52,7 @@ from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, RestoredState
 from btccxt.resilience.breaker import BreakerPolicy
 from btccxt.resilience.shared_budget import SharedBudget, open_budget
-from btccxt.runtime import FeedTask, Listeners, Runtime
+from btccxt.runtime import Listeners, Runtime
 from btccxt.session.dead_man import check_dead_mans_switch
 from btccxt.session.events import FeedEvent
 from btccxt.session.session import Session
@@ -100,6 +101,7 @@ class CCXTStore:
         balance: float | Mapping[str, Any] | None = None,
         sim: SimOptions | Mapping[str, Any] | None = None,
         sim_address: str | None = None,
+        history_cache: str | Path | None = None,
         on_stop: str = "leave",
         overrides: Mapping[str, Any] | None = None,
         tracker: TrackerPolicy | None = None,
@@ -113,7 +115,7 @@ class CCXTStore:
             "exchange": exchange if isinstance(exchange, str) else exchange.id, "mode": mode,
             "market_type": market_type, "currency": currency, "config": config,
             "journal": None if journal is None else str(journal), "on_stop": on_stop, "overrides": overrides,
-            "sim_address": sim_address, "dead_mans_switch_s": dead_mans_switch_s,
+            "sim_address": sim_address, "history_cache": history_cache, "dead_mans_switch_s": dead_mans_switch_s,
         }  # fmt: skip
         settings = build_config({name: value for name, value in given.items() if value is not None})
         self._prepare(exchange, settings, balance, sim, tracker, streams, decide, breaker, start_timeout_s)
@@ -230,6 +232,7 @@ class CCXTStore:
                     self._stream_policy,
                     self._decide,
                     self.settings.dead_mans_switch_s,
+                    self.settings.history_cache,
                 )
                 self._session.call(self._open(runtime), timeout=self._start_timeout_s)
                 self._runtime = runtime
@@ -387,11 +390,11 @@ class CCXTStore:
 
     def open_feed(self, request: FeedRequest, sink: Callable[[FeedEvent], None]) -> FeedTask:
         self._symbol(request.symbol)
-        return self._open_runtime.open_feed(request, sink)
+        return self._open_runtime.feeds.open(request, sink)
 
     def history(self, request: FeedRequest) -> Sequence[Bar] | Sequence[Trade]:
         self._symbol(request.symbol)
-        return self._ask(self._open_runtime.history(request), timeout_s=None)
+        return self._ask(self._open_runtime.feeds.history(request), timeout_s=None)
 
     def now_ms(self) -> int:
         """The exchange's clock."""

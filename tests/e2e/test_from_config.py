@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 import urllib.request
+from datetime import datetime, timezone
 
 import pytest
 
@@ -132,3 +133,37 @@ def test_store_notifications_are_typed_and_readable():
     streams = [notice for notice in seen if isinstance(notice, StoreNotice) and notice.kind is NoticeKind.STREAM]
     assert [str(notice) for notice in streams] == ["bars BTC/USDT 1m: live"]
     assert streams[0].about.new.value == "live"
+
+
+def test_history_is_downloaded_once_and_then_read_from_the_cache(tmp_path):
+    import gzip
+
+    recording = tmp_path / "bars.csv.gz"
+    with gzip.open(recording, "wt") as file:
+        for minute in range(300):
+            price = 100 + minute % 7
+            file.write(f"{1_700_000_040_000 + minute * 60_000},{price},{price + 1},{price - 1},{price},1.5\n")
+    asked: list[str] = []
+    rows = []
+    for _ in range(2):
+        sim = {"market": recording, "symbol": "BTC/USDT", "start": datetime(2023, 11, 15, 3, tzinfo=timezone.utc)}
+        store = CCXTStore("binance", mode="sim", sim=sim, history_cache=tmp_path / "cache")
+        store.start()
+        try:
+            store._venue.sim.on_request(lambda request: asked.append(request.path))
+            data = store.getdata(
+                dataname="BTC/USDT",
+                timeframe=bt.TimeFrame.Minutes,
+                historical=True,
+                fromdate=datetime(2023, 11, 14, 22, 15),  # noqa: DTZ001 - backtrader's dates are naive UTC
+                todate=datetime(2023, 11, 15, 2, 0),  # noqa: DTZ001
+            )
+            rows.append(run(store, data).rows[0])
+        finally:
+            store.stop()
+        asked.append("next run")
+    first, second = asked[: asked.index("next run")], asked[asked.index("next run") + 1 :]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 225
+    assert any("klines" in path for path in first)
+    assert not any("klines" in path for path in second)
