@@ -37,6 +37,8 @@ class AccountSnapshot:
 
     balances: Balances
     positions: tuple[Position, ...] = ()
+    certain: bool = True
+    """No order was on its way meanwhile: what is not explained by known fills has another cause."""
 
 
 class BrokerBackend(Protocol):
@@ -517,6 +519,8 @@ class CCXTBroker(bt.BrokerBase):
 
     def _compare(self, snapshot: AccountSnapshot) -> None:
         """Take over the exchange's figures when a difference lasts while nothing of ours is under way."""
+        if not snapshot.certain:
+            return
         drift = tuple(self.ledger.differences(snapshot.balances, snapshot.positions))
         lasting = drift and drift == self._drift and self.books.fills_booked == self._fills_at_drift
         self._drift, self._fills_at_drift = drift, self.books.fills_booked

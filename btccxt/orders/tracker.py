@@ -17,7 +17,7 @@ from typing import Any
 
 from btccxt.errors import BtccxtError, JournalError, Refused, StateMismatch
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.model import Fill, OrderRequest, OrderUpdate
+from btccxt.model import ZERO, Fill, OrderRequest, OrderUpdate
 from btccxt.orders.client_ids import ClientIds
 from btccxt.orders.editing import Editing
 from btccxt.orders.events import (
@@ -160,6 +160,18 @@ class OrderTracker:
     def open_orders(self) -> tuple[LiveOrder, ...]:
         """Every order that has not ended, held ones included, oldest first."""
         return tuple(sorted(self._register.unfinished(), key=lambda order: order.created_ms))
+
+    @property
+    def is_at_rest(self) -> bool:
+        """No order is being sent, looked up or cancelled, and no trade is known to be missing. Session loop."""
+        return not any(
+            order.state is LifecycleState.INTENT
+            or order.state.is_in_flight
+            or (order.state is LifecycleState.JOURNALED and not order.held)
+            or (not order.is_final and order.cancel_requested)
+            or order.trades_missing > ZERO
+            for order in self._register.orders.values()
+        )
 
     def confirm_told(self, client_order_id: str) -> None:
         """The strategy has been notified of the end of this order: a restart need not tell it again."""

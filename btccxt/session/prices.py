@@ -35,24 +35,28 @@ class PriceWatch:
             self._on_price(self._symbol, decimal_of(event.price))
 
     def on_up(self, key: StreamKey) -> None:
+        """What the price did until now the stream will not tell: asked for once more."""
         self.stop()
+        self._asking = self._spawn(self._ask(once=True), f"price of {self._symbol}")
 
     def on_down(self, key: StreamKey, reason: str) -> None:
-        if self._asking is None:
-            self._asking = self._spawn(self._ask(), f"price of {self._symbol}")
+        self.stop()
+        self._asking = self._spawn(self._ask(once=False), f"price of {self._symbol}")
 
     def stop(self) -> None:
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
 
-    async def _ask(self) -> None:
+    async def _ask(self, once: bool) -> None:
         while True:
             try:
                 ticker = await self._exchange.fetch_ticker(self._symbol)
                 price = ticker.last or ticker.bid or ticker.ask
                 if price:
                     self._on_price(self._symbol, decimal_of(price))
+                if once:
+                    return
             except Retryable:
                 pass  # the next second asks again; breaker and log know of it
             await asyncio.sleep(_ASK_EVERY_S)

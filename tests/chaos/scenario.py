@@ -73,8 +73,11 @@ _FRAMES = (
 )
 
 
-def make_scenario(seed: int, steps: int = 8) -> Scenario:
-    """A random mix of orders, price moves and faults; the seed decides everything."""
+def make_scenario(seed: int, steps: int = 8, kills: bool = False) -> Scenario:
+    """A random mix of orders, price moves and faults; the seed decides everything.
+
+    ``kills``: for a strategy that is killed. It cancels nothing itself, so that a bracket without exits is a fault.
+    """
     rng = random.Random(f"chaos {seed}")
     price = START_PRICE
     made = []
@@ -82,7 +85,7 @@ def make_scenario(seed: int, steps: int = 8) -> Scenario:
         price = (price * Decimal(1 + rng.gauss(0, 0.006))).quantize(_TICK)
         made.append(
             Step(
-                actions=tuple(_action(rng) for _ in range(rng.choice((1, 1, 1, 2)))),
+                actions=tuple(_action(rng, kills) for _ in range(rng.choice((1, 1, 1, 2)))),
                 price=price,
                 when=rng.choice(("settled", "settled", "accepted", "cancelling")),
                 faults=_faults(rng),
@@ -92,10 +95,10 @@ def make_scenario(seed: int, steps: int = 8) -> Scenario:
     return Scenario(seed, rng.choice((None, None, "BNB", "quote")), START_PRICE, tuple(made))
 
 
-def _action(rng: random.Random) -> Action:
+def _action(rng: random.Random, kills: bool) -> Action:
     kinds: tuple[ActionKind, ...] = ("market", "limit", "stop", "trailing", "bracket", "pair", "cancel")
     return Action(
-        kind=rng.choices(kinds, weights=(5, 4, 2, 1, 3, 2, 3))[0],
+        kind=rng.choices(kinds, weights=(5, 4, 2, 1, 3, 2, 0 if kills else 3))[0],
         is_buy=rng.random() < 0.6,
         size=Decimal(rng.randint(200, 12_000)).scaleb(-5),  # up to more than one level of the book
         distance_pct=Decimal(rng.randint(-10, 120)).scaleb(-2),

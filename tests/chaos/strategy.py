@@ -70,14 +70,22 @@ def on_the_way(store: CCXTStore) -> list[str]:
 class Conductor:
     """Turns a scenario's steps into bars and moves; lives in the strategy's thread."""
 
-    def __init__(self, scenario: Scenario, venue: ChaosVenue, store: CCXTStore) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        venue: ChaosVenue,
+        store: CCXTStore,
+        until: Callable[[int], bool] | None = None,
+    ) -> None:
+        """``until(step)``: what must have come about before the step after it begins."""
         self.scenario = scenario
         self.venue = venue
         self.store = store
+        self.until = until or (lambda step: True)
         self.step = -1
         self.acted = True
         self._calm = 0
-        self._since = time.monotonic()
+        self._since = self._moved = time.monotonic()
         self._phase = "acting"
 
     def next_price(self) -> Decimal | None:
@@ -85,7 +93,12 @@ class Conductor:
             return None
         if self._phase == "acting" and self.step >= 0:
             self._phase = "moved"
+            self._moved = time.monotonic()
             self._finish_step()
+            return None
+        if self.step >= 0 and not self.until(self.step):
+            if time.monotonic() - self._moved > SETTLE_S:
+                raise Unsettled(f"step {self.step}: what should follow from it did not")
             return None
         if self.step + 1 >= len(self.scenario.steps):
             raise StopIteration

@@ -1,0 +1,85 @@
+"""Promise 4 through the store: after kill -9 open orders, brackets, pairs, trailing stops and positions are back."""
+
+from __future__ import annotations
+
+import time
+from decimal import Decimal as D
+from pathlib import Path
+
+import pytest
+
+from btccxt.errors import JournalError
+from btccxt.model import OrderRequest
+from btccxt.orders.journal_file import open_read_only
+from btccxt.orders.journal_reader import JournalReader
+from btccxt.orders.lifecycle import LifecycleState as S
+from tests.chaos.killed import bot, last_life, run_killed
+from tests.chaos.scenario import START_PRICE, Scenario, Step
+from tests.chaos.venue import ChaosVenue
+
+_PATIENCE_S = 30.0
+
+
+def _wait_for(condition) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not come about"
+        time.sleep(0.02)
+
+
+def test_a_limit_order_a_bracket_a_trailing_stop_and_a_pair_survive_a_kill(tmp_path: Path):
+    """While the bot is dead the bracket's entry fills, and the market falls through the trailing stop."""
+    journal = tmp_path / "journal.sqlite3"
+    with ChaosVenue(1, START_PRICE, None) as venue:
+
+        def states() -> dict[str, S]:
+            try:
+                reader = JournalReader(journal)
+            except JournalError:  # the bot has only begun
+                return {}
+            with reader:
+                return {_name(order.request): order.state for order in reader.orders()}
+
+        def trail_has_come_to(price: D) -> bool:
+            connection = open_read_only(str(journal))
+            try:
+                rows = connection.execute("SELECT value FROM meta WHERE key LIKE 'best_price %'").fetchall()
+            finally:
+                connection.close()
+            return [D(text) for (text,) in rows] == [price]
+
+        with bot(str(venue.address), journal, "four"):
+            _wait_for(lambda: list(states().values()).count(S.OPEN) == 3)
+            _wait_for(lambda: venue.move(D(60_600)) or trail_has_come_to(D(60_600)))  # until its price stream is up
+        assert list(states().values()).count(S.JOURNALED) == 4
+
+        venue.move(D(59_500))  # the entry fills, nobody looks
+
+        def came_about(step: int) -> bool:
+            now = states()
+            wanted = [
+                now["trailing_percent"] is S.FILLED,
+                now["limit 61000"] is S.FILLED and now["stop 58000"] is S.CANCELED,
+                now["limit 61500"] is S.FILLED and now["stop 57000"] is S.CANCELED,
+            ]
+            return wanted[step]
+
+        steps = tuple(Step((), D(price)) for price in (59_490, 61_010, 61_510))
+        outcome = last_life(venue, journal, Scenario(1, None, D(59_500), steps), steps, came_about)
+        assert outcome.problems == (), outcome.story
+        assert {name for name, state in states().items() if not state.is_final} == {"limit 50000"}
+    told = [line for line in outcome.story if line.startswith("told")]
+    assert sum(line.endswith("Completed") for line in told) == 4, (
+        told
+    )  # entry, trailing stop, limit of the pair, profit
+
+
+def _name(request: OrderRequest) -> str:
+    price = request.trigger_price or request.price
+    return request.kind.value if price is None else f"{request.kind.value} {price.normalize():f}"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_bot_killed_again_and_again_loses_nothing(seed: int):
+    outcome = run_killed(seed, lives=2)
+    assert outcome.problems == (), "\n".join((*outcome.problems, *outcome.story))
