@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from decimal import Decimal as D
 
 import pytest
@@ -94,7 +95,7 @@ def test_history_and_live_bars_meet_without_hole_or_repetition(row):
 def test_a_market_order_walks_the_book_fill_by_fill_and_the_books_agree(row):
     def act(strategy: Witness) -> None:
         if strategy.live == 1:
-            strategy.order = strategy.buy(size=8.0)
+            strategy.order = strategy.buy(size=60.0)
         elif strategy.live == 4:
             strategy.close()
 
@@ -103,7 +104,7 @@ def test_a_market_order_walks_the_book_fill_by_fill_and_the_books_agree(row):
     assert statuses[:2] == ["Submitted", "Accepted"] and statuses[-1] == "Completed"
     assert statuses.count("Partial") >= 1
     bits = list(witness.order.executed.exbits)
-    assert sum(D(repr(bit.size)) for bit in bits) == D(8)
+    assert sum(D(repr(bit.size)) for bit in bits) == D(60)
     assert all(bit.comm > 0 for bit in bits)
     assert len([closed for closed in witness.trade_news if closed.isclosed]) == 1
     assert agree(books), books
@@ -137,18 +138,20 @@ def test_a_marketable_limit_order_is_filled(row):
 
 def test_a_stop_order_waits_at_the_exchange_and_fires(row):
     """A stop a hair above the price fires on its own; one far away is cancelled."""
+    # In this market, the price rises by 0.063 % at least within eight minutes of any of the first twenty.
+    rising = {"seed": 32, "start": datetime(2026, 1, 5, tzinfo=timezone.utc)}
 
     def act(strategy: Witness) -> None:
         price = strategy.data.close[0]
         if strategy.live == 1:
-            strategy.near = strategy.buy(size=0.01, exectype=bt.Order.Stop, price=price * 1.0004)
+            strategy.near = strategy.buy(size=0.01, exectype=bt.Order.Stop, price=price * 1.0006)
             strategy.far = strategy.buy(size=0.01, exectype=bt.Order.Stop, price=price * 1.2)
-        elif strategy.live == 18:
+        elif strategy.live == 3:
             strategy.cancel(strategy.far)
         if not strategy.near.alive() and not strategy.far.alive():
             strategy.env.runstop()
 
-    witness, books = trade(row, act, live_bars=24)
+    witness, books = trade(row, act, live_bars=16, **rising)
     assert names(witness, witness.near)[-1] == "Completed"
     assert names(witness, witness.far) == ["Submitted", "Accepted", "Canceled"]
     assert witness.near.executed.size == 0.01
