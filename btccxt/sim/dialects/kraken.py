@@ -159,6 +159,7 @@ class Kraken(Dialect):
             for account in venue.accounts
             for coin, balance in venue.engine.balances(account).items()
         }
+        self._keys = {account.name: _key_bytes(account) for account in venue.accounts.values()}
         self._random = random.Random(f"{venue.seed}:kraken")
         self.streams = KrakenStreams(self)
 
@@ -199,7 +200,7 @@ class Kraken(Dialect):
             raise error("EAPI:Invalid key")
         nonce = str(params.get("nonce", ""))
         signed = request.path.encode() + sha256(nonce.encode() + request.body)
-        if not same(hmac_base64(_key_bytes(account), signed, "sha512"), signature):
+        if not same(hmac_base64(self._keys[account.name], signed, "sha512"), signature):
             raise error("EAPI:Invalid signature")
         if not nonce.isdecimal() or int(nonce) <= self._nonces.get(key, 0):
             raise error("EAPI:Invalid nonce")
