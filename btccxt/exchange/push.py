@@ -317,6 +317,8 @@ class _Tap:
 
     def _on_reject(self, error: Any, message_hash: str | None = None) -> Any:
         """A subscription was refused or terminated; some exchanges say so under a name nobody waits for."""
+        for future in self.client.futures.values():
+            future.add_done_callback(_consume)  # nobody waits for some of them, and asyncio would complain of that
         result = self._reject(error, message_hash)
         self._stream.fail(error if isinstance(error, BaseException) else ConnectionLost(str(error)))
         return result

@@ -49,8 +49,8 @@ class FeedMeter:
 
     def _count(self, event: FeedEvent) -> None:
         items = event.bars if isinstance(event, BarsClosed) else event.trades if isinstance(event, TicksArrived) else ()
-        if not self._live and not self._degraded:
-            self._repaired += len(items) if self._was_live else 0
+        if self._was_live and not self._live:
+            self._repaired += len(items)
         if isinstance(event, BarsClosed) and (self._was_live or self._degraded) and self._timeframe is not None:
             metrics().bars(self._exchange, "websocket" if self._live else "rest", len(items))
             close_ms = self._timeframe.next_open(event.bars[-1].open_ms)

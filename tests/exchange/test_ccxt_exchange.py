@@ -399,10 +399,29 @@ async def test_the_nonce_rises_even_within_one_millisecond_and_follows_the_excha
         def now_ms(self) -> float:
             return 1_700_000_000_000.0
 
-    exchange = CCXTExchange(SPOT, clock=ExchangeClock(Still()))
+    exchange = CCXTExchange(load_profile("kraken", MarketType.SPOT), clock=ExchangeClock(Still()))
     await exchange.open()
     assert [exchange._rest.nonce() - 1_700_000_000_000 for _ in range(3)] == [0, 1, 2]
     assert exchange._rest.milliseconds() == 1_700_000_000_000
+    await exchange.close()
+
+
+async def test_a_stamp_that_is_judged_by_a_window_follows_the_exchanges_clock_back():
+    class Settable:
+        speed = 1.0
+        ms = 1_700_000_000_000.0
+
+        def now_ms(self) -> float:
+            return self.ms
+
+    local = Settable()
+    clock = ExchangeClock(local)
+    exchange = CCXTExchange(SPOT, clock=clock)
+    await exchange.open()
+    clock.add_sample(local.ms, local.ms, local.ms)
+    assert exchange._rest.nonce() == 1_700_000_000_000
+    clock.add_sample(local.ms, local.ms, local.ms - 3_600_000)
+    assert exchange._rest.nonce() == 1_700_000_000_000 - 3_600_000
     await exchange.close()
 
 

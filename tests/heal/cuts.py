@@ -147,7 +147,8 @@ def _one(background: BackgroundExchange, run: Run, cut: Cut) -> None:
     reconnects, strikes = _reconnects(run), len(background.faults.log)
     end = cut.begin(background)
     if cut.begin not in _WITHOUT_FAULT:
-        run.until(lambda: len(background.faults.log) > strikes, f"{cut.name} strikes")
+        # A connection that was just being given up (for the cut before) may come back spared.
+        run.until(lambda: len(background.faults.log) > strikes or _reconnects(run) > reconnects, f"{cut.name} strikes")
     if cut.reconnects:
         run.until(lambda: _reconnects(run) > reconnects, f"{cut.name} is noticed")
     end()

@@ -1,0 +1,89 @@
+"""The dead-man's switch: armed at start, renewed, disarmed at stop; refused where the exchange has none."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from btccxt import CCXTStore
+from btccxt.errors import ConfigError, ConnectionLost, Unsupported
+from btccxt.exchange.profile import load_profile
+from btccxt.session.dead_man import DeadMansSwitch, check_dead_mans_switch
+from tests.exchange.capture import capture, make_exchange, profiles
+from tests.exchange.tiny_binance import until
+from tests.fakes import FakeExchange
+
+WITH_SWITCH = [profile for profile in profiles() if profile.dead_mans_switch.available]
+
+
+class Armed(FakeExchange):
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[int] = []
+        self.lost = 0
+
+    async def cancel_all_after(self, timeout_ms: int) -> None:
+        self.told.append(timeout_ms)
+        if self.lost:
+            self.lost -= 1
+            raise ConnectionLost("cut")
+
+
+async def test_it_is_renewed_also_after_a_lost_request_and_disarmed_at_the_end():
+    exchange, trouble = Armed(), []
+    switch = DeadMansSwitch(exchange, 0.03, lambda what, error: trouble.append(error))
+    await switch.arm()
+    exchange.lost = 1
+    task = asyncio.create_task(switch.keep())
+    await until(lambda: len(exchange.told) >= 4)
+    task.cancel()
+    await switch.disarm()
+    await switch.disarm()
+    assert set(exchange.told[:-1]) == {30}
+    assert exchange.told.count(0) == 1
+    assert exchange.told[-1] == 0
+    assert len(trouble) == 1
+
+
+def test_a_store_arms_it_with_its_account_and_disarms_it_when_it_stops():
+    exchange = Armed()
+    store = CCXTStore(exchange, mode="live", journal=":memory:", dead_mans_switch_s=30)
+    store.getbroker()
+    store.start()
+    assert exchange.told == [30_000]
+    store.stop()
+    assert exchange.told == [30_000, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"exchange": "binance", "mode": "sim"}, "binance cannot cancel all orders by itself"),
+        ({"exchange": "kraken", "mode": "paper"}, "paper account has no orders"),
+        ({"exchange": FakeExchange(), "mode": "live"}, "does not implement cancel_all_after"),
+        ({"exchange": "okx", "mode": "sim", "dead_mans_switch_s": 3}, "at least 10 s and at most 120"),
+        ({"exchange": "okx", "mode": "sim", "dead_mans_switch_s": 500}, "at least 10 s and at most 120"),
+        ({"exchange": "okx", "mode": "sim", "dead_mans_switch_s": -1}, "dead_mans_switch_s"),
+    ],
+)
+def test_where_it_cannot_work_the_option_is_refused_before_anything_is_sent(arguments, words):
+    with pytest.raises(ConfigError, match=words):
+        CCXTStore(**{"dead_mans_switch_s": 30, **arguments})
+
+
+async def test_an_exchange_api_without_it_says_so():
+    with pytest.raises(Unsupported, match="dead-man"):
+        await FakeExchange().cancel_all_after(1_000)
+
+
+@pytest.mark.parametrize("profile", WITH_SWITCH, ids=lambda each: f"{each.exchange} {each.market_type.value}")
+def test_ccxt_builds_one_request_with_the_time_for_every_exchange_of_the_table_that_has_it(profile):
+    exchange, _ = make_exchange(profile.exchange, profile.market_type)
+    found = capture(
+        exchange, lambda: exchange.cancel_all_orders_after(60_000), is_wanted=lambda each: each.path != "/info"
+    )
+    assert found.method == "POST"
+    text = found.text()
+    assert "=60" in text or "scheduleCancel" in text, text  # hyperliquid wants the instant
+    check_dead_mans_switch(30, load_profile(profile.exchange, profile.market_type))
