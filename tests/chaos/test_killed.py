@@ -53,7 +53,7 @@ def test_a_limit_order_a_bracket_a_trailing_stop_and_a_pair_survive_a_kill(tmp_p
             _wait_for(lambda: venue.move(D(60_600)) or trail_has_come_to(D(60_600)))  # until its price stream is up
         assert list(states().values()).count(S.JOURNALED) == 4
 
-        venue.move(D(59_500))  # the entry fills, nobody looks
+        venue.move(D(59_400))  # the entry fills, nobody looks
 
         def came_about(step: int) -> bool:
             now = states()
@@ -64,8 +64,8 @@ def test_a_limit_order_a_bracket_a_trailing_stop_and_a_pair_survive_a_kill(tmp_p
             ]
             return wanted[step]
 
-        steps = tuple(Step((), D(price)) for price in (59_490, 61_010, 61_510))
-        outcome = last_life(venue, journal, Scenario(1, None, D(59_500), steps), steps, came_about)
+        steps = tuple(Step((), D(price)) for price in (59_390, 61_050, 61_550))
+        outcome = last_life(venue, journal, Scenario(1, None, D(59_400), steps), steps, came_about)
         assert outcome.problems == (), outcome.story
         assert {name for name, state in states().items() if not state.is_final} == {"limit 50000"}
     told = [line for line in outcome.story if line.startswith("told")]
