@@ -98,12 +98,16 @@ def _reader(annotation: Any) -> Callable[[Any], Any]:
     if origin is tuple:
         read = _reader(get_args(annotation)[0])
         return lambda value: tuple(read(item) for item in value)
-    if isinstance(annotation, type) and hasattr(annotation, "__dataclass_fields__"):
+    if origin is None and hasattr(annotation, "__dataclass_fields__"):
         hints = get_type_hints(annotation)
         readers = {item.name: _reader(hints[item.name]) for item in fields(annotation)}
         return lambda value: annotation(**{name: readers[name](item) for name, item in value.items()})
+    if origin is not None:  # before the classes: Python 3.10 takes Mapping[str, str] for one
+        return types.MappingProxyType if issubclass(origin, Mapping) else _as_it_is
     if isinstance(annotation, type) and issubclass(annotation, Enum | Decimal):
         return annotation
-    if origin is not None and issubclass(origin, Mapping):
-        return types.MappingProxyType
-    return lambda value: value
+    return _as_it_is
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
