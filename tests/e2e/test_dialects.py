@@ -38,6 +38,9 @@ ROWS = [
     Row("kraken", would_take="Rejected", has_fok=False),
 ]
 
+# In this market, the price rises by 0.2 % at least within thirteen minutes of any of the first sixteen.
+RISING = {"seed": 130, "start": datetime(2026, 1, 5, tzinfo=timezone.utc)}
+
 
 @pytest.fixture(params=ROWS, ids=lambda row: f"{row.exchange}-{row.market_type}")
 def row(request) -> Row:
@@ -138,20 +141,18 @@ def test_a_marketable_limit_order_is_filled(row):
 
 def test_a_stop_order_waits_at_the_exchange_and_fires(row):
     """A stop a hair above the price fires on its own; one far away is cancelled."""
-    # In this market, the price rises by 0.063 % at least within eight minutes of any of the first twenty.
-    rising = {"seed": 32, "start": datetime(2026, 1, 5, tzinfo=timezone.utc)}
 
     def act(strategy: Witness) -> None:
         price = strategy.data.close[0]
         if strategy.live == 1:
-            strategy.near = strategy.buy(size=0.01, exectype=bt.Order.Stop, price=price * 1.0006)
+            strategy.near = strategy.buy(size=0.01, exectype=bt.Order.Stop, price=price * 1.0015)
             strategy.far = strategy.buy(size=0.01, exectype=bt.Order.Stop, price=price * 1.2)
         elif strategy.live == 3:
             strategy.cancel(strategy.far)
         if not strategy.near.alive() and not strategy.far.alive():
             strategy.env.runstop()
 
-    witness, books = trade(row, act, live_bars=16, **rising)
+    witness, books = trade(row, act, live_bars=18, **RISING)
     assert names(witness, witness.near)[-1] == "Completed"
     assert names(witness, witness.far) == ["Submitted", "Accepted", "Canceled"]
     assert witness.near.executed.size == 0.01
@@ -173,4 +174,40 @@ def test_time_in_force_and_post_only_end_as_the_exchange_says(row):
     assert names(witness, witness.fok)[-1] == (row.expired if row.has_fok else "Rejected")
     assert names(witness, witness.taker)[-1] == "Completed"
     assert names(witness, witness.maker)[-1] == row.would_take
+    assert agree(books), books
+
+
+def test_stop_limits_and_trailing_stops_fire_natively_or_emulated(row):
+    def act(strategy: Witness) -> None:
+        price = strategy.data.close[0]
+        if strategy.live == 1:
+            kinds = bt.Order
+            strategy.orders = [
+                strategy.buy(size=0.01, exectype=kinds.StopLimit, price=price * 1.0015, plimit=price * 1.01),
+                strategy.buy(size=0.01, exectype=kinds.StopTrail, trailpercent=0.001),
+                strategy.buy(size=0.01, exectype=kinds.StopTrail, trailamount=60.0),
+            ]
+            strategy.far = strategy.buy(size=0.01, exectype=kinds.StopTrail, trailpercent=0.05)
+        elif strategy.live == 3:
+            strategy.cancel(strategy.far)
+        if not any(order.alive() for order in (*strategy.orders, strategy.far)):
+            strategy.env.runstop()
+
+    witness, books = trade(row, act, live_bars=18, **RISING)
+    assert [names(witness, order)[-1] for order in witness.orders] == ["Completed"] * 3
+    assert names(witness, witness.far)[-1] == "Canceled"
+    assert agree(books), books
+
+
+def test_what_a_partly_filled_order_has_got_stays_when_the_rest_ends(row):
+    def act(strategy: Witness) -> None:
+        if strategy.live == 1:
+            price = strategy.data.close[0] * 1.0003
+            strategy.order = strategy.buy(size=140.0, exectype=bt.Order.Limit, price=price, tif="IOC")
+
+    witness, books = trade(row, act, live_bars=5, balance=100_000_000)
+    statuses = names(witness, witness.order)
+    assert "Partial" in statuses and statuses[-1] == row.expired
+    assert 0 < witness.order.executed.size < 140
+    assert witness.position.size == pytest.approx(witness.order.executed.size, rel=0.003)  # fees in the coin
     assert agree(books), books
