@@ -4,9 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from benchmarks import bars_cpu, bars_latency, fills_back, orders_out
+from benchmarks import (
+    bars_cpu,
+    bars_latency,
+    fills_applied,
+    fills_back,
+    guard_cost,
+    history_load,
+    journal_ticket,
+    limiter_priority,
+    orders_out,
+    recovery,
+    startup,
+)
 from benchmarks.report import Report
 from benchmarks.sizes import Size
 
-_MODULES = (bars_cpu, bars_latency, orders_out, fills_back)
+_MODULES = (
+    bars_cpu,
+    bars_latency,
+    orders_out,
+    fills_back,
+    history_load,
+    startup,
+    journal_ticket,
+    recovery,
+    fills_applied,
+    guard_cost,
+    limiter_priority,
+)
 BENCHMARKS: Mapping[str, Callable[[Size], Report]] = {module.NAME: module.run for module in _MODULES}
