@@ -47,7 +47,9 @@ def verify(
     kind = market_type or market_types(exchange)[0]
     profile = load_profile(exchange, kind)
     coin = profile.settle_currency or profile.quote_currency
-    symbol = symbol or (f"BTC/{coin}:{coin}" if kind is MarketType.LINEAR else f"BTC/{profile.quote_currency}")
+    if sim:
+        coin = "USDT"  # what the synthetic market trades in, whatever is usual on the exchange
+    symbol = symbol or (f"BTC/{coin}:{coin}" if kind is MarketType.LINEAR else f"BTC/{coin}")
     if mode is Mode.LIVE:
         if not max_notional:
             raise ConfigError(
@@ -61,7 +63,7 @@ def verify(
     console = Console()
     venue = connect(
         mode, profile, {**settings.ccxt_settings(), **keys},
-        balances=start_balances(100_000.0, profile.settle_currency or profile.quote_currency),
+        balances=start_balances(100_000.0, coin),
         sim=SimOptions(speed=_SIM_SPEED), settings=settings,
         report=lambda what, error: console.print(f"[dim]{escape(what)}: {escape(str(error))}[/]"),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, Decimal
 from typing import TypeVar
 
-from btccxt.errors import BtccxtError, OrderNotFound, OrderOutcomeUnknown, Retryable
+from btccxt.errors import BtccxtError, OrderNotFound, OrderOutcomeUnknown, RateLimited, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile import Profile
 from btccxt.model import (
@@ -30,6 +30,8 @@ from btccxt.resilience.clock import ExchangeClock
 T = TypeVar("T")
 FAR = Decimal("0.10")  # of the price: what rests so far away does not fill while a check looks at it
 _POLL_S = 0.05
+_WAITS_S = (0.5, 1.5)  # before an order that was definitely not placed is sent again
+_UNTOLD_LEAST_COST = Decimal(10)  # quote units; several exchanges have a least cost that their market list leaves out
 _COST_MARGIN = Decimal("1.2")  # above the exchange's smallest order: prices move, fees are taken
 
 
@@ -94,6 +96,9 @@ class Subject:
                 last = answer
             except OrderNotFound as error:
                 last = error
+            except RateLimited as error:
+                last = error
+                await asyncio.sleep(min(error.retry_after_s or _WAITS_S[-1], self.patience_s))
             if loop.time() > end_s:
                 raise NotProven(f"{what}; last answer: {last}")
             await asyncio.sleep(_POLL_S * 4)
@@ -118,7 +123,9 @@ class Subject:
         market = self.market
         step = market.amount_step or Decimal("0.00000001")
         least = max(
-            (market.min_cost or Decimal(0)) / price / market.contract_size, market.min_amount or Decimal(0), step
+            (market.min_cost or _UNTOLD_LEAST_COST) / price / market.contract_size,
+            market.min_amount or Decimal(0),
+            step,
         )
         return (least * _COST_MARGIN / step).to_integral_value(ROUND_CEILING) * step
 
@@ -147,12 +154,13 @@ class Subject:
         )
 
     async def place(self, request: OrderRequest) -> OrderUpdate:
-        """Send once, and remember it for ``clean_up``. An unknown outcome is found out by asking."""
+        """Send, and remember it for ``clean_up``. An unknown outcome is found out by asking, never by sending again;
+        only "not placed, come later" is followed by another try."""
         conditional = request.kind.value in self.profile.conditional.kinds
         reference = OrderReference(request.symbol, request.client_order_id, None, conditional)
         self._placed[request.client_order_id] = reference
         try:
-            update = await self.exchange.create_order(request)
+            update = await self._send(request)
         except OrderOutcomeUnknown:
             update = await self.asking(
                 lambda: self.exchange.fetch_order(reference),
@@ -163,6 +171,14 @@ class Subject:
             request.symbol, request.client_order_id, update.order_id, conditional
         )
         return update
+
+    async def _send(self, request: OrderRequest) -> OrderUpdate:
+        for wait_s in _WAITS_S:
+            try:
+                return await self.exchange.create_order(request)
+            except Retryable:  # by contract: definitely not placed
+                await asyncio.sleep(wait_s)
+        return await self.exchange.create_order(request)
 
     def reference(self, request: OrderRequest) -> OrderReference:
         """How to point at an order that was placed here."""
