@@ -7,15 +7,13 @@ the embedded exchange are real sockets and the unmodified ccxt.pro client.
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from decimal import Decimal
 from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
-from rich.table import Table
 
 from btccxt._bt import bt
-from btccxt.report import RunRecorder, draw, print_orders
+from btccxt.report import ProgressLine, RunRecorder, draw, print_books, print_orders
 from btccxt.store import CCXTStore, SimOptions
 
 SYMBOL = "BTC/USDT"
@@ -96,34 +94,6 @@ class MovingAverageDemo(bt.Strategy):
             self.p.say(text, progress)
 
 
-class ProgressLine:
-    """One line that changes on a terminal; every tenth state as a line of its own elsewhere."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._status = console.status("starting") if console.is_terminal else None
-        self._count = 0
-
-    def __enter__(self) -> ProgressLine:
-        if self._status is not None:
-            self._status.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def say(self, text: str, progress: bool = False) -> None:
-        if not progress:
-            self._console.print(f"  {text}", highlight=False)
-        elif self._status is not None:
-            self._status.update(text)
-        else:
-            if self._count % 10 == 0:
-                self._console.print(f"  {text}", highlight=False)
-            self._count += 1
-
-
 def run_demo(
     live_bars: int = 120, speed: float = SPEED, seed: int = 52, output: Path = Path("demo-output"), quiet: bool = False
 ) -> bool:
@@ -162,7 +132,7 @@ def run_demo(
     recorder = strategy.analyzers.run
     print_orders(console, recorder, store.currency)
     _print_result(console, recorder, store.currency)
-    _print_check(console, books)
+    print_books(console, books)
     picture = draw(
         recorder,
         output / "demo.png",
@@ -182,12 +152,3 @@ def _print_result(console: Console, recorder: RunRecorder, currency: str) -> Non
         f"market {last.close / first.close - 1:+.2%}   "
         f"{live} live bars after {len(recorder.bars) - live} of history"
     )
-
-
-def _print_check(console: Console, books: list[tuple[str, Decimal, Decimal]]) -> None:
-    table = Table(title="Books", header_style="bold", title_justify="left")
-    for name in ("", "btccxt", "exchange", ""):
-        table.add_column(name, justify="right")
-    for name, ours, theirs in books:
-        table.add_row(name, f"{ours:f}", f"{theirs:f}", "[green]equal[/]" if ours == theirs else "[red]DIFFERENT[/]")
-    console.print(table)

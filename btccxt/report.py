@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,44 @@ def print_orders(console: Console, run: RunRecorder, currency: str) -> None:
         f"{len(run.orders)} orders, {len(run.fills)} fills, fees {fees:,.4f} {currency}, "
         f"{len(run.trade_profits)} closed trades with {closed:+,.2f} {currency} after fees"
     )
+
+
+def print_books(console: Console, books: Sequence[tuple[str, Decimal, Decimal]]) -> None:
+    """Our figures beside the exchange's."""
+    table = Table(title="Books", header_style="bold", title_justify="left")
+    for name in ("", "btccxt", "exchange", ""):
+        table.add_column(name, justify="right")
+    for name, ours, theirs in books:
+        table.add_row(name, f"{ours:f}", f"{theirs:f}", "[green]equal[/]" if ours == theirs else "[red]DIFFERENT[/]")
+    console.print(table)
+
+
+class ProgressLine:
+    """One line that changes on a terminal; every tenth state as a line of its own elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._status = console.status("starting") if console.is_terminal else None
+        self._count = 0
+
+    def __enter__(self) -> ProgressLine:
+        if self._status is not None:
+            self._status.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def say(self, text: str, progress: bool = False) -> None:
+        if not progress:
+            self._console.print(f"  {text}", highlight=False)
+        elif self._status is not None:
+            self._status.update(text)
+        else:
+            if self._count % 10 == 0:
+                self._console.print(f"  {text}", highlight=False)
+            self._count += 1
 
 
 def draw(run: RunRecorder, path: Path, title: str, currency: str) -> Path:

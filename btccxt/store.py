@@ -59,6 +59,7 @@ from btccxt.session.session import Session
 from btccxt.session.status_file import StatusReporter
 from btccxt.session.streams import Decide, StreamPolicy
 from btccxt.shutdown import end_orders
+from btccxt.sim.server import SimExchange
 from btccxt.watch import Watch
 
 log = get_logger(__name__)
@@ -288,15 +289,16 @@ class CCXTStore:
     def _open_journal(self) -> Journal:
         account = account_fingerprint(self.name, self._keys.get("apiKey") or self._keys.get("walletAddress"))
         path: str | Path | None = self.settings.journal
+        lasting = self.mode in (Mode.TESTNET, Mode.LIVE)
         if path is None:
             # A simulated account starts afresh with the process, so a journal of the last one would only confuse.
-            lasting = self.mode in (Mode.TESTNET, Mode.LIVE)
             path = default_journal_path(self.name, self.mode.value, account) if lasting else _MEMORY
         return Journal.open(
             path,
             exchange=self.name,
             mode=self.mode.value,
             account=account,
+            lock_whole_account=lasting and account != account_fingerprint(self.name, None),
             on_trouble=lambda error: self._watch.trouble("order journal", error),
         )
 
@@ -530,6 +532,11 @@ class CCXTStore:
         elif symbol is not None and (":" in symbol) is not (self.profile.market_type is not MarketType.SPOT):
             raise ConfigError(f"{symbol!r} is not a {self.profile.market_type.value} symbol, as this store trades")
         return support_of(kind, self.profile)
+
+    @property
+    def sim(self) -> SimExchange | None:
+        """The embedded exchange that this store runs (mode 'sim' without an address), to give it faults."""
+        return self._venue.sim if self._venue is not None else None
 
     def books_check(self) -> list[tuple[str, Decimal, Decimal]]:
         """Reconcile now, then every coin and position: (name, our figure, the exchange's figure). Blocks."""

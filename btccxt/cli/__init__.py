@@ -10,6 +10,8 @@ from rich.console import Console
 
 from btccxt.cli.exchanges import exchanges
 from btccxt.cli.orders import app as orders_app
+from btccxt.cli.reconcile import reconcile
+from btccxt.cli.rehearse import rehearse
 from btccxt.cli.sim import sim
 from btccxt.cli.status import status
 from btccxt.cli.verify import verify
@@ -40,6 +42,8 @@ def demo(
 
 
 app.command()(sim)
+app.command()(rehearse)
+app.command()(reconcile)
 app.command()(exchanges)
 app.command()(verify)
 app.command()(status)

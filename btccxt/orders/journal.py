@@ -31,6 +31,7 @@ from btccxt.orders.journal_file import (
     check_existing,
     connect,
     default_journal_path,
+    lock_account,
     take_lock,
     trouble_with,
 )
@@ -68,7 +69,7 @@ class Journal:
         self,
         connection: sqlite3.Connection,
         path: str,
-        lock: FileLock | None,
+        locks: tuple[FileLock, ...],
         on_trouble: Callable[[JournalError], None] | None,
     ) -> None:
         meta = dict(connection.execute("SELECT key, value FROM meta"))
@@ -80,7 +81,7 @@ class Journal:
         self.next_sequence = int(meta["next_sequence"])
         """Of the next client order id, as it was when the journal was opened."""
         self._connection = connection
-        self._lock = lock
+        self._locks = locks
         self._on_trouble = on_trouble
         self._queue: queue.SimpleQueue[_Write | _Read | None] = queue.SimpleQueue()
         self._backlog: list[_Write] = []
@@ -98,30 +99,34 @@ class Journal:
         exchange: str,
         mode: str,
         account: str,
+        lock_whole_account: bool = False,
         on_trouble: Callable[[JournalError], None] | None = None,
     ) -> Journal:
         """Open or create the journal of one account, for writing.
 
         ``path`` may be ``':memory:'``. ``on_trouble`` is called in the journal's thread when writing fails later on.
+        ``lock_whole_account``: refuse another journal of the same account, too, as long as this one is open.
         Raises JournalError, with what to do and without changing anything, if the file belongs to another account or
         exchange, is in use by another process, damaged, newer than this program, read-only, or the disk is full.
         """
         text = str(path)
-        lock = None
-        if text != MEMORY:
-            file = Path(path).expanduser().absolute()
-            text = str(file)
-            lock = take_lock(file)
+        locks: list[FileLock] = []
         connection = None
         try:
-            if lock is not None and os.path.exists(text):
+            if text != MEMORY:
+                file = Path(path).expanduser().absolute()
+                text = str(file)
+                locks.append(take_lock(file))
+            if lock_whole_account:
+                locks.append(lock_account(exchange, mode, account))
+            if text != MEMORY and os.path.exists(text):
                 check_existing(text, exchange, mode, account)
             connection = connect(text, exchange, mode, account)
-            return cls(connection, text, lock, on_trouble)
+            return cls(connection, text, tuple(locks), on_trouble)
         except BaseException as error:
             if connection is not None:
                 connection.close()
-            if lock is not None:
+            for lock in locks:
                 lock.release()
             if isinstance(error, sqlite3.Error | OSError):
                 raise trouble_with(text, error) from error
@@ -199,8 +204,8 @@ class Journal:
         self._closed = True
         self._queue.put(None)
         self._thread.join(10.0)
-        if self._lock is not None:
-            self._lock.release()
+        for lock in self._locks:
+            lock.release()
 
     # -------------------------------------------------------------- reading (in the journal's thread)
 

@@ -48,6 +48,22 @@ def take_lock(path: Path) -> FileLock:
         raise trouble_with(str(path), error) from error
 
 
+def lock_account(exchange: str, mode: str, fingerprint: str) -> FileLock:
+    """One program trades an account at a time, whatever journals are given. Raises JournalError."""
+    path = state_directory() / "btccxt" / f"{exchange}-{mode}-{fingerprint}.account.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(path)
+    except FileLocked as locked:
+        raise JournalError(
+            f"the {exchange} {mode} account {fingerprint} is traded by {locked.holder or 'another process'} on this "
+            "machine, with another journal; two of them would take each other's orders for foreign ones. Stop that "
+            "one, or give this one keys of another account (a sub-account)"
+        ) from locked
+    except OSError as error:
+        raise trouble_with(str(path), error) from error
+
+
 def check_existing(path: str, exchange: str, mode: str, account: str) -> None:
     """Everything that can be refused is refused through a read-only connection."""
     if os.path.getsize(path) == 0:

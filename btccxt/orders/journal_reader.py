@@ -84,6 +84,12 @@ class JournalReader:
         condition = "WHERE final = 0" if only_open else ""
         return self._summaries(f"{condition} ORDER BY rowid DESC LIMIT ?", limit)
 
+    def fills(self) -> list[Fill]:
+        """Every trade, each once."""
+        rows = self._connection.execute("SELECT payload FROM fills ORDER BY id")
+        fills = [decode(Fill, payload) for (payload,) in rows]
+        return list({(fill.symbol, fill.trade_id): fill for fill in fills}.values())
+
     def story(self, order: str) -> OrderStory | None:
         """The life of one order, found by its client order id or the exchange's id."""
         found = self._summaries("WHERE client_order_id = ? OR order_id = ? LIMIT 1", order, order)
