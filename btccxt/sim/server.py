@@ -254,11 +254,11 @@ class SimExchange:
             self._observe(SeenRequest(arrived_ns, host, request.method, path, request.params()))
         trouble = self.faults.on_request(host, request.method, path)
         if trouble.fate is None and not trouble.delay_before_s and not trouble.delay_after_s:
-            return _response(self._perform(dialect, request))
+            return _response(await self._perform(dialect, request))
         return await self._troubled(http, dialect, request, trouble)
 
-    def _perform(self, dialect: Dialect, request: Request) -> Reply:
-        self.venue.catch_up()
+    async def _perform(self, dialect: Dialect, request: Request) -> Reply:
+        await self.venue.caught_up()
         try:
             return dialect.handle(request)
         except DialectError as refusal:
@@ -284,7 +284,7 @@ class SimExchange:
         await asyncio.sleep(trouble.delay_before_s)
         fate = trouble.fate
         if fate is None:
-            reply = self._perform(dialect, request)
+            reply = await self._perform(dialect, request)
             await asyncio.sleep(trouble.delay_after_s)
             return _response(reply)
         if fate.kind is FaultKind.DROP_REQUEST:
@@ -293,7 +293,7 @@ class SimExchange:
             return await self._say_nothing()
         if fate.kind in _NOT_ACCEPTED:
             return _response(dialect.trouble(fate).reply())
-        reply = self._perform(dialect, request)
+        reply = await self._perform(dialect, request)
         await asyncio.sleep(trouble.delay_after_s)
         if fate.kind is FaultKind.LOSE_ANSWER:
             return await self._hang_up(http)

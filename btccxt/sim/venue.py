@@ -92,10 +92,23 @@ class SimVenue:
         return not isinstance(self.clock, SteppedClock)
 
     def catch_up(self) -> None:
-        """Bring the market to the clock's time before a request is judged; a long way is left to ``run``."""
+        """Bring the market to the clock's time before a call is judged; a long way is left to ``run``."""
         now_ms = self.clock.now_ms()
         if now_ms - self.market.now_ms <= CHUNK_MS:
             self.market.step(now_ms)
+
+    async def caught_up(self) -> None:
+        """Return when the market is at least where the clock stands now, however far that is.
+
+        An answer must not be older than its question: a client that has read our clock would take the last candle of
+        a market that lags behind for a closed one. The target stands still, so that a market too slow for its clock
+        gives late answers, but gives them; and other tasks get their turns.
+        """
+        target_ms = self.clock.now_ms()
+        while target_ms - self.market.now_ms > CHUNK_MS:
+            self.market.step(self.market.now_ms + CHUNK_MS)
+            await asyncio.sleep(0)
+        self.market.step(max(target_ms, min(self.clock.now_ms(), self.market.now_ms + CHUNK_MS)))
 
     def advance(self, ms: int) -> None:
         if not isinstance(self.clock, SteppedClock):

@@ -15,7 +15,7 @@ from btccxt.model import Bar
 from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.clock import SimClock, SteppedClock
 from btccxt.sim.dialects.base import SeenRequest, SimAccount
-from btccxt.sim.market import ParticipantsSource, spot_market
+from btccxt.sim.market import ParticipantsSource, default_universe, spot_market
 from btccxt.sim.server import SimExchange
 from btccxt.sim.tls import connector_for, fetch_info, parse_address
 from tests.sim.binance_kit import START_MS, SYMBOL, client_of, exchange, set_book, soon, subscribed, until
@@ -260,3 +260,20 @@ async def test_an_order_is_stamped_with_the_time_of_its_arrival_however_coarse_t
         assert before > START_MS
         order = await client.create_order(SYMBOL, "limit", "buy", 1, 90)
         assert before <= order["timestamp"] <= await client.fetch_time()
+
+
+class UnattendedClock(SteppedClock):
+    """Nobody is woken by it, as on a machine too busy for the market's own task."""
+
+    async def wait_until(self, market_ms: int) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_an_answer_is_not_older_than_its_question_however_far_the_market_lags_behind_its_clock() -> None:
+    source = default_universe(seed=1)
+    clock = UnattendedClock(source.start_ms)
+    async with SimExchange(source, clock=clock) as sim, client_of(sim) as client:
+        clock.advance(7 * 60_000 + 20_000)
+        newest = (await client.fetch_ohlcv(SYMBOL, "1m"))[-1]
+        assert newest[0] == source.start_ms + 7 * 60_000
+        assert await client.fetch_time() == sim.venue.now_ms()
