@@ -152,15 +152,10 @@ def connect(
     return Venue(exchange, clock)
 
 
-def _limiter(
-    profile: Profile, settings: StoreConfig, budget: SharedBudget | None, report: Report, speed: float = 1.0
-) -> AsyncLimiter:
-    """The profile's limits, the user's share of them, in wall time: a fast embedded exchange allows as much more."""
+def _limiter(profile: Profile, settings: StoreConfig, budget: SharedBudget | None, report: Report) -> AsyncLimiter:
+    """The profile's limits and the user's share of them. Rate limits run in wall time, on a fast clock too."""
     share = settings.rate_share_pct / 100
-    pools = [
-        PoolRule(name, pool.capacity * share, pool.window_ms / speed, slack_ms=50.0 / speed)
-        for name, pool in profile.rate.pools.items()
-    ]
+    pools = [PoolRule(name, pool.capacity * share, pool.window_ms) for name, pool in profile.rate.pools.items()]
     return AsyncLimiter(
         Limiter(pools),
         shared=budget,
@@ -231,7 +226,7 @@ def _sim_venue(
         {**SIM_KEYS, **config},
         clock=clock,
         connector=lambda: connector_for(address),
-        limiter=_limiter(profile, settings, budget, report, local.speed),
+        limiter=_limiter(profile, settings, budget, report),
         retry=RetryPolicy(attempts=settings.retry_attempts),
         breaker=breaker,
         report=report,
