@@ -38,8 +38,9 @@ ROWS = [
     Row("kraken", would_take="Rejected", has_fok=False),
 ]
 
-# In this market, the price rises by 0.2 % at least within thirteen minutes of any of the first sixteen.
-RISING = {"seed": 130, "start": datetime(2026, 1, 5, tzinfo=timezone.utc)}
+# From the close of any of this market's first six minutes, the price stays below +0.9 % for four minutes, so that
+# orders have time to arrive, and rises above +1.9 % within fifteen.
+RISING = {"seed": 199, "start": datetime(2026, 1, 5, tzinfo=timezone.utc)}
 
 
 @pytest.fixture(params=ROWS, ids=lambda row: f"{row.exchange}-{row.market_type}")
@@ -145,14 +146,14 @@ def test_a_stop_order_waits_at_the_exchange_and_fires(row):
     def act(strategy: Witness) -> None:
         price = strategy.data.close[0]
         if strategy.live == 1:
-            strategy.near = strategy.buy(size=0.01, exectype=bt.Order.Stop, price=price * 1.0015)
+            strategy.near = strategy.buy(size=0.01, exectype=bt.Order.Stop, price=price * 1.014)
             strategy.far = strategy.buy(size=0.01, exectype=bt.Order.Stop, price=price * 1.2)
         elif strategy.live == 3:
             strategy.cancel(strategy.far)
         if not strategy.near.alive() and not strategy.far.alive():
             strategy.env.runstop()
 
-    witness, books = trade(row, act, live_bars=18, **RISING)
+    witness, books = trade(row, act, live_bars=20, **RISING)
     assert names(witness, witness.near)[-1] == "Completed"
     assert names(witness, witness.far) == ["Submitted", "Accepted", "Canceled"]
     assert witness.near.executed.size == 0.01
@@ -183,7 +184,7 @@ def test_stop_limits_and_trailing_stops_fire_natively_or_emulated(row):
         if strategy.live == 1:
             kinds = bt.Order
             strategy.orders = [
-                strategy.buy(size=0.01, exectype=kinds.StopLimit, price=price * 1.0015, plimit=price * 1.01),
+                strategy.buy(size=0.01, exectype=kinds.StopLimit, price=price * 1.014, plimit=price * 1.03),
                 strategy.buy(size=0.01, exectype=kinds.StopTrail, trailpercent=0.001),
                 strategy.buy(size=0.01, exectype=kinds.StopTrail, trailamount=60.0),
             ]
@@ -193,7 +194,7 @@ def test_stop_limits_and_trailing_stops_fire_natively_or_emulated(row):
         if not any(order.alive() for order in (*strategy.orders, strategy.far)):
             strategy.env.runstop()
 
-    witness, books = trade(row, act, live_bars=18, **RISING)
+    witness, books = trade(row, act, live_bars=20, **RISING)
     assert [names(witness, order)[-1] for order in witness.orders] == ["Completed"] * 3
     assert names(witness, witness.far)[-1] == "Canceled"
     assert agree(books), books
