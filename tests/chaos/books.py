@@ -44,7 +44,8 @@ def compare(venue: ChaosVenue, store: CCXTStore, strategy: Any) -> Books:
     ours: dict[str, LiveOrder] = dict(store._tracker._register.orders)
     problems += _made(ours, strategy)
     problems += differences(venue, store, strategy, ours)
-    digest = [_line(order) for order in sorted(ours.values(), key=lambda each: int(each.context.get("ref", 0)))]
+    in_order = sorted(ours.values(), key=lambda each: int(each.context.get("ref", 0)))
+    digest = [_line(number, order) for number, order in enumerate(in_order)]
     balances = venue.call(lambda exchange: dict(exchange.engine.balances(_ACCOUNT)))
     digest += [f"{coin} {balance.total.normalize():f}" for coin, balance in sorted(balances.items())]
     return Books(tuple(problems), tuple(digest))
@@ -152,10 +153,10 @@ def _backtraders_own(store: CCXTStore, fills: list[SimFill], ours: dict[str, Liv
     return problems
 
 
-def _line(order: LiveOrder) -> str:
+def _line(number: int, order: LiveOrder) -> str:
     """Without ids and times, which differ from run to run."""
     fees = ",".join(f"{coin} {cost.normalize():f}" for coin, cost in sorted(order.fees.items()))
     return (
-        f"{order.context.get('ref')} {order.request.side.value} {order.request.kind.value} {order.state.value} "
+        f"{number} {order.request.side.value} {order.request.kind.value} {order.state.value} "
         f"{order.filled.normalize():f} {order.cost.normalize():f} {fees}"
     )
