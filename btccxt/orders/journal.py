@@ -47,6 +47,7 @@ PAST_FILLS = 20_000
 _KNOWN_UNTIL = "fills_known_until_ms "
 _BEST_PRICE = "best_price "
 _MAX_BATCH = 2_000
+_LINGER_S = 0.005  # updates wait so long for more: written at once, they take the interpreter from the order under way
 _MAX_BACKLOG = 100_000
 
 
@@ -86,6 +87,7 @@ class Journal:
         self._queue: queue.SimpleQueue[_Write | _Read | None] = queue.SimpleQueue()
         self._backlog: list[_Write] = []
         self._closed = False
+        self._urgent = threading.Event()  # somebody waits for what is queued
         self._in_trouble = False
         self._synchronous = ""
         self._thread = threading.Thread(target=self._run, name="btccxt-journal", daemon=True)
@@ -203,6 +205,7 @@ class Journal:
             return
         self._closed = True
         self._queue.put(None)
+        self._urgent.set()
         self._thread.join(10.0)
         for lock in self._locks:
             lock.release()
@@ -240,8 +243,12 @@ class Journal:
         done: Future[None] = Future()
         if self._closed:
             done.set_exception(JournalError(f"the order journal {self.path} is closed"))
+        elif self.path == MEMORY:  # nothing in it outlives the process, so there is nothing to wait for
+            self._queue.put(_Write(statements))
+            done.set_result(None)
         else:
             self._queue.put(_Write(statements, done))
+            self._urgent.set()
         return done
 
     def _read(self, query: Callable[[sqlite3.Connection], Answer]) -> Future[Answer]:
@@ -250,6 +257,7 @@ class Journal:
             done.set_exception(JournalError(f"the order journal {self.path} is closed"))
         else:
             self._queue.put(_Read(query, done))
+            self._urgent.set()
         return done
 
     def _run(self) -> None:
@@ -257,6 +265,9 @@ class Journal:
             running = True
             while running:
                 job = self._queue.get()
+                if isinstance(job, _Write) and job.done is None:
+                    self._urgent.wait(_LINGER_S)
+                self._urgent.clear()
                 batch: list[_Write] = []
                 while True:
                     if isinstance(job, _Read):
