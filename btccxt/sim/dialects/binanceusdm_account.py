@@ -78,8 +78,10 @@ def account(dialect: BinanceUsdM, call: Call) -> Any:
         return text(sum((Decimal(asset[name]) for asset in assets), ZERO))
 
     positions = _positions(dialect, call)
-    kept = ("symbol", "positionSide", "positionAmt", "unrealizedProfit", "isolatedMargin", "notional", "isolatedWallet")
-    kept += ("initialMargin", "maintMargin", "updateTime", "entryPrice", "leverage")
+    kept = (
+        *("symbol", "positionSide", "positionAmt", "unrealizedProfit", "isolatedMargin", "notional", "isolatedWallet"),
+        *("initialMargin", "maintMargin", "updateTime", "entryPrice", "leverage"),
+    )
     return {
         "totalInitialMargin": total("initialMargin"),
         "totalMaintMargin": text(sum((Decimal(row["maintMargin"]) for row in positions), ZERO)),

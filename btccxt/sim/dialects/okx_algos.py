@@ -95,7 +95,7 @@ def _read_legs(dialect: Okx, call: Call, market: Market, side: Side, kind: str) 
                 client_order_id=client_id,
             )
         ]
-    legs = []
+    legs: list[Any] = []
     for prefix, stops in (("tp", False), ("sl", True)):
         trigger = call.decimal(f"{prefix}TriggerPx")
         if trigger is not None:

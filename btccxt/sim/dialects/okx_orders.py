@@ -91,7 +91,7 @@ def place(dialect: Okx, call: Call) -> Any:
 def _place(dialect: Okx, call: Call) -> dict[str, Any]:
     _, market = dialect.market_of(call)
     order = _read_order(call, market)
-    attached = call.params.get("attachAlgoOrds") or ({},)
+    attached: Any = call.params.get("attachAlgoOrds") or ({},)
     prices = {name: attached[0].get(name) for name in ("tpTriggerPx", "slTriggerPx")}
     exits = Exits(*(Decimal(str(price)) if price else None for price in prices.values()))
     placed = dialect.submit(call.owner, order, call.now_ms, exits)
