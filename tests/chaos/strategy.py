@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt._bt import bt
+from btccxt.model import ConnectionState, StreamKind
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.store import CCXTStore
 from tests.chaos.scenario import Action, Scenario
@@ -65,6 +66,19 @@ def on_the_way(store: CCXTStore) -> list[str]:
         or order.cancel_requested
         or order.awaits_fills
     ]
+
+
+def unwatched(store: CCXTStore) -> list[str]:
+    """Triggers wait here, but no price would reach them: whether one fires must not depend on a race."""
+    runtime = store._open_runtime
+    if not runtime.desk._triggers:
+        return []
+
+    async def heard() -> bool:
+        streams = runtime.streams().snapshot()
+        return any(each.key.kind is StreamKind.TRADES and each.state is ConnectionState.LIVE for each in streams)
+
+    return [] if store._ask(heard()) else ["the price stream of a trigger"]
 
 
 class Conductor:
@@ -130,7 +144,7 @@ class Conductor:
             self.venue.call(lambda exchange: exchange.cut_connections())
 
     def _settled(self) -> bool:
-        busy = on_the_way(self.store) if self.acted else ["the strategy has not acted yet"]
+        busy = on_the_way(self.store) + unwatched(self.store) if self.acted else ["the strategy has not acted yet"]
         if busy:
             self._calm = 0
             if time.monotonic() - self._since > SETTLE_S:
