@@ -298,9 +298,9 @@ class CCXTBroker(bt.BrokerBase):
 
     def _send(self, plan: Plan) -> None:
         order, request = plan.order, plan.request
-        self.notify(order)
         missing = None if plan.waits else self._missing_funds(request, self.store.markets[request.symbol], order)
         if missing is not None:
+            self.notify(order)
             order.addinfo(reasons=(missing,))
             order.margin()
             self.notify(order)
@@ -314,7 +314,8 @@ class CCXTBroker(bt.BrokerBase):
             self._expiries[order.ref] = plan.expires_here_ms
         self._known[request.client_order_id] = self._open[request.client_order_id] = order
         self._requests[order.ref] = request
-        self.store.submit_order(request, plan.context)
+        self.store.submit_order(request, plan.context)  # before all else that can wait
+        self.notify(order)
 
     def _give_up_bracket(self, order: Any) -> None:
         plans, why = self._planner.give_up(order)

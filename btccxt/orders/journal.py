@@ -17,6 +17,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,7 +54,7 @@ _MAX_BACKLOG = 100_000
 
 @dataclass(slots=True)
 class _Write:
-    statements: list[Statement]
+    statements: Callable[[], list[Statement]]  # called in the journal's thread: encoding need not hold up an order
     done: Future[None] | None = None  # given: to be synced before it is resolved
 
 
@@ -169,15 +170,15 @@ class Journal:
                     (str(next_sequence), next_sequence),
                 )
             )
-        return self._write_durably(statements)
+        return self._write_durably(lambda: statements)
 
     def record(self, order: LiveOrder, event: LifecycleEvent, at_ms: int) -> None:
         """Keep a piece of evidence that changed ``order`` (given as it is afterwards). Written soon, not synced."""
-        self._write(_record_statements(order, event, at_ms))
+        self._queue.put(_Write(partial(_record_statements, order, event, at_ms)))
 
     def record_durably(self, order: LiveOrder, event: LifecycleEvent, at_ms: int) -> Future[None]:
         """Like ``record``; the future resolves when it is synced, or holds a JournalError (it was not kept)."""
-        return self._write_durably(_record_statements(order, event, at_ms))
+        return self._write_durably(partial(_record_statements, order, event, at_ms))
 
     def mark_told(self, client_order_id: str) -> None:
         """The strategy has heard of the end of this order; it need not be told after a restart."""
@@ -197,7 +198,7 @@ class Journal:
 
     def flush(self) -> Future[None]:
         """Resolves when everything before it is written and synced."""
-        return self._write_durably([])
+        return self._write_durably(list)
 
     def close(self) -> None:
         """Write what is queued, release the file. Waits for the disk (bounded); idempotent."""
@@ -237,9 +238,9 @@ class Journal:
     # -------------------------------------------------------------- the thread
 
     def _write(self, statements: list[Statement]) -> None:
-        self._queue.put(_Write(statements))
+        self._queue.put(_Write(lambda: statements))
 
-    def _write_durably(self, statements: list[Statement]) -> Future[None]:
+    def _write_durably(self, statements: Callable[[], list[Statement]]) -> Future[None]:
         done: Future[None] = Future()
         if self._closed:
             done.set_exception(JournalError(f"the order journal {self.path} is closed"))
@@ -344,7 +345,7 @@ class Journal:
         connection.execute("BEGIN IMMEDIATE")
         try:
             for write in writes:
-                for statement, values in write.statements:
+                for statement, values in write.statements():
                     connection.execute(statement, values)
             connection.execute("COMMIT")
         except BaseException:
