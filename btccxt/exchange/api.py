@@ -105,7 +105,7 @@ class ExchangeAPI(ABC):
     async def fetch_my_trades(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[Fill]:
-        """One page of the account's fills, oldest first."""
+        """The account's fills from ``since_ms`` (inclusive), oldest first: one page at least, from the oldest on."""
 
     # -------------------------------------------------------------- orders (never retried by this layer)
 

@@ -37,8 +37,9 @@ from btccxt.exchange.ccxt_instance import (
     secrets_of,
 )
 from btccxt.exchange.errors_map import CallFacts, describe, read_error
+from btccxt.exchange.my_trades import trades_since
 from btccxt.exchange.order_lists import OrderLists
-from btccxt.exchange.profile import Profile
+from btccxt.exchange.profile import NextPage, Profile
 from btccxt.exchange.push import FaultListener, PushStream
 from btccxt.exchange.request import (
     build_call,
@@ -322,9 +323,18 @@ class CCXTExchange(ExchangeAPI):
     async def fetch_my_trades(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[Fill]:
+        """Where the profile knows how the pages go on: all trades since ``since_ms``, ``limit`` the oldest of them."""
         await self.load_markets()
+        rule = self.profile.my_trades
+
+        def to_fill(row: Mapping[str, Any]) -> Fill:
+            return translate.fill(row, self.profile)
+
+        if since_ms is not None and rule.next_page is not NextPage.UNKNOWN:
+            fills = await trades_since(self._read, to_fill, rule, symbol, since_ms, self.clock.now_ms())
+            return fills[:limit]
         rows = await self._read("fetch_my_trades", symbol, since_ms, limit)
-        return sorted((translate.fill(row, self.profile) for row in rows), key=lambda fill: fill.time_ms)
+        return sorted(map(to_fill, rows), key=lambda fill: fill.time_ms)
 
     def _update(self, row: Any, origin: Origin, reference: OrderReference | None = None) -> OrderUpdate:
         """``reference``: what was asked for, where the answer may say less than that or nothing at all."""
