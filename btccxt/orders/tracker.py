@@ -262,7 +262,9 @@ class OrderTracker:
     async def _carry(self, client_order_id: str, ticket: Future[None]) -> None:
         register = self._register
         try:
-            await asyncio.wrap_future(ticket)
+            if not ticket.done():  # in memory it always is
+                await asyncio.wrap_future(ticket)
+            ticket.result()
         except JournalError as error:
             register.apply(client_order_id, Rejection((f"not sent: {error}",)))
             self._alarm(Alarm(AlarmKind.JOURNAL, str(error), client_order_id))
