@@ -43,6 +43,7 @@ class FakeClock:
 
     speed = 1.0
     sleep_s = 0.001
+    uncertainty_ms: float | None = None
 
     def __init__(self, now_ms: int = 0) -> None:
         self.ms = now_ms

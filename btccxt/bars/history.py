@@ -420,30 +420,42 @@ async def trade_bar_pages(
     page_limit: int,
     now_ms: Callable[[], int],
     call: CallPolicy = direct,
+    rest_lag_ms: int = REST_LAG_MS,
     look_back_ms: int = _HOUR_MS,
 ) -> AsyncGenerator[Page, None]:
     """What ``download_pages`` gives, built from trades: for timeframes that the exchange has no candles of.
 
     The download begins ``look_back_ms`` earlier: without a trade before ``start_ms`` nobody knows whether the exchange
-    still had the first bar's beginning, so that bar is left out.
+    still had the first bar's beginning, so that bar is left out. The last bar counts as whole once a trade follows it,
+    or after ``rest_lag_ms``: trades may still be on their way to an exchange's REST.
     """
     parsed = parse_timeframe(timeframe)
     covered = first_open(parsed, start_ms)
-    end_ms = min(end_ms, closed_until(parsed, covered, now_ms()))
+    asked_ms = now_ms()
+    end_ms = min(end_ms, closed_until(parsed, covered, asked_ms))
     builder = TradeBars(parsed, start_ms=covered)
-    whole = False
-    trades = download_trades(exchange, symbol, covered - look_back_ms, end_ms, page_limit=page_limit, call=call)
+    whole = followed = False
+    until_ms = max(end_ms, asked_ms) + 1
+    trades = download_trades(exchange, symbol, covered - look_back_ms, until_ms, page_limit=page_limit, call=call)
     async with aclosing(trades):
         async for batch in trades:
             if not whole:
                 if batch[0].time_ms >= covered:
                     builder.restart(parsed.next_open(parsed.floor(batch[0].time_ms)))
                 whole = True
-            bars = [bar for trade in batch for bar in builder.on_trade(trade) if isinstance(bar, Bar)]
+            followed = batch[-1].time_ms >= end_ms
+            closed = [bar for trade in batch for bar in builder.on_trade(trade) if isinstance(bar, Bar)]
+            bars = [bar for bar in closed if bar.open_ms < end_ms]
             if bars:
                 to_ms = parsed.next_open(bars[-1].open_ms)
                 yield Page(covered, to_ms, bars, to_ms)
                 covered = to_ms
-    last = builder.due(end_ms, 0)
-    if covered < end_ms:
+            if followed:
+                break
+    if covered >= end_ms:
+        return
+    if followed or asked_ms >= end_ms + rest_lag_ms:
+        last = builder.due(end_ms, 0)
         yield Page(covered, end_ms, [last] if last is not None else (), end_ms)
+    else:
+        yield Page(covered, end_ms, (), covered)

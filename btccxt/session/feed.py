@@ -12,12 +12,13 @@ import random
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from functools import partial
+from math import ceil
 from typing import Literal, Protocol
 
 from btccxt.bars.aggregate import TradeBars
 from btccxt.bars.cache import BarCache
 from btccxt.bars.closing import BarCloser, Correction
-from btccxt.bars.history import CallPolicy, cached_pages, direct, download_pages, trade_bar_pages
+from btccxt.bars.history import REST_LAG_MS, CallPolicy, cached_pages, direct, download_pages, trade_bar_pages
 from btccxt.bars.seam import Gap, Hole, Page, Seam
 from btccxt.errors import ConfigError, ExchangeUnavailable, RateLimited, Retryable
 from btccxt.exchange.api import ExchangeAPI
@@ -33,6 +34,8 @@ _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
 class MarketClock(Protocol):
     """The exchange's clock (``resilience.clock.ExchangeClock``)."""
 
+    @property
+    def uncertainty_ms(self) -> float | None: ...
     def now_ms(self) -> int: ...
     def wall_s(self, exchange_ms: float) -> float: ...
 
@@ -120,7 +123,7 @@ class BarFeed:
             pages = partial(cached_pages, cache, exchange, parallel=parallel)
         else:
             pages = partial(download_pages, exchange, parallel=parallel)
-        self._pages: Callable[[int, int], AsyncGenerator[Page, None]] = partial(
+        self._pages: Callable[..., AsyncGenerator[Page, None]] = partial(
             pages,
             key.symbol,
             key.timeframe,
@@ -159,11 +162,12 @@ class BarFeed:
 
     def on_up(self, key: StreamKey) -> None:
         """The subscription is active, again or for the first time."""
-        now_ms = self._clock.now_ms()
+        # A bar that opened before the subscription is not whole, and our clock may be behind the exchange's.
+        latest_ms = self._clock.now_ms() + self._clock_error_ms()
         self._connected = True
         self._troubled = self._was_caught_up
-        self._forget_forming(now_ms)
-        self._seam.on_reconnected(now_ms)
+        self._forget_forming(latest_ms)
+        self._seam.on_reconnected(latest_ms)
         self._wake.set()
 
     def on_down(self, key: StreamKey, reason: str) -> None:
@@ -174,6 +178,9 @@ class BarFeed:
         self._seam.on_disconnected()
         self._announce(ConnectionState.DEGRADED, reason)
         self._wake.set()
+
+    def _clock_error_ms(self) -> int:
+        return ceil(self._clock.uncertainty_ms or 0.0)
 
     def _forget_forming(self, now_ms: int) -> None:
         self._closer.reset()
@@ -261,8 +268,10 @@ class BarFeed:
             self._announce(ConnectionState.CONNECTING, f"asking for bars since {gap.from_ms}")
         # One bar more than is missing: it shows whether the exchange changed what it gave us last.
         last_ms = self._seam.last_open_ms
+        from_ms = gap.from_ms if last_ms is None else last_ms
+        rest_lag_ms = REST_LAG_MS + self._clock_error_ms()  # a clock that is ahead makes an answer older than it looks
         try:
-            async with aclosing(self._pages(gap.from_ms if last_ms is None else last_ms, gap.to_ms)) as pages:
+            async with aclosing(self._pages(from_ms, gap.to_ms, rest_lag_ms=rest_lag_ms)) as pages:
                 async for page in pages:
                     self._emit(self._seam.on_page(page, self._clock.now_ms()))
             self._failures = 0

@@ -11,6 +11,7 @@ import pytest
 
 from btccxt.bars.cache import BarCache, Range
 from btccxt.bars.history import (
+    REST_LAG_MS,
     HistoryBeginsLater,
     cached_pages,
     download,
@@ -287,7 +288,7 @@ async def test_more_trades_in_one_millisecond_than_a_page_holds_do_not_stop_a_do
 
 async def test_bars_from_trades_leave_out_a_first_bar_whose_beginning_is_unknown() -> None:
     trades = tape(900, step_ms=1_000)  # 300 s
-    source = FakeExchange(clock=FakeClock(START + 5 * MINUTE), trades={SYMBOL: trades}, page_cap=50)
+    source = FakeExchange(clock=FakeClock(START + 5 * MINUTE + REST_LAG_MS), trades={SYMBOL: trades}, page_cap=50)
     now = source.clock.now_ms
 
     async def opens(start_ms: int) -> list[int]:
@@ -298,6 +299,22 @@ async def test_bars_from_trades_leave_out_a_first_bar_whose_beginning_is_unknown
     assert await opens(START) == everything[1:]  # nothing shows that the tape did not begin before
     assert await opens(START + MINUTE) == everything[1:]
     assert await opens(START + 2 * MINUTE) == everything[2:]
+
+
+async def test_the_last_bar_from_trades_is_believed_once_a_trade_follows_it_or_time_has_passed() -> None:
+    """The tape as a REST that lags tells it: the last minute's second half is still missing."""
+    told = [trade for trade in tape(900, step_ms=1_000) if trade.time_ms < START + 4 * MINUTE + 30_000]
+    follower = Trade("follower", START + 5 * MINUTE, 1.0, 1.0)
+
+    async def last_open(trades: list[Trade], after_close_ms: int) -> int:
+        source = FakeExchange(clock=FakeClock(START + 5 * MINUTE + after_close_ms), trades={SYMBOL: trades})
+        now = source.clock.now_ms
+        pages = trade_bar_pages(source, SYMBOL, "1m", START, START + 5 * MINUTE, page_limit=50, now_ms=now)
+        return [row.open_ms for page in [page async for page in pages] for row in page.bars][-1]
+
+    assert await last_open(told, 2_000) == START + 3 * MINUTE
+    assert await last_open([*told, follower], 2_000) == START + 4 * MINUTE
+    assert await last_open(told, REST_LAG_MS) == START + 4 * MINUTE
 
 
 async def test_the_newest_row_of_an_answer_is_believed_once_another_follows_it_or_time_has_passed() -> None:

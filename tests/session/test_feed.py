@@ -374,6 +374,34 @@ async def test_bars_built_from_trades_equal_the_exchanges_candles_and_join_them(
     assert not any(isinstance(event, Correction) for event in bench.heard.events)
 
 
+async def test_a_bar_built_of_trades_is_whole_though_our_clock_is_behind_when_the_stream_opens() -> None:
+    bench = Bench(bars="trades", minutes=10.999)  # the exchange has begun minute 11 already, and traded
+    bench.clock.uncertainty_ms = 150.0
+    async with running(bench.feed):
+        bench.feed.on_up(KEY)
+        await bench.until_bars(10)
+        for trade in trades_of(bench.row(11), 11)[1:]:  # the first was before the stream
+            bench.feed.on_event(KEY, trade)
+        bench.at(12, 50)
+        bench.feed.on_event(KEY, trades_of(bench.row(12), 12)[0])
+        bench.at(12, GRACE_MS)
+        await bench.until_bars(12)
+
+
+async def test_a_clock_that_may_be_ahead_makes_no_finished_bar_of_an_unfinished_one() -> None:
+    """The exchange's clock stands 20 s before the close, ours 31 s after it; the newest row counts after 30 s."""
+    bench = Bench(minutes=11, sends_empty_bars=True)
+    bench.clock.uncertainty_ms = 51_000.0
+    unfinished = replace(bench.row(10), volume=0.1)
+    bench.rows[10:] = [unfinished]
+    bench.at(11, 31_000)
+    async with running(bench.feed):
+        bench.feed.on_down(KEY, "cut")
+        await bench.until_bars(10)
+        await quiet()
+        assert unfinished not in bench.heard.bars
+
+
 async def test_a_timeframe_without_candles_is_built_from_trades_past_and_live() -> None:
     rows = bars("5s", START, 200)
     tape = [trade for position, row in enumerate(rows) for trade in squeezed(trades_of(row, position), row)]
