@@ -480,7 +480,8 @@ class CCXTExchange(ExchangeAPI):
         instance.set_markets_from_exchange(self._rest)
         self._calls.attach(instance)
         interval_s = self.profile.websocket.frame_interval_ms / 1000.0
-        push = PushStream(instance, deliver, self._report, frame_interval_s=interval_s)
+        ends = self.profile.websocket.ends
+        push = PushStream(instance, deliver, self._report, frame_interval_s=interval_s, ends=ends)
         await push.run(list(subscriptions_for(keys, self.profile, instance.has, self.clock.now_ms)))
 
     async def _check_keys(self, keys: Sequence[StreamKey]) -> None:

@@ -393,6 +393,8 @@ class WebSocketRule(Part):
     keys_per_connection: int = Field(default=100, ge=1)
     frame_interval_ms: int = Field(default=250, ge=0)
     batch: Mapping[str, str] = Field(default_factory=dict)
+    ends: tuple[Mapping[str, str], ...] = ()
+    """Frames after which a subscription is dead and ccxt tells nobody: path -> value, all of one entry."""
 
 
 class Pool(Part):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,12 +65,21 @@ class PushStream:
     """Runs subscriptions on one ccxt.pro instance until a connection breaks. Used once, in the loop that made it."""
 
     def __init__(
-        self, instance: Any, deliver: Deliver, report: FaultListener, *, frame_interval_s: float = 0.0
+        self,
+        instance: Any,
+        deliver: Deliver,
+        report: FaultListener,
+        *,
+        frame_interval_s: float = 0.0,
+        ends: Iterable[Mapping[str, str]] = (),
     ) -> None:
+        """``ends``: frames (path -> value) that break the stream, because ccxt passes over them."""
         self._instance = instance
         self._deliver = deliver
         self._report = report
         self._frame_interval_s = frame_interval_s
+        self._ends = [[(_parts(path), value) for path, value in each.items()] for each in ends]
+        self._taken = False  # whether the frame that ccxt is handling was news
         self._loop = asyncio.get_running_loop()
         self._broken: asyncio.Future[BaseException] = self._loop.create_future()
         self._taps: list[_Tap] = []
@@ -146,6 +155,7 @@ class PushStream:
         news = subscription.decode(result, self.frame)
         if news is None:
             return False
+        self._taken = True
         if not subscription.opened:
             self._open(subscription, tap)
         deliver = self._deliver
@@ -227,8 +237,12 @@ class PushStream:
             return future
 
         def handle(client: Any, message: Any) -> None:
-            self.frame = message
-            handle_message(client, message)
+            self.frame, self._taken = message, False
+            try:
+                handle_message(client, message)
+            finally:
+                if not self._taken and self._ends:  # what is news ends nothing, so candles pay nothing for this
+                    self._check_end(message)
 
         def failed(client: Any, error: Exception) -> None:
             on_error(client, error)
@@ -258,6 +272,12 @@ class PushStream:
         instance.client, instance.watch, instance.watch_multiple = client_of, watch_one, watch_several
         instance.handle_message, instance.on_error, instance.on_close = handle, failed, closed
         instance.spawn, instance.delay = spawn_watched, delay
+
+    def _check_end(self, frame: Any) -> None:
+        for pattern in self._ends:
+            if all(_walk(frame, path) == value for path, value in pattern):
+                said = ", ".join(value for _, value in pattern)
+                self.fail(ConnectionLost(f"the exchange ended the subscription: {said}"))
 
     def _spawned(self, future: asyncio.Future[Any]) -> None:
         """ccxt's background work (listen key refresh, snapshots) has ended; nobody else looks at how."""
