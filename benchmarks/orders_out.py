@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.clients import orders_ours, orders_peers
+from benchmarks.clients import older_store, orders_ours, orders_peers
 from benchmarks.exchange_process import PushPlan, serve
 from benchmarks.processes import Worker, WorkerFailed, worker
 from benchmarks.report import Column, Report, Row, Target
@@ -41,12 +41,15 @@ def run(size: Size) -> Report:
         Target("beside a bare create_order, journal in memory (ratio)", p50[_MEMORY] / p50[_CCXT], 1.3),
         Target("what a journal on disk adds to p50 (ms)", p50[_DISK] - p50[_MEMORY], 1.0),
     )
-    notes = ("Medians of the rounds' percentiles. The disk is that of the system's folder for temporary files.",)
+    notes = (
+        "Medians of the rounds' percentiles. The disk is that of the system's folder for temporary files.",
+        f"{older_store.NAME}, an older store, takes part where it is installed; it rests 50 ms before each call.",
+    )
     return Report(NAME, TITLE, (Column(_P50, 3), Column(_P99, 3)), _P50, rows, targets, notes)
 
 
 def _measure(folder: Path, orders: int, rounds: int) -> dict[str, list[tuple[float, float]]]:
-    with worker(serve, dict.fromkeys("ABCD", 1)) as exchange:
+    with worker(serve, dict.fromkeys("ABCDE", 1)) as exchange:
         address = exchange.ready
         disk = str(folder / "journal.sqlite3")
         running = [
@@ -55,6 +58,8 @@ def _measure(folder: Path, orders: int, rounds: int) -> dict[str, list[tuple[flo
             (_CCXT, "C", Worker(orders_peers.send_by_ccxt, address, "C", _PER_S)),
             (_RAW, "D", Worker(orders_peers.send_by_hand, address, "D", _PER_S)),
         ]
+        if older_store.is_installed():
+            running.append((older_store.NAME, "E", Worker(older_store.send, address, "E")))
         found: dict[str, list[tuple[float, float]]] = {who: [] for who, _, _ in running}
         try:
             for number in range(rounds + 1):
@@ -81,4 +86,4 @@ def _round(exchange: Worker, client: Worker, group: str, orders: int, *, ours: b
         if time.monotonic() - began_s > _PATIENCE_S + orders / _PER_S:
             raise WorkerFailed(f"{client.name}: {orders - len(arrived_ns)} of {orders} orders did not arrive")
     began_ns = client.ask("instants")
-    return [(arrived_ns[each] - began_ns[each]) / _NS_PER_MS for each in arrived_ns]
+    return [(arrived_ns[each] - began_ns[each]) / _NS_PER_MS for each in arrived_ns if each in began_ns]
