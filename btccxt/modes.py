@@ -152,10 +152,18 @@ def connect(
     return Venue(exchange, clock)
 
 
-def _limiter(profile: Profile, settings: StoreConfig, budget: SharedBudget | None, report: Report) -> AsyncLimiter:
-    """The profile's limits and the user's share of them. Rate limits run in wall time, on a fast clock too."""
+def _limiter(
+    profile: Profile, settings: StoreConfig, budget: SharedBudget | None, report: Report, speed: float = 1.0
+) -> AsyncLimiter:
+    """The profile's limits and the user's share of them; a clock that runs faster allows as much more per second.
+
+    Real limits would starve a feed whose minutes last a fifth of a second.
+    """
     share = settings.rate_share_pct / 100
-    pools = [PoolRule(name, pool.capacity * share, pool.window_ms) for name, pool in profile.rate.pools.items()]
+    pools = [
+        PoolRule(name, pool.capacity * share, pool.window_ms / speed, slack_ms=50.0 / speed)
+        for name, pool in profile.rate.pools.items()
+    ]
     return AsyncLimiter(
         Limiter(pools),
         shared=budget,
@@ -226,7 +234,7 @@ def _sim_venue(
         {**SIM_KEYS, **config},
         clock=clock,
         connector=lambda: connector_for(address),
-        limiter=_limiter(profile, settings, budget, report),
+        limiter=_limiter(profile, settings, budget, report, local.speed),
         retry=RetryPolicy(attempts=settings.retry_attempts),
         breaker=breaker,
         report=report,
