@@ -17,6 +17,7 @@ import certifi
 
 from btccxt.errors import ConfigError
 from btccxt.exchange.profile import Profile
+from btccxt.model import MarketType
 from btccxt.resilience.clock import ExchangeClock
 
 ConnectorFactory = Callable[[], aiohttp.BaseConnector]
@@ -69,6 +70,15 @@ def secrets_of(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(config[key] for key in SECRET_KEYS if config.get(key))
 
 
+# What ccxt asks for where no symbol says it: its own default is another market type on several exchanges.
+_ASKS_FOR: Mapping[MarketType, Mapping[str, str]] = {
+    MarketType.SPOT: {"defaultType": "spot"},
+    MarketType.LINEAR: {"defaultType": "swap", "defaultSubType": "linear"},
+    MarketType.INVERSE: {"defaultType": "swap", "defaultSubType": "inverse"},
+    MarketType.OPTION: {"defaultType": "option"},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Wire:
     """The one HTTP session that REST and all streams of an exchange share."""
@@ -108,7 +118,7 @@ def make_instance(
     settings: dict[str, Any] = {
         **config,
         "session": wire.session,
-        "options": _merged(profile.options, config.get("options") or {}),
+        "options": _merged({**_ASKS_FOR[profile.market_type], **profile.options}, config.get("options") or {}),
         # Streams go through Calls.attach()'s throttle; REST calls are counted by method before they reach ccxt.
         "enableRateLimit": for_streams,
         "enableLastHttpResponse": False,
