@@ -58,11 +58,22 @@ def minutes(store: CCXTStore, row: Row, **options):
     return store.getdata(dataname=row.symbol, **settings)
 
 
-def trade(row: Row, act, *, live_bars: int = 8, **options):
-    """Run; returns the witness and the books (what, ours, theirs) as they were before the store stopped."""
+def trade(row: Row, act, *, live_bars: int = 8, at_once: bool = False, **options):
+    """Run; returns the witness and the books (what, ours, theirs) as they were before the store stopped.
+
+    ``act`` begins when the account's streams are live. ``at_once``: with the first live bar, so that REST has to tell
+    what happens until then.
+    """
     store = sim_store(row, **options)
+
+    def act_when_ready(strategy: Witness) -> None:
+        if at_once or {"orders: live", "fills: live", "balance: live"} <= set(strategy.store_news):
+            act(strategy)
+        else:
+            strategy.live -= 1  # bars are counted from here on
+
     with store.kept_open():
-        witness = run(store, minutes(store, row), broker=True, live_bars=live_bars, act=act)
+        witness = run(store, minutes(store, row), broker=True, live_bars=live_bars, act=act_when_ready)
         return witness, store.books_check()
 
 
@@ -153,7 +164,7 @@ def test_a_stop_order_waits_at_the_exchange_and_fires(row):
         if not strategy.near.alive() and not strategy.far.alive():
             strategy.env.runstop()
 
-    witness, books = trade(row, act, live_bars=20, **RISING)
+    witness, books = trade(row, act, live_bars=20, at_once=True, **RISING)
     assert names(witness, witness.near)[-1] == "Completed"
     assert names(witness, witness.far) == ["Submitted", "Accepted", "Canceled"]
     assert witness.near.executed.size == 0.01
@@ -194,7 +205,7 @@ def test_stop_limits_and_trailing_stops_fire_natively_or_emulated(row):
         if not any(order.alive() for order in (*strategy.orders, strategy.far)):
             strategy.env.runstop()
 
-    witness, books = trade(row, act, live_bars=20, **RISING)
+    witness, books = trade(row, act, live_bars=20, at_once=True, **RISING)
     assert [names(witness, order)[-1] for order in witness.orders] == ["Completed"] * 3
     assert names(witness, witness.far)[-1] == "Canceled"
     assert agree(books), books
