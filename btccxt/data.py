@@ -150,6 +150,7 @@ class CCXTData(FeedLines):
         self._held = False
         self._ended, self._when_quiet = False, None
         self._rows: Iterator[Row] | None = None
+        self._rows_left = -1  # at most so many will come; below zero: nobody knows
         self._newest_ms = -1
         self._close = _NAN
         self._fillers: set[float] = set()
@@ -252,9 +253,13 @@ class CCXTData(FeedLines):
             if self._rows is not None:
                 for row in self._rows:
                     if self._clones and self.replaying:
+                        self._hub.stirred = True
                         for clone in self._clones:
                             clone.arrivals.append(row)
+                    self._rows_left -= 1
                     if self._write(row):
+                        if self._rows_left == 0:
+                            self._rows = None
                         return True
                 self._rows = None
                 if self.p.historical:
@@ -346,11 +351,11 @@ class CCXTData(FeedLines):
         if isinstance(event, BarsClosed):
             self._note_lag()
             self._announce_delayed()
-            self._rows = self._rows_of(event.bars)
+            self._rows, self._rows_left = self._rows_of(event.bars), len(event.bars)
         elif isinstance(event, TicksArrived):
             self._note_lag()
             self._announce_delayed()
-            self._rows = self._rows_of(event.trades)
+            self._rows, self._rows_left = self._rows_of(event.trades), len(event.trades)
         elif isinstance(event, FeedState):
             self._take_state(event)
         elif isinstance(event, Hole):
@@ -411,7 +416,7 @@ class CCXTData(FeedLines):
             self._end()
             raise MissingBars(text + ". With gaps='report' or gaps='fill' the run would go on")
         if self.p.gaps == "fill" and hole.cause is not HoleCause.DEPTH and self._close == self._close:
-            self._rows = self._flat_rows(hole)
+            self._rows, self._rows_left = self._flat_rows(hole), -1
         if hole.cause is HoleCause.NO_TRADES:
             if self._said_no_trades:
                 return  # an illiquid market does this all day

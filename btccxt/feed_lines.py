@@ -123,6 +123,8 @@ class FeedLines(bt.feed.DataBase):
         self._quiet = not (ahead or self._rewound or self._barstack or self._barstash or self._has_more())
         if delivered:
             self._hub.moved(self)
+            if self.arrivals or not self._quiet:
+                self._hub.stirred = True
         return delivered
 
     def _has_more(self) -> bool:
@@ -145,6 +147,7 @@ class FeedLines(bt.feed.DataBase):
 
     def rewind(self, size: int = 1) -> None:
         """With ``exactbars=1`` the ring buffer overwrites a bar that was only put back: keep it aside."""
+        self._hub.stirred = True
         self._quiet = False
         if self._stamps.mode != _QBUFFER:
             super().rewind(size)
@@ -165,6 +168,7 @@ class FeedLines(bt.feed.DataBase):
 
     def _feed_clones(self) -> None:
         row = tuple(line[0] for line in self._row_lines)
+        self._hub.stirred = True  # in this loop the clone may have been asked already
         for clone in self._clones:
             clone.arrivals.append(row)
 
@@ -371,6 +375,7 @@ class CCXTDataClone(FeedLines):
         while rows:
             row = rows.popleft()
             if self._clones and self.replaying:
+                self._hub.stirred = True
                 for clone in self._clones:
                     clone.arrivals.append(row)
             if self._write(row):

@@ -62,7 +62,7 @@ class Hub:
         self._cerebro: Callable[[], Any] = weakref.ref(cerebro)
         self.inbox = Inbox()
         self.stirred = True
-        """Set by whatever leaves work for the next loop: a bar delivered, rewound or stacked. Then nobody waits."""
+        """Set by whatever leaves work for the next loop: a bar rewound, stacked or waiting. Then nobody waits."""
         self.unheard = True
         """Set by a data that has news for ``notify_data``."""
         self.is_live = False
@@ -74,6 +74,7 @@ class Hub:
 
     def _forget(self) -> None:
         self._moved: dict[int, Any] = {}
+        self._delivered = False
         self._leader: weakref.ref[Any] | None = None
         self._alive: dict[int, HubFeed] = {}
         self._held: dict[int, HubFeed] = {}
@@ -124,7 +125,7 @@ class Hub:
 
     def moved(self, data: Any) -> None:
         """This data has a new bar."""
-        self.stirred = True
+        self._delivered = True
         self._moved[id(data)] = data
 
     def take_moved(self) -> list[Any]:
@@ -158,7 +159,8 @@ class Hub:
             self._survey(cerebro)
         if self._held:
             self._release_held()
-        stirred, self.stirred = self.stirred, False
+        stirred = self.stirred or (self._delivered and _next_left_work(cerebro))
+        self.stirred = self._delivered = False
         may_wait = not stirred and self._alive and not cerebro._event_stop and not self._foreign_moved()
         self.inbox.deliver(self._patience_s() if may_wait else 0.0)
         if time.monotonic() >= self._next_gate_look_s:
@@ -262,6 +264,19 @@ class Hub:
     def end_run(self) -> None:
         self._forget()
         self.inbox.clear()  # what is left would keep feeds and cerebro in memory
+
+
+def _next_left_work(cerebro: Any) -> bool:
+    """Whether a strategy's ``next`` did what the coming loop has to carry on: its orders, its messages.
+
+    Parts that are not ours cannot be asked, so with them the answer is yes: one loop more, as with stock feeds.
+    """
+    broker = cerebro._broker
+    return (
+        not hasattr(broker, "arrivals")
+        or bool(broker.notifs)
+        or any(getattr(store, "has_news", True) for store in cerebro.stores)
+    )
 
 
 def _gate_message(strategy: Any, data: Any, need: int) -> str:

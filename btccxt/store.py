@@ -364,6 +364,11 @@ class CCXTStore:
         """For ``notify_store``. Any thread."""
         self._notifications.append((msg, args, kwargs))
 
+    @property
+    def has_news(self) -> bool:
+        """Whether something waits for ``notify_store``."""
+        return bool(self._notifications)
+
     def get_notifications(self) -> list[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
         """Asked by cerebro once per loop: the place where the strategy's thread waits for news."""
         if self.hub is not None:

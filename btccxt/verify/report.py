@@ -7,6 +7,7 @@ import platform
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -94,8 +95,4 @@ def now_iso() -> str:
 
 
 def versions() -> dict[str, str]:
-    import ccxt
-
-    import btccxt
-
-    return {"btccxt": btccxt.__version__, "ccxt": ccxt.__version__, "python": platform.python_version()}
+    return {"python": platform.python_version(), **{name: version(name) for name in ("btccxt", "ccxt")}}

@@ -121,6 +121,10 @@ class FakeStore:
 
     # what cerebro needs
 
+    @property
+    def has_news(self) -> bool:
+        return bool(self.notifs)
+
     def get_notifications(self) -> list[Any]:
         self.hub.pump(self)
         return [self.notifs.popleft() for _ in range(len(self.notifs))]

@@ -27,6 +27,7 @@ from tests.bt.harness import (
     FakeBroker,
     FakeStore,
     Run,
+    Seen,
     closed,
     make_bars,
     wait_until,
@@ -134,6 +135,7 @@ def test_nobody_waits_while_a_bar_is_at_hand(resample: str | None, exactbars: in
     chance = random.Random(f"{resample}{exactbars}")
     store = FakeStore()
     run = Run(store)
+    run.cerebro.setbroker(FakeBroker())  # beside a stock broker no loop after a bar ever waits
     symbols = ["A/USDT", "B/USDT", "C/USDT"]
     for symbol in symbols:
         data = store.getdata(symbol)
@@ -315,6 +317,86 @@ def test_an_order_is_notified_without_waiting_for_the_next_bar() -> None:
     store.play(script)
     run.go()
     assert run.log == [("Completed", 1)]
+
+
+@pytest.mark.usefixtures("endless_patience")
+@pytest.mark.parametrize("what", ["order", "message"])
+def test_what_next_leaves_for_the_next_loop_is_not_waited_on(what: str) -> None:
+    class Talker(Buyer):
+        def next(self) -> None:
+            if what == "order":
+                self.broker.notifs.append(bt.BuyOrder(owner=self, data=self.data, size=1, simulated=True))
+            else:
+                self.data.source.put_notification("said in next()")
+
+        def notify_store(self, message: str, *args: Any, **kwargs: Any) -> None:
+            self.p.log.append((message, len(self)))
+
+    store = FakeStore()
+    run = Run(store, strategy=Talker)
+    run.cerebro.setbroker(FakeBroker())
+    data = patient(store, backfill_start=False)
+    run.cerebro.adddata(data)
+
+    def script() -> None:
+        store.send("BTC/USDT", LIVE)
+        wait_until(lambda: data._laststatus == data.LIVE)
+        store.send("BTC/USDT", closed(*make_bars(1)))  # alone, so that it leaves nothing behind
+        wait_until(lambda: run.log, f"the {what}, with no further bar")
+        store.send("BTC/USDT", ENDED)
+
+    store.play(script)
+    run.go()
+    assert run.log == [("Created" if what == "order" else "said in next()", 1)]
+
+
+@pytest.mark.usefixtures("endless_patience")
+def test_a_bar_that_was_put_back_is_not_waited_on() -> None:
+    first, second, third = make_bars(3)
+
+    class Sender(Seen):
+        def next(self) -> None:
+            super().next()
+            if len(self) == 1:  # from this thread, so that the next loop finds both
+                store.send("A/USDT", closed(third))
+                store.send("B/USDT", closed(second))
+
+    store = FakeStore()
+    run = Run(store, strategy=Sender)
+    run.cerebro.setbroker(FakeBroker())
+    for symbol in ("A/USDT", "B/USDT"):
+        run.cerebro.adddata(patient(store, symbol, backfill_start=False))
+
+    def script() -> None:
+        for symbol in ("A/USDT", "B/USDT"):
+            store.send(symbol, LIVE, closed(first))
+        wait_until(lambda: [bar[0] for bar in run.bars[-1]] == [2, 2] if run.bars else False, "the later bar")
+        run.cerebro.runstop()
+
+    store.play(script)
+    run.go()
+
+
+def test_a_bar_that_leaves_nothing_behind_costs_one_loop() -> None:
+    store = FakeStore()
+    run = Run(store)
+    run.cerebro.setbroker(FakeBroker())
+    run.cerebro.adddata(store.getdata(backfill_start=False))
+    inbox = watch(run)
+
+    def script() -> None:
+        store.send("BTC/USDT", LIVE)
+        wait_until(lambda: run.statuses()[-1:] == ["LIVE"])
+        for number, bar in enumerate(make_bars(5)):
+            loops = len(inbox.patience_s)
+            store.send("BTC/USDT", closed(bar))
+            wait_until(lambda number=number: len(run.bars) > number)
+            wait_until(lambda loops=loops: len(inbox.patience_s) > loops)
+            assert inbox.patience_s[loops] > 0  # waits again at once
+        store.send("BTC/USDT", ENDED)
+
+    store.play(script)
+    run.go()
 
 
 def test_a_pure_backtest_keeps_its_own_notification_rhythm() -> None:
