@@ -13,9 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from btccxt.model import ZERO, Balances, Fee, Fill, Market, MarketType, Position
+
+_MONEY_STEP = Decimal("0.00000001")  # to which exchanges round what a closed part of a contract position cost
+_ROUNDING = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,7 @@ class AccountLedger:
         self._markets = markets
         self._totals: dict[str, Decimal] = {}
         self._holdings: dict[str, Holding] = {}
+        self._costs: dict[str, Decimal] = {}  # contract symbol -> signed value its position was entered at, exact
         self._base_owner: dict[str, str] = {}  # base coin -> the spot symbol whose position it is
         self._prices: dict[str, Decimal] = {}
         self.fees_elsewhere = ZERO
@@ -70,12 +74,14 @@ class AccountLedger:
             market = self._markets[symbol]
             if market.is_contract:
                 self._holdings[symbol] = Holding()
+                self._costs.pop(symbol, None)
             elif self._base_owner.get(market.base) == symbol:
                 others = self._held_by_others(market.base, symbol)
                 self._set_amount(symbol, self._totals.get(market.base, ZERO) - others, holding.price)
         for position in positions:
             if position.symbol in self._holdings or position.amount:
                 self._holdings[position.symbol] = Holding(position.amount, position.entry_price)
+                self._costs.pop(position.symbol, None)
 
     def track(self, symbol: str) -> Holding:
         """Make a symbol part of the account's value; its coins count from now on."""
@@ -131,13 +137,40 @@ class AccountLedger:
                 self._pay_fee(fill.fee, market, commission)
         after, closed, opened = _move(before, change, fill.price)
         pnl = ZERO
-        if closed and before.price is not None:
-            pnl = -closed * market.contract_size * (fill.price - before.price)
         if market.is_contract:
+            after, pnl = self._move_contract(market, before, after, closed, opened, fill.price)
             self._add(settle, pnl)
+        elif closed and before.price is not None:
+            pnl = -closed * (fill.price - before.price)
         self._holdings[fill.symbol] = after
         self._prices[fill.symbol] = fill.price
         return Booking(before, after, closed, opened, pnl, commission, estimated)
+
+    def _move_contract(
+        self, market: Market, before: Holding, after: Holding, closed: Decimal, opened: Decimal, price: Decimal
+    ) -> tuple[Holding, Decimal]:
+        """Entry value kept exactly, shares of it rounded as exchanges do: an average price has no end of digits."""
+        symbol, size = market.symbol, market.contract_size
+        entry = before.price if before.price is not None else price
+        cost = self._costs.get(symbol, before.amount * size * entry)
+        pnl = ZERO
+        if closed:
+            share = cost if closed == -before.amount else _round_money(cost * -closed / before.amount)
+            pnl = -closed * size * price - share
+            cost -= share
+        cost += opened * size * price
+        self._costs[symbol] = cost
+        return (Holding(after.amount, cost / (after.amount * size)) if after.amount else after), pnl
+
+    def take_rounding(self, balances: Balances) -> None:
+        """Where contracts are settled exchanges round in ways of their own: a millionth off is no difference."""
+        for symbol in self._holdings:
+            market = self._markets[symbol]
+            currency = market.settle or market.quote
+            if market.is_contract and currency in balances.by_currency:
+                theirs = balances.by_currency[currency].total
+                if abs(theirs - self._totals.get(currency, ZERO)) < _ROUNDING:
+                    self._totals[currency] = theirs
 
     def correct_fee(self, fill: Fill) -> Decimal:
         """Book a fee that was learned after its fill; returns it in the account's currency. No position closes."""
@@ -179,11 +212,11 @@ class AccountLedger:
     def holding(self, symbol: str) -> Holding:
         return self._holdings.get(symbol, Holding())
 
-    def set_price(self, symbol: str, price: Decimal) -> None:
+    def set_price(self, symbol: str, price: Decimal, *, as_entry: bool = True) -> None:
         """Latest price, for value and conversion; also the entry price of a holding that has none."""
         self._prices[symbol] = price
         holding = self._holdings.get(symbol)
-        if holding is not None and holding.amount and holding.price is None:
+        if as_entry and holding is not None and holding.amount and holding.price is None:
             self._holdings[symbol] = replace(holding, price=price)
 
     def price(self, symbol: str) -> Decimal | None:
@@ -254,6 +287,10 @@ class AccountLedger:
 
     def _set_amount(self, symbol: str, amount: Decimal, price: Decimal | None) -> None:
         self._holdings[symbol] = Holding(amount, price if amount else None)
+
+
+def _round_money(amount: Decimal) -> Decimal:
+    return amount.quantize(_MONEY_STEP, ROUND_HALF_EVEN)
 
 
 def _move(before: Holding, change: Decimal, price: Decimal) -> tuple[Holding, Decimal, Decimal]:

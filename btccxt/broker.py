@@ -8,7 +8,7 @@ strategy's thread.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
@@ -55,6 +55,7 @@ class BrokerBackend(Protocol):
     def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None: ...
     def cancel_order(self, client_order_id: str) -> None: ...
     def account_snapshot(self) -> AccountSnapshot: ...
+    def latest_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]: ...
     def restored_orders(self) -> RestoredState: ...
     def order_told(self, client_order_id: str) -> None: ...
     def leverage(self, symbol: str) -> float: ...
@@ -149,6 +150,10 @@ class CCXTBroker(bt.BrokerBase):
         for symbol, price in restored.entry_prices.items():
             if symbol in self.books.symbols and ledger.holding(symbol).amount:
                 ledger.set_entry_price(symbol, price)
+        # Without them what is held would be worth nothing before the first bar, and that bar look like a profit.
+        held = [symbol for symbol in self.books.symbols if ledger.holding(symbol).amount]
+        for symbol, price in self.store.latest_prices(held).items():
+            ledger.set_price(symbol, price, as_entry=False)
         self.books.show_all()
         self._restore(restored)
         self.startingcash = self.getcash()
@@ -522,6 +527,7 @@ class CCXTBroker(bt.BrokerBase):
         """Take over the exchange's figures when a difference lasts while nothing of ours is under way."""
         if not snapshot.certain:
             return
+        self.ledger.take_rounding(snapshot.balances)
         drift = tuple(self.ledger.differences(snapshot.balances, snapshot.positions))
         lasting = drift and drift == self._drift and self.books.fills_booked == self._fills_at_drift
         self._drift, self._fills_at_drift = drift, self.books.fills_booked

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -32,6 +32,8 @@ from btccxt.model import (
     StreamEvent,
     StreamKey,
     StreamKind,
+    Ticker,
+    decimal_of,
 )
 from btccxt.observe.metrics import metrics
 from btccxt.orders.desk import OrderDesk
@@ -280,6 +282,22 @@ class Runtime:
         self._account.take_positions(positions)
         return AccountSnapshot(balances, tuple(positions))
 
+    async def latest_prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+        """By the exchange's tickers; a symbol whose ticker cannot be had is left out."""
+
+        async def ask(symbol: str) -> Decimal | None:
+            try:
+                ticker = await self.exchange.fetch_ticker(symbol)
+            except Unsupported:
+                return None
+            except BtccxtError as error:
+                self._listeners.trouble(f"price of {symbol}", error)
+                return None
+            return _price_of(ticker)
+
+        prices = await asyncio.gather(*(ask(symbol) for symbol in symbols))
+        return {symbol: price for symbol, price in zip(symbols, prices, strict=True) if price is not None}
+
     def _entry_prices(self, fills: Sequence[Fill]) -> dict[str, Decimal]:
         """What the spot positions cost, by our own fills: no exchange tells."""
         ledger = AccountLedger("", self.markets)
@@ -404,6 +422,14 @@ class Runtime:
     def public_exchange(self) -> ExchangeAPI:
         """The real exchange, also behind a paper account."""
         return self.exchange.public if isinstance(self.exchange, PaperExchange) else self.exchange
+
+
+def _price_of(ticker: Ticker) -> Decimal | None:
+    if ticker.last:
+        return decimal_of(ticker.last)
+    if ticker.bid and ticker.ask:
+        return (decimal_of(ticker.bid) + decimal_of(ticker.ask)) / 2
+    return None
 
 
 def _figures(snapshot: AccountSnapshot) -> tuple[dict[str, Decimal], dict[tuple[str, str | None], Decimal]]:

@@ -465,6 +465,10 @@ class CCXTStore:
             return runtime.start_snapshot()
         return self._ask(runtime.reconcile()) or runtime.start_snapshot()
 
+    def latest_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
+        """Of what the account holds when a run starts. Blocks for one request each, at once; none for none."""
+        return self._ask(self._open_runtime.latest_prices(symbols)) if symbols else {}
+
     def restored_orders(self) -> RestoredState:
         return self._open_runtime.restored
 

@@ -103,6 +103,37 @@ def test_a_reversal_of_a_contract_closes_and_opens_in_one_fill(ledger):
     assert ledger.value == D("10530.00")
 
 
+def test_a_contract_position_closed_in_parts_leaves_the_cash_exact_to_the_last_digit(ledger):
+    """An average price of thirds has no end of digits; what the exchange books has eight decimals."""
+    symbol = "BTC/USDT:USDT"
+    for price in ("5000", "5000.1", "5000.3"):
+        ledger.apply(fill(symbol, "buy", "1", price, ("USDT", "0")))
+    before = ledger.cash
+    size = MARKETS[symbol].contract_size
+    booked = [ledger.apply(fill(symbol, "sell", part, "5001", ("USDT", "0"))).pnl for part in ("1", "1", "1")]
+    whole = size * (3 * D("5001") - D("5000") - D("5000.1") - D("5000.3"))
+    assert sum(booked) == whole
+    assert ledger.cash == before + whole
+    assert all(pnl == round(pnl, 8) for pnl in booked)
+
+
+def test_a_millionth_in_the_coin_that_settles_contracts_is_the_exchanges_rounding_and_no_difference(ledger):
+    ledger.apply(fill("BTC/USDT:USDT", "buy", "5", "5000", ("USDT", "0")))
+    theirs = balances(USDT=str(ledger.cash - D("0.0000009")))
+    ledger.take_rounding(theirs)
+    assert ledger.cash == theirs.by_currency["USDT"].total
+    more = balances(USDT=str(ledger.cash - D("0.000001")), BNB="2")
+    ledger.take_rounding(more)
+    assert [drift.name for drift in ledger.differences(more) if drift.what == "balance"] == ["USDT"]
+
+
+def test_on_spot_no_difference_is_too_small(ledger):
+    ledger.apply(fill("BTC/USDT", "buy", "1", "5000", ("USDT", "0")))
+    theirs = balances(USDT=str(ledger.cash - D("0.00000001")), BTC="1", BNB="2")
+    ledger.take_rounding(theirs)
+    assert [drift.name for drift in ledger.differences(theirs)] == ["USDT"]
+
+
 def test_a_coin_shared_by_two_symbols_is_counted_once():
     ledger = AccountLedger("USDT", MARKETS)
     ledger.reset(balances(USDT="0", ETH="3", BTC="1"))

@@ -44,6 +44,7 @@ class FakeBackend:
         self.notifications: list[str] = []
         self.refusals: tuple[str, ...] = ()
         self.clock_ms = START_MS
+        self.prices: dict[str, D] = {}
         self.native_gtd = False
         self.emulated: set[OrderKind | OrderFeature] = set()
         self.contexts: list[dict[str, str]] = []
@@ -83,6 +84,9 @@ class FakeBackend:
 
     def account_snapshot(self) -> AccountSnapshot:
         return self.snapshot(**self.balances)
+
+    def latest_prices(self, symbols: Any) -> Mapping[str, D]:
+        return {symbol: self.prices[symbol] for symbol in symbols if symbol in self.prices}
 
     @staticmethod
     def snapshot(**totals: str) -> AccountSnapshot:

@@ -399,6 +399,14 @@ def test_a_lasting_difference_is_taken_over_and_said_a_passing_one_is_not(backen
     assert "USDT 100000 -> 100500" in backend.notifications[0]
 
 
+def test_what_the_account_holds_counts_from_the_start_and_is_no_profit_of_the_first_bar():
+    backend = FakeBackend({"USDT": "1000", "BTC": "2"})
+    backend.prices = {"BTC/USDT": D("49900")}
+    script = run(backend, lambda s: None)
+    assert backend.broker.startingvalue == 1000 + 2 * 49_900
+    assert script.position.price == 50_000.0  # as before: what was held is taken to have cost the first bar's price
+
+
 def test_analyzers_give_the_numbers_of_the_ledger(backend):
     script = run(
         backend,

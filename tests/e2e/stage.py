@@ -1,0 +1,332 @@
+"""A market that moves only when told, and bars that come when all that moved has been booked: exact books to compare.
+
+The exchange is the embedded one behind real sockets; the store, its broker and cerebro are the real ones.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import Any
+
+from btccxt import CCXTStore
+from btccxt._bt import bt
+from btccxt.model import Market, Side
+from btccxt.orders.lifecycle import LifecycleState
+from btccxt.orders.policy import TrackerPolicy
+from btccxt.sim.background import BackgroundExchange
+from btccxt.sim.dialects.base import SimAccount
+from btccxt.sim.faults import FaultPlan
+from btccxt.sim.markets import linear_market, spot_market
+from btccxt.sim.records import Event
+from btccxt.sim.server import SimExchange
+from btccxt.sim.source import Level, MarketStep, Print
+from btccxt.stamps import num_of_ms
+from btccxt.store import _tracker_policy
+
+D = Decimal
+START_PRICE = D(60_000)
+START_MS = 1_767_614_400_000  # 2026-01-05 12:00 UTC
+BTC, BNB, PERP = "BTC/USDT", "BNB/USDT", "BTC/USDT:USDT"
+BNB_PRICE = D(600)
+SETTLE_S = 20.0
+_LEVELS = 6
+_LEVEL_AMOUNT = D("0.05")
+_LEVEL_STEP = D("0.0002")
+_BREATH_S = 0.004
+
+
+class QuietSource:
+    """A market that stands still."""
+
+    flat_bars_when_quiet = True
+    end_ms = None
+    start_ms = START_MS
+
+    def __init__(self, markets: Sequence[Market], prices: Mapping[str, Decimal]) -> None:
+        self._prices = prices
+        self.symbols: Mapping[str, Market] = {market.symbol: market for market in markets}
+
+    def history(self, *_: Any, **__: Any) -> list[Any]:
+        return []
+
+    last_bars = trades = last_trades = history
+
+    def seek(self, time_ms: int) -> Iterator[MarketStep]:
+        for symbol, price in self._prices.items():
+            bids, asks = depth(price)
+            yield MarketStep(symbol, time_ms, (Print("0", price, D(1), None),), bids, asks)
+
+    def advance(self, to_ms: int) -> Iterator[MarketStep]:
+        return iter(())
+
+    def made_by_accounts(self, symbol: str) -> bool:
+        return False
+
+    def on_event(self, event: Event) -> None:
+        pass
+
+
+def depth(price: Decimal) -> tuple[list[Level], list[Level]]:
+    """A few thin levels on both sides: larger orders fill in parts, at several prices."""
+    steps = [price * _LEVEL_STEP * (n + 1) for n in range(_LEVELS)]
+    bids = [((price - step).quantize(D("0.01")), _LEVEL_AMOUNT) for step in steps]
+    asks = [((price + step).quantize(D("0.01")), _LEVEL_AMOUNT) for step in steps]
+    return bids, asks
+
+
+class PacedData(bt.feed.DataBase):
+    """``next_price()`` gives the next bar's price, None for 'not yet', or raises StopIteration."""
+
+    params = (("next_price", None),)
+
+    def start(self) -> None:
+        super().start()
+        self._count = 0
+
+    def islive(self) -> bool:
+        return True
+
+    def haslivedata(self) -> bool:
+        return True
+
+    def _load(self) -> bool | None:
+        try:
+            price = self.p.next_price()
+        except StopIteration:
+            return False
+        if price is None:
+            time.sleep(_BREATH_S)
+            return None
+        self._count += 1
+        self.lines.datetime[0] = num_of_ms(START_MS + self._count * 60_000)
+        for line in (self.lines.open, self.lines.high, self.lines.low, self.lines.close):
+            line[0] = float(price)
+        self.lines.volume[0] = self.lines.openinterest[0] = 0.0
+        return True
+
+
+def on_the_way(store: CCXTStore) -> list[str]:
+    """Orders that are in no resting state: sent and not answered, being cancelled, waiting for their fills."""
+    return [
+        f"{order.client_order_id} {order.state.value}"
+        for order in store._tracker.open_orders()
+        if order.state.is_in_flight
+        or order.state is LifecycleState.INTENT
+        or (order.state is LifecycleState.JOURNALED and not order.held)
+        or order.cancel_requested
+        or order.awaits_fills
+    ]
+
+
+class Venue(BackgroundExchange):
+    """One account on one exchange, in a thread of its own."""
+
+    def __init__(
+        self,
+        exchange: str = "binance",
+        price: Decimal = START_PRICE,
+        *,
+        balances: Mapping[str, Decimal] | None = None,
+        fee_currency: str | None = None,
+        faults: FaultPlan | None = None,
+    ) -> None:
+        self.exchange_id = exchange
+        self.symbol = PERP if exchange == "binanceusdm" else BTC
+        markets: list[Market] = [linear_market(PERP)] if self.symbol == PERP else [spot_market(BTC), spot_market(BNB)]
+        usual = {"USDT": D(50_000)} if self.symbol == PERP else {"USDT": D(50_000), "BNB": D(10)}
+        funds = dict(balances or usual)
+        account = SimAccount(balances=funds, fee_currency=fee_currency)
+        prices = {market.symbol: BNB_PRICE if market.symbol == BNB else price for market in markets}
+        source = QuietSource(markets, prices)
+        super().__init__(lambda: SimExchange(source, (exchange,), start_ms=START_MS, accounts=[account], faults=faults))
+
+    def move(self, price: Decimal) -> None:
+        """Now; orders that it reaches are executed before this returns."""
+
+        def go(exchange: SimExchange) -> None:
+            now_ms = int(exchange.clock.now_ms())
+            bids, asks = depth(price)
+            exchange.engine.set_depth(self.symbol, bids, asks, now_ms)
+            exchange.engine.print_trade(self.symbol, price, D("0.001"), Side.BUY, now_ms)
+
+        self.call(go)
+
+    def fills(self) -> list[Any]:
+        return self.call(lambda exchange: list(exchange.engine.fills("main")))
+
+    def balances(self) -> dict[str, Decimal]:
+        found = self.call(lambda exchange: dict(exchange.engine.balances("main")))
+        return {coin: balance.total for coin, balance in found.items()}
+
+    def position(self) -> Decimal:
+        positions = self.call(lambda exchange: list(exchange.engine.positions("main")))
+        return sum((each.amount for each in positions if each.symbol == self.symbol), D(0))
+
+    def equity(self, price: Decimal) -> Decimal:
+        """What the account is worth in USDT by the exchange's own ledger, at this price."""
+        worth = self.balances()
+        total = worth.get("USDT", D(0)) + worth.get("BTC", D(0)) * price + worth.get("BNB", D(0)) * BNB_PRICE
+        for position in self.call(lambda exchange: list(exchange.engine.positions("main"))):
+            total += position.amount * (price - position.entry_price)
+        return total
+
+    def store(self, journal: Any = ":memory:", **policy: Any) -> CCXTStore:
+        return CCXTStore(
+            self.exchange_id,
+            mode="sim",
+            sim_address=str(self.address),
+            journal=journal,
+            tracker=quick_policy(self.exchange_id, **policy),
+        )
+
+
+def quick_policy(exchange: str, **changes: Any) -> TrackerPolicy:
+    """The exchange's own policy with the waits of a network that answers in a millisecond."""
+    probe = CCXTStore(exchange, mode="sim")
+    quick = {
+        "visibility_delay_s": 0.6, "resolve_first_s": 0.03, "in_flight_check_s": 0.3, "open_orders_fast_s": 0.5,
+        "open_orders_slow_s": 1.5, "private_stream_silent_s": 2.0, "fills_wait_s": 3.0, "fills_first_wait_s": 0.03,
+        "send_backoff_s": 0.03, "cancel_push_wait_s": 0.05, "max_backoff_s": 0.5, "stop_wait_s": 1.0,
+    }  # fmt: skip
+    return replace(_tracker_policy(None, probe.profile), **{**quick, **changes})
+
+
+Act = Callable[["Player"], None]
+
+
+@dataclass
+class Step:
+    """The market goes to ``price``, everything comes to rest, then a bar closes there and the strategy acts."""
+
+    price: Decimal
+    act: Act | None = None
+    until: Callable[[Player], bool] | None = None
+    """What must have come about after the act, before the next step."""
+
+
+@dataclass
+class Play:
+    """The steps, and what was seen at each bar."""
+
+    venue: Venue
+    store: CCXTStore
+    steps: Sequence[Step]
+    at: int = -1
+    acted: bool = True
+    player: Player | None = None
+    equity: list[Decimal] = field(default_factory=list)  # the exchange's, before the act
+    values: list[float] = field(default_factory=list)  # the broker's
+    cash: list[float] = field(default_factory=list)
+    wallet: list[Decimal] = field(default_factory=list)  # the exchange's USDT
+    fills_before: int = 0
+    _calm: int = 0
+    _others: dict[str, int] = field(default_factory=dict)
+    _since: float = field(default_factory=time.monotonic)
+    _moved: bool = False
+
+    def next_price(self) -> Decimal | None:
+        if not self._at_rest():
+            return None
+        if self.at + 1 >= len(self.steps):
+            raise StopIteration
+        if not self._moved:
+            self.venue.move(self.steps[self.at + 1].price)
+            self._moved = True
+            return None
+        self._moved = False
+        self.at += 1
+        self.acted = False
+        self._since = time.monotonic()
+        return self.steps[self.at].price
+
+    def other_price(self) -> Decimal | None:
+        """BNB stands still; one bar of it goes with each bar of the first data."""
+        given = self._others.setdefault("BNB", 0)
+        if given <= self.at:
+            self._others["BNB"] += 1
+            return BNB_PRICE
+        if self.at + 1 >= len(self.steps) and self.acted and self._at_rest():
+            raise StopIteration
+        return None
+
+    def _at_rest(self) -> bool:
+        waiting = self._waiting_for()
+        if waiting:
+            self._calm = 0
+            assert time.monotonic() - self._since < SETTLE_S, f"step {self.at}: still {waiting}"
+            return False
+        self._calm += 1
+        return self._calm >= 3
+
+    def _waiting_for(self) -> list[str]:
+        if not self.acted:
+            return ["the strategy has not acted yet"]
+        busy = on_the_way(self.store)
+        given = [order.info.get("client_order_id") for order in self.store.getbroker().orders]
+        busy += [f"{name} handed over" for name in given if name and self.store._tracker.order(name) is None]
+        if self.player is not None:
+            booked, made = self.store.getbroker().books.fills_booked, len(self.venue.fills()) - self.fills_before
+            busy += [] if booked == made else [f"{booked} of {made} fills booked"]
+            until = self.steps[self.at].until
+            busy += [] if until is None or until(self.player) else ["what should follow from the step"]
+        return busy
+
+
+class Player(bt.Strategy):
+    """Does what the steps say; writes down what it is told."""
+
+    params = (("play", None),)
+
+    def __init__(self) -> None:
+        self.p.play.player = self
+        self.made: dict[str, Any] = {}
+        self.order_news: list[Any] = []
+        self.trade_news: list[Any] = []
+        self.store_news: list[Any] = []
+
+    def notify_order(self, order: Any) -> None:
+        self.order_news.append(order)
+
+    def notify_trade(self, trade: Any) -> None:
+        self.trade_news.append(trade)
+
+    def notify_store(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        self.store_news.append(msg)
+
+    def next(self) -> None:
+        play = self.p.play
+        if play.acted:
+            return
+        step = play.steps[play.at]
+        play.equity.append(play.venue.equity(step.price))
+        play.wallet.append(play.venue.balances()["USDT"])
+        play.values.append(self.broker.getvalue())
+        play.cash.append(self.broker.getcash())
+        if step.act is not None:
+            step.act(self)
+        play.acted = True
+
+
+def play(
+    venue: Venue,
+    store: CCXTStore,
+    steps: Sequence[Step],
+    *,
+    with_bnb: bool = False,
+    fit: Callable[[bt.Cerebro], None] | None = None,
+) -> tuple[Player, Play]:
+    """One run of cerebro on the steps. ``fit`` adds analyzers and observers."""
+    game = Play(venue, store, steps, fills_before=len(venue.fills()))
+    cerebro = bt.Cerebro(stdstats=False)
+    minutes = {"timeframe": bt.TimeFrame.Minutes, "compression": 1}
+    cerebro.adddata(PacedData(dataname=venue.symbol, next_price=game.next_price, **minutes))
+    if with_bnb:
+        cerebro.adddata(PacedData(dataname=BNB, next_price=game.other_price, **minutes))
+    cerebro.setbroker(store.getbroker())
+    if fit is not None:
+        fit(cerebro)
+    cerebro.addstrategy(Player, play=game)
+    return cerebro.run()[0], game
