@@ -85,12 +85,16 @@ class Clearing:
         if not market.is_contract:
             if request.side is Side.SELL:
                 return amount
-            return cost * (ONE + market.taker_rate) if account.fee_currency == "quote" else cost
+            return self._with_fee(account, market, cost)
         if account.only_reduces(request) or not amount:
             return ZERO
         closing = max(ZERO, account.reducible(request) - self._already_closing(account, order))
         opening_value = cost * market.contract_size * max(ZERO, amount - closing) / amount
         return round_money(opening_value * (ONE / account.leverage_of(request.symbol) + market.taker_rate))
+
+    @staticmethod
+    def _with_fee(account: Account, market: Market, cost: Decimal) -> Decimal:
+        return round_money(cost * (ONE + market.taker_rate)) if account.fee_currency == "quote" else cost
 
     @staticmethod
     def _already_closing(account: Account, order: WorkingOrder) -> Decimal:
@@ -134,8 +138,7 @@ class Clearing:
             self.release(account, order, amount)
             paid, paid_amount, received, received_amount = market.base, amount, market.quote, cost
         else:
-            held = (order.price or price) * amount
-            self.release(account, order, held * (ONE + market.taker_rate) if account.fee_currency == "quote" else held)
+            self.release(account, order, self._with_fee(account, market, (order.price or price) * amount))
             paid, paid_amount, received, received_amount = market.quote, cost, market.base, amount
         ledger.move(paid, -paid_amount)
         ledger.move(received, received_amount)

@@ -78,6 +78,17 @@ def test_fees_in_quote_are_reserved_with_the_order() -> None:
     assert kit.engine.balances("ann")["BTC"].total == D("1.5")
 
 
+def test_what_is_reserved_has_no_more_digits_than_the_coin_so_that_free_and_used_add_up_as_they_are_told() -> None:
+    kit = Kit("quote", USDT=1000, BTC=5)
+    order = kit.limit("ann", BUY, "1.23713", "60.01")  # the fee of it has ten digits
+    for _ in range(2):
+        told = [D(f"{amount:.8f}") for amount in (kit.free("ann", "USDT"), kit.used("ann", "USDT"))]
+        assert sum(told) == kit.engine.balances("ann")["USDT"].total
+        kit.limit("bob", SELL, "0.411", "60.01")
+    kit.cancel(order)
+    assert kit.used("ann", "USDT") == 0
+
+
 def test_money_can_be_added_and_only_free_money_taken_away() -> None:
     kit = Kit(USDT=100)
     kit.engine.deposit("ann", "USDT", D(50), kit.tick())
