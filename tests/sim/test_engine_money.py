@@ -79,14 +79,16 @@ def test_fees_in_quote_are_reserved_with_the_order() -> None:
 
 
 def test_what_is_reserved_has_no_more_digits_than_the_coin_so_that_free_and_used_add_up_as_they_are_told() -> None:
-    kit = Kit("quote", USDT=1000, BTC=5)
-    order = kit.limit("ann", BUY, "1.23713", "60.01")  # the fee of it has ten digits
-    for _ in range(2):
-        told = [D(f"{amount:.8f}") for amount in (kit.free("ann", "USDT"), kit.used("ann", "USDT"))]
-        assert sum(told) == kit.engine.balances("ann")["USDT"].total
-        kit.limit("bob", SELL, "0.411", "60.01")
-    kit.cancel(order)
-    assert kit.used("ann", "USDT") == 0
+    engine = Engine([spot_market(BTC, price_step="0.01", amount_step="0.00001")])
+    for name in ("ann", "bob"):
+        engine.open_account(name, {"USDT": D(1000), "BTC": D(5)}, "quote")
+    order = engine.submit("ann", new(BUY, OrderKind.LIMIT, "1.23715", price="60.10"), 1)  # its fee has ten digits
+    for now_ms in (2, 3):
+        balance = engine.balances("ann")["USDT"]
+        assert D(f"{balance.free:.8f}") + D(f"{balance.used:.8f}") == balance.total
+        engine.submit("bob", new(SELL, OrderKind.LIMIT, "0.41115", price="60.10"), now_ms)
+    engine.cancel("ann", symbol=BTC, order_id=order.order_id, now_ms=4)
+    assert engine.balances("ann")["USDT"].used == 0
 
 
 def test_money_can_be_added_and_only_free_money_taken_away() -> None:
