@@ -82,11 +82,11 @@ def test_what_is_reserved_has_no_more_digits_than_the_coin_so_that_free_and_used
     engine = Engine([spot_market(BTC, price_step="0.01", amount_step="0.00001")])
     for name in ("ann", "bob"):
         engine.open_account(name, {"USDT": D(1000), "BTC": D(5)}, "quote")
-    order = engine.submit("ann", new(BUY, OrderKind.LIMIT, "1.23715", price="60.10"), 1)  # its fee has ten digits
+    order = engine.submit("ann", new(BUY, OrderKind.LIMIT, "1.23715", price="60.10"), 1)  # its fee has nine digits
     for now_ms in (2, 3):
         balance = engine.balances("ann")["USDT"]
         assert D(f"{balance.free:.8f}") + D(f"{balance.used:.8f}") == balance.total
-        engine.submit("bob", new(SELL, OrderKind.LIMIT, "0.41115", price="60.10"), now_ms)
+        engine.submit("bob", new(SELL, OrderKind.LIMIT, "0.41110", price="60.10"), now_ms)
     engine.cancel("ann", symbol=BTC, order_id=order.order_id, now_ms=4)
     assert engine.balances("ann")["USDT"].used == 0
 
