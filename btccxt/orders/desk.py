@@ -56,8 +56,7 @@ class OrderDesk:
     def submit(self, request: OrderRequest, context: Mapping[str, str]) -> None:
         """Send it now, or journal it and let it wait, as its context says."""
         hold = WATCH in context or "parent" in context
-        self._loop.call_soon_threadsafe(self._remember, request, context)
-        self._tracker.submit(request, context, hold=hold)
+        self._tracker.submit(request, context, hold=hold, begins=self._remember)
 
     def cancel(self, client_order_id: str) -> None:
         self._tracker.cancel(client_order_id)

@@ -13,6 +13,7 @@ import os
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -48,7 +49,6 @@ PAST_FILLS = 20_000
 _KNOWN_UNTIL = "fills_known_until_ms "
 _BEST_PRICE = "best_price "
 _MAX_BATCH = 2_000
-_LINGER_S = 0.005  # updates wait so long for more: written at once, they take the interpreter from the order under way
 _MAX_BACKLOG = 100_000
 
 
@@ -85,10 +85,10 @@ class Journal:
         self._connection = connection
         self._locks = locks
         self._on_trouble = on_trouble
-        self._queue: queue.SimpleQueue[_Write | _Read | None] = queue.SimpleQueue()
+        self._jobs: deque[_Write | _Read | None] = deque()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # rung when jobs should be done now
         self._backlog: list[_Write] = []
         self._closed = False
-        self._urgent = threading.Event()  # somebody waits for what is queued
         self._in_trouble = False
         self._synchronous = ""
         self._thread = threading.Thread(target=self._run, name="btccxt-journal", daemon=True)
@@ -139,42 +139,19 @@ class Journal:
 
     def ticket(self, order: LiveOrder, next_sequence: int | None = None) -> Future[None]:
         """Put an intent on disk. The future resolves when it is synced, or holds a JournalError (nothing was kept)."""
-        request = order.request
-        statements: list[Statement] = [
-            (
-                "INSERT INTO tickets (client_order_id, symbol, request, context, created_ms, held, external, state, "
-                "order_id, updated_ms) VALUES (?,?,?,?,?,?,?,?,?,?)",
-                (
-                    request.client_order_id,
-                    request.symbol,
-                    encode(request),
-                    encode_context(order.context),
-                    order.created_ms,
-                    int(order.held),
-                    int(order.external),
-                    LifecycleState.JOURNALED.value,
-                    order.order_id,
-                    order.updated_ms,
-                ),
-            )
-        ]
-        statements += [
-            ("INSERT OR IGNORE INTO ties VALUES (?,?,?)", (request.client_order_id, kind, order.context[kind]))
-            for kind in schema.TIE_KINDS
-            if kind in order.context
-        ]
-        if next_sequence is not None:
-            statements.append(
-                (
-                    "UPDATE meta SET value = ? WHERE key = 'next_sequence' AND CAST(value AS INTEGER) < ?",
-                    (str(next_sequence), next_sequence),
-                )
-            )
-        return self._write_durably(lambda: statements)
+        return self._write_durably(partial(_ticket_statements, order, next_sequence))
 
     def record(self, order: LiveOrder, event: LifecycleEvent, at_ms: int) -> None:
-        """Keep a piece of evidence that changed ``order`` (given as it is afterwards). Written soon, not synced."""
-        self._queue.put(_Write(partial(_record_statements, order, event, at_ms)))
+        """Keep a piece of evidence that changed ``order`` (given as it is afterwards).
+
+        Not synced, and written with the next thing that is, or at the next ``write_now``: a thread woken for each piece
+        takes the interpreter from the order or fill that is under way.
+        """
+        self._jobs.append(_Write(partial(_record_statements, order, event, at_ms)))
+
+    def write_now(self) -> None:
+        """Write what ``record`` has gathered."""
+        self._bell.put(None)
 
     def record_durably(self, order: LiveOrder, event: LifecycleEvent, at_ms: int) -> Future[None]:
         """Like ``record``; the future resolves when it is synced, or holds a JournalError (it was not kept)."""
@@ -205,8 +182,7 @@ class Journal:
         if self._closed:
             return
         self._closed = True
-        self._queue.put(None)
-        self._urgent.set()
+        self._do(None)
         self._thread.join(10.0)
         for lock in self._locks:
             lock.release()
@@ -237,19 +213,22 @@ class Journal:
 
     # -------------------------------------------------------------- the thread
 
+    def _do(self, job: _Write | _Read | None) -> None:
+        self._jobs.append(job)
+        self._bell.put(None)
+
     def _write(self, statements: list[Statement]) -> None:
-        self._queue.put(_Write(lambda: statements))
+        self._do(_Write(lambda: statements))
 
     def _write_durably(self, statements: Callable[[], list[Statement]]) -> Future[None]:
         done: Future[None] = Future()
         if self._closed:
             done.set_exception(JournalError(f"the order journal {self.path} is closed"))
         elif self.path == MEMORY:  # nothing in it outlives the process, so there is nothing to wait for
-            self._queue.put(_Write(statements))
+            self._jobs.append(_Write(statements))
             done.set_result(None)
         else:
-            self._queue.put(_Write(statements, done))
-            self._urgent.set()
+            self._do(_Write(statements, done))
         return done
 
     def _read(self, query: Callable[[sqlite3.Connection], Answer]) -> Future[Answer]:
@@ -257,37 +236,37 @@ class Journal:
         if self._closed:
             done.set_exception(JournalError(f"the order journal {self.path} is closed"))
         else:
-            self._queue.put(_Read(query, done))
-            self._urgent.set()
+            self._do(_Read(query, done))
         return done
 
     def _run(self) -> None:
         try:
             running = True
             while running:
-                job = self._queue.get()
-                if isinstance(job, _Write) and job.done is None:
-                    self._urgent.wait(_LINGER_S)
-                self._urgent.clear()
-                batch: list[_Write] = []
-                while True:
-                    if isinstance(job, _Read):
-                        self._commit(batch)
-                        batch = []
-                        self._answer(job)
-                    elif job is None:
-                        running = False
-                    else:
-                        batch.append(job)
-                    if len(batch) >= _MAX_BATCH:
-                        break
-                    try:
-                        job = self._queue.get_nowait()
-                    except queue.Empty:
-                        break
-                self._commit(batch)
+                self._bell.get()
+                while self._bell.qsize():  # rung again before it was heard: one answer does for all
+                    self._bell.get()
+                running = self._work_off()
         finally:
             self._connection.close()
+
+    def _work_off(self) -> bool:
+        """Everything queued, in its order; False if the end was among it."""
+        batch: list[_Write] = []
+        while self._jobs:
+            job = self._jobs.popleft()
+            if isinstance(job, _Write):
+                batch.append(job)
+                if len(batch) < _MAX_BATCH:
+                    continue
+            self._commit(batch)
+            batch = []
+            if isinstance(job, _Read):
+                self._answer(job)
+            elif job is None:
+                return False
+        self._commit(batch)
+        return True
 
     def _answer(self, job: _Read) -> None:
         try:
@@ -352,6 +331,41 @@ class Journal:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def _ticket_statements(order: LiveOrder, next_sequence: int | None) -> list[Statement]:
+    request = order.request
+    statements: list[Statement] = [
+        (
+            "INSERT INTO tickets (client_order_id, symbol, request, context, created_ms, held, external, state, "
+            "order_id, updated_ms) VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (
+                request.client_order_id,
+                request.symbol,
+                encode(request),
+                encode_context(order.context),
+                order.created_ms,
+                int(order.held),
+                int(order.external),
+                LifecycleState.JOURNALED.value,
+                order.order_id,
+                order.updated_ms,
+            ),
+        )
+    ]
+    statements += [
+        ("INSERT OR IGNORE INTO ties VALUES (?,?,?)", (request.client_order_id, kind, order.context[kind]))
+        for kind in schema.TIE_KINDS
+        if kind in order.context
+    ]
+    if next_sequence is not None:
+        statements.append(
+            (
+                "UPDATE meta SET value = ? WHERE key = 'next_sequence' AND CAST(value AS INTEGER) < ?",
+                (str(next_sequence), next_sequence),
+            )
+        )
+    return statements
 
 
 def _record_statements(order: LiveOrder, event: LifecycleEvent, at_ms: int) -> list[Statement]:

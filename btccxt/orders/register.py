@@ -21,9 +21,10 @@ from btccxt.orders.events import (
 )
 from btccxt.orders.journal import Journal, StoredOrder
 from btccxt.orders.lifecycle import apply
-from btccxt.orders.live_order import LiveOrder
+from btccxt.orders.live_order import LifecycleState, LiveOrder
 
 FollowUp = FetchFills | AskAgain | CancelGhost
+_GATHER_S = 0.005  # what is learned within this time goes into the journal together
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class OrderRegister:
         self._final: deque[str] = deque()
         self._by_order_id: dict[tuple[str, str], str] = {}
         self._aliases: dict[str, str] = {}
+        self._gathering = False
         self._waiters: dict[str, list[asyncio.Future[None]]] = {}
         self.on_id_known: Callable[[LiveOrder], None] = lambda order: None
 
@@ -128,7 +130,7 @@ class OrderRegister:
         if order is not before:
             self._store(before, order)
             if not isinstance(event, Journaled):
-                self._journal.record(order, event, now_ms)
+                self._record(order, event, now_ms)
         self._announce(before, order, effects)
         return order
 
@@ -141,6 +143,16 @@ class OrderRegister:
         durable = self._journal.record_durably(order, event, now_ms)
         self._announce(before, order, effects)
         return durable
+
+    def _record(self, order: LiveOrder, event: LifecycleEvent, now_ms: int) -> None:
+        self._journal.record(order, event, now_ms)
+        if not self._gathering:
+            self._gathering = True
+            asyncio.get_running_loop().call_later(_GATHER_S, self._write_gathered)
+
+    def _write_gathered(self) -> None:
+        self._gathering = False
+        self._journal.write_now()
 
     def _store(self, before: LiveOrder, order: LiveOrder) -> None:
         self.orders[order.client_order_id] = order
@@ -227,9 +239,9 @@ def rebuild(stored: StoredOrder, *, infer_fills: bool) -> LiveOrder:
 
 
 def _shows(order: LiveOrder) -> tuple[object, ...]:
-    """What an observer can see of it; hints and counters are internal."""
+    """What an observer can see of it; hints and counters are internal, and so is the way out of an order."""
     return (
-        order.state,
+        LifecycleState.INTENT if not order.held and order.state.rank <= LifecycleState.SENT.rank else order.state,
         order.request,
         order.order_id,
         order.child_order_id,

@@ -8,7 +8,7 @@ The parts: ``register`` (all orders, applies and journals), ``submission`` (send
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from decimal import Decimal
@@ -119,10 +119,17 @@ class OrderTracker:
         policy = self.policy
         return self._ids.new(form or policy.client_id_form, max_length or policy.client_id_max_length)
 
-    def submit(self, request: OrderRequest, context: Mapping[str, str] | None = None, *, hold: bool = False) -> None:
+    def submit(
+        self,
+        request: OrderRequest,
+        context: Mapping[str, str] | None = None,
+        *,
+        hold: bool = False,
+        begins: Callable[[OrderRequest, Mapping[str, str]], None] | None = None,
+    ) -> None:
         """Journal an order and send it; with ``hold`` only journal it, to be sent by ``release``.
 
-        Returns at once; everything else arrives as ``OrderEvent``. Raises Refused if the client order id is in use.
+        ``begins`` is called in the session loop before anything else is known of the order. Returns at once; everything else arrives as ``OrderEvent``. Raises Refused if the client order id is in use.
         """
         loop = self._running_loop()
         client_order_id = request.client_order_id
@@ -139,7 +146,7 @@ class OrderTracker:
         )
         # The disk starts to work here and now, while the session thread is still being woken.
         ticket = None if self.halted else self._journal.ticket(order, self._ids.next_sequence)
-        loop.call_soon_threadsafe(self._begin, order, ticket)
+        loop.call_soon_threadsafe(self._begin, order, ticket, begins)  # one call: each wakes the other thread
 
     def release(self, client_order_id: str, request: OrderRequest | None = None) -> None:
         """Send a held order, perhaps changed (its client order id stays)."""
@@ -209,6 +216,10 @@ class OrderTracker:
         self._spawn(self._watch(), "watch")
         return restored
 
+    async def state_now(self, untold: Collection[str]) -> RestoredState:
+        """What a further run of a strategy on this connection begins with; ``untold`` as in ``Restart.state_now``."""
+        return await self._restart.state_now(untold)
+
     async def stop(self) -> None:
         """End the background work (bounded by ``stop_wait_s``). Orders stay as they are at the exchange.
 
@@ -252,7 +263,14 @@ class OrderTracker:
             raise BtccxtError("the order tracker is not running: start the store first")
         return self._loop
 
-    def _begin(self, order: LiveOrder, ticket: Future[None] | None) -> None:
+    def _begin(
+        self,
+        order: LiveOrder,
+        ticket: Future[None] | None,
+        begins: Callable[[OrderRequest, Mapping[str, str]], None] | None,
+    ) -> None:
+        if begins is not None:
+            begins(order.request, order.context)
         self._register.add(order)
         if ticket is None:
             self._register.apply(order.client_order_id, Rejection((f"trading is halted: {self.halted}",)))
@@ -269,10 +287,11 @@ class OrderTracker:
             register.apply(client_order_id, Rejection((f"not sent: {error}",)))
             self._alarm(Alarm(AlarmKind.JOURNAL, str(error), client_order_id))
             return
-        order = register.apply(client_order_id, Journaled())
-        if order.cancel_requested:
-            register.apply(client_order_id, Withdrawn("cancelled before it was sent"))
-        elif not order.held:
+        if register[client_order_id].held:
+            order = register.apply(client_order_id, Journaled())
+            if order.cancel_requested:
+                register.apply(client_order_id, Withdrawn("cancelled before it was sent"))
+        else:
             await self._send(client_order_id)
 
     async def _send(self, client_order_id: str) -> None:
