@@ -333,15 +333,15 @@ class Runtime:
         return tuple(position for position in tuple(self._account.positions.values()) if position.amount)
 
     def _publish(self, event: OrderEvent) -> None:
-        self._order_meter(event)
         if self._missed is not None:  # the figures at the start contain it: told as a change, not booked
             self._missed.append(event)
-            return
-        if event.fills and not self._account.speaking:
-            self._fills_by_rest(event)
-        if self._desk is not None:
-            self._desk.hear(event)
-        self._listeners.order(event)
+        else:
+            self._listeners.order(event)  # first: the strategy's thread needs a moment to wake up
+            if event.fills and not self._account.speaking:
+                self._fills_by_rest(event)
+            if self._desk is not None:
+                self._desk.hear(event)
+        self._order_meter(event)
 
     def _fills_by_rest(self, event: OrderEvent) -> None:
         if self._fills_repaired is not None:

@@ -90,7 +90,7 @@ class OrderDesk:
             self._go_on_firing(name)
 
     def hear(self, event: OrderEvent) -> None:
-        """Every event of the tracker passes here before the broker gets it."""
+        """Every event of the tracker passes here."""
         if event.order.client_order_id in self._requests and event.order.is_final:
             self._hear_end(event.order)
 

@@ -129,7 +129,8 @@ class OrderTracker:
     ) -> None:
         """Journal an order and send it; with ``hold`` only journal it, to be sent by ``release``.
 
-        ``begins`` is called in the session loop before anything else is known of the order. Returns at once; everything else arrives as ``OrderEvent``. Raises Refused if the client order id is in use.
+        ``begins`` is called in the session loop before anything else is known of the order. Returns at once; everything
+        else arrives as ``OrderEvent``. Raises Refused if the client order id is in use.
         """
         loop = self._running_loop()
         client_order_id = request.client_order_id
