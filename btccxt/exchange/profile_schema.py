@@ -262,6 +262,7 @@ class StatusRule(Part):
     by_cost_when: tuple[Mapping[str, Any], ...] = ()
     full_means_filled: bool = False
     amount_fields: tuple[str, ...] = ()
+    amount_sums: tuple[tuple[str, str], ...] = ()
     average_fields: tuple[str, ...] = ()
     order_id_fields: tuple[str, ...] = ()
     conditional_order_id_fields: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from fnmatch import fnmatchcase
 from typing import Any
 
 from btccxt.exchange.profile_schema import Profile
@@ -61,14 +62,15 @@ def judge(order: Mapping[str, Any], profile: Profile, origin: Origin, *, conditi
     word = None if raw is None else str(raw)
     status = _status(info, word, order.get("status"), profile, origin, conditional)
     by_cost = _matches_any(info, rule.by_cost_when)
-    filled = _filled(order, profile, by_cost)
-    amount = None if by_cost else number_of(first_of(info, rule.amount_fields))
-    if amount is not None:
-        amount = abs(amount)
+    # A trigger order in a book of its own never trades: what some exchanges name there is its child's.
+    filled = None if conditional and profile.conditional.separate_book else _filled(order, profile, by_cost)
+    amount = None if by_cost else _amount(info, profile)
     undecided = status in (OrderStatus.OPEN, OrderStatus.UNKNOWN)
     if undecided and rule.full_means_filled and amount and filled is not None and filled >= amount:
         status = OrderStatus.FILLED
     if status is OrderStatus.FILLED:
+        if filled == ZERO:
+            filled = None  # "filled" and nothing filled: the figure is not of now, the trades will say
         if conditional and profile.conditional.separate_book:
             status = OrderStatus.TRIGGERED  # the trigger fired; its child order is what fills
         elif _ended_short(order, filled, amount):
@@ -88,7 +90,8 @@ def _status(
     if word is not None and (known := rule.of_raw(word, conditional)) is not None:
         return known
     if unified is not None and (known := rule.unified.get(str(unified))) is not None:
-        return known
+        # Where the table lists the exchange's words, one that it does not list ends no order: ccxt may have guessed.
+        return known if word is None or not profile.known or known is OrderStatus.OPEN else OrderStatus.UNKNOWN
     return rule.after_create if origin is Origin.CREATE and word is None and unified is None else OrderStatus.UNKNOWN
 
 
@@ -111,8 +114,21 @@ def _fits(value: Any, wanted: Any) -> bool:
         return str(value).lower() == str(wanted).lower()
     if str(value) == str(wanted):
         return True
+    if isinstance(wanted, str) and "*" in wanted:
+        return isinstance(value, str) and fnmatchcase(value, wanted)
     number, other = number_of(value), number_of(wanted)
     return number is not None and number == other
+
+
+def _amount(info: Any, profile: Profile) -> Decimal | None:
+    rule = profile.statuses
+    if (amount := number_of(first_of(info, rule.amount_fields))) is not None:
+        return abs(amount)
+    for done_field, left_field in rule.amount_sums:
+        done, left = number_of(field_of(info, done_field)), number_of(field_of(info, left_field))
+        if done is not None and left is not None:
+            return abs(done) + abs(left)
+    return None
 
 
 def _filled(order: Mapping[str, Any], profile: Profile, by_cost: bool) -> Decimal | None:
@@ -134,7 +150,7 @@ def _filled(order: Mapping[str, Any], profile: Profile, by_cost: bool) -> Decima
 
 def _ended_short(order: Mapping[str, Any], filled: Decimal | None, amount: Decimal | None) -> bool:
     """A limit order that is 'closed' with less than it asked for was cancelled. Market orders may count in quote."""
-    return filled is not None and amount is not None and ZERO <= filled < amount and order.get("type") == "limit"
+    return filled is not None and amount is not None and ZERO < filled < amount and order.get("type") == "limit"
 
 
 def number_of(value: Any) -> Decimal | None:

@@ -42,7 +42,9 @@ def order_update(
     facts = judge(order, profile, origin, conditional=conditional)
     symbol = _text(order.get("symbol")) or ""
     average = number_of(first_of(info, rule.average_fields))
-    if not average and facts.filled:
+    if facts.conditional and profile.conditional.separate_book:
+        average = None  # its child's
+    elif not average and facts.filled:
         average = number_of(order.get("average"))
     id_fields, client_id_fields = rule.order_id_fields, rule.client_id_fields
     if facts.conditional:
