@@ -7,6 +7,7 @@ import threading
 import time
 from typing import Any
 
+from benchmarks.clients.fill_frames import FillFrames
 from benchmarks.clients.ours import HOURLY, answer_in_thread, store_at
 from benchmarks.market import PRICE, symbols_of
 from benchmarks.processes import Link
@@ -20,7 +21,7 @@ FAR_PRICE = float(PRICE) / 2  # the book is around PRICE, so nothing fills there
 class _Trader(bt.Strategy):
     """Notes instants (``time.time_ns``) by client order id."""
 
-    params = (("on_live", None),)
+    params = (("on_live", None), ("frames", None))
 
     def __init__(self) -> None:
         self.instants: dict[str, int] = {}
@@ -35,6 +36,8 @@ class _Trader(bt.Strategy):
         if question[0] == "instants":
             found, self.instants = self.instants, {}
             return found
+        if question[0] == "received":
+            return self.p.frames.take()
         raise ValueError(f"no such question: {question}")
 
 
@@ -67,19 +70,24 @@ class Rester(_Trader):
 
 def send(link: Link, address: SimAddress, group: str, journal: str) -> None:
     """A worker."""
-    _run(link, Sender, address, group, journal)
+    _run(link, Sender, address, group, journal, None)
 
 
 def rest(link: Link, address: SimAddress, group: str, journal: str) -> None:
     """A worker."""
-    _run(link, Rester, address, group, journal)
+    _run(link, Rester, address, group, journal, FillFrames())
 
 
-def _run(link: Link, strategy: type[_Trader], address: SimAddress, group: str, journal: str) -> None:
+def _run(
+    link: Link, strategy: type[_Trader], address: SimAddress, group: str, journal: str, frames: FillFrames | None
+) -> None:
     logging.disable(logging.WARNING)
 
     def on_live(trader: _Trader) -> None:
         threading.Thread(target=answer_in_thread, args=(link, trader.answer, trader), daemon=True).start()
 
     store = store_at(address, group, journal=journal)
-    run_live(strategy, store, symbols_of(group, 1), data_options={"backfill_start": False}, on_live=on_live, **HOURLY)
+    run_live(
+        strategy, store, symbols_of(group, 1),
+        data_options={"backfill_start": False}, on_live=on_live, frames=frames, **HOURLY,
+    )  # fmt: skip

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import aiohttp
 import orjson
 
+from benchmarks.clients.fill_frames import FillFrames
 from benchmarks.clients.orders_ours import FAR_PRICE
 from benchmarks.clients.peers import answer_questions, ccxt_pro, close_ccxt, run_in_loop
 from benchmarks.exchange_process import keys_of
@@ -30,13 +31,16 @@ Place = Callable[[str], Awaitable[object]]
 
 
 class _Instants:
-    def __init__(self) -> None:
+    def __init__(self, frames: FillFrames | None = None) -> None:
         self.by_id: dict[str, int] = {}
+        self._frames = frames
 
     def answer(self, question: tuple[Any, ...]) -> Any:
         if question[0] == "instants":
             found, self.by_id = self.by_id, {}
             return found
+        if question[0] == "received" and self._frames is not None:
+            return self._frames.take()
         raise ValueError(f"no such question: {question}")
 
 
@@ -124,7 +128,7 @@ def watch_trades(link: Link, address: SimAddress, group: str) -> None:
 
 async def _rest(link: Link, address: SimAddress, group: str, method: str) -> None:
     exchange, symbol = await ccxt_pro(address, group, throttled=False), symbols_of(group, 1)[0]
-    instants = _Instants()
+    instants = _Instants(FillFrames())
     filled = asyncio.Event()
     async with _beside(_hear(exchange, symbol, method, instants, filled)) as hearing:
         await asyncio.sleep(_STARTED_S)  # until the stream is subscribed
