@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from btccxt.account import AccountLedger
-from btccxt.broker import AccountSnapshot
+from btccxt.broker import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.errors import BtccxtError, ConfigError, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt_exchange import CCXTExchange
@@ -44,14 +44,14 @@ from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
 from btccxt.resilience.clock import ExchangeClock, resolution_of
 from btccxt.session.dead_man import DeadMansSwitch
 from btccxt.session.events import FeedEvent
-from btccxt.session.hearing import PrivateHearing
+from btccxt.session.hearing import PRIVATE_KINDS, PrivateHearing, state_to_hear
 from btccxt.session.meters import OrderMeter, gauge_streams
 from btccxt.session.prices import PriceWatch
 from btccxt.session.session import Session
 from btccxt.session.streams import Decide, StreamChanged, StreamPolicy, StreamSupervisor
 
 Sink = Callable[[FeedEvent], None]
-_PRIVATE_KINDS = (StreamKind.ORDERS, StreamKind.FILLS, StreamKind.BALANCE, StreamKind.POSITIONS)
+_ORDER_NEWS = frozenset({StreamKind.ORDERS, StreamKind.FILLS})
 _CLOCK_SAMPLES = 3
 _CLOCK_PERIOD_S = 600.0
 _GAUGE_PERIOD_S = 5.0
@@ -65,7 +65,7 @@ class Listeners:
     """Whom the session tells what. Called in the session thread; none may block."""
 
     order: Callable[[OrderEvent], None]
-    account: Callable[[AccountSnapshot], None]
+    account: Callable[[AccountSnapshot | RunBegins], None]
     alarm: Callable[[Alarm], None]
     stream: Callable[[StreamChanged], None]
     trouble: Callable[[str, BaseException], None]
@@ -152,7 +152,8 @@ class Runtime:
             session, exchange, clock, profile, self._supervisor, self._spawn, listeners.trouble, history_cache
         )
         self._account = _Account(self)
-        self.hearing = PrivateHearing(self._supervisor.suspect, policy.told_within_s)
+        to_hear = state_to_hear(profile.market_type, fills=profile.streams.fills)
+        self.hearing = PrivateHearing(self._supervisor.suspect, policy.told_within_s, to_hear)
         self._order_meter = OrderMeter(exchange.id, clock)
         self._switch = (
             DeadMansSwitch(exchange, dead_mans_switch_s, listeners.trouble) if dead_mans_switch_s is not None else None
@@ -162,6 +163,7 @@ class Runtime:
         self._reconcile_again = False
         self._fills_repaired: set[str] | None = None  # trade ids found while catching up after a cut
         self._start_snapshot: AccountSnapshot | None = None
+        self._journal: Journal | None = None
         self._missed: list[OrderEvent] | None = None  # news while the account is being opened
         self._desk: OrderDesk | None = None
         self._price_watches: dict[str, PriceWatch] = {}
@@ -185,12 +187,46 @@ class Runtime:
             self._publish,
             policy,
             alarm=self._listeners.alarm,
-            private_stream_age_s=self.hearing.age_s,
+            private_stream_age_s=self._private_age_s,
             measure_clock=self.measure_clock,
         )
+        self._journal = journal
         self._missed = []
         before = await self._fetch_account()
         restored = await tracker.start()
+        await self._take_stock(tracker, before, restored)
+        self.tracker = tracker
+        # From the end of ``_take_stock`` to that of ``restore`` nothing is awaited, so no news slips through between.
+        self._desk = OrderDesk(tracker, self.markets, self._watch_prices, self._listeners.alarm)
+        self._desk.restore(self.restored)
+        self._spawn(self._keep_account(policy), "account")
+        for kind in PRIVATE_KINDS:
+            if self._profile.streams.has(kind):
+                self._supervisor.add(StreamKey(kind), self._account)
+        if self._switch is not None:
+            await self._switch.arm()
+            self._spawn(self._switch.keep(), "dead man's switch")
+
+    async def begin_run(self, untold: Collection[str]) -> None:
+        """A further run of cerebro begins as the first did, with figures and orders of one moment.
+
+        ``untold``: orders of whose end the former run may not have heard. Raises the exchange's errors.
+        """
+        tracker, journal = self.tracker, self._journal
+        if tracker is None or journal is None:
+            raise BtccxtError("the account has not been opened")
+        self._missed = []
+        try:
+            before = await self._fetch_account()
+            await tracker.reconcile()
+            await self._take_stock(tracker, before, await tracker.state_now(untold))
+        finally:
+            self._missed = None
+        self._listeners.account(RUN_BEGINS)
+
+    async def _take_stock(self, tracker: OrderTracker, before: AccountSnapshot, restored: RestoredState) -> None:
+        """Figures that contain exactly the fills that the tracker knows of; what it heard meanwhile is told."""
+        assert self._journal is not None and self._missed is not None
         after = await self._fetch_account()
         for _ in range(_STARTING_TRIES):
             if _figures(before) == _figures(after):
@@ -199,27 +235,15 @@ class Runtime:
             before = after
             await tracker.reconcile()
             after = await self._fetch_account()
-        self._start_snapshot = after
-        self.tracker = tracker
-        past: list[Fill] = await asyncio.wrap_future(journal.past_fills())
-        entry_prices = self._entry_prices(past)
-        # From here to the end of ``restore`` nothing is awaited, so no news slips through between the two.
+        past: list[Fill] = await asyncio.wrap_future(self._journal.past_fills())
         missed, self._missed = tuple(self._missed), None
+        self._start_snapshot = after
         self.restored = replace(
             restored,
             open_orders=tracker.open_orders(),
             changes=(*restored.changes, *missed),
-            entry_prices=entry_prices,
+            entry_prices=self._entry_prices(past),
         )
-        self._desk = OrderDesk(tracker, self.markets, self._watch_prices, self._listeners.alarm)
-        self._desk.restore(self.restored)
-        self._spawn(self._keep_account(policy.open_orders_slow_s), "account")
-        for kind in _PRIVATE_KINDS:
-            if self._profile.streams.has(kind):
-                self._supervisor.add(StreamKey(kind), self._account)
-        if self._switch is not None:
-            await self._switch.arm()
-            self._spawn(self._switch.keep(), "dead man's switch")
 
     async def close(self) -> None:
         """Bounded; never raises."""
@@ -308,11 +332,27 @@ class Runtime:
         prices = {symbol: ledger.holding(symbol).price for symbol in symbols}
         return {symbol: price for symbol, price in prices.items() if price is not None}
 
-    async def _keep_account(self, period_s: float) -> None:
-        """The broker compares its books with the exchange's also while nothing reconnects."""
+    async def _keep_account(self, policy: TrackerPolicy) -> None:
+        """What no stream tells is asked for every few seconds; everything is compared now and then all the same."""
+        loop = asyncio.get_running_loop()
+        compared_at = loop.time()
+        took_s = 0.0
         while True:
-            await asyncio.sleep(period_s)
-            await self.reconcile()
+            # Where the rate limit makes asking slow, half of it is left to others.
+            await asyncio.sleep(max(min(policy.open_orders_fast_s, policy.open_orders_slow_s), took_s))
+            asked_at = loop.time()
+            unheard = self.hearing.unheard()
+            if unheard & _ORDER_NEWS or asked_at - compared_at >= policy.open_orders_slow_s:
+                compared_at = asked_at
+                await self.reconcile()
+            elif unheard:
+                with contextlib.suppress(Retryable):  # the breaker and the log have it; asked again in a moment
+                    await self._fetch_account()
+            took_s = loop.time() - asked_at
+
+    def _private_age_s(self) -> float | None:
+        """For the tracker's own rhythm: while ``_keep_account`` polls, it need not."""
+        return 0.0 if self.hearing.unheard() & _ORDER_NEWS else self.hearing.age_s()
 
     def look_again(self) -> None:
         """A difference was seen: compare once more before it is believed. Any thread."""
@@ -333,15 +373,17 @@ class Runtime:
         return tuple(position for position in tuple(self._account.positions.values()) if position.amount)
 
     def _publish(self, event: OrderEvent) -> None:
+        self._order_meter(event)
         if self._missed is not None:  # the figures at the start contain it: told as a change, not booked
             self._missed.append(event)
-        else:
-            self._listeners.order(event)  # first: the strategy's thread needs a moment to wake up
-            if event.fills and not self._account.speaking:
-                self._fills_by_rest(event)
             if self._desk is not None:
                 self._desk.hear(event)
-        self._order_meter(event)
+            return
+        if event.fills and not self._account.speaking:
+            self._fills_by_rest(event)
+        if self._desk is not None:
+            self._desk.hear(event)
+        self._listeners.order(event)
 
     def _fills_by_rest(self, event: OrderEvent) -> None:
         if self._fills_repaired is not None:

@@ -78,6 +78,12 @@ _ASKS_FOR: Mapping[MarketType, Mapping[str, str]] = {
     MarketType.OPTION: {"defaultType": "option"},
 }
 
+# The first watch call would answer with a snapshot by REST and subscribe to nothing; ours is made once, to subscribe.
+_NO_SNAPSHOTS: Mapping[str, Mapping[str, bool]] = {
+    "watchPositions": {"fetchPositionsSnapshot": False, "awaitPositionsSnapshot": False},
+    "watchBalance": {"fetchBalanceSnapshot": False, "awaitBalanceSnapshot": False},
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Wire:
@@ -118,7 +124,9 @@ def make_instance(
     settings: dict[str, Any] = {
         **config,
         "session": wire.session,
-        "options": _merged({**_ASKS_FOR[profile.market_type], **profile.options}, config.get("options") or {}),
+        "options": _merged(
+            {**_ASKS_FOR[profile.market_type], **_NO_SNAPSHOTS, **profile.options}, config.get("options") or {}
+        ),
         # Streams go through Calls.attach()'s throttle; REST calls are counted by method before they reach ccxt.
         "enableRateLimit": for_streams,
         "enableLastHttpResponse": False,

@@ -1,4 +1,4 @@
-"""Whether the private streams still tell what happens: compared with what REST told.
+"""Which private state the streams tell, and whether they still do: compared with what REST told.
 
 A server that answers pings and sends nothing looks alive, and an account on which nothing happens looks the same. The
 difference shows when REST tells of a fill: the stream has to tell of it too, or it is deaf.
@@ -9,17 +9,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Iterable
 
-from btccxt.model import StreamKey, StreamKind
+from btccxt.model import MarketType, StreamKey, StreamKind
 
+PRIVATE_KINDS = (StreamKind.ORDERS, StreamKind.FILLS, StreamKind.BALANCE, StreamKind.POSITIONS)
 Suspect = Callable[[Collection[StreamKey], str], None]
+
+
+def state_to_hear(market_type: MarketType, *, fills: bool) -> frozenset[StreamKind]:
+    """What of an account changes without our asking. ``fills``: False where the orders tell of them."""
+    unknown = {StreamKind.POSITIONS} if market_type is MarketType.SPOT else set()
+    if not fills:
+        unknown.add(StreamKind.FILLS)
+    return frozenset(PRIVATE_KINDS) - unknown
 
 
 class PrivateHearing:
     """Lives in the session's loop. ``suspect`` is called with the deaf keys; ``patience_s`` is wall time."""
 
-    def __init__(self, suspect: Suspect, patience_s: float) -> None:
+    def __init__(self, suspect: Suspect, patience_s: float, to_hear: frozenset[StreamKind] = frozenset()) -> None:
         self._suspect = suspect
         self._patience_s = patience_s
+        self._to_hear = to_hear
         self._up_at: dict[StreamKey, float] = {}
         self._heard_at: dict[StreamKey, float] = {}
         self._checks: dict[StreamKey, asyncio.TimerHandle] = {}
@@ -31,6 +41,10 @@ class PrivateHearing:
         self._up_at.pop(key, None)
         if (check := self._checks.pop(key, None)) is not None:
             check.cancel()
+
+    def unheard(self) -> frozenset[StreamKind]:
+        """What no stream tells at the moment, broken or never there: to be asked for."""
+        return self._to_hear - {key.kind for key in self._up_at}
 
     def heard(self, key: StreamKey) -> None:
         self._heard_at[key] = asyncio.get_running_loop().time()
