@@ -212,11 +212,11 @@ class CCXTExchange(ExchangeAPI):
         return self._markets
 
     def _translated_markets(self, raw: Mapping[str, Any]) -> Mapping[str, Market]:
-        wanted = self.profile.market_type
+        wanted, mode, in_base = self.profile.market_type, self._rest.precisionMode, self.profile.amounts_in == "base"
         found = {
             symbol: market
             for symbol, entry in raw.items()
-            if (market := translate.market(entry, self._rest.precisionMode)) is not None and market.type is wanted
+            if (market := translate.market(entry, mode, amounts_in_base=in_base)) is not None and market.type is wanted
         }
         if not found:
             raise Unsupported(f"{self.id} lists no {wanted.value} markets")

@@ -211,8 +211,11 @@ def position(entry: Mapping[str, Any], now_ms: int) -> Position:
 # ------------------------------------------------------------------ markets
 
 
-def market(entry: Mapping[str, Any], precision_mode: int) -> Market | None:
-    """ccxt's market -> Market; None for what is neither spot nor contract. ``precision_mode`` is the exchange's own."""
+def market(entry: Mapping[str, Any], precision_mode: int, *, amounts_in_base: bool = False) -> Market | None:
+    """ccxt's market -> Market; None for what is neither spot nor contract. ``precision_mode`` is the exchange's own.
+
+    ``amounts_in_base``: its contracts are ordered and held in base units, whatever a contract's size.
+    """
     kind = _market_type(entry)
     if kind is None:
         return None
@@ -233,7 +236,7 @@ def market(entry: Mapping[str, Any], precision_mode: int) -> Market | None:
         max_price=_positive(price.get("max")),
         min_cost=_positive(cost.get("min")),
         max_cost=_positive(cost.get("max")),
-        contract_size=_positive(entry.get("contractSize")) or Decimal(1),
+        contract_size=(None if amounts_in_base else _positive(entry.get("contractSize"))) or Decimal(1),
         maker_rate=number_of(entry.get("maker")) or ZERO,
         taker_rate=number_of(entry.get("taker")) or ZERO,
     )

@@ -42,6 +42,7 @@ from btccxt.model import (
 from btccxt.resilience.clock import ExchangeClock
 from btccxt.resilience.retry import RetryPolicy
 from btccxt.sim.faults import Fault, FaultKind
+from tests.exchange.capture import make_exchange
 from tests.exchange.sim_kit import BALANCE, BTC_1M, ETH_1M, FILLS, KEYS, ORDERS, SPOT, Watcher, opened, running_sim
 from tests.exchange.tiny_binance import until
 
@@ -444,3 +445,12 @@ def test_certificates_are_checked_unless_switched_off():
 
     assert isinstance(asyncio.run(context({})), ssl.SSLContext)
     assert asyncio.run(context({"verify": False})) is False
+
+
+def test_contracts_that_are_ordered_in_base_units_have_the_size_one():
+    raw, _ = make_exchange.__wrapped__("deribit", MarketType.LINEAR)
+    entry = {**next(iter(raw.markets.values())), "contractSize": 0.0001}
+    subject = CCXTExchange(load_profile("deribit", MarketType.LINEAR))
+    subject._rest = raw
+    (market,) = subject._translated_markets({entry["symbol"]: entry}).values()
+    assert market.contract_size == 1

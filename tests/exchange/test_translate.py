@@ -168,6 +168,13 @@ def test_a_market_has_steps_and_limits() -> None:
     assert (market.taker_rate, market.maker_rate, market.contract_size) == (D("0.001"), D("0.0005"), D(1))
 
 
+def test_a_contract_that_is_ordered_in_base_units_has_the_size_one() -> None:
+    entry = _market(symbol="BTC/USDC:USDC", spot=False, contract=True, contractSize=0.0001)
+    counted, in_base = (translate.market(entry, ccxt.TICK_SIZE, amounts_in_base=each) for each in (False, True))
+    assert counted is not None and in_base is not None
+    assert (counted.contract_size, in_base.contract_size) == (D("0.0001"), D(1))
+
+
 @pytest.mark.parametrize(
     ("mode", "price", "amount", "price_step", "amount_step"),
     [
