@@ -241,7 +241,7 @@ def draw(run: RunRecorder, path: Path, title: str, currency: str) -> Path:
     for axis in (price_axis, value_axis, position_axis):
         axis.grid(alpha=0.25, linewidth=0.6)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.yaxis.set_major_formatter(plt.FuncFormatter(lambda number, _: f"{number:,.6g}"))
+        axis.yaxis.set_major_formatter(plt.FuncFormatter(lambda number, _: f"{number:,.10g}"))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
