@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from btccxt._bt import bt
@@ -96,7 +97,7 @@ class Bookkeeper:
         for symbol in self._symbols_to_look_at():
             datas = self._datas[symbol]
             latest = datas[0] if len(datas) == 1 else max(datas, key=_last_stamp)
-            if len(latest):
+            if len(latest) and isfinite(latest.close[0]):  # a bar that was begun and never filled has none
                 self.ledger.set_price(symbol, decimal_of(latest.close[0]))
                 self._show_entry_price(symbol)
 

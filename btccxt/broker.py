@@ -41,6 +41,13 @@ class AccountSnapshot:
     """No order was on its way meanwhile: what is not explained by known fills has another cause."""
 
 
+class RunBegins:
+    """Comes between what belongs to the former run of a store that is kept open and what belongs to this one."""
+
+
+RUN_BEGINS = RunBegins()
+
+
 class BrokerBackend(Protocol):
     """What the broker needs of its store. All of it answers from memory."""
 
@@ -54,7 +61,7 @@ class BrokerBackend(Protocol):
     def order_rule(self, key: OrderKind | OrderFeature) -> Any: ...
     def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None: ...
     def cancel_order(self, client_order_id: str) -> None: ...
-    def account_snapshot(self) -> AccountSnapshot: ...
+    def account_snapshot(self, untold: Collection[str] = ()) -> AccountSnapshot: ...
     def latest_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]: ...
     def restored_orders(self) -> RestoredState: ...
     def order_told(self, client_order_id: str) -> None: ...
@@ -102,16 +109,8 @@ class CCXTBroker(bt.BrokerBase):
         self.startingcash = self.startingvalue = 0.0
         self._cerebro: Any = None
         self._books: Bookkeeper | None = None
-        self._known: dict[str, Any] = {}  # client order id -> backtrader order, ended ones too: late fills count
-        self._open: dict[str, Any] = {}  # those of them that may still fill
-        self._requests: dict[int, OrderRequest] = {}  # ref -> intent of every order that is not final
-        self._expiries: dict[int, int] = {}  # ref -> ms, for orders whose validity is kept here
-        self._planner = Planner(store)
-        self._unsent: list[Plan] = []  # orders of a bracket that is broken
-        self._waiting: set[int] = set()  # refs of orders that wait on this machine and bind no money
         self._told: deque[str] = deque()
-        self._drift: tuple[Drift, ...] = ()
-        self._fills_at_drift = 0
+        self._forget_orders()
 
     # -------------------------------------------------------------- life
 
@@ -140,8 +139,9 @@ class CCXTBroker(bt.BrokerBase):
     def start(self) -> None:
         """Called by cerebro before the feeds start. The store is connected by then."""
         super().start()
+        untold = self._end_former_run()
         ledger = AccountLedger(self.store.currency, self.store.markets)
-        snapshot = self.store.account_snapshot()
+        snapshot = self.store.account_snapshot(untold)
         ledger.reset(snapshot.balances, snapshot.positions)
         self._books = Bookkeeper(ledger)
         for data in self.cerebro.datas:
@@ -155,9 +155,33 @@ class CCXTBroker(bt.BrokerBase):
         for symbol, price in self.store.latest_prices(held).items():
             ledger.set_price(symbol, price, as_entry=False)
         self.books.show_all()
-        self._restore(restored)
+        self._restore(restored, untold)
         self.startingcash = self.getcash()
         self.startingvalue = self.getvalue()
+
+    def _end_former_run(self) -> dict[str, int]:
+        """A store kept open serves several runs. Returns orders of whose end the last one was not told: id -> ref."""
+        untold = {name: order.ref for name, order in self._open.items()}
+        for order in self.notifs:
+            if order is not None and not order.alive() and "client_order_id" in order.info:
+                untold[order.info["client_order_id"]] = order.ref
+        while self._told:
+            self.store.order_told(self._told.popleft())
+        self.notifs.clear()
+        self.orders = []
+        self._forget_orders()
+        return untold
+
+    def _forget_orders(self) -> None:
+        self._known: dict[str, Any] = {}  # client order id -> backtrader order, ended ones too: late fills count
+        self._open: dict[str, Any] = {}  # those of them that may still fill
+        self._requests: dict[int, OrderRequest] = {}  # ref -> intent of every order that is not final
+        self._expiries: dict[int, int] = {}  # ref -> ms, for orders whose validity is kept here
+        self._planner = Planner(self.store)
+        self._unsent: list[Plan] = []  # orders of a bracket that is broken
+        self._waiting: set[int] = set()  # refs of orders that wait on this machine and bind no money
+        self._drift: tuple[Drift, ...] = ()
+        self._fills_at_drift = 0
 
     def stop(self) -> None:
         """Take what has arrived so far; the store ends the connections."""
@@ -412,7 +436,10 @@ class CCXTBroker(bt.BrokerBase):
 
     def _apply(self, event: OrderEvent) -> None:
         live = event.order
-        order = self._known.get(live.request.client_order_id) or self._adopt(live)
+        order = self._known.get(live.request.client_order_id)
+        if order is None and live.external and self.books.first_data(live.symbol) is None:
+            return  # somebody else's, in a market that this cerebro does not look at
+        order = order or self._adopt(live)
         self._copy_info(order, live)
         waits_here = live.held and live.state is LifecycleState.JOURNALED
         if not live.held:
@@ -473,23 +500,43 @@ class CCXTBroker(bt.BrokerBase):
 
     # -------------------------------------------------------------- what was there before
 
-    def _restore(self, restored: RestoredState) -> None:
-        """Orders of a former run. The account's start already contains their fills, so nothing is booked."""
+    def _restore(self, restored: RestoredState, refs: Mapping[str, int]) -> None:
+        """Orders of a former run. The account's start already contains their fills, so nothing is booked.
+
+        ``refs``: the numbers they had if that run was in this process.
+        """
         changed = (event.order for event in restored.changes)
-        lives = {live.client_order_id: live for live in (*changed, *restored.open_orders)}
+        lives = {live.client_order_id: live for live in (*restored.ended_ties, *changed, *restored.open_orders)}
+        told = {live.client_order_id for live in restored.ended_ties}
         for live in sorted(lives.values(), key=lambda live: int(live.context.get("ref", 0))):
-            order = self._adopt(live)
+            if live.is_final and self.books.first_data(live.symbol) is None:
+                self._tell_without_data(live, told)
+                continue
+            order = self._adopt(live, refs.get(live.client_order_id))
             order.accept(self)
             self.books.resume(order, live)
             self._copy_info(order, live)
             final = _FINAL_STATUS.get(live.state)
             if final is None:
                 self.notify(order)
+            elif live.client_order_id in told:
+                order.status = final
+                self._open.pop(live.client_order_id)
+                self._requests.pop(order.ref)
             else:
                 self._finish(order, live, final, notified=False)
 
-    def _adopt(self, live: LiveOrder) -> Any:
-        """A backtrader order for one that a former run, or somebody else, placed."""
+    def _tell_without_data(self, live: LiveOrder, told: Collection[str]) -> None:
+        """An order that ended needs no data any more; the strategy hears of it where there is no backtrader order."""
+        if live.client_order_id not in told:
+            self.store.put_notification(
+                f"order {live.client_order_id} for {live.symbol}, of which there is no data here, ended meanwhile: "
+                f"{live.state.value}, filled {live.filled}"
+            )
+            self.store.order_told(live.client_order_id)
+
+    def _adopt(self, live: LiveOrder, ref: int | None = None) -> Any:
+        """A backtrader order for one that a former run, or somebody else, placed. ``ref``: its number here so far."""
         request = live.request
         data = self.books.first_data(request.symbol)
         if data is None:
@@ -510,7 +557,10 @@ class CCXTBroker(bt.BrokerBase):
             simulated=True,
             tradeid=int(live.context.get("tradeid", 0)),
         )
-        take_ref(order, int(live.context.get("ref", 0)))
+        if ref is not None:
+            order.ref = ref
+        else:
+            take_ref(order, int(live.context.get("ref", 0)))
         order.parent = self._known.get(live.context.get("parent", ""))
         order.oco = self._known.get(live.context.get("oco", ""))
         order.addcomminfo(self.getcommissioninfo(data))

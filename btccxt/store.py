@@ -14,7 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from btccxt.broker import AccountSnapshot, CCXTBroker
+from btccxt.broker import RUN_BEGINS, AccountSnapshot, CCXTBroker, RunBegins
 from btccxt.config import Mode, StoreConfig, build_config, load_config, resolve_keys
 from btccxt.data import CCXTData
 from btccxt.errors import BtccxtError, ConfigError
@@ -218,6 +218,8 @@ class CCXTStore:
         with self._lock:
             if self._runtime is not None:
                 return
+            if self._broker is not None:
+                self._broker.arrivals.clear()  # of an earlier connection
             log.info(EventName.SESSION_STARTED, exchange=self.name, mode=self.mode.value, money=_MONEY[self.mode])
             self._watch.start()
             self._session = Session(f"btccxt {self.name}", on_error=self._watch.trouble)
@@ -384,7 +386,7 @@ class CCXTStore:
         if hub is not None:
             hub.wake()
 
-    def _tell_broker(self, event: OrderEvent | AccountSnapshot) -> None:
+    def _tell_broker(self, event: OrderEvent | AccountSnapshot | RunBegins) -> None:
         hub = self.hub
         if hub is not None and self._broker is not None:
             hub.inbox.put(self._broker, event)
@@ -457,19 +459,33 @@ class CCXTStore:
         if stop_trading:
             self._tracker.halt(text)
 
-    def account_snapshot(self) -> AccountSnapshot:
-        """What the broker starts from: a further run of a store that was kept open gets fresh figures."""
+    def account_snapshot(self, untold: Collection[str] = ()) -> AccountSnapshot:
+        """What the broker starts from. A further run of a store that was kept open gets fresh figures and orders.
+
+        ``untold``: orders of whose end the former run may not have heard. Blocks only in a further run.
+        """
         runtime = self._open_runtime
         if self._was_asked_of is not runtime:
             self._was_asked_of = runtime
-            return runtime.start_snapshot()
-        return self._ask(runtime.reconcile()) or runtime.start_snapshot()
+        else:
+            self._ask(runtime.begin_run(untold), timeout_s=self._start_timeout_s)
+            self._forget_news_of_the_former_run()
+        return runtime.start_snapshot()
+
+    def _forget_news_of_the_former_run(self) -> None:
+        """The figures contain it; what came after them is kept."""
+        if self.hub is not None and self._broker is not None:
+            self.hub.inbox.deliver()
+            arrivals = self._broker.arrivals
+            while arrivals and arrivals.popleft() is not RUN_BEGINS:
+                pass
 
     def latest_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
         """Of what the account holds when a run starts. Blocks for one request each, at once; none for none."""
         return self._ask(self._open_runtime.latest_prices(symbols)) if symbols else {}
 
     def restored_orders(self) -> RestoredState:
+        """Orders of the moment of ``account_snapshot``."""
         return self._open_runtime.restored
 
     def leverage(self, symbol: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from btccxt.orders.journal import Journal
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.reconcile import Contradiction, Reconciler
-from btccxt.orders.register import OrderEvent, OrderRegister
+from btccxt.orders.register import OrderEvent, OrderRegister, rebuild
 from btccxt.orders.submission import Submission
 from btccxt.resilience.clock import ExchangeClock
 
@@ -27,18 +27,20 @@ class RestoredState:
 
     ``changes``: orders that something happened to while the process was away (with the fills of that time), and ends
     that the strategy was never told of (without fills: all of an order's fills are in ``order.fills``).
-    ``best_prices``: how far trailing orders that wait here had come, by client order id. ``entry_prices``: what the
-    journal's fills say a spot position cost, by symbol.
+    ``ended_ties``: ended orders that open ones name as their parent or pair. ``best_prices``: how far trailing orders
+    that wait here had come, by client order id. ``entry_prices``: what the journal's fills say a spot position cost, by
+    symbol.
     """
 
     open_orders: tuple[LiveOrder, ...] = ()
     changes: tuple[OrderEvent, ...] = ()
+    ended_ties: tuple[LiveOrder, ...] = ()
     best_prices: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
     entry_prices: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
 
 
 class Restart:
-    """Runs once, in the session loop."""
+    """``run`` once, ``state_now`` for every further run on the same connection. Session loop."""
 
     def __init__(
         self,
@@ -93,11 +95,33 @@ class Restart:
             if client_order_id not in untold
         ]
         open_orders = sorted(register.unfinished(), key=lambda order: order.created_ms)
+        told_now = {event.order.client_order_id for event in changes}
+        ties = await self._ended_ties(open_orders, told_now)
         best = await asyncio.wrap_future(self._journal.best_prices())
         waiting = {
             order.client_order_id: best[order.client_order_id] for order in open_orders if order.client_order_id in best
         }
-        return RestoredState(tuple(open_orders), tuple(changes), waiting), contradictions
+        return RestoredState(tuple(open_orders), tuple(changes), ties, waiting), contradictions
+
+    async def state_now(self, untold: Collection[str]) -> RestoredState:
+        """The same for a further run. ``untold``: orders of whose end the former run was not told, if they ended."""
+        open_orders = sorted(self._register.unfinished(), key=lambda order: order.created_ms)
+        ended = [order for name in untold if (order := await self._find(name)) is not None and order.is_final]
+        ties = await self._ended_ties(open_orders, {order.client_order_id for order in ended})
+        return RestoredState(tuple(open_orders), tuple(OrderEvent(order) for order in ended), ties)
+
+    async def _ended_ties(self, open_orders: Iterable[LiveOrder], known: Collection[str]) -> tuple[LiveOrder, ...]:
+        named = {order.context[tie] for order in open_orders for tie in ("parent", "oco") if tie in order.context}
+        found = [await self._find(name) for name in sorted(named - set(known))]
+        return tuple(order for order in found if order is not None and order.is_final)
+
+    async def _find(self, client_order_id: str) -> LiveOrder | None:
+        """From memory or, if it ended long ago, from the journal; it is not kept."""
+        order = self._register.orders.get(client_order_id)
+        if order is None:
+            stored = await asyncio.wrap_future(self._journal.load_order(client_order_id=client_order_id))
+            order = None if stored is None else rebuild(stored, infer_fills=self._policy.infer_fills)
+        return order
 
     async def _reconcile(self) -> tuple[Contradiction, ...]:
         loop = asyncio.get_running_loop()

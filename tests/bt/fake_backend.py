@@ -82,7 +82,7 @@ class FakeBackend:
     def order_told(self, client_order_id: str) -> None:
         self.told.append(client_order_id)
 
-    def account_snapshot(self) -> AccountSnapshot:
+    def account_snapshot(self, untold: Any = ()) -> AccountSnapshot:
         return self.snapshot(**self.balances)
 
     def latest_prices(self, symbols: Any) -> Mapping[str, D]:

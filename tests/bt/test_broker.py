@@ -418,3 +418,11 @@ def test_analyzers_give_the_numbers_of_the_ledger(backend):
     net = script.analyzers.trades.get_analysis().pnl.net.total
     assert net == pytest.approx(-1099.0)
     assert backend.broker.getvalue() == pytest.approx(100_000 + net)
+
+
+def test_a_bar_without_a_price_changes_no_value(backend):
+    """A data that raised while it loaded a bar leaves one with NaN behind."""
+    script = run(backend, lambda s: None, closes=[50_000.0, float("nan"), float("nan")])
+    backend.broker.next()
+    assert backend.broker.ledger.price("BTC/USDT") == D(50_000)
+    assert script.broker.getvalue() == 100_000.0

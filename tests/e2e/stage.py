@@ -108,6 +108,10 @@ class PacedData(bt.feed.DataBase):
         return True
 
 
+async def _pass() -> None:
+    pass
+
+
 def on_the_way(store: CCXTStore) -> list[str]:
     """Orders that are in no resting state: sent and not answered, being cancelled, waiting for their fills."""
     return [
@@ -264,6 +268,7 @@ class Play:
     def _waiting_for(self) -> list[str]:
         if not self.acted:
             return ["the strategy has not acted yet"]
+        self.store._ask(_pass())  # what was handed to the session thread so far has been taken there
         busy = on_the_way(self.store)
         given = [order.info.get("client_order_id") for order in self.store.getbroker().orders]
         busy += [f"{name} handed over" for name in given if name and self.store._tracker.order(name) is None]
