@@ -8,8 +8,9 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from btccxt.exchange import translate
+from btccxt.exchange.frames import ClosedFlag, changed_rows
 from btccxt.exchange.profile import Profile
-from btccxt.exchange.push import ClosedFlag, Decode, News, Subscription, changed_rows
+from btccxt.exchange.push import Decode, News, Subscription
 from btccxt.model import Balance, Balances, BarUpdate, Origin, StreamKey, StreamKind, Ticker
 
 T = TypeVar("T")

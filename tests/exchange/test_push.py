@@ -9,8 +9,9 @@ import json
 import pytest
 
 from btccxt.errors import ConnectionLost
+from btccxt.exchange.frames import ClosedFlag, changed_rows
 from btccxt.exchange.profile import load_profile
-from btccxt.exchange.push import ClosedFlag, PushStream, Subscription, changed_rows
+from btccxt.exchange.push import PushStream, Subscription
 from btccxt.exchange.subscriptions import subscriptions_for
 from btccxt.model import (
     BarUpdate,
