@@ -122,7 +122,6 @@ class Timeouts(_Frozen):
     """In seconds of this machine's clock."""
 
     request_s: Positive = 10.0
-    connect_s: Positive = 10.0
     heartbeat_s: Positive = 30.0
     stop_s: Positive = 10.0
 
@@ -130,6 +129,8 @@ class Timeouts(_Frozen):
 # Our name -> ccxt's. One of each group may be set (ccxt/base/exchange.py: check_conflicting_proxies).
 _REST_PROXIES = {"http": "httpProxy", "https": "httpsProxy", "socks": "socksProxy", "url": "proxyUrl"}
 _WS_PROXIES = {"ws": "wsProxy", "wss": "wssProxy", "ws_socks": "wsSocksProxy"}
+_REST_SPELLINGS = ("http_proxy", "https_proxy", "socks_proxy", "proxy_url", "proxy")  # ccxt knows these as well
+_WS_SPELLINGS = ("ws_proxy", "wss_proxy", "ws_socks_proxy")
 
 
 class Proxies(_Frozen):
@@ -204,15 +205,17 @@ class StoreConfig(_Frozen):
 
     @model_validator(mode="after")
     def _plausible(self) -> StoreConfig:
-        in_config = {name for name in self.config if name in {*_REST_PROXIES.values(), *_WS_PROXIES.values()}}
-        for group, what in ((_REST_PROXIES, "REST"), (_WS_PROXIES, "WebSocket")):
+        for group, spellings, what in (
+            (_REST_PROXIES, _REST_SPELLINGS, "REST"),
+            (_WS_PROXIES, _WS_SPELLINGS, "WebSocket"),
+        ):
             used = [f"proxies.{ours}" for ours in group if getattr(self.proxies, ours) is not None]
-            used += [f"config.{theirs}" for theirs in group.values() if theirs in in_config and self.config[theirs]]
+            used += [f"config.{theirs}" for theirs in (*group.values(), *spellings) if self.config.get(theirs)]
             if len(used) > 1:
                 raise ValueError(f"several proxies for {what}: {', '.join(used)}; keep one of them")
         for name in ("timeout", "rateLimit"):
             number = self.config.get(name)
-            if number is not None and (not isinstance(number, (int, float)) or not number > 0):
+            if number is not None and (not isinstance(number, (int, float)) or not 0 < number < float("inf")):
                 raise ValueError(f"config.{name} must be a number above zero, not {number!r}")
         if self.sim_address is not None and self.mode is not Mode.SIM:
             raise ValueError(f"sim_address is for mode 'sim', not {self.mode.value!r}")

@@ -175,8 +175,8 @@ class CCXTStore:
         self._policy = _tracker_policy(tracker, self.profile)
         self._stream_policy, self._decide, self._breaker = streams, decide, breaker
         self._check_dead_mans_switch(settings)
-        if start_timeout_s <= 0:
-            raise ConfigError(f"start_timeout_s={start_timeout_s!r}: must be above zero")
+        if not isinstance(start_timeout_s, (int, float)) or not 0 < start_timeout_s < float("inf"):
+            raise ConfigError(f"start_timeout_s={start_timeout_s!r}: must be a number above zero")
         self._start_timeout_s = start_timeout_s
         self._session: Session | None = None
         self._venue: Venue | None = None
@@ -221,9 +221,9 @@ class CCXTStore:
             if self._broker is not None:
                 self._broker.arrivals.clear()  # of an earlier connection
             log.info(EventName.SESSION_STARTED, exchange=self.name, mode=self.mode.value, money=_MONEY[self.mode])
-            self._watch.start()
-            self._session = Session(f"btccxt {self.name}", on_error=self._watch.trouble)
             try:
+                self._watch.start()
+                self._session = Session(f"btccxt {self.name}", on_error=self._watch.trouble)
                 self._session.start()
                 self._venue = self._connect(self._session)
                 runtime = Runtime(
@@ -271,10 +271,11 @@ class CCXTStore:
         return session.call(open_budget(url.get_secret_value(), scope), timeout=self._start_timeout_s)
 
     async def _open(self, runtime: Runtime) -> None:
+        if self._broker is not None:
+            self._journal = self._open_journal()  # where that cannot be, nothing is sent either
         await runtime.open()
         self._check_currency(runtime.markets)
-        if self._broker is not None:
-            self._journal = self._open_journal()
+        if self._journal is not None:
             await runtime.open_account(self._journal, self._policy)
 
     def _check_dead_mans_switch(self, settings: StoreConfig) -> None:

@@ -78,7 +78,7 @@ def test_a_full_profile_becomes_one_typed_object(file: Path) -> None:
     assert config.log is not None
     assert (config.log.level, config.log.json_lines, config.log.file) == ("debug", True, Path("bot.log"))
     assert (config.metrics_port, config.rate_share_pct, config.retry_attempts) == (9100, 50.0, 3)
-    assert (config.timeouts.request_s, config.timeouts.connect_s, config.timeouts.heartbeat_s) == (5.0, 10.0, 20.0)
+    assert (config.timeouts.request_s, config.timeouts.heartbeat_s) == (5.0, 20.0)
     assert config.overrides["bars"]["closed_flag"] is True
 
 

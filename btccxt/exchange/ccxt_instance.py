@@ -23,6 +23,7 @@ from btccxt.resilience.clock import ExchangeClock
 ConnectorFactory = Callable[[], aiohttp.BaseConnector]
 
 SECRET_KEYS = ("apiKey", "secret", "password", "uid", "login", "privateKey", "walletAddress", "token", "twofa")
+_READ_HERE = ("verify", "cafile", "aiohttp_trust_env", *SECRET_KEYS)
 _REST_PROXIES = ("proxyUrl", "httpProxy", "httpsProxy", "socksProxy")
 _STREAM_PROXIES = ("wsProxy", "wssProxy", "wsSocksProxy")
 
@@ -49,6 +50,7 @@ def check_config(exchange_id: str, config: object) -> dict[str, Any]:
     if not isinstance(config, Mapping):
         raise ConfigError(f"{exchange_id}: config must be a mapping of ccxt settings, not {type(config).__name__}")
     checked = dict(config)
+    _check_names(exchange_id, checked)
     for key in SECRET_KEYS:
         if key in checked and not isinstance(checked[key], str):
             raise ConfigError(f"{exchange_id}: config[{key!r}] must be a text, not {type(checked[key]).__name__}")
@@ -63,6 +65,16 @@ def check_config(exchange_id: str, config: object) -> dict[str, Any]:
         elif proxy := checked.get("socksProxy"):
             checked["wsSocksProxy"] = proxy
     return checked
+
+
+def _check_names(exchange_id: str, config: Mapping[str, Any]) -> None:
+    """ccxt takes any name and forgets it: ``apikey`` would be an account without a key."""
+    known = [name for name in dir(ccxt_class(exchange_id)) if not name.startswith("_")]
+    for name in config:
+        if name not in known and name not in _READ_HERE:
+            near = difflib.get_close_matches(str(name), [*known, *_READ_HERE], 1)
+            hint = f"; did you mean {near[0]!r}?" if near else "; see the settings of exchanges in ccxt's manual"
+            raise ConfigError(f"config[{name!r}]: ccxt's {exchange_id} has no such setting{hint}")
 
 
 def secrets_of(config: Mapping[str, Any]) -> tuple[str, ...]:

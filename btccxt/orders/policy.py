@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from btccxt.resilience.checks import check_numbers, waits_of
+
 ClientIdForm = Literal["text", "integer", "hex"]
 ExternalOrders = Literal["ignore", "adopt", "alarm"]
 OnNotFound = Literal["report", "resend"]
@@ -59,16 +61,13 @@ class TrackerPolicy:
     stop_wait_s: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in (
-            "max_send_attempts",
-            "not_found_answers",
-            "max_parallel_queries",
-            "fills_page_size",
-            "drift_confirmations",
-        ):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in self.__slots__:
-            value = getattr(self, name)
-            if name.endswith("_s") and value < 0:
-                raise ValueError(f"{name} must not be negative, is {value}")
+        rhythms = ("in_flight_check_s", "open_orders_fast_s", "open_orders_slow_s", "ask_again_s")  # zero: no pause
+        check_numbers(
+            self,
+            at_least_one=(
+                "client_id_max_length", "max_send_attempts", "not_found_answers", "max_parallel_queries",
+                "fills_page_size", "drift_confirmations", "held_news_limit", "final_orders_kept",
+            ),
+            above_zero=rhythms,
+            not_negative=[name for name in (*waits_of(self), "fills_overlap_ms") if name not in rhythms],
+        )  # fmt: skip

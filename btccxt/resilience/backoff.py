@@ -6,6 +6,9 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from btccxt.errors import ConfigError
+from btccxt.resilience.checks import check_numbers
+
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -21,6 +24,13 @@ class Backoff:
     factor: float = 1.618
     max_s: float = 60.0
     jitter: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            self, at_least_one=("factor",), above_zero=("start_s", "max_s"), not_negative=("first_s", "jitter")
+        )
+        if self.jitter > 1 or self.max_s < self.start_s:
+            raise ConfigError(f"Backoff: jitter must be at most 1 and max_s not below start_s: {self}")
 
     def delays(self, rng: random.Random) -> Iterator[float]:
         """Endless delays in seconds. Take a new iterator after each connection that has proved itself."""

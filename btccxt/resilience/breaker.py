@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
-from btccxt.errors import BtccxtError, ConnectionLost, ExchangeUnavailable, OrderOutcomeUnknown
+from btccxt.errors import BtccxtError, ConfigError, ConnectionLost, ExchangeUnavailable, OrderOutcomeUnknown
+from btccxt.resilience.checks import check_numbers
 
 
 class CallGroup(str, Enum):
@@ -45,10 +46,9 @@ class BreakerPolicy:
     probes: int = 2  # calls let through while half open; all of them must succeed
 
     def __post_init__(self) -> None:
-        if self.failures_to_open < 1 or self.probes < 1:
-            raise ValueError(f"failures_to_open and probes must be at least 1: {self}")
-        if not 0 < self.open_s <= self.max_open_s:
-            raise ValueError(f"open_s must be positive and not above max_open_s: {self}")
+        check_numbers(self, at_least_one=("failures_to_open", "probes"), above_zero=("open_s", "max_open_s"))
+        if self.open_s > self.max_open_s:
+            raise ConfigError(f"BreakerPolicy.open_s must not be above max_open_s: {self}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TypeVar
 
-from btccxt.errors import BtccxtError, ClockSkew, ExchangeUnavailable, RateLimited, Retryable
+from btccxt.errors import BtccxtError, ClockSkew, ConfigError, ExchangeUnavailable, RateLimited, Retryable
+from btccxt.resilience.checks import check_numbers, waits_of
 
 T = TypeVar("T")
 
@@ -57,10 +58,9 @@ class RetryPolicy:
     """If the exchange wants a longer pause than this, the caller gets the error instead of a call that hangs."""
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ValueError(f"attempts must be at least 1, not {self.attempts}")
-        if self.first_delay_s < 0 or self.max_delay_s < 0 or self.factor < 1 or not 0 <= self.jitter <= 1:
-            raise ValueError(f"delays must not be negative, factor at least 1, jitter between 0 and 1: {self}")
+        check_numbers(self, at_least_one=("attempts", "factor"), not_negative=(*waits_of(self), "jitter"))
+        if self.jitter > 1:
+            raise ConfigError(f"RetryPolicy.jitter must be between 0 and 1, not {self.jitter}")
 
     def delay_s(self, kind: CallKind, attempt: int, error: BaseException, rng: random.Random) -> float | None:
         """Seconds to wait before the next attempt, or None: give up and raise ``error``.

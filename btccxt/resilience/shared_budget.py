@@ -64,11 +64,11 @@ async def open_budget(url: str, scope: str) -> SharedBudget:
     parts = urlsplit(url)
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost") or not parts.path.strip("/"):
-            raise ConfigError(f"rate budget {url!r}: write file:///absolute/path")
+            raise ConfigError(f"rate_budget {url!r}: write file:///absolute/path")
         return await FileBudget.open(Path(url2pathname(unquote(parts.path))), scope)
     if parts.scheme in ("redis", "rediss"):
         return await RedisBudget.open(url, scope)
-    raise ConfigError(f"rate budget {_without_password(url)!r}: use file:///path or redis://host:port/0")
+    raise ConfigError(f"rate_budget {_without_password(url)!r}: use file:///path or redis://host:port/0")
 
 
 class FileBudget(SharedBudget):
@@ -90,7 +90,9 @@ class FileBudget(SharedBudget):
             await budget._run(budget._open)
         except BudgetTrouble as trouble:
             await budget.close()
-            raise ConfigError(f"rate budget file {path}: {trouble}") from trouble
+            raise ConfigError(
+                f"rate_budget: the file {path} cannot be used ({trouble.__cause__ or trouble}); choose another path"
+            ) from trouble
         return budget
 
     async def take(self, charges: Sequence[Charge]) -> float:
@@ -237,18 +239,21 @@ class RedisBudget(SharedBudget):
             from redis import asyncio as redis_asyncio
         except ImportError as error:
             raise ConfigError(
-                f"rate budget {shown_url}: install the redis client: pip install 'btccxt[redis]'"
+                f"rate_budget {shown_url}: install the redis client: pip install 'btccxt[redis]'"
             ) from error
         try:
             client = redis_asyncio.Redis.from_url(url, socket_timeout=1.0, socket_connect_timeout=3.0)
         except ValueError as error:
-            raise ConfigError(f"rate budget {shown_url}: {error}") from error
+            raise ConfigError(f"rate_budget {shown_url}: {error}") from error
         budget = cls(client, scope, shown_url)
         try:
             await budget._ask(client.ping())
         except BudgetTrouble as trouble:
             await budget.close()
-            raise ConfigError(f"rate budget {shown_url} does not answer: {trouble}") from trouble
+            raise ConfigError(
+                f"rate_budget: no Redis answers at {shown_url} ({trouble.__cause__ or trouble}); "
+                "start it, correct the address, or leave rate_budget out"
+            ) from trouble
         return budget
 
     async def take(self, charges: Sequence[Charge]) -> float:

@@ -11,6 +11,7 @@ from typing import Protocol
 from btccxt.errors import ConfigError, Fatal
 from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamKind
 from btccxt.resilience.backoff import Backoff
+from btccxt.resilience.checks import check_numbers, waits_of
 from btccxt.timeframe import parse_timeframe
 
 
@@ -65,18 +66,17 @@ class StreamPolicy:
     backoff: Backoff = field(default_factory=Backoff)
 
     def __post_init__(self) -> None:
-        if self.keys_per_connection < 1 or self.degrade_after < 1:
-            raise ConfigError(f"keys_per_connection and degrade_after must be at least 1: {self}")
-        waits = (
-            self.least_silence_s,
-            self.most_silence_s,
-            self.check_every_s,
-            self.open_within_s,
-            self.told_within_s,
-            *self.silence_ms.values(),
-        )
-        if min(waits) <= 0 or min(self.proven_after_s, self.recover_after_s) < 0:
-            raise ConfigError(f"stream times must be positive: {self}")
+        may_be_zero = ("proven_after_s", "recover_after_s")
+        above_zero = [name for name in waits_of(self) if name not in may_be_zero]
+        check_numbers(
+            self,
+            at_least_one=("keys_per_connection", "degrade_after"), above_zero=above_zero, not_negative=may_be_zero,
+        )  # fmt: skip
+        for kind, silence_ms in self.silence_ms.items():
+            if not isinstance(kind, StreamKind) or not silence_ms > 0:
+                raise ConfigError(
+                    f"StreamPolicy.silence_ms: {kind!r}: {silence_ms!r} is no StreamKind with time above 0"
+                )
 
     def patience_s(self, key: StreamKey, clock: StreamClock) -> float | None:
         """Wall seconds of silence that are believed, at first."""

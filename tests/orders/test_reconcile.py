@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from btccxt.errors import ConnectionLost, OrderNotFound, Refused, Unsupported
+from btccxt.errors import ConfigError, ConnectionLost, OrderNotFound, Refused, Unsupported
 from btccxt.model import Fee, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Position, Side
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.held_news import HeldNews
@@ -421,9 +421,9 @@ async def test_a_journal_that_fails_means_the_order_is_not_sent(desk: Desk) -> N
 
 
 def test_a_policy_without_sense_is_refused() -> None:
-    with pytest.raises(ValueError, match="not_found_answers must be at least 1"):
+    with pytest.raises(ConfigError, match="not_found_answers must be a number of at least 1"):
         TrackerPolicy(not_found_answers=0)
-    with pytest.raises(ValueError, match="cancel_total_s must not be negative"):
+    with pytest.raises(ConfigError, match="cancel_total_s must be zero or more"):
         TrackerPolicy(cancel_total_s=-1)
 
 

@@ -146,5 +146,5 @@ async def test_a_cancelled_call_is_not_retried() -> None:
     "wrong", [{"attempts": 0}, {"first_delay_s": -1}, {"max_delay_s": -1}, {"factor": 0.5}, {"jitter": 1.5}]
 )
 def test_an_impossible_policy_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="must"):
+    with pytest.raises(errors.ConfigError, match="must"):
         RetryPolicy(**wrong)  # type: ignore[arg-type]

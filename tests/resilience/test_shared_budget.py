@@ -200,7 +200,7 @@ async def test_old_spendings_are_removed_from_the_file(tmp_path: Path) -> None:
         ("budget.db", "use file:///path or redis://"),
         ("file://", "write file:///absolute/path"),
         ("file://elsewhere/path", "write file:///absolute/path"),
-        ("redis://localhost:port/0", "rate budget redis://localhost:port/0"),
+        ("redis://localhost:port/0", "rate_budget redis://localhost:port/0"),
     ],
 )
 async def test_a_url_that_means_nothing_is_refused_with_the_right_form(wrong: str, reason: str) -> None:
@@ -210,7 +210,7 @@ async def test_a_url_that_means_nothing_is_refused_with_the_right_form(wrong: st
 
 async def test_a_file_that_cannot_be_opened_is_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "occupied").write_text("")
-    with pytest.raises(ConfigError, match="rate budget file"):
+    with pytest.raises(ConfigError, match="rate_budget: the file"):
         await open_budget((tmp_path / "occupied" / "budget.db").as_uri(), "x")
 
 
@@ -223,7 +223,7 @@ async def test_a_file_that_is_no_budget_is_refused_and_left_alone(tmp_path: Path
 
 
 async def test_a_redis_that_is_not_there_is_refused_at_start_without_showing_its_password() -> None:
-    with pytest.raises(ConfigError, match="does not answer") as caught:
+    with pytest.raises(ConfigError, match="no Redis answers at") as caught:
         await open_budget(f"redis://user:hunter2secret@127.0.0.1:{free_port()}/0", "x")
     assert "hunter2secret" not in str(caught.value)
     assert "***@127.0.0.1" in str(caught.value)
