@@ -72,8 +72,8 @@ class Planner:
         context = {"ref": str(order.ref), "tradeid": str(order.tradeid), "data": order.data._name}
         request, expires_here_ms = self._validity(order, request)
         rule = rules.order_rule(request.kind)
-        if rule.support == "emulated":
-            context[WATCH] = _HERE + rule.why
+        if (why := rule.why_emulated(request.side.value)) is not None:
+            context[WATCH] = _HERE + why
         if leader is not None:
             if request.kind is OrderKind.MARKET:
                 raise Refused("a market order cannot be one of a pair: it would end the other at once")

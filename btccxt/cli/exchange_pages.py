@@ -75,6 +75,8 @@ def how(rule: OrderRule) -> str:
         text += f"; with {', '.join(rule.kinds)}"
     if rule.sides:
         text += f"; {', '.join(rule.sides)} only"
+        if rule.other_side_emulated:
+            text += ", the other side is emulated"
     return (text + (f" ({rule.note})" if rule.note else "")).lstrip("; ")
 
 

@@ -160,6 +160,19 @@ class OrderRule(Part):
     def is_native(self) -> bool:
         return self.support == "native"
 
+    @property
+    def other_side_emulated(self) -> bool:
+        """An order kind that the exchange has for one side only; a feature of one side stays refused for the other."""
+        return bool(self.sides) and not self.kinds
+
+    def why_emulated(self, side: str) -> str | None:
+        """Why an order of this kind and side is done on this machine; None where it is not."""
+        if self.support == "emulated":
+            return self.why
+        if self.other_side_emulated and side not in self.sides:
+            return self.note or f"this exchange has it for {self.sides[0]} orders only"
+        return None
+
 
 class UnknownKey(ValueError):
     """A key the schema does not know; the loader names the nearest one that exists."""

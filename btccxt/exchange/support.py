@@ -42,6 +42,8 @@ class Support:
             text += f", with {_list(self.rule.kinds)} orders"
         if self.rule.sides:
             text += f", {_list(self.rule.sides)} only"
+            if self.rule.other_side_emulated:
+                text += "; the other side is emulated"
         if self.rule.is_native:
             return text
         return text + (f"; native on {_list(self.elsewhere)}" if self.elsewhere else "; native on none in the table")

@@ -47,6 +47,7 @@ class FakeBackend:
         self.prices: dict[str, D] = {}
         self.native_gtd = False
         self.emulated: set[OrderKind | OrderFeature] = set()
+        self.rules: dict[OrderKind | OrderFeature, OrderRule] = {}
         self.contexts: list[dict[str, str]] = []
         self._count = 0
         self._live: dict[str, LiveOrder] = {}
@@ -69,7 +70,7 @@ class FakeBackend:
             return OrderRule(support="emulated", why="no GTD here")
         if key in self.emulated:
             return OrderRule(support="emulated", why="not native in this test")
-        return OrderRule(support="native")
+        return self.rules.get(key) or OrderRule(support="native")
 
     def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None:
         self.sent.append(request)

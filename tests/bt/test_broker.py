@@ -9,6 +9,7 @@ import backtrader as bt
 import pytest
 
 from btccxt.bt_order import TakeProfit
+from btccxt.exchange.profile import OrderRule
 from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, Side, TimeInForce
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
@@ -332,6 +333,19 @@ def test_a_kind_the_exchange_lacks_waits_here_and_says_so(backend):
     script = run(backend, lambda s: s.sell(size=0.5, exectype=bt.Order.StopTrail, trailpercent=0.02))
     assert backend.contexts[0]["watch"] == script.orders[0].info.emulated
     assert "not native in this test" in script.orders[0].info.emulated
+
+
+def test_a_kind_the_exchange_has_for_one_side_only_waits_here_for_the_other(backend):
+    backend.balances["BTC"] = "1"
+    backend.rules[OrderKind.STOP] = OrderRule(support="native", sides=("sell",), note="plans sell only")
+
+    def both(script):
+        script.buy(size=0.1, exectype=bt.Order.Stop, price=200)
+        script.sell(size=0.1, exectype=bt.Order.Stop, price=50)
+
+    run(backend, both)
+    assert ["watch" in context for context in backend.contexts] == [True, False]
+    assert "plans sell only" in backend.contexts[0]["watch"]
 
 
 # ------------------------------------------------------------------ cash and value
