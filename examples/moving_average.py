@@ -15,8 +15,9 @@ class MovingAverage(bt.Strategy):
         self.live_bars = 0
 
     def notify_order(self, order):
-        executed = order.executed
-        print(f"{order.getstatusname():<9} {order.ordtypename():<4} {executed.size:.5f} at {executed.price:.2f}")
+        filled = order.executed
+        print(f"{order.getstatusname():<9} {order.ordtypename():<4} {order.created.size:+.5f}", end="")
+        print(f", filled {filled.size:+.5f} at {filled.price:.2f}" if filled.size else "")
 
     def notify_trade(self, trade):
         if trade.isclosed:

@@ -43,13 +43,13 @@ def _print(found: list[FoundStatus]) -> None:
     for each in found:
         table.add_row(*_row(each))
     console.print(table)
-    for each in found:
-        if not each.alive:
-            console.print(
-                f"process {each.facts.get('process')} ended without stopping its store: look after its orders "
-                "(btccxt orders --open); btccxt status --forget removes this line",
-                highlight=False,
-            )
+    if dead := [str(each.facts.get("process")) for each in found if not each.alive]:
+        which = f"process {dead[0]}" if len(dead) == 1 else f"{len(dead)} processes"
+        console.print(
+            f"{which} ended without stopping the store: look after the orders (btccxt orders --open); "
+            "btccxt status --forget takes them off this list",
+            highlight=False,
+        )
 
 
 def _row(found: FoundStatus) -> tuple[str, ...]:

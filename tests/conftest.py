@@ -1,0 +1,19 @@
+"""For every test: what a program keeps between its runs (journals, locks, status files) stays out of the user's own."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+# Set at import, before any other fixture, and inherited by the processes that tests start.
+_state = tempfile.TemporaryDirectory(prefix="btccxt-tests-", ignore_cleanup_errors=True)
+os.environ["XDG_STATE_HOME"] = os.environ["LOCALAPPDATA"] = _state.name
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_state_directory() -> Iterator[None]:
+    yield
+    _state.cleanup()
