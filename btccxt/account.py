@@ -78,7 +78,7 @@ class AccountLedger:
             elif self._base_owner.get(market.base) == symbol:
                 others = self._held_by_others(market.base, symbol)
                 self._set_amount(symbol, self._totals.get(market.base, ZERO) - others, holding.price)
-        for position in positions:
+        for position in _net(positions):
             if position.symbol in self._holdings or position.amount:
                 self._holdings[position.symbol] = Holding(position.amount, position.entry_price)
                 self._costs.pop(position.symbol, None)
@@ -108,11 +108,28 @@ class AccountLedger:
             ours = self._totals.get(currency, ZERO)
             if theirs != ours:
                 found.append(Drift("balance", currency, ours, theirs))
-        by_symbol = {position.symbol: position.amount for position in positions}
+        by_symbol = {position.symbol: position.amount for position in _net(positions)}
         for symbol, holding in sorted(self._holdings.items()):
             if self._markets[symbol].is_contract and by_symbol.get(symbol, ZERO) != holding.amount:
                 found.append(Drift("position", symbol, holding.amount, by_symbol.get(symbol, ZERO)))
         return found
+
+    def symbols_of(self, drift: Iterable[Drift]) -> set[str]:
+        """Tracked symbols whose trades could explain these differences."""
+        found: set[str] = set()
+        for item in drift:
+            markets = [self._markets[symbol] for symbol in self._holdings]
+            coins = {market.symbol for market in markets if item.name in (market.base, market.quote, market.settle)}
+            found |= {item.name} if item.what == "position" else coins or set(self._holdings)
+        return found
+
+    def copy(self) -> AccountLedger:
+        """To try something out on."""
+        other = AccountLedger(self.currency, self._markets)
+        other._totals, other._holdings, other._costs = dict(self._totals), dict(self._holdings), dict(self._costs)
+        other._base_owner, other._prices = dict(self._base_owner), dict(self._prices)
+        other.fees_elsewhere = self.fees_elsewhere
+        return other
 
     # -------------------------------------------------------------- fills
 
@@ -287,6 +304,19 @@ class AccountLedger:
 
     def _set_amount(self, symbol: str, amount: Decimal, price: Decimal | None) -> None:
         self._holdings[symbol] = Holding(amount, price if amount else None)
+
+
+def _net(positions: Iterable[Position]) -> list[Position]:
+    """One position a symbol: in hedge mode long and short are added up, at no price of their own."""
+    by_symbol: dict[str, Position] = {}
+    for position in positions:
+        other = by_symbol.get(position.symbol)
+        if other is not None and other.amount and position.amount:
+            position = replace(position, amount=other.amount + position.amount, entry_price=None)
+        elif other is not None and not position.amount:
+            continue
+        by_symbol[position.symbol] = position
+    return list(by_symbol.values())
 
 
 def _round_money(amount: Decimal) -> Decimal:

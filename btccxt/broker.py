@@ -24,7 +24,8 @@ from btccxt.bt_order import (
 )
 from btccxt.commission import CryptoCommInfo
 from btccxt.errors import BtccxtError, ConfigError, Refused
-from btccxt.model import ZERO, Balances, Market, OrderFeature, OrderKind, OrderRequest, Position, Side, decimal_of
+from btccxt.holdings import told, unexplained
+from btccxt.model import ZERO, Balances, Fill, Market, OrderFeature, OrderKind, OrderRequest, Position, Side, decimal_of
 from btccxt.orders.desk import WATCH
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
@@ -39,6 +40,10 @@ class AccountSnapshot:
     positions: tuple[Position, ...] = ()
     certain: bool = True
     """No order was on its way meanwhile: what is not explained by known fills has another cause."""
+    asked_ms: int = 0
+    """When it was asked for: what happened before is in the figures."""
+    outside: tuple[Fill, ...] = ()
+    """Trades of orders that are not ours, of the symbols and the time that ``look_again`` named."""
 
 
 class RunBegins:
@@ -58,6 +63,7 @@ class BrokerBackend(Protocol):
     def now_ms(self) -> int: ...
     def next_client_order_id(self) -> str: ...
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]: ...
+    def order_refused(self, reason: str) -> None: ...
     def order_rule(self, key: OrderKind | OrderFeature) -> Any: ...
     def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None: ...
     def cancel_order(self, client_order_id: str) -> None: ...
@@ -68,8 +74,8 @@ class BrokerBackend(Protocol):
     def leverage(self, symbol: str) -> float: ...
     def attach_broker(self, broker: Any) -> None: ...
     def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None: ...
-    def look_again(self) -> None: ...
-    def tell_drift(self, text: str, *, stop_trading: bool) -> None: ...
+    def look_again(self, symbols: Collection[str], since_ms: int) -> None: ...
+    def tell_drift(self, text: str, *, explained: bool, stop_trading: bool) -> None: ...
 
 
 _FINAL_STATUS = {
@@ -143,6 +149,7 @@ class CCXTBroker(bt.BrokerBase):
         ledger = AccountLedger(self.store.currency, self.store.markets)
         snapshot = self.store.account_snapshot(untold)
         ledger.reset(snapshot.balances, snapshot.positions)
+        self._agreed_ms = snapshot.asked_ms
         self._books = Bookkeeper(ledger)
         for data in self.cerebro.datas:
             self._register(data)
@@ -182,6 +189,7 @@ class CCXTBroker(bt.BrokerBase):
         self._waiting: set[int] = set()  # refs of orders that wait on this machine and bind no money
         self._drift: tuple[Drift, ...] = ()
         self._fills_at_drift = 0
+        self._agreed_ms = 0  # when both sides had the same figures last
 
     def stop(self) -> None:
         """Take what has arrived so far; the store ends the connections."""
@@ -307,7 +315,7 @@ class CCXTBroker(bt.BrokerBase):
             plans = [] if self._planner.is_broken(order) else self._planner.collect(plan)
         except Refused as refusal:
             self.notify(order)
-            self._reject(order, refusal.reasons)
+            self._reject(order, refusal.reasons, "rules")
         else:
             if self._planner.is_broken(order) and not plans:
                 self._unsent.append(plan)
@@ -332,6 +340,7 @@ class CCXTBroker(bt.BrokerBase):
             self.notify(order)
             order.addinfo(reasons=(missing,))
             order.margin()
+            self.store.order_refused("funds")
             self.notify(order)
             return
         order.addinfo(client_order_id=request.client_order_id)
@@ -350,7 +359,7 @@ class CCXTBroker(bt.BrokerBase):
         plans, why = self._planner.give_up(order)
         for plan in (*plans, *(self._unsent if why else ())):
             self.notify(plan.order)
-            self._reject(plan.order, (why,))
+            self._reject(plan.order, (why,), "bracket")
         if why:
             self._unsent.clear()
 
@@ -483,7 +492,8 @@ class CCXTBroker(bt.BrokerBase):
             news["reasons"] = tuple(live.reasons)
         order.addinfo(**{key: value for key, value in news.items() if value is not None})
 
-    def _reject(self, order: Any, reasons: tuple[str, ...]) -> None:
+    def _reject(self, order: Any, reasons: tuple[str, ...], kind: str) -> None:
+        self.store.order_refused(kind)
         order.addinfo(reasons=tuple(reasons))
         order.reject(self)
         self.notify(order)
@@ -581,15 +591,22 @@ class CCXTBroker(bt.BrokerBase):
         drift = tuple(self.ledger.differences(snapshot.balances, snapshot.positions))
         lasting = drift and drift == self._drift and self.books.fills_booked == self._fills_at_drift
         self._drift, self._fills_at_drift = drift, self.books.fills_booked
-        if not lasting:
-            if drift:
-                self.store.look_again()
-            return
+        if not drift:
+            self._agreed_ms = snapshot.asked_ms
+        elif not lasting:
+            self.store.look_again(self.ledger.symbols_of(drift), self._agreed_ms)
+        else:
+            self._take_over(snapshot, drift)
+
+    def _take_over(self, snapshot: AccountSnapshot, drift: tuple[Drift, ...]) -> None:
+        """The exchange is right. Who changed the account is told, if its trades say so."""
+        left = unexplained(self.ledger, snapshot.balances, snapshot.positions, snapshot.outside, self._agreed_ms)
         self.ledger.reset(snapshot.balances, snapshot.positions)
         self.books.show_all()
-        self._drift = ()
-        listed = ", ".join(f"{item.name} {item.ours} -> {item.theirs}" for item in drift)
+        self._drift, self._agreed_ms = (), snapshot.asked_ms
+        why = "no trade of this account explains" if left else "orders made outside this program explain"
         self.store.tell_drift(
-            f"our orders do not explain what the exchange has; its figures were taken: {listed}",
-            stop_trading=any(item.what == "position" for item in drift),
+            f"{why} what the exchange has; its figures were taken: {told(left or drift)}",
+            explained=not left,
+            stop_trading=any(item.what == "position" for item in left),
         )

@@ -16,12 +16,13 @@ from typing import Any
 
 from btccxt.account import AccountLedger
 from btccxt.broker import RUN_BEGINS, AccountSnapshot, RunBegins
-from btccxt.errors import BtccxtError, ConfigError, Retryable, Unsupported
+from btccxt.errors import BtccxtError, ConfigError, Retryable, StateMismatch, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.paper import PaperExchange
 from btccxt.exchange.profile import Profile
 from btccxt.feeds import FeedDesk
+from btccxt.holdings import expected, told, unexplained
 from btccxt.model import (
     Balance,
     Balances,
@@ -37,7 +38,7 @@ from btccxt.model import (
 )
 from btccxt.observe.metrics import metrics
 from btccxt.orders.desk import OrderDesk
-from btccxt.orders.events import Alarm
+from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal import Journal
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
@@ -57,6 +58,7 @@ _CLOCK_PERIOD_S = 600.0
 _GAUGE_PERIOD_S = 5.0
 _STARTING_TRIES = 3
 _LOOK_AGAIN_S = 1.0
+_CLOCK_SLACK_MS = 2_000  # trades are asked for from so much earlier: clocks differ a little
 _MOST_TRADES_OF_HISTORY = 1_000
 
 
@@ -164,6 +166,9 @@ class Runtime:
         self._fills_repaired: set[str] | None = None  # trade ids found while catching up after a cut
         self._start_snapshot: AccountSnapshot | None = None
         self._journal: Journal | None = None
+        self._fills_heard = 0
+        self._holdings_due = False
+        self._to_explain: dict[str, int] = {}  # symbol -> since when trades made outside are of interest
         self._missed: list[OrderEvent] | None = None  # news while the account is being opened
         self._desk: OrderDesk | None = None
         self._price_watches: dict[str, PriceWatch] = {}
@@ -178,8 +183,12 @@ class Runtime:
         self._spawn(self._keep_clock(), "clock")
         self._spawn(self._keep_gauges(), "gauges")
 
-    async def open_account(self, journal: Journal, policy: TrackerPolicy) -> None:
-        """Restore the orders, take the account's figures, open the private streams. After ``open``."""
+    async def open_account(self, journal: Journal, policy: TrackerPolicy, *, lasting: bool = True) -> None:
+        """Restore the orders, take the account's figures, open the private streams. After ``open``.
+
+        ``lasting``: the account is the one that the journal's last program left, so its figures must follow from there.
+        Raises StateMismatch where a position does not, and no trade explains it.
+        """
         tracker = OrderTracker(
             self.exchange,
             journal,
@@ -194,7 +203,11 @@ class Runtime:
         self._missed = []
         before = await self._fetch_account()
         restored = await tracker.start()
-        await self._take_stock(tracker, before, restored)
+        try:
+            await self._take_stock(tracker, before, restored, compare=lasting)
+        except BaseException:
+            await tracker.stop()
+            raise
         self.tracker = tracker
         # From the end of ``_take_stock`` to that of ``restore`` nothing is awaited, so no news slips through between.
         self._desk = OrderDesk(tracker, self.markets, self._watch_prices, self._listeners.alarm)
@@ -224,9 +237,12 @@ class Runtime:
             self._missed = None
         self._listeners.account(RUN_BEGINS)
 
-    async def _take_stock(self, tracker: OrderTracker, before: AccountSnapshot, restored: RestoredState) -> None:
+    async def _take_stock(
+        self, tracker: OrderTracker, before: AccountSnapshot, restored: RestoredState, *, compare: bool = False
+    ) -> None:
         """Figures that contain exactly the fills that the tracker knows of; what it heard meanwhile is told."""
-        assert self._journal is not None and self._missed is not None
+        journal = self._journal
+        assert journal is not None and self._missed is not None
         after = await self._fetch_account()
         for _ in range(_STARTING_TRIES):
             if _figures(before) == _figures(after):
@@ -235,8 +251,11 @@ class Runtime:
             before = after
             await tracker.reconcile()
             after = await self._fetch_account()
-        past: list[Fill] = await asyncio.wrap_future(self._journal.past_fills())
+        if compare:
+            after = await self._compare_with_journal(tracker, after)
+        past: list[Fill] = await asyncio.wrap_future(journal.past_fills())
         missed, self._missed = tuple(self._missed), None
+        journal.keep_holdings(after.asked_ms, after.balances, after.positions)
         self._start_snapshot = after
         self.restored = replace(
             restored,
@@ -244,6 +263,52 @@ class Runtime:
             changes=(*restored.changes, *missed),
             entry_prices=self._entry_prices(past),
         )
+
+    async def _compare_with_journal(self, tracker: OrderTracker, after: AccountSnapshot) -> AccountSnapshot:
+        """What the account has must follow from the journal, or from trades made outside. Returns fresh figures."""
+        assert self._journal is not None
+        for again in range(_STARTING_TRIES):
+            if again:  # something may have filled while we looked
+                await tracker.reconcile()
+                after = await self._fetch_account()
+            await asyncio.wrap_future(self._journal.flush())
+            stored = await asyncio.wrap_future(self._journal.holdings())
+            if stored is None:
+                return after
+            ledger = expected(stored, self.markets)
+            drift = unexplained(ledger, after.balances, after.positions)
+            outside = [
+                fill
+                for symbol in sorted(ledger.symbols_of(drift))
+                for fill in await tracker.foreign_fills(symbol, stored.at_ms - _CLOCK_SLACK_MS)
+            ]
+            left = unexplained(ledger, after.balances, after.positions, outside, stored.at_ms)
+            if not left:
+                return after
+        if any(item.what == "position" for item in left):
+            raise StateMismatch(
+                f"what the journal and its trades lead to is not what the exchange has: {told(left)}. "
+                "'btccxt reconcile' shows both sides; put it right at the exchange, or 'btccxt reconcile --accept' "
+                "takes the exchange's figures"
+            )
+        text = f"while no program ran, something that was no trade changed the account: {told(left)}"
+        self._listeners.alarm(Alarm(AlarmKind.DRIFT, text))
+        return after
+
+    def keep_holdings(self) -> None:
+        """The figures that the broker has taken over are the journal's from now on. Any thread."""
+        self._holdings_due = True
+        self._session.post(self.reconcile_soon)
+
+    async def _keep_holdings(self, tracker: OrderTracker, snapshot: AccountSnapshot) -> None:
+        """Only where figures and fills are of one moment; else with the next reconciliation."""
+        assert self._journal is not None
+        heard = self._fills_heard
+        again = await self._fetch_account()
+        await tracker.reconcile()
+        if heard == self._fills_heard and tracker.is_at_rest and _figures(again) == _figures(snapshot):
+            self._holdings_due = False
+            self._journal.keep_holdings(again.asked_ms, again.balances, again.positions)
 
     async def close(self) -> None:
         """Bounded; never raises."""
@@ -300,11 +365,12 @@ class Runtime:
     # -------------------------------------------------------------- account
 
     async def _fetch_account(self) -> AccountSnapshot:
+        asked_ms = self.clock.now_ms()
         balances = await self.exchange.fetch_balance()
         positions = await self.exchange.fetch_positions()
         self._account.take_balances(balances)
         self._account.take_positions(positions)
-        return AccountSnapshot(balances, tuple(positions))
+        return AccountSnapshot(balances, tuple(positions), asked_ms=asked_ms)
 
     async def latest_prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
         """By the exchange's tickers; a symbol whose ticker cannot be had is left out."""
@@ -354,9 +420,14 @@ class Runtime:
         """For the tracker's own rhythm: while ``_keep_account`` polls, it need not."""
         return 0.0 if self.hearing.unheard() & _ORDER_NEWS else self.hearing.age_s()
 
-    def look_again(self) -> None:
-        """A difference was seen: compare once more before it is believed. Any thread."""
-        self._session.post(lambda: asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self.reconcile_soon))
+    def look_again(self, symbols: Collection[str], since_ms: int) -> None:
+        """A difference was seen: compare again before it is believed, and ask for trades made outside. Any thread."""
+
+        def look() -> None:
+            self._to_explain = {**dict.fromkeys(symbols, since_ms), **self._to_explain}
+            asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self.reconcile_soon)
+
+        self._session.post(look)
 
     def start_snapshot(self) -> AccountSnapshot:
         """The account as it was when the tracker started. Any thread."""
@@ -374,6 +445,7 @@ class Runtime:
 
     def _publish(self, event: OrderEvent) -> None:
         self._order_meter(event)
+        self._fills_heard += len(event.fills) + len(event.corrections)
         if self._missed is not None:  # the figures at the start contain it: told as a change, not booked
             self._missed.append(event)
             if self._desk is not None:
@@ -445,10 +517,20 @@ class Runtime:
         if self.tracker is None:
             return None
         try:
-            await self.tracker.reconcile()
-            at_rest = self.tracker.is_at_rest
+            tracker = self.tracker
+            await tracker.reconcile()
+            asked, self._to_explain = self._to_explain, {}
+            outside = [
+                fill
+                for symbol, since_ms in asked.items()
+                for fill in await tracker.foreign_fills(symbol, since_ms - _CLOCK_SLACK_MS)
+            ]
+            at_rest = tracker.is_at_rest
             snapshot = await self._fetch_account()
-            snapshot = replace(snapshot, certain=at_rest and self.tracker.is_at_rest)
+            certain = at_rest and tracker.is_at_rest
+            snapshot = replace(snapshot, certain=certain, outside=tuple(outside))
+            if self._holdings_due and certain:
+                await self._keep_holdings(tracker, snapshot)
         except Retryable as error:
             self._listeners.trouble("reconciliation", error)
             return None

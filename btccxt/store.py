@@ -55,6 +55,7 @@ from btccxt.resilience.shared_budget import SharedBudget, open_budget
 from btccxt.runtime import Listeners, Runtime
 from btccxt.session.dead_man import check_dead_mans_switch
 from btccxt.session.events import FeedEvent
+from btccxt.session.meters import MeteredJournal
 from btccxt.session.session import Session
 from btccxt.session.status_file import StatusReporter
 from btccxt.session.streams import Decide, StreamPolicy
@@ -276,7 +277,7 @@ class CCXTStore:
         await runtime.open()
         self._check_currency(runtime.markets)
         if self._journal is not None:
-            await runtime.open_account(self._journal, self._policy)
+            await runtime.open_account(self._journal, self._policy, lasting=self._account_lasts)
 
     def _check_dead_mans_switch(self, settings: StoreConfig) -> None:
         timeout_s = settings.dead_mans_switch_s
@@ -289,6 +290,11 @@ class CCXTStore:
         elif type(self._exchange_given).cancel_all_after is ExchangeAPI.cancel_all_after:
             raise ConfigError(f"dead_mans_switch_s={timeout_s:g}: {self.name} does not implement cancel_all_after()")
 
+    @property
+    def _account_lasts(self) -> bool:
+        """A paper account and an embedded exchange of our own begin anew with the process."""
+        return self.mode in (Mode.TESTNET, Mode.LIVE) or self.settings.sim_address is not None
+
     def _open_journal(self) -> Journal:
         account = account_fingerprint(self.name, self._keys.get("apiKey") or self._keys.get("walletAddress"))
         path: str | Path | None = self.settings.journal
@@ -296,7 +302,7 @@ class CCXTStore:
         if path is None:
             # A simulated account starts afresh with the process, so a journal of the last one would only confuse.
             path = default_journal_path(self.name, self.mode.value, account) if lasting else _MEMORY
-        return Journal.open(
+        return MeteredJournal.open(
             path,
             exchange=self.name,
             mode=self.mode.value,
@@ -433,10 +439,11 @@ class CCXTStore:
         return self._tracker.next_client_order_id()
 
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:
-        reasons = refusals(request, self.markets[request.symbol], self.profile)
-        if reasons:
-            metrics().order_outcome(self.name, "refused")
-        return reasons
+        return refusals(request, self.markets[request.symbol], self.profile)
+
+    def order_refused(self, reason: str) -> None:
+        """For the metrics: ``rules``, ``funds`` or ``bracket``."""
+        metrics().order_refused(self.name, reason)
 
     def order_rule(self, key: OrderKind | OrderFeature) -> OrderRule:
         return self.profile.rule(key)
@@ -451,14 +458,19 @@ class CCXTStore:
         if self._runtime is not None:
             self._tracker.confirm_told(client_order_id)
 
-    def look_again(self) -> None:
-        self._open_runtime.look_again()
+    def look_again(self, symbols: Collection[str], since_ms: int) -> None:
+        self._open_runtime.look_again(symbols, since_ms)
 
-    def tell_drift(self, text: str, *, stop_trading: bool) -> None:
+    def tell_drift(self, text: str, *, explained: bool, stop_trading: bool) -> None:
         """The exchange has what our orders do not explain: for a person, and perhaps the end of trading."""
-        self._watch.alarm(Alarm(AlarmKind.DRIFT, text))
         if stop_trading:
             self._tracker.halt(text)
+            return
+        if explained:
+            self._watch.say(text)
+        else:
+            self._watch.alarm(Alarm(AlarmKind.DRIFT, text))
+        self._open_runtime.keep_holdings()
 
     def account_snapshot(self, untold: Collection[str] = ()) -> AccountSnapshot:
         """What the broker starts from. A further run of a store that was kept open gets fresh figures and orders.

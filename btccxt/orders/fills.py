@@ -46,8 +46,8 @@ class FillFetcher:
             known = min(created, default=self._now_ms())
         return known - self._policy.fills_overlap_ms
 
-    async def fetch(self, symbol: str, since_ms: int | None = None) -> None:
-        """All trades of ``symbol`` since ``since_ms`` (default: since the last time, with an overlap).
+    async def fetch(self, symbol: str, since_ms: int | None = None) -> set[Fill]:
+        """Deliver and return all trades of ``symbol`` since ``since_ms`` (default: the last time, with an overlap).
 
         Raises the exchange's errors; what was delivered before stays delivered.
         """
@@ -74,6 +74,7 @@ class FillFetcher:
         if asked_ms > self.known_until_ms.get(symbol, 0):
             self.known_until_ms[symbol] = asked_ms
             self._journal.fills_are_known_until(symbol, asked_ms)
+        return seen
 
     async def complete(self, client_order_id: str) -> None:
         """Get the trades that the exchange says an order has beyond those that arrived; bounded by ``fills_wait_s``.

@@ -14,7 +14,7 @@ import queue
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from btccxt.errors import JournalError
-from btccxt.model import Fill
+from btccxt.model import Balances, Fill, Position
 from btccxt.orders import journal_schema as schema
 from btccxt.orders.events import LifecycleEvent
 from btccxt.orders.file_lock import FileLock
@@ -37,6 +37,7 @@ from btccxt.orders.journal_file import (
     take_lock,
     trouble_with,
 )
+from btccxt.orders.journal_holdings import StoredHoldings, keep_statement, load_holdings
 from btccxt.orders.journal_rows import StoredOrder, evidence_rows, load
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 
@@ -173,6 +174,10 @@ class Journal:
     def keep_best_price(self, client_order_id: str, price: Decimal) -> None:
         self._write([("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_BEST_PRICE + client_order_id, str(price)))])
 
+    def keep_holdings(self, at_ms: int, balances: Balances, positions: Iterable[Position]) -> None:
+        """What the account has, at a moment when every fill that made it so has been recorded."""
+        self._write([keep_statement(at_ms, balances, positions)])
+
     def flush(self) -> Future[None]:
         """Resolves when everything before it is written and synced."""
         return self._write_durably(list)
@@ -206,6 +211,10 @@ class Journal:
     def best_prices(self) -> Future[dict[str, Decimal]]:
         """By client order id: the best price that a trailing order waiting here had seen."""
         return self._read(_best_prices)
+
+    def holdings(self) -> Future[StoredHoldings | None]:
+        """The figures kept last, with the fills recorded since; None before the first."""
+        return self._read(load_holdings)
 
     def past_fills(self) -> Future[list[Fill]]:
         """The latest fills (at most ``PAST_FILLS``), oldest first, each once and with its fee where it is known."""

@@ -14,6 +14,7 @@ from btccxt.model import Fill, OrderRequest, OrderUpdate
 from btccxt.orders import journal_schema as schema
 from btccxt.orders.journal_codec import EVENT_KINDS, decode, decode_request
 from btccxt.orders.journal_file import open_read_only, trouble_with
+from btccxt.orders.journal_holdings import StoredHoldings, load_holdings
 from btccxt.orders.live_order import LifecycleState
 
 
@@ -89,6 +90,10 @@ class JournalReader:
         rows = self._connection.execute("SELECT payload FROM fills ORDER BY id")
         fills = [decode(Fill, payload) for (payload,) in rows]
         return list({(fill.symbol, fill.trade_id): fill for fill in fills}.values())
+
+    def holdings(self) -> StoredHoldings | None:
+        """What the account should have; None before the first start of a program."""
+        return load_holdings(self._connection)
 
     def story(self, order: str) -> OrderStory | None:
         """The life of one order, found by its client order id or the exchange's id."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from btccxt.errors import BtccxtError, OrderNotFound
@@ -102,6 +102,15 @@ class Outsiders:
             )
             return
         await self._meet(news)
+
+    async def foreign_among(self, fills: Iterable[Fill]) -> list[Fill]:
+        """Those of orders that are not ours, after the policy has had its say: adopted ones are ours now."""
+        foreign = []
+        for fill in sorted(fills, key=lambda fill: fill.time_ms):
+            await self.settle(fill)
+            if self._register.find(fill.symbol, fill.client_order_id, fill.order_id) is None:
+                foreign.append(fill)
+        return foreign
 
     async def _contradicted(self, order: LiveOrder) -> None:
         """It ended long ago, and is said to be open: lists lag behind, the order itself does not."""

@@ -49,7 +49,6 @@ class TrackerPolicy:
     private_stream_silent_s: float = 60.0
     external_orders: ExternalOrders = "alarm"
     max_parallel_queries: int = 8
-    drift_confirmations: int = 2  # checks in a row before a drift is announced
     # News of orders that are not known yet
     held_news_s: float = 30.0
     held_news_limit: int = 1_000
@@ -66,7 +65,7 @@ class TrackerPolicy:
             self,
             at_least_one=(
                 "client_id_max_length", "max_send_attempts", "not_found_answers", "max_parallel_queries",
-                "fills_page_size", "drift_confirmations", "held_news_limit", "final_orders_kept",
+                "fills_page_size", "held_news_limit", "final_orders_kept",
             ),
             above_zero=rhythms,
             not_negative=[name for name in (*waits_of(self), "fills_overlap_ms") if name not in rhythms],

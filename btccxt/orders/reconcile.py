@@ -1,6 +1,6 @@
 """Comparing what we believe with what the exchange says by REST, which is the truth.
 
-The comparison is pure (``plan``, ``drifts``, ``open_orders_interval_s``); ``Reconciler`` asks and carries the plan out.
+The comparison is pure (``plan``, ``open_orders_interval_s``); ``Reconciler`` asks and carries the plan out.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 
 from btccxt.errors import Unsupported
 from btccxt.exchange.api import ExchangeAPI
@@ -98,29 +97,6 @@ def open_orders_interval_s(private_stream_age_s: float | None, policy: TrackerPo
     return policy.open_orders_slow_s - silence * (policy.open_orders_slow_s - policy.open_orders_fast_s)
 
 
-@dataclass(frozen=True, slots=True)
-class HoldingDrift:
-    """We expect one amount of a currency (or contracts of a symbol), the exchange has another."""
-
-    what: str
-    expected: Decimal
-    actual: Decimal
-
-    def __str__(self) -> str:
-        return (
-            f"{self.what}: expected {self.expected}, the exchange has {self.actual} ({self.actual - self.expected:+})"
-        )
-
-
-def drifts(expected: Mapping[str, Decimal], actual: Mapping[str, Decimal]) -> tuple[HoldingDrift, ...]:
-    """Every difference between what we expect and what the exchange has, among what we expect anything of."""
-    return tuple(
-        HoldingDrift(what, amount, actual.get(what, ZERO))
-        for what, amount in sorted(expected.items())
-        if amount != actual.get(what, ZERO)
-    )
-
-
 class Reconciler:
     """Asks the exchange and applies the plan. Lives in the session loop."""
 
@@ -144,8 +120,6 @@ class Reconciler:
         self._find = find
         self._on_foreign = on_foreign
         self._lock = asyncio.Lock()
-        self._drift_seen: tuple[HoldingDrift, ...] = ()
-        self._drift_count = 0
 
     async def run(self) -> tuple[Contradiction, ...]:
         """One comparison of open orders and trades. Returns what cannot be true on both sides, after asking again.
@@ -208,18 +182,3 @@ class Reconciler:
         update = await self._exchange.fetch_order(self._register[contradiction.client_order_id].reference)
         self._register.apply(contradiction.client_order_id, update)
         return not update.status.is_final
-
-    async def check_holdings(self, expected: Callable[[], Mapping[str, Decimal]]) -> tuple[HoldingDrift, ...]:
-        """Compare balances and positions with what is expected; empty unless the same drift was seen several times.
-
-        Not meaningful while orders are on their way; call it when they are not.
-        """
-        balances = await self._exchange.fetch_balance()
-        positions = await self._exchange.fetch_positions()
-        actual = {currency: balance.total for currency, balance in balances.by_currency.items()}
-        for position in positions:
-            actual[position.symbol] = actual.get(position.symbol, ZERO) + position.amount
-        found = drifts(expected(), actual)
-        self._drift_count = self._drift_count + 1 if found and found == self._drift_seen else (1 if found else 0)
-        self._drift_seen = found
-        return found if self._drift_count == self._policy.drift_confirmations else ()

@@ -15,7 +15,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from btccxt.errors import BtccxtError, JournalError, Refused, StateMismatch
+from btccxt.errors import BtccxtError, JournalError, Refused, StateMismatch, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ZERO, Fill, OrderRequest, OrderUpdate
 from btccxt.orders.client_ids import ClientIds
@@ -63,7 +63,6 @@ class OrderTracker:
         alarm: Callable[[Alarm], None] | None = None,
         private_stream_age_s: Callable[[], float | None] | None = None,
         measure_clock: Callable[[], Awaitable[None]] | None = None,
-        expected_holdings: Callable[[], Mapping[str, Decimal]] | None = None,
     ) -> None:
         """``publish`` and ``alarm`` are called in the session loop and must not block."""
         self.policy = policy = policy or TrackerPolicy()
@@ -73,7 +72,6 @@ class OrderTracker:
         self._clock = clock
         self._alarm_callback = alarm
         self._private_stream_age_s = private_stream_age_s
-        self._expected_holdings = expected_holdings
         self._ids = ClientIds(journal.tag, journal.next_sequence)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -255,7 +253,17 @@ class OrderTracker:
     async def reconcile(self) -> None:
         """Compare with the exchange now; called after every (re)connect. Raises the exchange's errors."""
         self._halt_on(await self._reconciler.run())
-        await self._check_holdings()
+
+    async def foreign_fills(self, symbol: str, since_ms: int) -> list[Fill]:
+        """Trades since then that are not of our orders; the policy for such orders has been applied.
+
+        Empty where the exchange names no trades. Raises the exchange's errors.
+        """
+        try:
+            seen = await self._fills.fetch(symbol, since_ms)
+        except Unsupported:
+            return []
+        return await self._outsiders.foreign_among(seen)
 
     # -------------------------------------------------------------- inside the loop
 
@@ -409,12 +417,6 @@ class OrderTracker:
             await self._submission.resolve(client_order_id)
         finally:
             self._sending.discard(client_order_id)
-
-    async def _check_holdings(self) -> None:
-        if self._expected_holdings is None or any(order.state.is_in_flight for order in self._register.unfinished()):
-            return
-        for drift in await self._reconciler.check_holdings(self._expected_holdings):
-            self._alarm(Alarm(AlarmKind.DRIFT, str(drift)))
 
     def _halt_on(self, contradictions: tuple[Contradiction, ...]) -> None:
         for contradiction in contradictions:

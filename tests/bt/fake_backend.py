@@ -8,7 +8,7 @@ from typing import Any
 
 from btccxt._bt import bt
 from btccxt.broker import AccountSnapshot, CCXTBroker
-from btccxt.exchange.profile_schema import OrderRule
+from btccxt.exchange.order_rule import OrderRule
 from btccxt.model import (
     Balance,
     Balances,
@@ -45,6 +45,8 @@ class FakeBackend:
         self.refusals: tuple[str, ...] = ()
         self.clock_ms = START_MS
         self.prices: dict[str, D] = {}
+        self.looked_again: list[tuple[set[str], int]] = []
+        self.drifts: list[tuple[bool, bool]] = []
         self.native_gtd = False
         self.emulated: set[OrderKind | OrderFeature] = set()
         self.rules: dict[OrderKind | OrderFeature, OrderRule] = {}
@@ -61,6 +63,9 @@ class FakeBackend:
     def next_client_order_id(self) -> str:
         self._count += 1
         return f"b{self._count:05d}"
+
+    def order_refused(self, reason: str) -> None:
+        pass
 
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:
         return self.refusals
@@ -108,11 +113,12 @@ class FakeBackend:
     def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         self.notifications.append(str(msg))
 
-    def look_again(self) -> None:
-        pass
+    def look_again(self, symbols: Any, since_ms: int) -> None:
+        self.looked_again.append((set(symbols), since_ms))
 
-    def tell_drift(self, text: str, *, stop_trading: bool) -> None:
+    def tell_drift(self, text: str, *, explained: bool, stop_trading: bool) -> None:
         self.notifications.append(text)
+        self.drifts.append((explained, stop_trading))
 
     # -- what a test lets the exchange say
 

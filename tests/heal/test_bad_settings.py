@@ -142,7 +142,7 @@ POLICIES = {
         ),
         "at least 1": (
             "client_id_max_length", "max_send_attempts", "not_found_answers", "fills_page_size",
-            "max_parallel_queries", "drift_confirmations", "held_news_limit", "final_orders_kept",
+            "max_parallel_queries", "held_news_limit", "final_orders_kept",
         ),
     },
 }  # fmt: skip

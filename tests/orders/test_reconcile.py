@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from btccxt.errors import ConfigError, ConnectionLost, OrderNotFound, Refused, Unsupported
-from btccxt.model import Fee, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Position, Side
+from btccxt.model import Fee, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.held_news import HeldNews
 from btccxt.orders.live_order import LifecycleState, LiveOrder
@@ -20,8 +20,6 @@ from btccxt.orders.reconcile import (
     Contradiction,
     Foreign,
     Heard,
-    HoldingDrift,
-    drifts,
     open_orders_interval_s,
     plan,
 )
@@ -81,16 +79,6 @@ def test_a_silent_private_stream_is_compensated_by_asking_often() -> None:
     assert open_orders_interval_s(0.0, policy) == 120
     assert open_orders_interval_s(30.0, policy) == 62.5
     assert open_orders_interval_s(60.0, policy) == open_orders_interval_s(9_999.0, policy) == 5
-
-
-def test_drift_is_any_difference_in_what_we_expect() -> None:
-    expected = {"BTC": D("1.0"), "USDT": D(5), "ETH/USDT:USDT": D(-2)}
-    actual = {"BTC": D("1.00"), "USDT": D("4.99"), "BNB": D(3)}
-    assert drifts(expected, actual) == (
-        HoldingDrift("ETH/USDT:USDT", D(-2), D(0)),
-        HoldingDrift("USDT", D(5), D("4.99")),
-    )
-    assert str(drifts(expected, actual)[1]) == "USDT: expected 5, the exchange has 4.99 (-0.01)"
 
 
 # ------------------------------------------------------------------ held news (pure)
@@ -361,20 +349,6 @@ async def test_late_news_of_an_order_long_ended_finds_it_in_the_journal(make_des
 
 
 # ------------------------------------------------------------------ drift and contradiction
-
-
-async def test_a_lasting_drift_of_balances_or_positions_is_announced_once(make_desk: Callable[..., Desk]) -> None:
-    exchange = FakeExchange(balances={"BTC": D(1)}, open_positions=[Position("ETH/USDT:USDT", D(3), D(1), 1)])
-    expected = {"BTC": D(1), "ETH/USDT:USDT": D(3)}
-    desk = await make_desk(exchange, {"expected_holdings": lambda: expected}).start()
-    await desk.tracker.reconcile()
-    assert not desk.alarms
-    expected["ETH/USDT:USDT"] = D(2)
-    await desk.tracker.reconcile()
-    assert not desk.alarms  # a fill may be on its way
-    await desk.tracker.reconcile()
-    await desk.tracker.reconcile()
-    assert desk.alarmed(AlarmKind.DRIFT) == ["ETH/USDT:USDT: expected 2, the exchange has 3 (+1)"]
 
 
 async def test_an_order_ended_here_and_open_there_halts_new_orders_but_not_cancels(desk: Desk) -> None:
