@@ -160,7 +160,7 @@ class CCXTStore:
         self._exchange_given = exchange
         if isinstance(exchange, str):
             kind = _market_type(self.name, settings.market_type)
-            self.profile = load_profile(self.name, kind, settings.overrides)
+            self.profile = load_profile(self.name, kind, settings.overrides, settings.overrides_at)
         else:
             self.profile = profile_of(exchange, settings)
         self._sim_options = SimOptions.of(sim)

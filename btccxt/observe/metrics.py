@@ -23,6 +23,8 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 class Metrics:
     """What can be counted. This class is the null implementation: it forgets everything. Callable from any thread."""
 
+    is_on = False
+
     def request(self, exchange: str, call: str, seconds: float, outcome: str = "ok") -> None:
         """One REST call: ``call`` such as ``fetch_ohlcv``; ``outcome`` is ``ok`` or the name of the error class."""
 
@@ -57,7 +59,12 @@ class Metrics:
         """From the bar's close (exchange time) to its delivery."""
 
     def order_outcome(self, exchange: str, outcome: str) -> None:
-        """Final state of an order, or ``unknown``, ``refused``."""
+        """Final state of an order that was sent, or ``unknown`` (it ends in another one later)."""
+
+    def order_refused(self, exchange: str, reason: str) -> None:
+        """An order that was not sent, by our own word. ``reason``: ``rules`` (what the exchange takes), ``funds``,
+        ``bracket`` (another order of it was refused), ``not sent`` (trading is halted, or the journal cannot be written).
+        """
 
     def order_latency(self, exchange: str, stage: str, seconds: float) -> None:
         """``stage``: ``journaled``, ``sent``, ``acknowledged``; seconds since the intent."""
@@ -72,6 +79,8 @@ class Metrics:
 
 class PrometheusMetrics(Metrics):
     """The same numbers in Prometheus' terms. Raises ImportError without ``prometheus_client``."""
+
+    is_on = True
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -102,6 +111,7 @@ class PrometheusMetrics(Metrics):
         self._bars = counter("bars", "Closed bars delivered", [ex, "source"])
         self._bar_lag = histogram("bar_lag_seconds", "From a bar's close to its delivery", [ex, "timeframe"])
         self._outcomes = counter("order_outcomes", "Orders by outcome", [ex, "outcome"])
+        self._refusals = counter("order_refusals", "Orders that were not sent, by reason", [ex, "reason"])
         self._order_latency = histogram("order_seconds", "From the intent to each stage", [ex, "stage"])
         self._offset = gauge("clock_offset_milliseconds", "Exchange time minus local time", [ex])
         self._uncertainty = gauge("clock_uncertainty_milliseconds", "Bound of the clock's error", [ex])
@@ -147,6 +157,10 @@ class PrometheusMetrics(Metrics):
 
     def order_outcome(self, exchange: str, outcome: str) -> None:
         self._outcomes.labels(exchange, outcome).inc()
+
+    def order_refused(self, exchange: str, reason: str) -> None:
+        self._outcomes.labels(exchange, "refused").inc()
+        self._refusals.labels(exchange, reason).inc()
 
     def order_latency(self, exchange: str, stage: str, seconds: float) -> None:
         self._order_latency.labels(exchange, stage).observe(seconds)

@@ -23,9 +23,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class BarsClosed:
-    """Closed bars, oldest first, each newer than any sent before."""
+    """Closed bars, oldest first, each newer than any sent before. ``by_rest``: how many of them REST told."""
 
     bars: tuple[Bar, ...]
+    by_rest: int = 0
 
 
 @dataclass(frozen=True, slots=True)

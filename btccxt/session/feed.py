@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
 from functools import partial
 from math import ceil
@@ -273,7 +273,8 @@ class BarFeed:
         try:
             async with aclosing(self._pages(from_ms, gap.to_ms, rest_lag_ms=rest_lag_ms)) as pages:
                 async for page in pages:
-                    self._emit(self._seam.on_page(page, self._clock.now_ms()))
+                    asked_for = {bar.open_ms for bar in page.bars}
+                    self._emit(self._seam.on_page(page, self._clock.now_ms()), asked_for)
             self._failures = 0
         except Retryable as error:
             self._failures += 1
@@ -302,16 +303,20 @@ class BarFeed:
             self._state = FeedState(state, reason)
             self._sink(self._state)
 
-    def _emit(self, events: list[Bar | Hole | Correction]) -> None:
-        """Runs of bars go out together, so that a page costs one call."""
+    def _emit(self, events: list[Bar | Hole | Correction], asked_for: Collection[int] = ()) -> None:
+        """Runs of bars go out together, so that a page costs one call. ``asked_for``: opens of what REST told."""
         run: list[Bar] = []
         for event in events:
             if isinstance(event, Bar):
                 run.append(event)
                 continue
             if run:
-                self._sink(BarsClosed(tuple(run)))
+                self._sink(_closed(run, asked_for))
                 run = []
             self._sink(event)
         if run:
-            self._sink(BarsClosed(tuple(run)))
+            self._sink(_closed(run, asked_for))
+
+
+def _closed(run: list[Bar], asked_for: Collection[int]) -> BarsClosed:
+    return BarsClosed(tuple(run), sum(bar.open_ms in asked_for for bar in run) if asked_for else 0)

@@ -5,13 +5,16 @@ Nothing here is called per frame; bars, order events and a timer are what drives
 
 from __future__ import annotations
 
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from typing import Protocol
 
 from btccxt.model import ConnectionState
 from btccxt.observe.metrics import metrics
-from btccxt.orders.live_order import LifecycleState
+from btccxt.orders.journal import Journal
+from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.register import OrderEvent
 from btccxt.session.events import BarsClosed, FeedEvent, FeedState, TicksArrived
 from btccxt.session.stream_policy import StreamHealth
@@ -26,7 +29,7 @@ class LagClock(Protocol):
 
 
 class FeedMeter:
-    """Stands before a feed's sink. Bars count as ``rest`` while the feed is not live, its first history not at all."""
+    """Stands before a feed's sink. Bars count by what brought them; a feed's first history not at all."""
 
     def __init__(
         self, exchange: str, timeframe: Timeframe | None, clock: LagClock, sink: Callable[[FeedEvent], None]
@@ -48,11 +51,20 @@ class FeedMeter:
         self._sink(event)
 
     def _count(self, event: FeedEvent) -> None:
-        items = event.bars if isinstance(event, BarsClosed) else event.trades if isinstance(event, TicksArrived) else ()
-        if self._was_live and not self._live:
-            self._repaired += len(items)
-        if isinstance(event, BarsClosed) and (self._was_live or self._degraded) and self._timeframe is not None:
-            metrics().bars(self._exchange, "websocket" if self._live else "rest", len(items))
+        if isinstance(event, TicksArrived):
+            if self._was_live and not self._live:
+                self._repaired += len(event.trades)
+            return
+        if not isinstance(event, BarsClosed):
+            return
+        if self._was_live:
+            self._repaired += event.by_rest
+            if self._live:  # the stream stands, and what it did not bring was asked for
+                self._tell_repaired()
+        if (self._was_live or self._degraded) and self._timeframe is not None:
+            for source, count in (("rest", event.by_rest), ("websocket", len(event.bars) - event.by_rest)):
+                if count:
+                    metrics().bars(self._exchange, source, count)
             close_ms = self._timeframe.next_open(event.bars[-1].open_ms)
             lag_s = self._clock.wall_s(max(0, self._clock.now_ms() - close_ms))
             metrics().bar_lag(self._exchange, self._timeframe.name, lag_s)
@@ -61,10 +73,29 @@ class FeedMeter:
         self._live = state is ConnectionState.LIVE
         self._degraded = state is ConnectionState.DEGRADED
         self._was_live = self._was_live or self._live
-        if self._live and self._repaired:
+        if self._live:
+            self._tell_repaired()
+
+    def _tell_repaired(self) -> None:
+        if self._repaired:
             kind = "trades" if self._timeframe is None else "bars"
             metrics().gap_repaired(self._exchange, kind, self._repaired)
             self._repaired = 0
+
+
+class MeteredJournal(Journal):
+    """A journal that also tells how long a ticket takes to be on disk."""
+
+    def ticket(self, order: LiveOrder, next_sequence: int | None = None) -> Future[None]:
+        counting = metrics()
+        if not counting.is_on:
+            return super().ticket(order, next_sequence)
+        began_s = time.perf_counter()
+        done = super().ticket(order, next_sequence)
+        done.add_done_callback(
+            lambda _: counting.order_latency(self.exchange, "journaled", time.perf_counter() - began_s)
+        )
+        return done
 
 
 class OrderMeter:
@@ -83,7 +114,9 @@ class OrderMeter:
         self._states[order.client_order_id] = order.state
         if len(self._states) > _ORDERS_REMEMBERED:
             self._states.popitem(last=False)
-        if order.state.is_final and not before.is_final:
+        if order.state is LifecycleState.REJECTED and order.sent_ms is None:
+            metrics().order_refused(self._exchange, "not sent")
+        elif order.state.is_final and not before.is_final:
             metrics().order_outcome(self._exchange, order.state.value)
         elif order.state is LifecycleState.UNKNOWN:
             metrics().order_outcome(self._exchange, "unknown")

@@ -52,6 +52,7 @@ def test_each_number_that_can_be_counted_appears_in_the_registry() -> None:
         "bars_total",
         "bar_lag_seconds_count",
         "order_outcomes_total",
+        "order_refusals_total",
         "order_seconds_count",
         "clock_offset_milliseconds",
         "clock_uncertainty_milliseconds",
