@@ -7,6 +7,7 @@ import os
 import sqlite3
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from btccxt.errors import JournalError
@@ -78,6 +79,11 @@ def check_existing(path: str, exchange: str, mode: str, account: str) -> None:
         raise schema.damaged(path, error) from error
     finally:
         connection.close()
+    check_account(path, meta, exchange, mode, account)
+
+
+def check_account(path: str, meta: Mapping[str, str], exchange: str, mode: str, account: str) -> None:
+    """Raises JournalError if the journal is another account's."""
     for name, wanted in (("exchange", exchange), ("mode", mode), ("account", account)):
         if meta.get(name) != wanted:
             raise JournalError(

@@ -13,7 +13,7 @@ from btccxt.errors import JournalError
 from btccxt.model import Fill, OrderRequest, OrderUpdate
 from btccxt.orders import journal_schema as schema
 from btccxt.orders.journal_codec import EVENT_KINDS, decode, decode_request
-from btccxt.orders.journal_file import open_read_only, trouble_with
+from btccxt.orders.journal_file import check_account, open_read_only, trouble_with
 from btccxt.orders.journal_holdings import StoredHoldings, load_holdings
 from btccxt.orders.live_order import LifecycleState
 
@@ -79,6 +79,10 @@ class JournalReader:
 
     def close(self) -> None:
         self._connection.close()
+
+    def check_account(self, exchange: str, mode: str, account: str) -> None:
+        """Raises JournalError if the journal is another account's."""
+        check_account(self.path, self.meta, exchange, mode, account)
 
     def orders(self, *, limit: int = 100, only_open: bool = False) -> list[OrderSummary]:
         """Newest first."""

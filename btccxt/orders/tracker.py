@@ -429,7 +429,8 @@ class OrderTracker:
         if self.halted is None:
             self.halted = (
                 f"journal and exchange disagree: {why}. No new orders are sent. "
-                "'btccxt reconcile' shows both sides; close what should not be there, then restart"
+                "'btccxt reconcile' shows both sides; put it right at the exchange, or take its balances and positions "
+                "as they are with 'btccxt reconcile --accept'; then restart"
             )
             self._journal.note(self.halted, self._clock.now_ms())
             self._alarm(Alarm(AlarmKind.MISMATCH, self.halted))

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from btccxt.cli import app
-from btccxt.cli.reconcile import compare_fills, compare_orders
+from btccxt.cli.comparison import compare_fills, compare_orders
 from btccxt.cli.rehearse import fault_mix, load_strategy
 from btccxt.errors import ConfigError, JournalError
 from btccxt.model import Fill, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side

@@ -273,8 +273,9 @@ class Play:
         given = [order.info.get("client_order_id") for order in self.store.getbroker().orders]
         busy += [f"{name} handed over" for name in given if name and self.store._tracker.order(name) is None]
         if self.player is not None:
-            booked, made = self.store.getbroker().books.fills_booked, len(self.venue.fills()) - self.fills_before
-            busy += [] if booked == made else [f"{booked} of {made} fills booked"]
+            booked = self.store.getbroker().books.fills_booked
+            made = sum(fill.client_order_id in given for fill in self.venue.fills()[self.fills_before :])
+            busy += [] if booked >= made else [f"{booked} of {made} fills booked"]
             until = self.steps[self.at].until
             busy += [] if until is None or until(self.player) else ["what should follow from the step"]
         return busy
