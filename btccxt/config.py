@@ -17,7 +17,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from enum import Enum
 from importlib.util import find_spec
@@ -27,7 +27,16 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from btccxt.errors import ConfigError
 from btccxt.model import MarketType
@@ -189,6 +198,7 @@ class StoreConfig(_Frozen):
     proxies: Proxies = Proxies()
     timeouts: Timeouts = Timeouts()
     sim_address: str | None = None
+    _read_from: tuple[_Lines, Place] | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -234,6 +244,14 @@ class StoreConfig(_Frozen):
                 "keepAlive": int(self.timeouts.heartbeat_s * 1000), **(settings.get("streaming") or {})
             }  # fmt: skip
         return settings
+
+    @property
+    def overrides_at(self) -> Callable[[Sequence[Any]], str] | None:
+        """Tells ``file:line`` of a key of ``overrides``; None where no file was read."""
+        if self._read_from is None:
+            return None
+        lines, place = self._read_from
+        return lambda path: lines.at((*place, "overrides", *path))
 
     def secrets(self) -> Iterator[str]:
         """Every value that must not be written anywhere, for ``observe.redact.register_secret``."""
@@ -309,7 +327,9 @@ def _required_credentials(exchange: str) -> Collection[str]:
 def build_config(values: Mapping[str, Any], place: Place = (), lines: _Lines | None = None) -> StoreConfig:
     """Check ``values`` (names as in the file). Raises one ConfigError with every fault."""
     try:
-        return StoreConfig.model_validate(dict(values))
+        config = StoreConfig.model_validate(dict(values))
+        config._read_from = (lines, place) if lines is not None else None
+        return config
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=True)
     # Raised out here, so that no traceback drags the rejected values along.

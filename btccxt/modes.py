@@ -182,7 +182,7 @@ def profile_of(exchange: ExchangeAPI, settings: StoreConfig) -> Profile:
     own = {"name": exchange.id, "about": "an ExchangeAPI of the user's own", "streams": private, "credentials": ()}
     # ``fetch_order`` of an ExchangeAPI takes a client order id by contract.
     own |= {"client_id": {"lookup": "fetch_order"}, **exchange.describe()}
-    return custom_profile(exchange.id, kind, own, settings.overrides)
+    return custom_profile(exchange.id, kind, own, settings.overrides, settings.overrides_at)
 
 
 def custom_venue(exchange: ExchangeAPI, mode: Mode, balances: Mapping[str, Decimal], report: Report) -> Venue:

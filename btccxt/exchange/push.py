@@ -25,7 +25,7 @@ from btccxt.errors import ConnectionLost, ExchangeUnavailable, RateLimited
 from btccxt.exchange.api import Deliver
 from btccxt.exchange.errors_map import retry_after_s
 from btccxt.exchange.frames import parts_of, walk
-from btccxt.model import StreamEvent, StreamKey, StreamOpened
+from btccxt.model import StreamEvent, StreamKey, StreamKind, StreamOpened
 from btccxt.observe.metrics import metrics
 
 News = tuple[StreamKey, StreamEvent]
@@ -86,7 +86,8 @@ class PushStream:
         self._subscriptions: Sequence[Subscription] = ()
         self._timers: list[asyncio.TimerHandle] = []
         self._known_faults: set[str] = set()
-        self._reannounced_at = self._loop.time()
+        self._reannounced_at = self._loop.time() - _REANNOUNCE_S
+        self._reannouncing: asyncio.TimerHandle | None = None
         self.frame: Any = None  # the decoded frame that ccxt is handling right now
         self._hook()
 
@@ -183,13 +184,18 @@ class PushStream:
         if kind not in self._known_faults:
             self._known_faults.add(kind)
             self._report(f"malformed frame ({kind})", error)
-        # The frame may have been news of an order. Announcing the private streams anew makes their consumers look.
-        if self._loop.time() - self._reannounced_at >= _REANNOUNCE_S:
-            self._reannounced_at = self._loop.time()
-            for subscription in self._subscriptions:
-                for key in subscription.keys if subscription.opened else ():
-                    if key.kind.is_private:
-                        self._hand_on(key, StreamOpened())
+        # The frame may have been news of an order, or a trade. Announcing these streams anew makes their consumers look.
+        if self._reannouncing is None:
+            wait_s = max(0.0, self._reannounced_at + _REANNOUNCE_S - self._loop.time())
+            self._reannouncing = self._loop.call_later(wait_s, self._reannounce)
+            self._timers.append(self._reannouncing)
+
+    def _reannounce(self) -> None:
+        self._reannouncing, self._reannounced_at = None, self._loop.time()
+        for subscription in self._subscriptions:
+            for key in subscription.keys if subscription.opened else ():
+                if key.kind.is_private or key.kind is StreamKind.TRADES:
+                    self._hand_on(key, StreamOpened())
 
     # -------------------------------------------------------------- hooks into ccxt
 

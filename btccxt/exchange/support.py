@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from btccxt.errors import ConfigError
+from btccxt.exchange.order_rule import ORDER_KEYS, OrderRule
 from btccxt.exchange.profile import Profile, nearest, who_supports
-from btccxt.exchange.profile_schema import ORDER_KEYS, OrderRule
 from btccxt.model import MarketType, OrderFeature, OrderKind
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from btccxt.config import load_config
 from btccxt.errors import ConfigError, Unsupported
 from btccxt.exchange import profile as loader
+from btccxt.exchange.order_rule import ORDER_KEYS
 from btccxt.exchange.profile import (
     Profile,
     known_exchanges,
@@ -18,7 +20,6 @@ from btccxt.exchange.profile import (
     supports,
     who_supports,
 )
-from btccxt.exchange.profile_schema import ORDER_KEYS
 from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus
 
 SPOT, LINEAR = MarketType.SPOT, MarketType.LINEAR
@@ -218,6 +219,16 @@ def test_a_wrong_table_is_refused_with_file_line_and_reason(
         ("binance: {}\n", "'default' is missing"),
         ("default: {}\nkraken: 5\n", "kraken must be a mapping"),
         ("default:\n  name: a\n  name: b\n", "exchanges.yaml:3: 'name' stands here a second time"),
+        ("", "must be a mapping of exchange names"),
+        ("default:\n\tname: a\n", "not valid YAML.*line 2"),
+        ("default: {}\nkraken:\n", "exchanges.yaml:2: kraken must be a mapping"),
+        ("default: {}\nkraken: {}\nkraken: {}\n", "exchanges.yaml:3: 'kraken' stands here a second time"),
+        ("default: {}\nkraken:\n  markets: [spot]\n", "exchanges.yaml:3: kraken.markets must be a mapping"),
+        ("default: {}\nkraken:\n  markets: {spot: yes}\n", "exchanges.yaml:3: kraken.markets.spot must be a mapping"),
+        ("default: {}\nkraken:\n  markets: {spto: {}}\n", "exchanges.yaml:3: .*did you mean 'spot'"),
+        ("default: {}\nkraken: *nobody\n", "exchanges.yaml:2: nothing above is named 'nobody'"),
+        ("default: {}\n? [kraken]\n: {}\n", "exchanges.yaml:2: a key must be a word"),
+        ("default: {}\n---\nkraken: {}\n", "exchanges.yaml:3: a second document"),
     ],
 )
 def test_a_table_that_is_no_table_is_refused(
@@ -226,6 +237,59 @@ def test_a_table_that_is_no_table_is_refused(
     _use(text, tmp_path, monkeypatch)
     with pytest.raises(ConfigError, match=reason):
         load_profile("kraken", SPOT)
+
+
+def test_a_table_that_is_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "exchanges.yaml").write_bytes(b"\xff\xfe\x00")
+    monkeypatch.setattr(loader, "mapping_table_path", lambda: tmp_path / "exchanges.yaml")
+    with pytest.raises(ConfigError, match="exchanges.yaml: is not UTF-8 text"):
+        load_profile("kraken", SPOT)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (["kraken"], "overrides: must be a mapping"),
+        ({"krakn": {}}, "'krakn' is neither .* did you mean 'kraken'"),
+        ({"kraken": None}, "overrides for kraken: must be a mapping"),
+        ({"kraken": {"markets": ["spot"]}}, "markets must be a mapping"),
+        ({"markets": {"spot": "yes"}}, "markets.spot must be a mapping"),
+        ({"okx": {"nam": "x"}}, "overrides for okx: unknown key 'nam'; did you mean 'name'"),
+        ({"okx": "x"}, "overrides for okx: must be a mapping"),
+        ({"kraken": {"exchange": "okx"}}, "overrides for kraken: unknown key 'exchange'"),
+        ({"client_id": {"alphabet": "z-a"}}, "client_id.alphabet: not a set of characters"),
+    ],
+)
+def test_overrides_that_cannot_be_meant_are_refused(overrides: Any, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        load_profile("kraken", SPOT, overrides)
+
+
+def test_a_wrong_override_in_a_file_is_refused_with_file_line_and_reason(tmp_path: Path) -> None:
+    file = tmp_path / "btccxt.yaml"
+    text = """profiles:
+  a:
+    exchange: kraken
+    overrides:
+      kraken:
+        markets:
+          spot:
+            orders:
+              stop: {native: {type: market, wire: {a: b}}, refused: no}
+        visibility_delay_ms: soon
+      krakn: {}
+"""
+    file.write_text(text, encoding="utf-8")
+    settings = load_config(file)
+    with pytest.raises(ConfigError, match="btccxt.yaml:11: overrides: 'krakn' is neither"):
+        load_profile("kraken", SPOT, settings.overrides, settings.overrides_at)
+    file.write_text(text.replace("      krakn: {}\n", ""), encoding="utf-8")
+    settings = load_config(file)
+    with pytest.raises(ConfigError) as refused:
+        load_profile("kraken", SPOT, settings.overrides, settings.overrides_at)
+    first, second = sorted(str(refused.value).splitlines())
+    assert "btccxt.yaml:10: overrides for kraken: kraken: visibility_delay_ms" in first
+    assert "btccxt.yaml:9: overrides for kraken: kraken: orders.stop: says both native and refused" in second
 
 
 def test_a_missing_table_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
