@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
@@ -105,6 +105,7 @@ class SimExchange:
         self._all_gone.set()
         self._last_serial = 0
         self._observers: list[Callable[[SeenRequest], None]] = []
+        self._gates: list[Callable[[SeenRequest], Awaitable[None]]] = []
 
     # -------------------------------------------------------------- life
 
@@ -190,6 +191,10 @@ class SimExchange:
         """Tell ``observer`` of every REST request and WebSocket API call as it arrives, before any fault."""
         self._observers.append(observer)
 
+    def hold_requests(self, gate: Callable[[SeenRequest], Awaitable[None]]) -> None:
+        """Every REST request waits for ``gate(request)`` before faults and dialect see it: who comes first is yours."""
+        self._gates.append(gate)
+
     @property
     def connections(self) -> tuple[Connection, ...]:
         """WebSocket connections that are open now, oldest first."""
@@ -250,8 +255,11 @@ class SimExchange:
         if http.headers.get("Upgrade", "").lower() == "websocket":
             return await self._serve_socket(http, dialect, host, path, query)
         request = Request(http.method, host, path, query, await http.read(), http.headers, arrived_ns)
-        if self._observers:
-            self._observe(SeenRequest(arrived_ns, host, request.method, path, request.params()))
+        if self._observers or self._gates:
+            seen = SeenRequest(arrived_ns, host, request.method, path, request.params())
+            self._observe(seen)
+            for gate in self._gates:
+                await gate(seen)
         trouble = self.faults.on_request(host, request.method, path)
         if trouble.fate is None and not trouble.delay_before_s and not trouble.delay_after_s:
             return _response(await self._perform(dialect, request))

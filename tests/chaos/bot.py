@@ -1,12 +1,17 @@
-"""A bot in a process of its own, to be killed: ``python -m tests.chaos.bot ADDRESS JOURNAL PLAN``.
+"""A bot in a process of its own, to be killed: ``python -m tests.chaos.bot WIRE ADDRESS JOURNAL PLAN [TICKET:MOMENT]``.
 
-``PLAN`` is 'four' (one order of every kind that must survive) or 'SEED:FIRST_STEP'. The bot says 'ready' when its
-strategy runs and 'step N' after each step. It ends when its input is closed, so that it never outlives its test.
+``PLAN`` is 'four' (one order of every kind that must survive) or 'SEED:FIRST_STEP'. With a seed it is led:
+told what it must 'know', it says 'settled' when that has arrived and all has come to rest; told 'next', it acts the
+next step. ``TICKET:MOMENT`` is where it kills itself: 'before' or 'after' the n-th write
+that must be durable. It ends when its input is closed, so that it never outlives its test.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import queue
+import signal
 import sys
 import threading
 import time
@@ -14,37 +19,76 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt._bt import bt
+from btccxt.orders.journal import Journal
+from tests.chaos import wires
 from tests.chaos.run import make_store
 from tests.chaos.scenario import START_PRICE, make_scenario
-from tests.chaos.strategy import ChaosStrategy, PacedData
-from tests.chaos.venue import BTC
+from tests.chaos.strategy import SETTLE_S, ChaosStrategy, Known, PacedData, Rest
 
 PAUSE_S = 0.05
 
 
-class Pace:
-    """Bars at a steady pace; what a Conductor is to ChaosStrategy, without waiting for anything to come to rest."""
+class Steady:
+    """Bars at a steady pace."""
 
-    def __init__(self, plan: str) -> None:
-        seed, _, first = plan.partition(":")
-        self.scenario = make_scenario(int(seed) if first else 0, steps=40, kills=True)
-        self.step = int(first or 0) - 1
-        self.acted = True
+    def __init__(self) -> None:
         self._next_s = 0.0
+
+    def next_price(self) -> Decimal | None:
+        if time.monotonic() < self._next_s:
+            return None
+        self._next_s = time.monotonic() + PAUSE_S
+        return START_PRICE
+
+
+class Led:
+    """One bar per 'next'; what a Conductor is to ChaosStrategy."""
+
+    def __init__(self, seed: int, first: int, store: Any, orders: queue.SimpleQueue[str]) -> None:
+        self.scenario = make_scenario(seed, steps=40, kills=True)
+        self.step = first - 1
+        self.acted = True
+        self._orders = orders
+        self._rest = Rest(store)
+        self._known: Known = {}
+        self._price: Decimal | None = None
+        self._asked, self._answered = 0, -1
+        self._go_on = False
+        self._since = time.monotonic()
 
     @property
     def price(self) -> Decimal:
         return self.scenario.steps[self.step - 1].price if self.step else START_PRICE
 
     def next_price(self) -> Decimal | None:
-        if time.monotonic() < self._next_s:
+        self._hear()
+        busy = self._rest.busy(self._known, self._price) if self.acted else ["the strategy has not acted yet"]
+        if busy:
+            if time.monotonic() - self._since > SETTLE_S:
+                print("unsettled:", *busy, flush=True)
+                os._exit(4)
             return None
-        self._next_s = time.monotonic() + PAUSE_S
-        if self.step >= 0:
-            print("step", self.step, flush=True)
-        if self.step + 1 < len(self.scenario.steps):
-            self.step += 1
+        self._since = time.monotonic()
+        if self._asked != self._answered:
+            self._answered = self._asked
+            print("settled", self._asked, flush=True)
+        if not self._go_on:
+            return None
+        self._go_on = False
+        self._rest.again()
+        self.step += 1
+        self.acted = False
         return self.price
+
+    def _hear(self) -> None:
+        while not self._orders.empty():
+            order = json.loads(self._orders.get())
+            if "know" in order:
+                self._asked = order["number"]
+                self._known, self._price = order["know"], Decimal(order["price"])
+                self._rest.again()
+            else:
+                self._go_on = True
 
 
 class Four(bt.Strategy):
@@ -61,21 +105,49 @@ class Four(bt.Strategy):
             self.sell(size=0.014, exectype=bt.Order.Limit, price=61_000.0, oco=stop)
 
 
-def main(address: str, journal: str, plan: str) -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    pace = Pace(plan)
-    store = make_store(address, journal)
+def main(wire_name: str, address: str, journal: str, plan: str, end: str = "") -> None:
+    orders: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+    wire = getattr(wires, wire_name)
+    if end:
+        _die_in_the_journal(int(end.split(":")[0]), end.split(":")[1])
+    store = make_store(wire, address, journal)
+    pace: Any = Steady()
+    if plan != "four":
+        seed, first = plan.split(":")
+        pace = Led(int(seed), int(first), store, orders)
     cerebro = bt.Cerebro(stdstats=False)
-    cerebro.adddata(PacedData(dataname=BTC, next_price=pace.next_price, timeframe=bt.TimeFrame.Minutes))
+    cerebro.adddata(PacedData(dataname=wire.symbol, next_price=pace.next_price, timeframe=bt.TimeFrame.Minutes))
     cerebro.setbroker(store.getbroker())
     strategy: Any = Four if plan == "four" else ChaosStrategy
     cerebro.addstrategy(strategy, conductor=pace)
-    print("ready", flush=True)
     cerebro.run()
 
 
-def _end_with_parent() -> None:
-    sys.stdin.read()
+def _die_in_the_journal(write: int, moment: str) -> None:
+    """Each write gets a transaction of its own, or chance would decide how many tickets one commit makes durable."""
+    commit, transaction = Journal._commit, Journal._transaction
+    count = 0
+
+    def one_by_one(self: Journal, batch: list[Any]) -> None:
+        for each in batch:
+            commit(self, [each])
+
+    def dying(self: Journal, writes: list[Any], *, synced: bool) -> None:
+        nonlocal count
+        count += synced
+        if count == write and synced and moment == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        transaction(self, writes, synced=synced)
+        if count == write and synced:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Journal._commit, Journal._transaction = one_by_one, dying  # type: ignore[method-assign,assignment]
+
+
+def _listen(orders: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        orders.put(line)
     os._exit(3)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -10,9 +13,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from btccxt._bt import bt
 from btccxt.model import ZERO
@@ -23,71 +27,156 @@ from btccxt.orders.lifecycle import LifecycleState as S
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.register import rebuild
 from btccxt.store import CCXTStore
-from tests.chaos.books import differences
-from tests.chaos.run import Outcome, make_store
+from tests.chaos import wires
+from tests.chaos.books import differences, digest
+from tests.chaos.run import Outcome, lives_of, make_store
 from tests.chaos.scenario import Scenario, Step, make_scenario
-from tests.chaos.strategy import ChaosStrategy, Conductor, data_of
-from tests.chaos.venue import FUNDS, ChaosVenue
+from tests.chaos.strategy import ChaosStrategy, Conductor, Unsettled, data_of
+from tests.chaos.venue import ChaosVenue
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_S = 40.0
+_BREATH_S = 0.06
+
+
+KillKind = Literal["request", "cancel", "accepted", "fill", "read", "before", "after"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """When a bot dies: at the ``nth`` event of its life, so that a seed kills it at the same place again.
+
+    'request', 'cancel': one has arrived, and is not accepted. 'accepted', 'fill': it happened, no answer and no frame
+    has left. 'read': the exchange is asked for something (the first ones belong to the start). 'before', 'after': the
+    journal is about to make a write durable, or has done so. If it never comes to that, it dies after ``steps`` steps.
+    """
+
+    kind: KillKind
+    nth: int
+    steps: int
+
+
+def make_kill(rng: random.Random) -> Kill:
+    kinds: tuple[KillKind, ...] = ("request", "cancel", "accepted", "fill", "read", "before", "after")
+    kind = rng.choices(kinds, weights=(4, 1, 4, 4, 2, 3, 3))[0]
+    most = {"read": 12, "cancel": 1, "before": 8, "after": 8}.get(kind, 4)
+    return Kill(kind, rng.randint(1, most), rng.randint(2, 6))
 
 
 @contextmanager
-def bot(address: str, journal: Path, plan: str) -> Iterator[subprocess.Popen[str]]:
+def bot(venue: ChaosVenue, journal: Path, plan: str, kill: Kill | None = None) -> Iterator[subprocess.Popen[str]]:
     """A running bot; killed on leaving, if it was not killed before."""
+    end = [f"{kill.nth}:{kill.kind}"] if kill is not None and kill.kind in ("before", "after") else []
+    name = next(name for name in ("SPOT", "LINEAR") if getattr(wires, name) is venue.wire)
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.chaos.bot", address, str(journal), plan],
+        [sys.executable, "-m", "tests.chaos.bot", name, str(venue.address), str(journal), plan, *end],
         cwd=_REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
+    left = kill.nth if kill is not None else 0
+
+    def at_moment(what: str) -> None:  # in the exchange's thread: it goes on when the bot is dead
+        nonlocal left
+        if kill is None or what != kill.kind or not left:
+            return
+        left -= 1
+        if not left:
+            if what in ("request", "cancel"):
+                time.sleep(_BREATH_S)  # what else the bot was doing in that instant comes to its end first
+            venue.note(f"SIGKILL at {what} {kill.nth}")
+            process.send_signal(signal.SIGKILL)
+            process.wait(10)
+
+    venue.on_moment = at_moment
     try:
         yield process
     finally:
+        venue.on_moment = lambda what: None
         process.send_signal(signal.SIGKILL)
         process.wait(10)
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
-                pipe.close()
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
 
 def run_killed(seed: int, lives: int = 3) -> Outcome:
-    """``lives`` bots trade one scenario, each killed at a random instant; the last life looks at the books."""
+    """``lives`` bots trade one scenario, each killed at an instant of its own; the last life looks at the books."""
     rng = random.Random(f"kill {seed}")
     scenario = make_scenario(seed, steps=40, kills=True)
-    venue = ChaosVenue(seed, scenario.start_price, scenario.fee_currency)
+    venue = ChaosVenue(scenario.wire, seed, scenario.start_price, scenario.fee_currency)
     with venue, tempfile.TemporaryDirectory(prefix="btccxt-kill-") as folder:
         journal = Path(folder) / "journal.sqlite3"
         step = 0
         for _ in range(lives):
-            for fault in scenario.steps[step].faults:
-                venue.faults.add(fault)
-            step = _one_life(venue, journal, scenario, seed, step, rng)
+            kill = make_kill(rng)
+            venue.note(f"a life begins at step {step}; it is to end at {kill}")
+            step = _one_life(venue, journal, scenario, step, kill)
             for _ in range(rng.randint(0, 2)):  # the market goes on without us
                 venue.move(scenario.steps[rng.randrange(len(scenario.steps))].price)
         venue.faults.clear()
         return last_life(venue, journal, scenario)
 
 
-def _one_life(venue: ChaosVenue, journal: Path, scenario: Scenario, seed: int, step: int, rng: random.Random) -> int:
-    """Returns the step after the last one that the bot spoke of."""
-    with bot(str(venue.address), journal, f"{seed}:{step}") as process:
-        assert process.stdout is not None
-        for _ in range(rng.randint(1, 7)):
-            line = process.stdout.readline()
-            if line.startswith("step"):
-                step = int(line.split()[1])
-                venue.move(scenario.steps[step].price)
-        time.sleep(rng.random() * 0.06)  # not to synchronise: any instant is as good
+def _one_life(venue: ChaosVenue, journal: Path, scenario: Scenario, first: int, kill: Kill) -> int:
+    """Returns the step that the next life begins with."""
+    step = first - 1
+    with bot(venue, journal, f"{scenario.seed}:{first}", kill) as process:
+        lead = _Lead(venue, process)
+        alive = lead.settles()
+        for _ in range(kill.steps):
+            if not alive:
+                break
+            step += 1
+            venue.note(f"step {step}: {', '.join(action.kind for action in scenario.steps[step].actions)}")
+            venue.begin_faults(scenario.steps[step].faults)
+            lead.say({"next": step})
+            if not lead.settles():
+                break
+            venue.move(scenario.steps[step].price)
+            venue.end_standing_faults()
+            alive = lead.settles()
+    venue.faults.clear()
     return min(step + 1, len(scenario.steps) - 1)
+
+
+class _Lead:
+    """Leads a bot through its steps."""
+
+    def __init__(self, venue: ChaosVenue, process: subprocess.Popen[str]) -> None:
+        self._venue = venue
+        self._process = process
+        self._number = 0
+
+    def settles(self) -> bool:
+        """Until the bot knows all that the exchange does, and rests. False: it is dead."""
+        assert self._process.stdout is not None
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            self._number += 1  # asked anew until it answers in time: what it does changes what there is to know
+            self.say({"know": self._venue.known(), "price": str(self._venue.last()), "number": self._number})
+            while select.select([self._process.stdout], [], [], 0.5)[0]:
+                said = self._process.stdout.readline()
+                if not said:
+                    return False
+                if said.startswith("unsettled"):
+                    raise Unsettled("\n".join((f"the bot: {said}", *self._venue.story())))
+                if said.split() == ["settled", str(self._number)]:
+                    return True
+        raise Unsettled("\n".join((f"the bot has not come to rest in {_START_S:g} s", *self._venue.story())))
+
+    def say(self, order: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(order) + "\n")
+            self._process.stdin.flush()
 
 
 def last_life(
     venue: ChaosVenue, journal: Path, scenario: Scenario, steps: tuple[Step, ...] = (), until: Any = None
 ) -> Outcome:
     """Start once more on the same journal, in this process; make no new orders; compare everything."""
-    prices = scenario.start_price
-    quiet = Scenario(scenario.seed, scenario.fee_currency, prices, steps)
-    store = make_store(str(venue.address), journal)
+    quiet = replace(scenario, steps=steps)
+    store = make_store(scenario.wire, str(venue.address), journal)
     conductor = Conductor(quiet, venue, store, until)
     cerebro = bt.Cerebro(stdstats=False)
     cerebro.adddata(data_of(conductor))
@@ -105,7 +194,10 @@ def last_life(
             for order in orders.values()
         )
         told = tuple(f"told {each.info.get('client_order_id')} {each.getstatusname()}" for each in strategy.news)
-    return Outcome(quiet, tuple(problems), (), (), (*story, *told))
+    return Outcome(
+        quiet, tuple(problems), tuple(digest(venue, orders.values())), (), (*story, *told, *lives_of(journal)),
+        venue.story(),
+    )  # fmt: skip
 
 
 def journaled(store: CCXTStore, journal: Path) -> dict[str, LiveOrder]:
@@ -124,13 +216,11 @@ def _problems(venue: ChaosVenue, store: CCXTStore, strategy: ChaosStrategy, jour
     store.books_check()
     ours = journaled(store, journal)
     problems = differences(venue, store, strategy, ours)
-    balances = venue.call(lambda exchange: dict(exchange.engine.balances("main")))
-    for coin, start in FUNDS.items():
+    balances = venue.totals()
+    for coin, start in venue.wire.funds.items() if not venue.wire.is_contract else ():
         by_fills = start + _change(ours, coin)
-        if balances[coin].total != by_fills:
-            problems.append(
-                f"{coin}: the journal's fills add up to {by_fills}, the exchange has {balances[coin].total}"
-            )
+        if balances[coin] != by_fills:
+            problems.append(f"{coin}: the journal's fills add up to {by_fills}, the exchange has {balances[coin]}")
     alive = {order.info["client_order_id"] for order in store.getbroker().get_orders_open()}
     unended = {name for name, order in ours.items() if not order.is_final}
     if alive != unended:

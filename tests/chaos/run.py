@@ -5,56 +5,70 @@ from __future__ import annotations
 import tempfile
 import time
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from btccxt._bt import bt
+from btccxt.errors import BtccxtError
 from btccxt.exchange.profile import load_profile
-from btccxt.model import MarketType
+from btccxt.orders.journal_reader import JournalReader
 from btccxt.orders.policy import TrackerPolicy
+from btccxt.resilience.breaker import BreakerPolicy
 from btccxt.store import CCXTStore, _tracker_policy
 from tests.chaos.books import Books, compare
 from tests.chaos.scenario import Scenario
 from tests.chaos.strategy import ChaosStrategy, Conductor, data_of
 from tests.chaos.venue import ChaosVenue
+from tests.chaos.wires import Wire
 
 _AGREE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``problems``: broken promises, empty if all is well. ``digest``: what must be equal when a seed is replayed."""
+    """``problems``: broken promises, empty if all is well.
+
+    ``digest`` and ``strikes`` are equal whenever a seed is replayed: the intents with their ends, fills, costs and
+    fees, the coins, and which placing requests were struck by what. ``story`` is for people: every order, everything
+    the strategy was told, and ``log``, what the exchange saw and did with times.
+    """
 
     scenario: Scenario
     problems: tuple[str, ...]
     digest: tuple[str, ...]
     strikes: tuple[str, ...]
     story: tuple[str, ...]
+    log: tuple[str, ...]
 
 
-def quick_policy() -> TrackerPolicy:
-    """The tracker as Binance's profile has it, with the waits of a network that answers in a millisecond."""
+def quick_policy(wire: Wire) -> TrackerPolicy:
+    """The tracker as the exchange's profile has it, with the waits of a network that answers in a millisecond."""
     return replace(
-        _tracker_policy(None, load_profile("binance", MarketType.SPOT)),
-        visibility_delay_s=0.6, resolve_first_s=0.03, in_flight_check_s=0.3, open_orders_fast_s=0.5,
+        _tracker_policy(None, load_profile(wire.exchange, wire.market_type)),
+        visibility_delay_s=0.5, resolve_first_s=0.03, in_flight_check_s=0.3, open_orders_fast_s=0.5,
         open_orders_slow_s=1.5, private_stream_silent_s=2.0, fills_wait_s=3.0, fills_first_wait_s=0.03,
-        send_backoff_s=0.03, cancel_push_wait_s=0.05, max_backoff_s=0.5, stop_wait_s=1.0,
+        send_backoff_s=0.03, cancel_push_wait_s=0.05, max_backoff_s=0.2, stop_wait_s=1.0,
     )  # fmt: skip
 
 
-def make_store(address: str, journal: str | Path) -> CCXTStore:
+def make_store(wire: Wire, address: str, journal: str | Path) -> CCXTStore:
+    """It asks ten times as often as a user's, so its rate limits are wider, and its breaker closes sooner."""
+    pools = load_profile(wire.exchange, wire.market_type).rate.pools
+    wide = {name: {**pool.model_dump(), "capacity": pool.capacity * 50} for name, pool in pools.items()}
     return CCXTStore(
-        "binance", mode="sim", sim_address=address, journal=journal, tracker=quick_policy(), config={"timeout": 400}
-    )
+        wire.exchange, mode="sim", market_type=wire.market_type, sim_address=address, journal=journal,
+        tracker=quick_policy(wire), config={"timeout": 400}, overrides={"rate": {"pools": wide}},
+        breaker=BreakerPolicy(open_s=0.2, max_open_s=0.4),
+    )  # fmt: skip
 
 
 def run_scenario(scenario: Scenario) -> Outcome:
     """Play it to its end, let everything come to rest, compare with the exchange's own ledger."""
-    venue = ChaosVenue(scenario.seed, scenario.start_price, scenario.fee_currency)
+    venue = ChaosVenue(scenario.wire, scenario.seed, scenario.start_price, scenario.fee_currency)
     with venue, tempfile.TemporaryDirectory(prefix="btccxt-chaos-") as folder:
-        venue.watch()
         journal = Path(folder) / "journal.sqlite3"
-        store = make_store(str(venue.address), journal)
+        store = make_store(scenario.wire, str(venue.address), journal)
         conductor = Conductor(scenario, venue, store)
         cerebro = bt.Cerebro(stdstats=False)
         cerebro.adddata(data_of(conductor))
@@ -66,15 +80,31 @@ def run_scenario(scenario: Scenario) -> Outcome:
         with store.kept_open():
             try:
                 strategy = cerebro.run()[0]
-            except AssertionError as error:
-                problems.append(str(error))
-            venue.faults.clear()
-            if strategy is not None:
+                venue.faults.clear()
                 books = _at_rest(venue, store, strategy)
                 problems += books.problems
-            story = tuple(_tell(store, strategy))
-        strikes = tuple(f"{each.fault.kind.value} {each.target}" for each in venue.faults.log)
-    return Outcome(scenario, tuple(problems), books.digest if books is not None else (), strikes, story)
+            except (AssertionError, BtccxtError, TimeoutError) as error:
+                problems.append(f"{type(error).__name__}: {error}")
+            story = (*_tell(store, strategy), *lives_of(journal))
+    placed = " ".join(scenario.wire.place)
+    strikes = tuple(
+        f"{each.fault.kind.value} {each.match}" for each in venue.faults.log if fnmatchcase(each.target, placed)
+    )
+    digest = books.digest if books is not None else ()
+    return Outcome(scenario, tuple(problems), digest, strikes, story, venue.story())
+
+
+def lives_of(journal: Path) -> list[str]:
+    """Every order's whole life, as the journal has it."""
+    lines = []
+    with JournalReader(journal) as reader:
+        for order in reversed(reader.orders(limit=1_000)):
+            story = reader.story(order.request.client_order_id)
+            name = order.request.client_order_id
+            lines += (
+                [f"journal: {name} {line.at_ms} {line.what} {line.details}" for line in story.lines] if story else []
+            )
+    return lines
 
 
 def _at_rest(venue: ChaosVenue, store: CCXTStore, strategy: ChaosStrategy) -> Books:

@@ -8,11 +8,10 @@ from decimal import Decimal
 from typing import Literal
 
 from btccxt.sim.faults import Fault, FaultKind
+from tests.chaos.wires import LINEAR, PRICE_STEP, SPOT, Wire
 
 ActionKind = Literal["market", "limit", "stop", "trailing", "bracket", "pair", "cancel"]
 MoveWhen = Literal["settled", "accepted", "cancelling"]
-
-ORDER = "/api/v3/order"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,10 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One bar: faults begin, the strategy acts, the price moves (``when``), and all must come to rest."""
+    """One bar: faults begin, the strategy acts, the price moves (``when``), and all must come to rest.
+
+    Faults end with the step; a wrong clock and silence when the price has moved.
+    """
 
     actions: tuple[Action, ...]
     price: Decimal
@@ -40,13 +42,13 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Scenario:
     seed: int
+    wire: Wire
     fee_currency: str | None
     start_price: Decimal
     steps: tuple[Step, ...]
 
 
 START_PRICE = Decimal(60_000)
-_TICK = Decimal("0.01")
 _ANSWERS = (
     FaultKind.DROP_REQUEST,
     FaultKind.IGNORE_REQUEST,
@@ -73,26 +75,34 @@ _FRAMES = (
 )
 
 
-def make_scenario(seed: int, steps: int = 8, kills: bool = False) -> Scenario:
-    """A random mix of orders, price moves and faults; the seed decides everything.
+def make_scenario(seed: int, steps: int = 8, kills: bool = False, wire: Wire | None = None) -> Scenario:
+    """A random mix of orders, price moves and faults; the seed decides everything, the exchange included.
 
     ``kills``: for a strategy that is killed. It cancels nothing itself, so that a bracket without exits is a fault.
     """
     rng = random.Random(f"chaos {seed}")
+    wire = wire or (LINEAR if seed % 3 == 0 else SPOT)
     price = START_PRICE
     made = []
     for _ in range(steps):
-        price = (price * Decimal(1 + rng.gauss(0, 0.006))).quantize(_TICK)
+        price = (price * Decimal(1 + rng.gauss(0, 0.006))).quantize(PRICE_STEP)
         made.append(
             Step(
-                actions=tuple(_action(rng, kills) for _ in range(rng.choice((1, 1, 1, 2)))),
+                actions=_actions(rng, kills),
                 price=price,
                 when=rng.choice(("settled", "settled", "accepted", "cancelling")),
-                faults=_faults(rng),
+                faults=_apart(_faults(rng, wire), wire, made[-1].faults if made else ()),
                 cut=rng.random() < 0.12,
             )
         )
-    return Scenario(seed, rng.choice((None, None, "BNB", "quote")), START_PRICE, tuple(made))
+    fee_currency = None if wire.is_contract else rng.choice((None, None, "BNB", "quote"))
+    return Scenario(seed, wire, fee_currency, START_PRICE, tuple(made))
+
+
+def _actions(rng: random.Random, kills: bool) -> tuple[Action, ...]:
+    """One or two. A trailing stop comes alone: whether it hears the other's trades would be a race."""
+    actions = [_action(rng, kills) for _ in range(rng.choice((1, 1, 1, 2)))]
+    return tuple(next(([action] for action in actions if action.kind == "trailing"), actions))
 
 
 def _action(rng: random.Random, kills: bool) -> Action:
@@ -106,27 +116,33 @@ def _action(rng: random.Random, kills: bool) -> Action:
     )
 
 
-def _faults(rng: random.Random) -> tuple[Fault, ...]:
+def _faults(rng: random.Random, wire: Wire) -> tuple[Fault, ...]:
     """None to three; they strike the requests and frames that come next."""
     chosen = []
     for _ in range(rng.choice((0, 1, 1, 2, 3))):
         draw = rng.random()
         if draw < 0.45:
-            chosen.append(_request_fault(rng, "POST", ORDER))
+            chosen.append(_request_fault(rng, *wire.place))
         elif draw < 0.55:
-            chosen.append(_request_fault(rng, "DELETE", ORDER))
+            chosen.append(_request_fault(rng, *wire.cancel))
         elif draw < 0.72:
-            path = rng.choice((ORDER, "/api/v3/openOrders", "/api/v3/myTrades", "/api/v3/account"))
-            chosen.append(_request_fault(rng, "GET", path))
+            chosen.append(_request_fault(rng, "GET", rng.choice(wire.queries)))
         elif draw < 0.95:
-            chosen.append(
-                Fault(
-                    rng.choice(_FRAMES), stream="user", nth=rng.randint(1, 2), times=rng.randint(1, 2), duration_s=1.0
-                )
-            )
+            chosen.append(Fault(rng.choice(_FRAMES), stream="user", nth=rng.randint(1, 2), times=rng.randint(1, 2)))
         else:
-            chosen.append(Fault(FaultKind.CLOCK_SKEW, skew_ms=rng.choice((-8_000, 8_000)), duration_s=1.0))
+            chosen.append(Fault(FaultKind.CLOCK_SKEW, skew_ms=rng.choice((-8_000, 8_000))))
     return tuple(chosen)
+
+
+def _apart(faults: tuple[Fault, ...], wire: Wire, before: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """No other trouble for orders while the exchange's clock is wrong, or was until a moment ago.
+
+    Whether an order is refused once for its stamp depends on when the clock was measured last; without other faults it
+    is then sent again and nothing else changes.
+    """
+    if not any(fault.kind is FaultKind.CLOCK_SKEW for fault in (*faults, *before)):
+        return faults
+    return tuple(fault for fault in faults if (fault.method, fault.path) != wire.place)
 
 
 def _request_fault(rng: random.Random, method: str, path: str) -> Fault:
@@ -134,7 +150,7 @@ def _request_fault(rng: random.Random, method: str, path: str) -> Fault:
         rng.choice(_ANSWERS),
         method=method,
         path=path,
-        nth=rng.choice((1, 1, 2)),
+        nth=rng.choice((1, 1, 1, 2)),
         times=rng.choice((1, 1, 2)),
         status=rng.choice((500, 502, 503, 504)),
         delay_s=0.15,

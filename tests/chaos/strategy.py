@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from btccxt._bt import bt
-from btccxt.model import ConnectionState, StreamKind
+from btccxt.model import ConnectionState
+from btccxt.orders.desk import OrderDesk
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.store import CCXTStore
 from tests.chaos.scenario import Action, Scenario
-from tests.chaos.venue import BTC, START_MS, ChaosVenue
+from tests.chaos.venue import START_MS, ChaosVenue
+from tests.chaos.wires import PRICE_STEP
 
 SETTLE_S = 25.0  # within this every order must be in a known state
 _MINUTE_MS = 60_000
 _BREATH_S = 0.004
+_CALM = 3  # looks in a row
 _ON_THE_WAY = {LifecycleState.INTENT, LifecycleState.SENT, LifecycleState.UNKNOWN}
+
+
+Known = Mapping[str, tuple[str, bool]]  # client order id: filled, ended
 
 
 class Unsettled(AssertionError):
@@ -68,17 +75,60 @@ def on_the_way(store: CCXTStore) -> list[str]:
     ]
 
 
-def unwatched(store: CCXTStore) -> list[str]:
-    """Triggers wait here, but no price would reach them: whether one fires must not depend on a race."""
-    runtime = store._open_runtime
-    if not runtime.desk._triggers:
-        return []
+_heard: WeakKeyDictionary[OrderDesk, Decimal] = WeakKeyDictionary()  # the latest price that waiting triggers were told
+_on_price = OrderDesk.on_price
 
-    async def heard() -> bool:
-        streams = runtime.streams().snapshot()
-        return any(each.key.kind is StreamKind.TRADES and each.state is ConnectionState.LIVE for each in streams)
 
-    return [] if store._ask(heard()) else ["the price stream of a trigger"]
+def _overheard(desk: OrderDesk, symbol: str, price: Decimal) -> None:
+    _on_price(desk, symbol, price)
+    _heard[desk] = price
+
+
+OrderDesk.on_price = _overheard  # type: ignore[method-assign]
+
+
+class Rest:
+    """Whether all has come to rest, so that what comes next does not depend on who was quicker."""
+
+    def __init__(self, store: CCXTStore) -> None:
+        self._store = store
+        self._calm = 0
+
+    def busy(self, known: Known, price: Decimal | None) -> list[str]:
+        """``known``: what the exchange has, order by order; ``price``: its last. Both must have arrived here."""
+        busy = on_the_way(self._store) + self._deaf(price) + self._behind(known)
+        self._calm = 0 if busy else self._calm + 1
+        return busy if busy or self._calm >= _CALM else ["it has come to rest only now"]
+
+    def again(self) -> None:
+        self._calm = 0
+
+    def _deaf(self, price: Decimal | None) -> list[str]:
+        runtime = self._store._open_runtime
+
+        async def down() -> list[str]:
+            health = runtime.streams().snapshot()
+            return [f"stream {each.key}" for each in health if each.state is not ConnectionState.LIVE]
+
+        deaf: list[str] = self._store._ask(down())
+        heard = _heard.get(runtime.desk)
+        if runtime.desk._triggers and price is not None and heard != price:
+            deaf.append(f"a trigger waits and was told {heard}, the price is {price}")
+        return deaf
+
+    def _behind(self, known: Known) -> list[str]:
+        behind = []
+        orders = self._store._tracker._register.orders
+        for name, (filled, ended) in known.items():
+            order = orders.get(name)
+            if order is not None and (order.filled < Decimal(filled) or (ended and not order.is_final)):
+                behind.append(f"{name} is {order.state.value} with {order.filled}, the exchange has {filled} {ended}")
+        broker = self._store.getbroker()
+        alive = {order.info.get("client_order_id") for order in broker.get_orders_open()}
+        unended = {order.client_order_id for order in self._store._tracker.open_orders()}
+        if alive != unended or broker.arrivals:
+            behind.append(f"the strategy has {sorted(map(str, alive ^ unended))} otherwise than the tracker")
+        return behind
 
 
 class Conductor:
@@ -98,9 +148,10 @@ class Conductor:
         self.until = until or (lambda step: True)
         self.step = -1
         self.acted = True
-        self._calm = 0
+        self._rest = Rest(store)
         self._since = self._moved = time.monotonic()
         self._phase = "acting"
+        self._faults: list[int] = []
 
     def next_price(self) -> Decimal | None:
         if not self._settled():
@@ -123,8 +174,8 @@ class Conductor:
         self.acted = False
         self._phase = "acting"
         step = self.scenario.steps[self.step]
-        for fault in step.faults:
-            self.venue.faults.add(fault)
+        self.venue.note(f"step {self.step}: {', '.join(action.kind for action in step.actions)}")
+        self.venue.begin_faults(step.faults)
         if step.when != "settled":
             self.venue.move_when(step.when, step.price)
         return self.price
@@ -141,19 +192,20 @@ class Conductor:
         else:
             self.venue.move_anyway()
         if step.cut:
+            self.venue.note("all streams are cut")
             self.venue.call(lambda exchange: exchange.cut_connections())
+        self.venue.end_standing_faults()
 
     def _settled(self) -> bool:
-        busy = on_the_way(self.store) + unwatched(self.store) if self.acted else ["the strategy has not acted yet"]
+        if self.acted:
+            busy = self._rest.busy(self.venue.known(), self.venue.last())
+        else:
+            busy = ["the strategy has not acted yet"]
         if busy:
-            self._calm = 0
             if time.monotonic() - self._since > SETTLE_S:
                 raise Unsettled(f"step {self.step}: after {SETTLE_S:g} s still {busy}")
             return False
-        self._calm += 1
-        if self._calm < 6:
-            return False
-        self._calm = 0
+        self._rest.again()
         self._since = time.monotonic()
         return True
 
@@ -176,15 +228,19 @@ class ChaosStrategy(bt.Strategy):
 
     def next(self) -> None:
         conductor = self.p.conductor
+        alive = self.broker.get_orders_open()
         for action in conductor.scenario.steps[conductor.step].actions:
-            self._do(action, conductor.price)
+            self._do(action, conductor.price, alive)
         conductor.acted = True
 
-    def _do(self, action: Action, price: Decimal) -> None:
+    def _do(self, action: Action, price: Decimal, alive: list[Any]) -> None:
+        if action.kind == "cancel":
+            if alive:  # one of an earlier bar: whether one of this bar was sent already would be a race
+                self.cancel(alive[action.pick % len(alive)])
+            return
         doers: dict[str, Callable[[Action, Decimal], Any]] = {
             "market": self._place_market, "limit": self._place_limit, "stop": self._place_stop,
             "trailing": self._place_trailing, "bracket": self._place_bracket, "pair": self._place_pair,
-            "cancel": self._cancel_one,
         }  # fmt: skip
         made = doers[action.kind](action, price)
         self.made += [order for order in (made if isinstance(made, list | tuple) else [made]) if order is not None]
@@ -224,15 +280,12 @@ class ChaosStrategy(bt.Strategy):
             return stop
         return [stop, self.sell(size=size, exectype=bt.Order.Limit, price=_at(price, Decimal("0.6")), oco=stop)]
 
-    def _cancel_one(self, action: Action, price: Decimal) -> Any:
-        alive = self.broker.get_orders_open()
-        if alive:
-            self.cancel(alive[action.pick % len(alive)])
-
 
 def _at(price: Decimal, away_pct: Decimal) -> float:
-    return float((price * (1 + away_pct / 100)).quantize(Decimal("0.01")))
+    return float((price * (1 + away_pct / 100)).quantize(PRICE_STEP))
 
 
 def data_of(conductor: Conductor) -> PacedData:
-    return PacedData(dataname=BTC, next_price=conductor.next_price, timeframe=bt.TimeFrame.Minutes)
+    return PacedData(
+        dataname=conductor.scenario.wire.symbol, next_price=conductor.next_price, timeframe=bt.TimeFrame.Minutes
+    )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import time
 from decimal import Decimal as D
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -13,9 +15,11 @@ from btccxt.model import OrderRequest
 from btccxt.orders.journal_file import open_read_only
 from btccxt.orders.journal_reader import JournalReader
 from btccxt.orders.lifecycle import LifecycleState as S
-from tests.chaos.killed import bot, last_life, run_killed
+from tests.chaos.__main__ import differences, told
+from tests.chaos.killed import KillKind, bot, last_life, make_kill, run_killed
 from tests.chaos.scenario import START_PRICE, Scenario, Step
 from tests.chaos.venue import ChaosVenue
+from tests.chaos.wires import SPOT
 
 _PATIENCE_S = 30.0
 
@@ -30,7 +34,7 @@ def _wait_for(condition) -> None:
 def test_a_limit_order_a_bracket_a_trailing_stop_and_a_pair_survive_a_kill(tmp_path: Path):
     """While the bot is dead the bracket's entry fills, and the market falls through the trailing stop."""
     journal = tmp_path / "journal.sqlite3"
-    with ChaosVenue(1, START_PRICE, None) as venue:
+    with ChaosVenue(SPOT, 1, START_PRICE, None) as venue:
 
         def states() -> dict[str, S]:
             try:
@@ -48,7 +52,7 @@ def test_a_limit_order_a_bracket_a_trailing_stop_and_a_pair_survive_a_kill(tmp_p
                 connection.close()
             return [D(text) for (text,) in rows] == [price]
 
-        with bot(str(venue.address), journal, "four"):
+        with bot(venue, journal, "four"):
             _wait_for(lambda: list(states().values()).count(S.OPEN) == 3)
             _wait_for(lambda: venue.move(D(60_600)) or trail_has_come_to(D(60_600)))  # until its price stream is up
         assert list(states().values()).count(S.JOURNALED) == 4
@@ -65,7 +69,7 @@ def test_a_limit_order_a_bracket_a_trailing_stop_and_a_pair_survive_a_kill(tmp_p
             return wanted[step]
 
         steps = tuple(Step((), D(price)) for price in (59_390, 61_050, 61_550))
-        outcome = last_life(venue, journal, Scenario(1, None, D(59_400), steps), steps, came_about)
+        outcome = last_life(venue, journal, Scenario(1, SPOT, None, D(59_400), steps), steps, came_about)
         assert outcome.problems == (), outcome.story
         assert {name for name, state in states().items() if not state.is_final} == {"limit 50000"}
     told = [line for line in outcome.story if line.startswith("told")]
@@ -80,6 +84,13 @@ def _name(request: OrderRequest) -> str:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_bot_killed_again_and_again_loses_nothing(seed: int):
-    outcome = run_killed(seed, lives=2)
-    assert outcome.problems == (), "\n".join((*outcome.problems, *outcome.story))
+def test_a_bot_killed_again_and_again_loses_nothing_and_a_seed_kills_it_at_the_same_places(seed: int):
+    outcomes = tuple(run_killed(seed, lives=2) for _ in range(2))
+    said = "\n".join(line for outcome in outcomes for line in told(outcome))
+    assert [outcome.problems for outcome in outcomes] == [(), ()], said
+    assert differences(outcomes) == [], said
+
+
+def test_the_kills_come_at_every_kind_of_instant():
+    kinds = {make_kill(random.Random(seed)).kind for seed in range(60)}
+    assert kinds == set(get_args(KillKind))

@@ -1,27 +1,30 @@
-"""The exchange of the chaos tests: one whose prices move only when a scenario says so."""
+"""The exchange of the chaos tests: its prices move, and requests go on, only as a scenario says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from btccxt.model import Market, Side
+from btccxt.model import Bar, Market, Side
 from btccxt.sim.background import BackgroundExchange
-from btccxt.sim.dialects.base import SimAccount
-from btccxt.sim.markets import spot_market
-from btccxt.sim.records import Event, OrderChanged
+from btccxt.sim.dialects.base import SeenRequest, SimAccount
+from btccxt.sim.faults import Fault
+from btccxt.sim.records import Event, OrderChanged, SimFill, SimOrder
 from btccxt.sim.server import SimExchange
 from btccxt.sim.source import Level, MarketStep, Print
+from tests.chaos.wires import PRICE_STEP, Wire
 
 D = Decimal
-BTC = "BTC/USDT"
-BNB = "BNB/USDT"
 START_MS = 1_767_614_400_000  # 2026-01-05 12:00 UTC
-FUNDS = {"USDT": D(50_000), "BTC": D(1), "BNB": D(10)}
+ACCOUNT = "main"
 _LEVELS = 6
 _LEVEL_AMOUNT = D("0.05")
 _LEVEL_STEP = D("0.0002")
+_TOGETHER_S = 0.04  # orders and cancels no further apart than this go on in the order of their ids
 
 
 class QuietSource:
@@ -31,14 +34,19 @@ class QuietSource:
     end_ms = None
     start_ms = START_MS
 
-    def __init__(self, prices: Mapping[str, Decimal]) -> None:
+    def __init__(self, markets: Mapping[str, Market], prices: Mapping[str, Decimal]) -> None:
         self._prices = prices
-        self.symbols: Mapping[str, Market] = {symbol: spot_market(symbol) for symbol in prices}
+        self.symbols = markets
 
     def history(self, *_: Any, **__: Any) -> list[Any]:
         return []
 
-    last_bars = trades = last_trades = history
+    trades = last_trades = history
+
+    def last_bars(self, symbol: str, *_: Any, **__: Any) -> list[Bar]:
+        """One: without it a ticker has no last price."""
+        price = float(self._prices[symbol])
+        return [Bar(START_MS, price, price, price, price, 1.0)]
 
     def seek(self, time_ms: int) -> Iterator[MarketStep]:
         for symbol, price in self._prices.items():
@@ -58,33 +66,80 @@ class QuietSource:
 def depth(price: Decimal) -> tuple[list[Level], list[Level]]:
     """A few thin levels on both sides: larger orders fill in parts, at several prices."""
     steps = [price * _LEVEL_STEP * (n + 1) for n in range(_LEVELS)]
-    bids = [((price - step).quantize(D("0.01")), _LEVEL_AMOUNT) for step in steps]
-    asks = [((price + step).quantize(D("0.01")), _LEVEL_AMOUNT) for step in steps]
+    bids = [((price - step).quantize(PRICE_STEP), _LEVEL_AMOUNT) for step in steps]
+    asks = [((price + step).quantize(PRICE_STEP), _LEVEL_AMOUNT) for step in steps]
     return bids, asks
 
 
-class ChaosVenue(BackgroundExchange):
-    """One account, one market, in a thread of its own."""
+@dataclass(slots=True)
+class Turnstile:
+    """Orders and cancels on their way at the same time reach the exchange in one order, whoever's socket was quicker.
 
-    def __init__(self, seed: int, price: Decimal, fee_currency: str | None) -> None:
-        account = SimAccount(balances=FUNDS, fee_currency=fee_currency)
+    Without it the thread scheduler would decide which of two orders a fault strikes. Lives in the exchange's loop.
+    """
+
+    wire: Wire
+    passed: Callable[[SeenRequest, bool], None]  # (request, is it a cancel) when its turn has come
+    _waiting: list[tuple[tuple[bool, str], asyncio.Future[None]]] = field(default_factory=list)
+    _opening: asyncio.TimerHandle | None = None
+
+    async def __call__(self, request: SeenRequest) -> None:
+        cancels = self.wire.is_cancelling(request.method, request.path)
+        if not cancels and not self.wire.is_placing(request.method, request.path):
+            return
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        if self._opening is not None:
+            self._opening.cancel()
+        self._opening = loop.call_later(_TOGETHER_S, self._open)
+        self._waiting.append(((cancels, self.wire.order_named(request.params).zfill(40)), turn))
+        await turn
+        self.passed(request, cancels)
+
+    def _open(self) -> None:
+        waiting, self._waiting = sorted(self._waiting, key=lambda each: each[0]), []
+        for _, turn in waiting:
+            if not turn.done():  # its client may have left
+                turn.set_result(None)
+
+
+class ChaosVenue(BackgroundExchange):
+    """One account, one market, in a thread of its own. ``log``: what happened, in the order in which it did."""
+
+    def __init__(self, wire: Wire, seed: int, price: Decimal, fee_currency: str | None) -> None:
+        account = SimAccount(balances=wire.funds, fee_currency=fee_currency)
+        prices = {wire.symbol: price, "BNB/USDT": D(600)}
+        markets = wire.markets()
         super().__init__(
             lambda: SimExchange(
-                QuietSource({BTC: price, BNB: D(600)}), start_ms=START_MS, seed=seed, accounts=[account]
+                QuietSource(markets, {symbol: prices[symbol] for symbol in markets}),
+                [wire.exchange],
+                start_ms=START_MS,
+                seed=seed,
+                accounts=[account],
             )
         )
+        self.wire = wire
+        self.log: list[tuple[int, str]] = []  # (time_ns, what)
+        self.on_moment: Callable[[str], None] = lambda what: None
+        """Called in the exchange's thread: 'request', 'cancel' before they are accepted; 'accepted', 'fill', 'read'."""
         self._waiting: tuple[str, Decimal] | None = None
+        self._standing: list[int] = []
+
+    def start(self) -> Any:
+        address = super().start()
+        self.call(self._watch)
+        return address
+
+    # -------------------------------------------------------------- the market
 
     def move(self, price: Decimal) -> None:
         """Now; resting orders and triggers that it reaches are executed before this returns."""
-        self.call(lambda exchange: move(exchange, price))
+        self.call(lambda exchange: self._move(exchange, price))
 
     def move_when(self, when: str, price: Decimal) -> None:
         """At the very next order that is accepted, or cancel that arrives."""
         self._waiting = (when, price)
-
-    def moved(self) -> bool:
-        return self._waiting is None
 
     def move_anyway(self) -> None:
         """What it waited for did not happen."""
@@ -92,36 +147,91 @@ class ChaosVenue(BackgroundExchange):
         if waiting is not None:
             self.move(waiting[1])
 
-    def watch(self) -> None:
-        """After ``start``."""
+    def _move(self, exchange: SimExchange, price: Decimal) -> None:
+        self.note(f"the price moves to {price}")
+        now_ms = int(exchange.clock.now_ms())
+        bids, asks = depth(price)
+        exchange.engine.set_depth(self.wire.symbol, bids, asks, now_ms)
+        exchange.engine.print_trade(self.wire.symbol, price, D("0.001"), Side.BUY, now_ms)
 
-        def accepted(exchange: SimExchange, event: Event) -> None:
-            if isinstance(event, OrderChanged) and event.reason == "new":
-                self._strike(exchange, "accepted", later=True)
+    # -------------------------------------------------------------- faults
 
-        def seen(exchange: SimExchange, request: Any) -> None:
-            if request.method == "DELETE":
+    def begin_faults(self, faults: Iterable[Fault]) -> None:
+        """They take the place of those of the step before."""
+        self.faults.clear()
+        self._standing = [number for fault in faults if (number := self.faults.add(fault)) and fault.is_standing]
+
+    def end_standing_faults(self) -> None:
+        """Silence and a wrong clock are over."""
+        for number in self._standing:
+            self.faults.remove(number)
+
+    # -------------------------------------------------------------- what the exchange itself knows
+
+    def orders(self) -> list[SimOrder]:
+        return self.call(lambda exchange: exchange.engine.orders(ACCOUNT))
+
+    def fills(self) -> list[SimFill]:
+        return self.call(lambda exchange: exchange.engine.fills(ACCOUNT))
+
+    def totals(self) -> dict[str, Decimal]:
+        balances = self.call(lambda exchange: dict(exchange.engine.balances(ACCOUNT)))
+        return {coin: balance.total for coin, balance in balances.items()}
+
+    def position(self) -> Decimal:
+        """Of a contract."""
+        positions = self.call(lambda exchange: exchange.engine.positions(ACCOUNT))
+        return sum((position.amount for position in positions), D(0))
+
+    def known(self) -> dict[str, tuple[str, bool]]:
+        """Of every order: how much of it is filled, and whether it has ended."""
+        return {order.client_order_id: (str(order.filled), order.status.is_final) for order in self.orders()}
+
+    def story(self) -> tuple[str, ...]:
+        """``log`` and the strikes of faults in one order, with seconds since the start."""
+        struck = [(each.time_ns, f"FAULT {each.fault.kind.value} {each.target}") for each in self.faults.log]
+        lines = sorted([*self.log, *struck], key=lambda line: line[0])
+        return tuple(f"{(at - lines[0][0]) / 1e9:8.3f} {what}" for at, what in lines)
+
+    def last(self) -> Decimal | None:
+        return self.call(lambda exchange: exchange.engine.last(self.wire.symbol))
+
+    # -------------------------------------------------------------- inside, in the exchange's thread
+
+    def note(self, what: str) -> None:
+        self.log.append((time.time_ns(), what))
+
+    def _watch(self, exchange: SimExchange) -> None:
+        def heard(event: Event) -> None:
+            if isinstance(event, OrderChanged):
+                order, fill = event.order, event.fill
+                traded = f" {fill.amount} at {fill.price}, fee {fill.fee.cost} {fill.fee.currency}" if fill else ""
+                self.note(f"exchange: {event.reason} {order.client_order_id} {order.status.name}{traded}")
+                if event.reason == "new":
+                    self._strike(exchange, "accepted", later=True)
+                    self.on_moment("accepted")
+                elif event.fill is not None:
+                    self.on_moment("fill")
+
+        def seen(request: SeenRequest) -> None:
+            self.note(f"request {request.method} {request.path} {self.wire.order_named(request.params)}")
+            if request.method == "GET":
+                self.on_moment("read")
+
+        def passed(request: SeenRequest, cancels: bool) -> None:
+            self.on_moment("cancel" if cancels else "request")
+            if cancels:
                 self._strike(exchange, "cancelling", later=False)
 
-        def attach(exchange: SimExchange) -> None:
-            exchange.engine.listen(lambda event: accepted(exchange, event))
-            exchange.on_request(lambda request: seen(exchange, request))
-
-        self.call(attach)
+        exchange.engine.listen(heard)
+        exchange.on_request(seen)
+        exchange.hold_requests(Turnstile(self.wire, passed))
 
     def _strike(self, exchange: SimExchange, what: str, later: bool) -> None:
         if self._waiting is None or self._waiting[0] != what:
             return
         price, self._waiting = self._waiting[1], None
         if later:  # the engine is in the middle of accepting it
-            assert self._loop is not None
-            self._loop.call_soon(move, exchange, price)
+            asyncio.get_running_loop().call_soon(self._move, exchange, price)
         else:
-            move(exchange, price)
-
-
-def move(exchange: SimExchange, price: Decimal) -> None:
-    now_ms = int(exchange.clock.now_ms())
-    bids, asks = depth(price)
-    exchange.engine.set_depth(BTC, bids, asks, now_ms)
-    exchange.engine.print_trade(BTC, price, D("0.001"), Side.BUY, now_ms)
+            self._move(exchange, price)
