@@ -242,7 +242,7 @@ def test_a_table_that_is_no_table_is_refused(
 def test_a_table_that_is_no_text_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "exchanges.yaml").write_bytes(b"\xff\xfe\x00")
     monkeypatch.setattr(loader, "mapping_table_path", lambda: tmp_path / "exchanges.yaml")
-    with pytest.raises(ConfigError, match="exchanges.yaml: is not UTF-8 text"):
+    with pytest.raises(ConfigError, match=r"exchanges\.yaml: is not UTF-8 text"):
         load_profile("kraken", SPOT)
 
 
@@ -281,7 +281,7 @@ def test_a_wrong_override_in_a_file_is_refused_with_file_line_and_reason(tmp_pat
 """
     file.write_text(text, encoding="utf-8")
     settings = load_config(file)
-    with pytest.raises(ConfigError, match="btccxt.yaml:11: overrides: 'krakn' is neither"):
+    with pytest.raises(ConfigError, match=r"btccxt\.yaml:11: overrides: 'krakn' is neither"):
         load_profile("kraken", SPOT, settings.overrides, settings.overrides_at)
     file.write_text(text.replace("      krakn: {}\n", ""), encoding="utf-8")
     settings = load_config(file)
