@@ -256,7 +256,7 @@ class SimExchange:
             return await self._serve_socket(http, dialect, host, path, query)
         request = Request(http.method, host, path, query, await http.read(), http.headers, arrived_ns)
         if self._observers or self._gates:
-            seen = SeenRequest(arrived_ns, host, request.method, path, request.params())
+            seen = request.seen()
             self._observe(seen)
             for gate in self._gates:
                 await gate(seen)

@@ -14,7 +14,7 @@ from btccxt.errors import ConfigError, ConnectionLost
 from btccxt.model import Bar
 from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.clock import SimClock, SteppedClock
-from btccxt.sim.dialects.base import SeenRequest, SimAccount
+from btccxt.sim.dialects.base import Request, SeenRequest, SimAccount
 from btccxt.sim.market import ParticipantsSource, default_universe, spot_market
 from btccxt.sim.server import SimExchange
 from btccxt.sim.tls import connector_for, fetch_info, parse_address
@@ -207,6 +207,35 @@ async def test_observers_see_every_request_as_it_arrives(sim: SimExchange, clien
     assert [request.params["newClientOrderId"] for request in seen] == ["rest-1", "ws-1"]
     assert seen[0].host == "api.binance.com"
     assert seen[0].arrived_ns < seen[1].arrived_ns
+
+
+@pytest.mark.parametrize(
+    ("query", "body"), [("a=1&b=2", b""), ("a=1", b"b=2"), ("a=1", b'{"b": "2"}'), ("", b'{"a": "1", "b": "2"}')]
+)
+def test_observers_see_the_fields_of_a_request_wherever_it_carries_them(query: str, body: bytes) -> None:
+    request = Request("POST", "api.bybit.com", "/v5/order/create", query, body, {}, 1)
+    assert request.seen().params == {"a": "1", "b": "2"}
+
+
+async def test_requests_can_be_held_until_their_turn_comes(sim: SimExchange, client: Any) -> None:
+    held: list[tuple[str, asyncio.Event]] = []
+
+    async def gate(request: SeenRequest) -> None:
+        if request.path == "/api/v3/order":
+            held.append((request.params["newClientOrderId"], go := asyncio.Event()))
+            await go.wait()
+
+    sim.hold_requests(gate)
+    orders = [
+        asyncio.ensure_future(client.create_order(SYMBOL, "limit", "buy", 1, 90, {"clientOrderId": name}))
+        for name in ("one", "two")
+    ]
+    await until(lambda: len(held) == 2)
+    assert sim.engine.orders("main") == []
+    for _, go in sorted(held, key=lambda each: each[0], reverse=True):
+        go.set()
+    await soon(asyncio.gather(*orders))
+    assert [order.client_order_id for order in sim.engine.orders("main")] == ["two", "one"]
 
 
 async def test_connections_can_be_counted_looked_at_and_cut(sim: SimExchange, client: Any) -> None:

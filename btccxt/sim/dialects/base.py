@@ -22,6 +22,7 @@ Everything here runs in the server's loop; handlers are plain functions, so a re
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -101,6 +102,14 @@ class Request:
     def params(self) -> dict[str, str]:
         """Parameters of query string and form body; the last of a repeated one counts."""
         return dict(parse_qsl(self.form, keep_blank_values=True))
+
+    def seen(self) -> SeenRequest:
+        """For observers: a JSON body's fields are parameters, too."""
+        params: dict[str, Any] = self.params()
+        if self.body.startswith(b"{"):
+            with contextlib.suppress(ValueError):
+                params = {**dict(parse_qsl(self.query, keep_blank_values=True)), **json.loads(self.body)}
+        return SeenRequest(self.arrived_ns, self.host, self.method, self.path, params)
 
 
 @dataclass(frozen=True, slots=True)
