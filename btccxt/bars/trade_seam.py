@@ -2,6 +2,9 @@
 
 Trades have ids, not a grid: a gap is closed when the exchange's answer begins with the last trade that was passed on.
 What arrives live during a repair is held, then released behind the answer, each trade once.
+
+Many exchanges count their trades. Where the ids have been seen to do so, a live trade that does not follow the last one
+means that one was lost on the way, or overtaken: it is held, and REST is asked, as after a cut.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from btccxt.bars.seam import Hole, HoleCause
 from btccxt.model import Trade
 
 TradeEvent = Trade | Hole
+_COUNTED = 20  # ids in a row, each one more than the last, before they are believed to be counted
+_UNEXPLAINED = 3  # jumps for which REST knows no trade either, before they are not believed any more
 
 
 class TradeSeam:
@@ -32,6 +37,9 @@ class TradeSeam:
         self._joining = False  # an answer has to show the last released trade, or trades were lost
         self.repairing = start_ms is not None or last is not None
         """Whether live trades are being held until ``on_repaired``."""
+        self._number: int | None = None  # of the last trade passed on
+        self._counted = 0
+        self._unexplained = 0
 
     @property
     def ask_from_ms(self) -> int | None:
@@ -48,10 +56,31 @@ class TradeSeam:
         if self.repairing:
             self._held.append(trade)
             return ()
-        if not self._seen.add(trade.trade_id):
+        if self._counted >= _COUNTED and self._is_out_of_turn(trade):
+            self._held.append(trade)
+            self.repairing = True
             return ()
-        self._last = trade
-        return (trade,)
+        return (trade,) if self._pass_on(trade) else ()
+
+    def _is_out_of_turn(self, trade: Trade) -> bool:
+        if trade.trade_id in self._seen:
+            return False
+        number = _number_of(trade)
+        return number is not None and self._number is not None and number != self._number + 1
+
+    def _pass_on(self, trade: Trade) -> bool:
+        if not self._seen.add(trade.trade_id):
+            return False
+        number = _number_of(trade)
+        if number is not None and self._number is not None and number == self._number + 1:
+            self._counted += 1
+        elif self._counted >= _COUNTED:
+            self._unexplained += 1
+            self._counted = 0 if self._unexplained < _UNEXPLAINED else -(10**12)
+        else:
+            self._counted = min(self._counted, 0)
+        self._last, self._number = trade, number
+        return True
 
     def on_disconnected(self) -> None:
         """Trades may be missing from here on: hold what comes until the repair is done."""
@@ -76,14 +105,17 @@ class TradeSeam:
                 newer = next(trade for trade in trades if trade.time_ms > last.time_ms)
                 events.append(Hole(last.time_ms, newer.time_ms, HoleCause.LOST))
                 self._joining = False
-        for trade in trades:
-            if self._seen.add(trade.trade_id):
-                events.append(trade)
-                self._last = trade
+        events.extend([trade for trade in trades if self._pass_on(trade)])
         return events
 
     def on_repaired(self) -> list[Trade]:
         """The download has reached the live stream: release what was held."""
         self.repairing = False
         held, self._held = self._held, []
-        return [trade for live in held for trade in self.on_live(live)]
+        if self._counted >= _COUNTED:
+            held.sort(key=lambda trade: _number_of(trade) or 0)
+        return [trade for trade in held if self._pass_on(trade)]
+
+
+def _number_of(trade: Trade) -> int | None:
+    return int(trade.trade_id) if trade.trade_id.isdecimal() else None

@@ -184,7 +184,7 @@ class PushStream:
         if kind not in self._known_faults:
             self._known_faults.add(kind)
             self._report(f"malformed frame ({kind})", error)
-        # The frame may have been news of an order, or a trade. Announcing these streams anew makes their consumers look.
+        # The frame may have been news of an order, or a trade: announced anew, the consumers of these streams look.
         if self._reannouncing is None:
             wait_s = max(0.0, self._reannounced_at + _REANNOUNCE_S - self._loop.time())
             self._reannouncing = self._loop.call_later(wait_s, self._reannounce)

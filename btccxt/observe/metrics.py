@@ -63,7 +63,7 @@ class Metrics:
 
     def order_refused(self, exchange: str, reason: str) -> None:
         """An order that was not sent, by our own word. ``reason``: ``rules`` (what the exchange takes), ``funds``,
-        ``bracket`` (another order of it was refused), ``not sent`` (trading is halted, or the journal cannot be written).
+        ``bracket`` (another order of it was refused), ``not sent`` (trading is halted, or the journal not writable).
         """
 
     def order_latency(self, exchange: str, stage: str, seconds: float) -> None:

@@ -73,7 +73,11 @@ class TradeFeed:
     def on_event(self, key: StreamKey, event: StreamEvent) -> None:
         """One frame of the stream. Never blocks."""
         if event.__class__ is Trade:
+            was_repairing = self._seam.repairing
             self._emit(self._seam.on_live(event))
+            if self._seam.repairing and not was_repairing:  # one was lost on the way, or overtaken
+                self._up_ms = self._clock.now_ms()
+                self._wake.set()
 
     def on_up(self, key: StreamKey) -> None:
         """The subscription is active, again or for the first time: what was missed is asked for."""

@@ -131,7 +131,7 @@ def run_cuts(count: int, seed: int = 1, say: Callable[[str], None] = lambda text
             run.until_live(3)
             for number, cut in enumerate(order[:count], 1):
                 began = time.monotonic()
-                _one(background, run, cut)
+                strike(background, run, cut)
                 result.recovery_s.setdefault(cut.name, []).append(time.monotonic() - began)
                 say(f"{number}/{count} {cut.name}: {result.recovery_s[cut.name][-1]:.2f} s")
             background.faults.clear()
@@ -143,7 +143,8 @@ def run_cuts(count: int, seed: int = 1, say: Callable[[str], None] = lambda text
     return result
 
 
-def _one(background: BackgroundExchange, run: Run, cut: Cut) -> None:
+def strike(background: BackgroundExchange, run: Run, cut: Cut) -> None:
+    """One cut, and the recovery from it."""
     reconnects, strikes = _reconnects(run), len(background.faults.log)
     end = cut.begin(background)
     if cut.begin not in _WITHOUT_FAULT:

@@ -113,14 +113,16 @@ class Diary(bt.Strategy):
 class Run:
     """A strategy in a thread of its own, so that the test can break things meanwhile."""
 
-    def __init__(self, store: CCXTStore, *datas: Any, broker: bool = True, **params: Any) -> None:
+    def __init__(
+        self, store: CCXTStore, *datas: Any, broker: bool = True, strategy: type[Any] = Diary, **params: Any
+    ) -> None:
         self.store = store
         self._cerebro = bt.Cerebro(stdstats=False)
         for data in datas:
             self._cerebro.adddata(data)
         if broker:
             self._cerebro.setbroker(store.getbroker())
-        self._cerebro.addstrategy(Diary, **params)
+        self._cerebro.addstrategy(strategy, **params)
         self._failure: BaseException | None = None
         self._diary: Diary | None = None
         self._thread = threading.Thread(target=self._run, name="strategy", daemon=True)

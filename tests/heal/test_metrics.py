@@ -82,7 +82,7 @@ ENDS: dict[str, Callable] = {
 REFUSALS: dict[str, Callable] = {
     "rules": lambda strategy: strategy.buy(size=0.00002, exectype=bt.Order.Limit, price=50_000),
     "funds": lambda strategy: strategy.buy(size=1_000),
-    "bracket": lambda strategy: strategy.buy_bracket(size=0.01, exectype=bt.Order.Market, stopprice=50_000, limitprice=-1),
+    "bracket": lambda strategy: strategy.buy_bracket(size=0.01, stopprice=50_000, limitprice=-1),
 }  # fmt: skip
 
 
