@@ -33,7 +33,7 @@ _PRICE = Decimal(100)
 def run(size: Size) -> Report:
     fills, rounds = size.pick(10_000, 10_000, 100), size.pick(5, 3, 1)
     rows = []
-    for each in size.pick((1, 100), (1, 100), (10,)):
+    for each in size.pick((1, 100, 10_000), (1, 100, 10_000), (10,)):
         with tempfile.TemporaryDirectory(prefix="btccxt-bench-") as folder:
             found = [once(_measure, fills, each, str(Path(folder, f"{number}.sqlite3"))) for number in range(rounds)]
         published, written = median_of(found)

@@ -18,7 +18,7 @@ says that the wait for them is over: a strategy that hears "completed" must find
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
@@ -267,12 +267,6 @@ def _gains(before: LiveOrder, after: LiveOrder, fill: Fill) -> tuple[Effect, ...
     return effects + tuple(FillCorrected(replace(fill, amount=ZERO, fee=fee)) for fee in fees)
 
 
-def _with_fill(fills: Mapping[str, Fill], fill: Fill) -> Mapping[str, Fill]:
-    copied: dict[str, Fill] = fills.copy()  # type: ignore[attr-defined]  # much quicker than dict(proxy)
-    copied[fill.trade_id] = fill
-    return MappingProxyType(copied)
-
-
 def _add(order: LiveOrder, fill: Fill) -> LiveOrder:
     """One more trade, in constant time."""
     traded = order.traded + fill.amount
@@ -280,13 +274,15 @@ def _add(order: LiveOrder, fill: Fill) -> LiveOrder:
     if fill.fee is not None:
         currency = fill.fee.currency
         fees = MappingProxyType({**fees, currency: fees.get(currency, ZERO) + fill.fee.cost})
-    fills = _with_fill(order.fills, fill)
+    fills = order.fills.with_fill(fill)
+    traded_cost = order.traded_cost + fill.price * fill.amount
     filled, cost = order.filled, order.cost
     if traded >= filled:  # else a part of what was inferred, which only now has a name and a fee
-        filled = traded
-        cost = _cost(fills.values()) if order.infer_fills else cost + fill.price * fill.amount
-    order_id = order.order_id or fill.order_id
-    return changed(order, traded=traded, filled=filled, cost=cost, fees=fees, fills=fills, order_id=order_id, seen=True)
+        filled, cost = traded, traded_cost
+    return changed(
+        order, traded=traded, traded_cost=traded_cost, filled=filled, cost=cost, fees=fees, fills=fills,
+        order_id=order.order_id or fill.order_id, seen=True,
+    )  # fmt: skip
 
 
 def _cost(trades: Iterable[Fill]) -> Decimal:
@@ -295,7 +291,7 @@ def _cost(trades: Iterable[Fill]) -> Decimal:
 
 def _recount(order: LiveOrder, fill: Fill, anonymous: int) -> LiveOrder:
     """Sum all trades anew. A trade without an id and one with an id, of equal price and amount, are the same trade."""
-    fills = _with_fill(order.fills, fill)
+    fills = order.fills.with_fill(fill)
     named: dict[tuple[Decimal, Decimal], int] = {}
     counted: list[Fill] = []
     nameless: list[Fill] = []
@@ -312,17 +308,18 @@ def _recount(order: LiveOrder, fill: Fill, anonymous: int) -> LiveOrder:
             named[key] -= 1
         else:
             counted.append(trade)
-    traded = sum((trade.amount for trade in counted), ZERO)
+    traded, traded_cost = sum((trade.amount for trade in counted), ZERO), _cost(counted)
     fees: dict[str, Decimal] = {}
     for trade in counted:
         if trade.fee is not None:
             fees[trade.fee.currency] = fees.get(trade.fee.currency, ZERO) + trade.fee.cost
     filled, cost = order.filled, order.cost
     if traded >= filled:
-        filled, cost = traded, _cost(counted)
+        filled, cost = traded, traded_cost
     return replace(
         order,
         traded=traded,
+        traded_cost=traded_cost,
         filled=filled,
         cost=cost,
         fees=MappingProxyType(fees),

@@ -10,7 +10,8 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any
 
-from btccxt.model import ZERO, Fill, OrderReference, OrderRequest, OrderStatus
+from btccxt.model import ZERO, OrderReference, OrderRequest, OrderStatus
+from btccxt.orders.fill_log import FillLog
 
 _CONDITIONAL_KINDS = frozenset(
     {"stop", "stop_limit", "take_profit", "take_profit_limit", "trailing_amount", "trailing_percent"}
@@ -58,10 +59,6 @@ def _nothing() -> Mapping[str, str]:
     return MappingProxyType({})
 
 
-def _no_fills() -> Mapping[str, Fill]:
-    return MappingProxyType({})
-
-
 def _no_fees() -> Mapping[str, Decimal]:
     return MappingProxyType({})
 
@@ -78,7 +75,7 @@ class LiveOrder:
     filled: Decimal = ZERO
     cost: Decimal = ZERO  # sum of price * amount over ``filled``
     fees: Mapping[str, Decimal] = field(default_factory=_no_fees)  # by currency
-    fills: Mapping[str, Fill] = field(default_factory=_no_fills)  # by trade id
+    fills: FillLog = field(default_factory=FillLog)  # by trade id
     raw_status: str | None = None
     reasons: tuple[str, ...] = ()  # why it was refused, is unknown, …
     notes: tuple[str, ...] = ()  # what a user should know: edited how, counted how
@@ -98,6 +95,7 @@ class LiveOrder:
     close_hint: Decimal | None = None  # cumulative amount named together with "filled"
     closed_full: bool = False  # … and it was the whole order
     traded: Decimal = ZERO  # sum of the trades themselves
+    traded_cost: Decimal = ZERO
     anonymous: int = 0  # trades without an id among ``fills``
     infer_fills: bool = False  # this exchange names no trades: believe cumulative amounts
     fills_overdue: bool = False
