@@ -305,7 +305,8 @@ class CCXTExchange(ExchangeAPI):
         raise OrderNotFound(f"{self.id}: no open or recent order {reference.client_order_id or reference.order_id}")
 
     def _order_lists(self) -> OrderLists:
-        return OrderLists(self.profile.conditional, self._rest.has if self._rest is not None else {}, self._read)
+        has = self._rest.has if self._rest is not None else {}
+        return OrderLists(self.profile.conditional, has, self._read, self.profile.closed_lists)
 
     async def fetch_open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
         await self.load_markets()

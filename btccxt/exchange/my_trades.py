@@ -35,16 +35,30 @@ async def trades_since(
     if rule.since_exclusive:
         start_ms -= _SECOND_MS
     found: Found = {}
+    archive = rule.archive_after_ms is not None and now_ms - start_ms >= rule.archive_after_ms
+    for more in ({}, rule.archive) if archive else ({},):
+        await _whole_span(read, rule, symbol, start_ms, now_ms, more, found)
+    # Only now, because rows of other symbols may be of markets that are not loaded.
+    fills = (to_fill(row) for row in found.values() if symbol is None or row["symbol"] == symbol)
+    return sorted((fill for fill in fills if fill.time_ms >= since_ms), key=lambda fill: fill.time_ms)
+
+
+async def _whole_span(
+    read: Read,
+    rule: MyTradesRule,
+    symbol: str | None,
+    start_ms: int,
+    now_ms: int,
+    more: Mapping[str, Any],
+    found: Found,
+) -> None:
     while True:
         until_ms = start_ms + rule.window_ms if rule.window_ms and start_ms + rule.window_ms < now_ms else None
-        params = dict(rule.params) if until_ms is None else {**rule.params, "until": until_ms}
+        params = {**rule.params, **more} if until_ms is None else {**rule.params, **more, "until": until_ms}
         await _all_pages(read, rule, None if rule.all_symbols else symbol, start_ms, params, found)
         if until_ms is None:
             break
         start_ms = until_ms
-    # Only now, because rows of other symbols may be of markets that are not loaded.
-    fills = (to_fill(row) for row in found.values() if symbol is None or row["symbol"] == symbol)
-    return sorted((fill for fill in fills if fill.time_ms >= since_ms), key=lambda fill: fill.time_ms)
 
 
 async def _all_pages(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +21,14 @@ class OrderLists:
     book: ConditionalRule
     has: Mapping[str, Any]
     read: Read
+    closed_lists: Sequence[Mapping[str, Any]] = ({},)
 
     async def open_rows(
         self, symbol: str | None, params: Mapping[str, Any] | None = None, *, conditional: bool | None = None
     ) -> list[Any]:
-        return await self._rows(("fetch_open_orders",), self.book.open_params, symbol, None, None, params, conditional)
+        return await self._rows(
+            ("fetch_open_orders",), ({},), self.book.open_params, symbol, None, None, params, conditional
+        )
 
     async def closed_rows(
         self,
@@ -46,11 +49,14 @@ class OrderLists:
             methods = ("fetch_closed_orders", "fetch_canceled_orders")
         else:
             methods = ("fetch_closed_orders",)
-        return await self._rows(methods, self.book.closed_params, symbol, since_ms, limit, params, conditional)
+        return await self._rows(
+            methods, self.closed_lists, self.book.closed_params, symbol, since_ms, limit, params, conditional
+        )
 
     async def _rows(
         self,
         methods: Iterable[str],
+        plain_lists: Iterable[Mapping[str, Any]],
         conditional_lists: Iterable[Mapping[str, Any]],
         symbol: str | None,
         since_ms: int | None,
@@ -60,7 +66,7 @@ class OrderLists:
     ) -> list[Any]:
         lists = [dict(each) for each in conditional_lists] if conditional is not False else []
         if conditional is not True or not lists:
-            lists.insert(0, {})
+            lists = [*map(dict, plain_lists), *lists]
         rows: list[Any] = []
         for method in methods:
             for each in lists:

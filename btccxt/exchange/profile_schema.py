@@ -223,7 +223,7 @@ class MyTradesRule(Part):
     ``param`` names the parameter that continues, ``field`` where its value stands in the raw row. A full page has
     ``page_size`` rows; that many are asked for. ``window_ms``: the longest span of one request. ``all_symbols``: the
     exchange does not choose by symbol, ccxt does so after the page is cut. ``since_exclusive``: in whole seconds, and
-    the first is left out.
+    the first is left out. ``archive``: parameters of a second list, which has what is older than ``archive_after_ms``.
     """
 
     next_page: NextPage = NextPage.UNKNOWN
@@ -234,6 +234,8 @@ class MyTradesRule(Part):
     all_symbols: bool = False
     since_exclusive: bool = False
     params: Mapping[str, Any] = Field(default_factory=dict)
+    archive: Mapping[str, Any] = Field(default_factory=dict)
+    archive_after_ms: int | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _complete(self) -> MyTradesRule:
@@ -242,6 +244,8 @@ class MyTradesRule(Part):
             raise ValueError(f"my_trades: {how.value} and param {self.param!r} do not go together")
         if bool(self.field) is not (how in (NextPage.BY_CURSOR, NextPage.BY_OLDEST_ID)):
             raise ValueError(f"my_trades: {how.value} and field {self.field!r} do not go together")
+        if bool(self.archive) is (self.archive_after_ms is None):
+            raise ValueError("my_trades: archive and archive_after_ms go together")
         return self
 
 
@@ -337,6 +341,7 @@ class Profile(Part):
     harmless_requests: tuple[str, ...] = ()
     visibility_delay_ms: int = Field(default=1_000, ge=0)
     query_params: Mapping[str, Any] = Field(default_factory=dict)
+    closed_lists: tuple[Mapping[str, Any], ...] = Field(default=({},), min_length=1)
     fetch_order_finds: Literal["all", "open"] = "all"
     edit: Literal["native", "no"] = "no"
     options: Mapping[str, Any] = Field(default_factory=dict)

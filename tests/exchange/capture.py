@@ -50,7 +50,7 @@ _KEYS = {
 # What changes from run to run, or belongs to the signature and not to the order.
 _VOLATILE = frozenset(
     {"timestamp", "Timestamp", "nonce", "recvWindow", "signature", "Signature", "SignatureMethod", "SignatureVersion"}
-    | {"AccessKeyId", "tag"}
+    | {"AccessKeyId", "tag", "startTime", "endTime"}
 )
 
 
@@ -338,7 +338,7 @@ def references(profile: Profile) -> Iterator[tuple[str, Any]]:
     for params in ({}, *profile.conditional.open_params):
         words = " ".join(f"{name}={value}" for name, value in params.items()) or "plain"
         yield f"open orders {words}", partial(exchange.fetch_open_orders, market.symbol, None, None, dict(params))
-    for params in profile.conditional.closed_params:
+    for params in (*(each for each in profile.closed_lists if each), *profile.conditional.closed_params):
         words = " ".join(f"{name}={value}" for name, value in params.items())
         closed = getattr(exchange, _closed_method(exchange))
         yield f"closed orders {words}", partial(closed, market.symbol, None, None, dict(params))

@@ -143,6 +143,26 @@ async def test_trades_that_happen_meanwhile_shift_the_pages_and_cost_none() -> N
     assert found[:30] == list(range(30)) and len(found) == len(set(found))
 
 
+async def test_what_has_left_the_list_of_recent_trades_is_asked_of_the_archive() -> None:
+    """The list has the last day; the archive has what is older than an hour."""
+    now_ms = START_MS + 3 * DAY_MS
+    account = Account(36, oldest_first, step_ms=DAY_MS // 12)
+
+    def answer(rows: list[Any], limit: int, params: Any) -> list[Any]:
+        if params.get("historical"):
+            return oldest_first([each for each in rows if each["timestamp"] < now_ms - 3_600_000], limit, params)
+        return oldest_first([each for each in rows if each["timestamp"] >= now_ms - DAY_MS], limit, params)
+
+    account.answer = answer
+    rule = MyTradesRule(
+        next_page="by_start_time", page_size=10, archive={"historical": True}, archive_after_ms=DAY_MS // 2
+    )
+    assert await account.since(rule, now_ms=now_ms) == list(range(36))
+    account.asked.clear()
+    assert await account.since(rule, now_ms - DAY_MS // 4, now_ms) == [33, 34, 35]
+    assert not any(params.get("historical") for *_, params in account.asked)
+
+
 def test_a_rule_that_does_not_say_what_it_needs_is_refused() -> None:
     with pytest.raises(ConfigError, match="param"):
         load_profile("kraken", MarketType.SPOT, {"my_trades": {"param": ""}})
