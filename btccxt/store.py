@@ -10,6 +10,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -629,15 +630,17 @@ def _market_type(exchange_id: str, given: str | MarketType | None) -> MarketType
 
 
 def _tracker_policy(given: TrackerPolicy | None, profile: Profile) -> TrackerPolicy:
-    if given is not None:
-        return given
-    return TrackerPolicy(
-        client_id_form=profile.client_id.form,
-        client_id_max_length=profile.client_id.max_length,
-        query_by_client_id=profile.client_id.lookup == "fetch_order",
-        infer_fills=not profile.streams.fills,
-        visibility_delay_s=profile.visibility_delay_ms / 1000,
-    )
+    """The user's numbers; what he left at its default and an exchange decides comes from the mapping table."""
+    usual, given = TrackerPolicy(), given or TrackerPolicy()
+    of_exchange: dict[str, Any] = {
+        "client_id_form": profile.client_id.form,
+        "client_id_max_length": profile.client_id.max_length,
+        "query_by_client_id": profile.client_id.lookup == "fetch_order",
+        "infer_fills": not profile.streams.fills,
+        "visibility_delay_s": profile.visibility_delay_ms / 1000,
+    }
+    untouched = {name: value for name, value in of_exchange.items() if getattr(given, name) == getattr(usual, name)}
+    return replace(given, **untouched)
 
 
 def _nearest(word: str, known: Collection[str]) -> str:
