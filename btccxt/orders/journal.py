@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from btccxt.errors import JournalError
-from btccxt.model import Balances, Fill, Position
+from btccxt.model import Balances, Fill, OrderRequest, Position
 from btccxt.orders import journal_schema as schema
 from btccxt.orders.events import LifecycleEvent
 from btccxt.orders.file_lock import FileLock
-from btccxt.orders.journal_codec import decode, encode, encode_context
+from btccxt.orders.journal_codec import decode, decode_request, encode, encode_context
 from btccxt.orders.journal_file import (
     account_fingerprint,
     check_existing,
@@ -49,6 +49,7 @@ MEMORY = ":memory:"
 PAST_FILLS = 20_000
 _KNOWN_UNTIL = "fills_known_until_ms "
 _BEST_PRICE = "best_price "
+_EDIT = "edit "
 _MAX_BATCH = 2_000
 _MAX_BACKLOG = 100_000
 
@@ -178,6 +179,15 @@ class Journal:
         """What the account has, at a moment when every fill that made it so has been recorded."""
         self._write([keep_statement(at_ms, balances, positions)])
 
+    def keep_edit(self, client_order_id: str, request: OrderRequest) -> Future[None]:
+        """An order is to become what ``request`` says; resolves when that is synced."""
+        return self._write_durably(
+            lambda: [("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_EDIT + client_order_id, encode(request)))]
+        )
+
+    def edit_ended(self, client_order_id: str) -> None:
+        self._write([("DELETE FROM meta WHERE key = ?", (_EDIT + client_order_id,))])
+
     def flush(self) -> Future[None]:
         """Resolves when everything before it is written and synced."""
         return self._write_durably(list)
@@ -215,6 +225,10 @@ class Journal:
     def holdings(self) -> Future[StoredHoldings | None]:
         """The figures kept last, with the fills recorded since; None before the first."""
         return self._read(load_holdings)
+
+    def edits(self) -> Future[dict[str, OrderRequest]]:
+        """By client order id: edits that were under way when the last program ended."""
+        return self._read(_edits)
 
     def past_fills(self) -> Future[list[Fill]]:
         """The latest fills (at most ``PAST_FILLS``), oldest first, each once and with its fee where it is known."""
@@ -412,6 +426,11 @@ def _fills_known_until_ms(connection: sqlite3.Connection) -> dict[str, int]:
 def _best_prices(connection: sqlite3.Connection) -> dict[str, Decimal]:
     rows = connection.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_BEST_PRICE + "%",))
     return {key.removeprefix(_BEST_PRICE): Decimal(value) for key, value in rows}
+
+
+def _edits(connection: sqlite3.Connection) -> dict[str, OrderRequest]:
+    rows = connection.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_EDIT + "%",))
+    return {key.removeprefix(_EDIT): decode_request(value) for key, value in rows}
 
 
 def _past_fills(connection: sqlite3.Connection) -> list[Fill]:

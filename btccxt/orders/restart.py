@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
@@ -51,6 +51,7 @@ class Restart:
         reconciler: Reconciler,
         clock: ExchangeClock,
         policy: TrackerPolicy,
+        restore_edits: Callable[[], Awaitable[None]],
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None] | None],
     ) -> None:
         self._register = register
@@ -60,6 +61,7 @@ class Restart:
         self._reconciler = reconciler
         self._clock = clock
         self._policy = policy
+        self._restore_edits = restore_edits
         self._spawn = spawn
 
     async def run(self) -> tuple[RestoredState, tuple[Contradiction, ...]]:
@@ -83,6 +85,7 @@ class Restart:
                 elif order.state is LifecycleState.JOURNALED and not order.held:
                     # Whether the request left in the last instant nobody knows; the exchange does.
                     register.apply(order.client_order_id, OutcomeUnknown("the program ended while it was to be sent"))
+            await self._restore_edits()
             contradictions = await self._reconcile()
             await self._resolve_in_flight()
             await self._await_fills()

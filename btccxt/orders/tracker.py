@@ -91,7 +91,9 @@ class OrderTracker:
         self._fills = FillFetcher(exchange, register, journal, clock.now_ms, policy, self.on_fill)
         self._submission = Submission(exchange, register, policy, self._alarm, measure_clock)
         self._inquiry = Inquiry(exchange, register, self._fills, policy, self._alarm)
-        self._editing = Editing(exchange, register, self._inquiry, policy, self._submit_again)
+        self._editing = Editing(
+            exchange, register, journal, self._inquiry, policy, self._submit_held, self._release, self._cancel
+        )
         self._outsiders = Outsiders(
             exchange, register, journal, self._ids, clock.now_ms, policy, self._alarm, self._spawn, self._halt
         )
@@ -107,7 +109,15 @@ class OrderTracker:
             self._outsiders.hear_listed,
         )
         self._restart = Restart(
-            register, journal, self._fills, self._submission, self._reconciler, clock, policy, self._spawn
+            register,
+            journal,
+            self._fills,
+            self._submission,
+            self._reconciler,
+            clock,
+            policy,
+            self._editing.restore,
+            self._spawn,
         )
 
     # -------------------------------------------------------------- any thread
@@ -212,6 +222,7 @@ class OrderTracker:
         except BaseException:
             await self.stop()
             raise
+        self._spawn(self._editing.resume(), "edit")
         self._spawn(self._watch(), "watch")
         return restored
 
@@ -310,8 +321,8 @@ class OrderTracker:
         finally:
             self._sending.discard(client_order_id)
 
-    def _submit_again(self, request: OrderRequest, context: Mapping[str, str]) -> None:
-        self.submit(request, context)
+    def _submit_held(self, request: OrderRequest, context: Mapping[str, str]) -> None:
+        self.submit(request, context, hold=True)
 
     def _release(self, client_order_id: str, request: OrderRequest | None) -> None:
         order = self._register.orders.get(client_order_id)
