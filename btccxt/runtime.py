@@ -158,7 +158,9 @@ class Runtime:
         self.hearing = PrivateHearing(self._supervisor.suspect, policy.told_within_s, to_hear)
         self._order_meter = OrderMeter(exchange.id, clock)
         self._switch = (
-            DeadMansSwitch(exchange, dead_mans_switch_s, listeners.trouble) if dead_mans_switch_s is not None else None
+            DeadMansSwitch(exchange, dead_mans_switch_s, listeners.trouble, clock.wall_s)
+            if dead_mans_switch_s is not None
+            else None
         )
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reconciling: asyncio.Task[None] | None = None

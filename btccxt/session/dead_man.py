@@ -39,8 +39,16 @@ def check_dead_mans_switch(timeout_s: float, profile: Profile) -> None:
 class DeadMansSwitch:
     """Lives in the session's loop. ``report`` hears of renewals that failed; the next one tries again."""
 
-    def __init__(self, exchange: ExchangeAPI, timeout_s: float, report: Callable[[str, BaseException], None]) -> None:
+    def __init__(
+        self,
+        exchange: ExchangeAPI,
+        timeout_s: float,
+        report: Callable[[str, BaseException], None],
+        wall_s: Callable[[float], float] = lambda exchange_ms: exchange_ms / 1000,
+    ) -> None:
+        """``wall_s``: of the exchange's clock, which counts the time-out (the embedded exchange may run faster)."""
         self._exchange = exchange
+        self._wall_s = wall_s
         self._timeout_ms = int(timeout_s * 1000)
         self._report = report
         self._armed = False
@@ -54,7 +62,7 @@ class DeadMansSwitch:
     async def keep(self) -> None:
         """Renew until cancelled."""
         while True:
-            await asyncio.sleep(self._timeout_ms / 1000 / _RENEWALS_PER_PERIOD)
+            await asyncio.sleep(self._wall_s(self._timeout_ms / _RENEWALS_PER_PERIOD))
             try:
                 await self._exchange.cancel_all_after(self._timeout_ms)
             except BtccxtError as error:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,6 +19,7 @@ from btccxt.session.dead_man import DeadMansSwitch, check_dead_mans_switch
 from tests.exchange.capture import capture, make_exchange, profiles
 from tests.exchange.tiny_binance import until
 from tests.fakes import FakeExchange
+from tests.heal.kit import exchange as running_exchange
 
 WITH_SWITCH = [profile for profile in profiles() if profile.dead_mans_switch.available]
 
@@ -87,3 +94,73 @@ def test_ccxt_builds_one_request_with_the_time_for_every_exchange_of_the_table_t
     text = found.text()
     assert "=60" in text or "scheduleCancel" in text, text  # hyperliquid wants the instant
     check_dead_mans_switch(30, load_profile(profile.exchange, profile.market_type))
+
+
+# ------------------------------------------------------------------ end to end
+
+SECONDS = 60  # of the exchange, whose clock runs twenty times faster here
+BOT = """
+import sys
+import backtrader as bt
+from btccxt import CCXTStore, run_live
+
+class Rests(bt.Strategy):
+    order = None
+
+    def next(self):
+        if self.order is None:
+            self.order = self.buy(size=0.5, exectype=bt.Order.Limit, price=30_000)
+
+exchange, address, seconds = sys.argv[1:]
+store = CCXTStore(exchange, mode="sim", sim_address=address, currency="USDT", dead_mans_switch_s=float(seconds))
+run_live(Rests, store, "BTC/USDT", data_options={"backfill_start": False})
+"""
+
+
+@contextmanager
+def resting_order(dialect: str) -> Iterator[tuple[subprocess.Popen, Callable[[], list], Callable[[float], None]]]:
+    """A bot in a process of its own, whose order rests. With it: what the exchange has open, and its time passing."""
+    with running_exchange(speed=20, dialect=dialect, symbols=("BTC/USDT",)) as background:
+        address = str(background.address)
+        bot = subprocess.Popen([sys.executable, "-c", BOT, dialect, address, str(SECONDS)])
+
+        def open_orders() -> list:
+            return background.call(lambda sim: sim.engine.orders("main", "BTC/USDT", open_only=True))
+
+        def let_pass(exchange_s: float) -> None:
+            until_ms = background.call(lambda sim: sim.clock.now_ms()) + exchange_s * 1000
+            wait_for(lambda: background.call(lambda sim: sim.clock.now_ms()) >= until_ms)
+
+        try:
+            wait_for(lambda: open_orders() or bot.poll() is not None)
+            assert open_orders(), "the bot ended before its order rested"
+            yield bot, open_orders, let_pass
+        finally:
+            bot.kill()
+            bot.wait(10)
+
+
+def wait_for(condition: Callable[[], object], patience_s: float = 60.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("dialect", ["okx", "kraken"])
+def test_orders_stay_while_the_bot_lives_and_are_gone_soon_after_it_was_killed(dialect):
+    with resting_order(dialect) as (bot, open_orders, let_pass):
+        let_pass(2.5 * SECONDS)
+        assert len(open_orders()) == 1, "it was renewed in time"
+        bot.send_signal(signal.SIGKILL)
+        bot.wait(10)
+        let_pass(SECONDS + 10)
+        assert open_orders() == []
+
+
+def test_an_orderly_stop_that_leaves_the_orders_disarms_the_switch():
+    with resting_order("okx") as (bot, open_orders, let_pass):
+        bot.send_signal(signal.SIGINT)
+        bot.wait(20)
+        let_pass(1.5 * SECONDS)
+        assert len(open_orders()) == 1

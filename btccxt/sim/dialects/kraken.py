@@ -35,6 +35,7 @@ from btccxt.sim.dialects.base import (
     same,
     sha256,
 )
+from btccxt.sim.dialects.dead_man import DeadMansSwitches
 from btccxt.sim.dialects.kraken_errors import error, invalid
 from btccxt.sim.dialects.kraken_market import MARKET_ROUTES
 from btccxt.sim.dialects.kraken_orders import ORDER_ROUTES
@@ -150,7 +151,7 @@ class Kraken(Dialect):
         self._counters: dict[str, CallCounter] = {}
         self._nonces: dict[str, int] = {}
         self._tokens: dict[str, tuple[str, float]] = {}  # token -> account, and until when (wall)
-        self._switches: dict[str, int] = {}  # dead man's switches: account -> due
+        self.switches = DeadMansSwitches()
         self._user_refs: dict[str, int] = {}  # by order id
         self._next_user_ref = 0
         self._ledger_rows = 0
@@ -257,15 +258,6 @@ class Kraken(Dialect):
         """What was subscribed with them stays; nothing new can be."""
         self._tokens.clear()
 
-    def arm(self, account: str, timeout_s: int) -> int:
-        """Dead man's switch: cancel all orders after that time; 0 disarms. Returns when it is due."""
-        due_ms = self.venue.now_ms() + timeout_s * 1000
-        if timeout_s:
-            self._switches[account] = due_ms
-        else:
-            self._switches.pop(account, None)
-        return due_ms
-
     # -------------------------------------------------------------- WebSockets
 
     def is_private(self, connection: Connection) -> bool:
@@ -292,8 +284,7 @@ class Kraken(Dialect):
 
     def on_tick(self) -> None:
         now_ms = self.venue.now_ms()
-        for account in [account for account, due_ms in self._switches.items() if now_ms >= due_ms]:
-            del self._switches[account]
+        for account in self.switches.run_out(now_ms):
             self.venue.engine.cancel_all(account, None, now_ms)
         self.streams.on_tick()
 

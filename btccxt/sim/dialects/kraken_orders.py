@@ -160,7 +160,7 @@ def cancel_all_after(dialect: Kraken, call: Call) -> Any:
     timeout_s = call.integer("timeout")
     if timeout_s is None or timeout_s > 86_400:
         raise invalid("timeout")
-    due_ms = dialect.arm(call.owner, timeout_s)
+    due_ms = dialect.switches.arm(call.owner, timeout_s, call.now_ms)
     return {"currentTime": fmt.iso(call.now_ms), "triggerTime": fmt.iso(due_ms) if timeout_s else "0"}
 
 

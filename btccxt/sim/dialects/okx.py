@@ -32,6 +32,7 @@ from btccxt.sim.dialects.base import (
     hmac_base64,
     same,
 )
+from btccxt.sim.dialects.dead_man import DeadMansSwitches
 from btccxt.sim.dialects.okx_account import ACCOUNT_ROUTES, position_rows
 from btccxt.sim.dialects.okx_algos import ALGO_ROUTES
 from btccxt.sim.dialects.okx_errors import error, parameter_error, refused
@@ -127,6 +128,7 @@ class Okx(Dialect):
         unknown = self._limits.keys() - self.default_limits.keys()
         if unknown:
             raise ValueError(f"{self.name} has no limit {sorted(unknown)}; it has {sorted(self.default_limits)}")
+        self.switches = DeadMansSwitches()
         self._rates: dict[str, RateLimit] = {}
         self._fees: dict[str, dict[str, Decimal]] = {}  # order id -> coin -> what its fills have cost
         self._refused: dict[str, list[SimOrder]] = {}  # post-only orders that would have taken, by account
@@ -266,7 +268,12 @@ class Okx(Dialect):
         self.streams.on_candle(symbol, timeframe, bar, closed)
 
     def on_tick(self) -> None:
-        self.exits.place_due(self.venue.now_ms())
+        now_ms = self.venue.now_ms()
+        self.exits.place_due(now_ms)
+        for account in self.switches.run_out(now_ms):
+            for order in self.venue.engine.orders(account, None, open_only=True):
+                if order.request.kind not in TRIGGER_KINDS:  # algo orders have a book of their own
+                    self.venue.engine.cancel(account, symbol=order.symbol, order_id=order.order_id, now_ms=now_ms)
         self.streams.on_tick()
 
     def on_event(self, event: Event) -> None:

@@ -253,11 +253,21 @@ def recent_fills(dialect: Okx, call: Call) -> Any:
     return [row for row in fills(dialect, call) if int(row["ts"]) >= oldest_ms]
 
 
+def cancel_all_after(dialect: Okx, call: Call) -> Any:
+    """Dead man's switch: 10 to 120 seconds, 0 stops it."""
+    timeout_s = call.integer("timeOut")
+    if timeout_s is None or (timeout_s and not 10 <= timeout_s <= 120):
+        raise parameter_error("timeOut")
+    due_ms = dialect.switches.arm(call.owner, timeout_s, call.now_ms)
+    return [{"triggerTime": str(due_ms if timeout_s else 0), "tag": "", "ts": str(call.now_ms)}]
+
+
 ORDER_ROUTES: Mapping[str, Route] = {
     "POST /api/v5/trade/order": Route(place, signed=True, is_order=True),
     "POST /api/v5/trade/batch-orders": Route(place, signed=True, is_order=True),
     "POST /api/v5/trade/cancel-order": Route(cancel, signed=True, is_order=True),
     "POST /api/v5/trade/cancel-batch-orders": Route(cancel, signed=True, is_order=True),
+    "POST /api/v5/trade/cancel-all-after": Route(cancel_all_after, signed=True),
     "POST /api/v5/trade/amend-order": Route(amend, signed=True, is_order=True),
     "POST /api/v5/trade/amend-batch-orders": Route(amend, signed=True, is_order=True),
     "GET /api/v5/trade/order": Route(query, signed=True, is_order=True),
