@@ -14,7 +14,9 @@ from btccxt.errors import BtccxtError
 from btccxt.exchange.profile import load_profile
 from btccxt.orders.journal_reader import JournalReader
 from btccxt.orders.policy import TrackerPolicy
+from btccxt.resilience.backoff import Backoff
 from btccxt.resilience.breaker import BreakerPolicy
+from btccxt.session.stream_policy import StreamPolicy
 from btccxt.store import CCXTStore, _tracker_policy
 from tests.chaos.books import Books, compare
 from tests.chaos.scenario import Scenario
@@ -53,13 +55,17 @@ def quick_policy(wire: Wire) -> TrackerPolicy:
 
 
 def make_store(wire: Wire, address: str, journal: str | Path) -> CCXTStore:
-    """It asks ten times as often as a user's, so its rate limits are wider, and its breaker closes sooner."""
-    pools = load_profile(wire.exchange, wire.market_type).rate.pools
-    wide = {name: {**pool.model_dump(), "capacity": pool.capacity * 50} for name, pool in pools.items()}
+    """It asks ten times as often as a user's, so its rate limits are wider; and calm may be shorter."""
+    profile = load_profile(wire.exchange, wire.market_type)
+    wide = {name: {**pool.model_dump(), "capacity": pool.capacity * 50} for name, pool in profile.rate.pools.items()}
+    streams = StreamPolicy(
+        keys_per_connection=profile.websocket.keys_per_connection, backoff=Backoff(0.05, 0.05, 1.5, 0.3),
+        proven_after_s=0.1, recover_after_s=0.1, check_every_s=0.1, told_within_s=1.0,
+    )  # fmt: skip
     return CCXTStore(
         wire.exchange, mode="sim", market_type=wire.market_type, sim_address=address, journal=journal,
         tracker=quick_policy(wire), config={"timeout": 400}, overrides={"rate": {"pools": wide}},
-        breaker=BreakerPolicy(open_s=0.2, max_open_s=0.4),
+        breaker=BreakerPolicy(open_s=0.2, max_open_s=0.4), streams=streams,
     )  # fmt: skip
 
 
