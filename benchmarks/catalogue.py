@@ -13,6 +13,7 @@ from benchmarks import (
     history_load,
     journal_ticket,
     limiter_priority,
+    many_symbols,
     orders_out,
     recovery,
     startup,
@@ -32,5 +33,6 @@ _MODULES = (
     fills_applied,
     guard_cost,
     limiter_priority,
+    many_symbols,
 )
 BENCHMARKS: Mapping[str, Callable[[Size], Report]] = {module.NAME: module.run for module in _MODULES}

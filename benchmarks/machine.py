@@ -22,6 +22,15 @@ def describe() -> dict[str, object]:
     }
 
 
+def memory_mb() -> float:
+    """Resident memory of this process; NaN where the system does not tell (it is read from /proc)."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return float("nan")
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
+
+
 def _cpu() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from benchmarks import machine
 from benchmarks.exchange_process import stamp
 
 
@@ -25,4 +26,6 @@ class Tally:
         if question[0] == "latencies":
             found, self.late_us = self.late_us, []
             return found
+        if question[0] == "memory":
+            return machine.memory_mb()
         raise ValueError(f"no such question: {question}")

@@ -28,6 +28,7 @@ CONTENDERS = {
     "fills_applied": {"btccxt"},
     "guard_cost": {"btccxt refusals", "btccxt call", "btccxt guard", "btccxt load"},
     "limiter_priority": {"btccxt", "ccxt throttler"},
+    "many_symbols": {"btccxt"},
 }
 
 
