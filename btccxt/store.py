@@ -10,7 +10,6 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from btccxt.config import Mode, StoreConfig, build_config, load_config, resolve_
 from btccxt.data import CCXTData
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.exchange.profile import Profile, load_profile, market_types
+from btccxt.exchange.profile import load_profile
 from btccxt.exchange.profile_schema import OrderRule
 from btccxt.exchange.request import refusals
 from btccxt.exchange.support import Support, support_of
@@ -47,16 +46,23 @@ from btccxt.notices import StoreNotice
 from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
 from btccxt.observe.redact import register_secret
+from btccxt.opening import (
+    account_lasts,
+    check_currency,
+    check_switch,
+    did_you_mean,
+    market_type_of,
+    open_journal,
+    tracker_policy_of,
+)
 from btccxt.orders.events import Alarm, AlarmKind
-from btccxt.orders.journal import Journal, account_fingerprint, default_journal_path
+from btccxt.orders.journal import Journal, account_fingerprint
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, RestoredState
 from btccxt.resilience.breaker import BreakerPolicy
 from btccxt.resilience.shared_budget import SharedBudget, open_budget
 from btccxt.runtime import Listeners, Runtime
-from btccxt.session.dead_man import check_dead_mans_switch
 from btccxt.session.events import FeedEvent
-from btccxt.session.meters import MeteredJournal
 from btccxt.session.session import Session
 from btccxt.session.status_file import StatusReporter
 from btccxt.session.streams import Decide, StreamPolicy
@@ -67,7 +73,6 @@ from btccxt.watch import Watch
 log = get_logger(__name__)
 
 _STOP_TIMEOUT_S = 10.0
-_MEMORY = ":memory:"
 _MONEY = {
     Mode.SIM: "simulated money on the embedded exchange",
     Mode.PAPER: "no money: orders are filled in this process against real prices",
@@ -160,7 +165,7 @@ class CCXTStore:
         self.name = settings.exchange
         self._exchange_given = exchange
         if isinstance(exchange, str):
-            kind = _market_type(self.name, settings.market_type)
+            kind = market_type_of(self.name, settings.market_type)
             self.profile = load_profile(self.name, kind, settings.overrides, settings.overrides_at)
         else:
             self.profile = profile_of(exchange, settings)
@@ -174,9 +179,9 @@ class CCXTStore:
         for secret in (*settings.secrets(), *self._keys.values()):
             register_secret(secret)
         self._balances = start_balances(balance, self.currency)
-        self._policy = _tracker_policy(tracker, self.profile)
+        self._policy = tracker_policy_of(tracker, self.profile)
         self._stream_policy, self._decide, self._breaker = streams, decide, breaker
-        self._check_dead_mans_switch(settings)
+        check_switch(settings, self.profile, exchange)
         if not isinstance(start_timeout_s, (int, float)) or not 0 < start_timeout_s < float("inf"):
             raise ConfigError(f"start_timeout_s={start_timeout_s!r}: must be a number above zero")
         self._start_timeout_s = start_timeout_s
@@ -274,48 +279,12 @@ class CCXTStore:
 
     async def _open(self, runtime: Runtime) -> None:
         if self._broker is not None:
-            self._journal = self._open_journal()  # where that cannot be, nothing is sent either
+            # Where that cannot be, nothing is sent either.
+            self._journal = open_journal(self.settings, self._keys, self._watch.trouble)
         await runtime.open()
-        self._check_currency(runtime.markets)
+        check_currency(self.name, self.currency, runtime.markets)
         if self._journal is not None:
-            await runtime.open_account(self._journal, self._policy, lasting=self._account_lasts)
-
-    def _check_dead_mans_switch(self, settings: StoreConfig) -> None:
-        timeout_s = settings.dead_mans_switch_s
-        if timeout_s is None:
-            return
-        if self.mode is Mode.PAPER:
-            raise ConfigError(f"dead_mans_switch_s={timeout_s:g}: a paper account has no orders at the exchange")
-        if isinstance(self._exchange_given, str):
-            check_dead_mans_switch(timeout_s, self.profile)
-        elif type(self._exchange_given).cancel_all_after is ExchangeAPI.cancel_all_after:
-            raise ConfigError(f"dead_mans_switch_s={timeout_s:g}: {self.name} does not implement cancel_all_after()")
-
-    @property
-    def _account_lasts(self) -> bool:
-        """A paper account and an embedded exchange of our own begin anew with the process."""
-        return self.mode in (Mode.TESTNET, Mode.LIVE) or self.settings.sim_address is not None
-
-    def _open_journal(self) -> Journal:
-        account = account_fingerprint(self.name, self._keys.get("apiKey") or self._keys.get("walletAddress"))
-        path: str | Path | None = self.settings.journal
-        lasting = self.mode in (Mode.TESTNET, Mode.LIVE)
-        if path is None:
-            # A simulated account starts afresh with the process, so a journal of the last one would only confuse.
-            path = default_journal_path(self.name, self.mode.value, account) if lasting else _MEMORY
-        return MeteredJournal.open(
-            path,
-            exchange=self.name,
-            mode=self.mode.value,
-            account=account,
-            lock_whole_account=lasting and account != account_fingerprint(self.name, None),
-            on_trouble=lambda error: self._watch.trouble("order journal", error),
-        )
-
-    def _check_currency(self, markets: Mapping[str, Market]) -> None:
-        known = {coin for market in markets.values() for coin in (market.base, market.quote, market.settle) if coin}
-        if self.currency not in known:
-            raise ConfigError(f"{self.name} trades nothing in {self.currency!r}{_nearest(self.currency, known)}")
+            await runtime.open_account(self._journal, self._policy, lasting=account_lasts(self.settings))
 
     def stop(self) -> None:
         """Disconnect; bounded and idempotent. Within ``kept_open`` nothing happens before its end."""
@@ -423,7 +392,7 @@ class CCXTStore:
     def _symbol(self, symbol: str) -> Market:
         markets = self._open_runtime.markets
         if symbol not in markets:
-            hint = _nearest(symbol.upper(), markets)
+            hint = did_you_mean(symbol.upper(), markets)
             if ":" in symbol and self.profile.market_type is MarketType.SPOT:
                 hint = f": contracts need CCXTStore({self.name!r}, market_type='linear')"
             raise ConfigError(f"{self.name} has no {self.profile.market_type.value} market {symbol!r}{hint}")
@@ -613,38 +582,3 @@ class CCXTStore:
             coroutine.close()
             raise ConfigError(f"the {self.name} store is not started")
         return self._session.call(coroutine, timeout=timeout_s)
-
-
-def _market_type(exchange_id: str, given: str | MarketType | None) -> MarketType:
-    offered = market_types(exchange_id)
-    if given is None:
-        return offered[0]
-    try:
-        kind = MarketType(given)
-    except ValueError:
-        names = ", ".join(repr(kind.value) for kind in offered)
-        raise ConfigError(f"market_type={given!r}: {exchange_id} has {names}") from None
-    if kind not in offered:
-        raise ConfigError(f"{exchange_id} has no {kind.value} markets; it has {', '.join(o.value for o in offered)}")
-    return kind
-
-
-def _tracker_policy(given: TrackerPolicy | None, profile: Profile) -> TrackerPolicy:
-    """The user's numbers; what he left at its default and an exchange decides comes from the mapping table."""
-    usual, given = TrackerPolicy(), given or TrackerPolicy()
-    of_exchange: dict[str, Any] = {
-        "client_id_form": profile.client_id.form,
-        "client_id_max_length": profile.client_id.max_length,
-        "query_by_client_id": profile.client_id.lookup == "fetch_order",
-        "infer_fills": not profile.streams.fills,
-        "visibility_delay_s": profile.visibility_delay_ms / 1000,
-    }
-    untouched = {name: value for name, value in of_exchange.items() if getattr(given, name) == getattr(usual, name)}
-    return replace(given, **untouched)
-
-
-def _nearest(word: str, known: Collection[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(near)}?" if near else ""

@@ -305,7 +305,6 @@ class OrderTracker:
             ticket.result()
         except JournalError as error:
             register.apply(client_order_id, Rejection((f"not sent: {error}",)))
-            self._alarm(Alarm(AlarmKind.JOURNAL, str(error), client_order_id))
             return
         if register[client_order_id].held:
             order = register.apply(client_order_id, Journaled())

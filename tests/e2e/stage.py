@@ -178,6 +178,7 @@ class Venue(BackgroundExchange):
         return total
 
     def store(self, journal: Any = ":memory:", **policy: Any) -> CCXTStore:
+        """``policy``: changes to the quick one."""
         return CCXTStore(
             self.exchange_id,
             mode="sim",

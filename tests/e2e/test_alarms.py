@@ -1,0 +1,206 @@
+"""What a person must know reaches the log, notify_store and the service of the alerts: once, and not in a flood."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal as D
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from btccxt import CCXTStore
+from btccxt._bt import bt
+from btccxt.orders.events import AlarmKind
+from btccxt.sim.faults import Fault, FaultKind
+from tests.e2e.stage import Player, Step, Venue, play, quick_policy
+
+PRICE = D(60_000)
+
+
+class Service:
+    """Somewhere that alerts are sent to, and what it was sent."""
+
+    def __init__(self) -> None:
+        self.bodies: list[dict[str, str]] = []
+        bodies = self.bodies
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"json://127.0.0.1:{self.server.server_port}/"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    service = Service()
+    yield service
+    service.close()
+
+
+def store_with(venue: Venue, service: Service, folder, **policy) -> CCXTStore:
+    """A store whose config file names the service."""
+    config = folder / "btccxt.yaml"
+    profile = {
+        "exchange": venue.exchange_id, "mode": "sim", "sim_address": str(venue.address), "journal": str(folder / "j"),
+        "alerts": [service.url],
+    }  # fmt: skip
+    config.write_text(json.dumps({"profiles": {"test": profile}}))
+    return CCXTStore.from_config(config, profile="test", tracker=quick_policy(venue.exchange_id, **policy))
+
+
+def told(player: Player, kind: AlarmKind) -> list[str]:
+    alarms = [news.about for news in player.store_news if getattr(news, "kind", None) == "alarm"]
+    return [alarm.text for alarm in alarms if alarm.kind is kind]
+
+
+def heard(kind: AlarmKind, times: int = 1):
+    return lambda player: len(told(player, kind)) >= times
+
+
+def logged(caplog, kind: str) -> int:
+    return sum(
+        "alert_raised" in record.getMessage() and f"kind={kind}" in record.getMessage() for record in caplog.records
+    )
+
+
+# ------------------------------------------------------------------ what goes wrong
+
+
+def drift(venue: Venue, store: CCXTStore) -> list[Step]:
+    deposit = lambda player: venue.call(lambda exchange: exchange.deposit("main", "USDT", D(5)))  # noqa: E731
+    return [Step(PRICE), Step(PRICE, deposit, until=heard(AlarmKind.DRIFT)), Step(PRICE)]
+
+
+def overfill(venue: Venue, store: CCXTStore) -> list[Step]:
+    """The exchange's list of trades has one more than the order asked for."""
+
+    def one_more(player: Player) -> None:
+        def go(exchange) -> None:
+            trades = exchange.engine._fills["main"]
+            trades.append(replace(trades[-1], trade_id=trades[-1].trade_id + 1_000))
+
+        venue.call(go)
+
+    def rest(player: Player) -> None:  # so that trades are asked for
+        player.buy(size=0.01)
+        player.buy(size=0.01, exectype=bt.Order.Limit, price=50_000.0)
+
+    return [Step(PRICE, rest), Step(PRICE, one_more, until=heard(AlarmKind.OVERFILL)), Step(PRICE)]
+
+
+def unknown_outcome(venue: Venue, store: CCXTStore) -> list[Step]:
+    """The answer is lost, and nobody answers what became of it."""
+
+    def buy(player: Player) -> None:
+        for fault in (
+            Fault(FaultKind.LOSE_ANSWER, method="POST", path="*/order"),
+            Fault(FaultKind.ERROR_BEFORE, method="GET", path="*/order", times=None),
+            Fault(FaultKind.ERROR_BEFORE, method="GET", path="*Orders", times=None),
+            Fault(FaultKind.LOSE_FRAME, stream="user", times=None),
+        ):
+            venue.faults.add(fault)
+        player.buy(size=0.01, exectype=bt.Order.Limit, price=50_000.0)
+
+    def found(player: Player) -> bool:
+        if told(player, AlarmKind.OUTCOME_UNKNOWN):
+            venue.faults.clear()
+        return bool(told(player, AlarmKind.OUTCOME_UNKNOWN)) and not any(
+            order.state.is_in_flight for order in store._tracker.open_orders()
+        )
+
+    return [Step(PRICE, buy, until=found), Step(PRICE)]
+
+
+def protective_rejected(venue: Venue, store: CCXTStore) -> list[Step]:
+    """A stop that would trigger at once is refused when its entry has filled."""
+
+    def bracket(player: Player) -> None:
+        player.buy_bracket(size=0.05, price=60_100.0, stopprice=60_050.0, limitprice=61_000.0)
+
+    return [Step(PRICE, bracket, until=heard(AlarmKind.PROTECTIVE_REJECTED)), Step(PRICE)]
+
+
+def journal_trouble(venue: Venue, store: CCXTStore) -> list[Step]:
+    """The disk is full: the order is not sent, and its strategy hears why."""
+
+    def fill_disk(player: Player) -> None:
+        journal = store._journal
+        pages = journal._read(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0]).result()
+        journal._read(lambda connection: connection.execute(f"PRAGMA max_page_count={pages}").fetchone()).result()
+        journal.note("x" * 100_000, 0)
+
+    def make_room(player: Player) -> None:
+        assert player.made["refused"].getstatusname() == "Rejected"
+        store._journal._read(lambda connection: connection.execute("PRAGMA max_page_count=1000000").fetchone()).result()
+
+    def buy(player: Player) -> None:
+        player.made["refused"] = player.buy(
+            size=0.01, exectype=bt.Order.Limit, price=50_000.0, params={"x": "y" * 9_000}
+        )
+
+    return [
+        Step(PRICE, fill_disk, until=heard(AlarmKind.JOURNAL)),
+        Step(PRICE, buy, until=lambda player: not player.made["refused"].alive()),
+        Step(PRICE, make_room),
+        Step(PRICE),
+    ]
+
+
+CASES = [
+    (drift, AlarmKind.DRIFT, "drift", "USDT"),
+    (overfill, AlarmKind.OVERFILL, "overfill", "filled 0.02, asked for 0.01"),
+    (unknown_outcome, AlarmKind.OUTCOME_UNKNOWN, "unknown_outcome", "BTC/USDT"),
+    (protective_rejected, AlarmKind.PROTECTIVE_REJECTED, "protective_order_rejected", "its position has no stop"),
+    (journal_trouble, AlarmKind.JOURNAL, "journal_trouble", "full"),
+]
+
+
+@pytest.mark.parametrize(("happen", "kind", "alert", "says"), CASES, ids=[case[2] for case in CASES])
+def test_each_reaches_the_log_the_strategy_and_the_service_once(tmp_path, service, caplog, happen, kind, alert, says):
+    caplog.set_level(logging.ERROR)
+    with Venue() as venue:
+        store = store_with(venue, service, tmp_path, resolve_total_s=0.5)
+        ran, _ = play(venue, store, happen(venue, store))
+    (text,) = told(ran, kind)
+    assert says in text
+    assert logged(caplog, alert) == 1
+    sent = [body for body in service.bodies if body["title"] == f"btccxt: {alert}"]
+    assert len(sent) == 1
+    assert text in sent[0]["message"]
+
+
+def test_a_flood_of_the_same_trouble_is_sent_once_and_counted(tmp_path, service, caplog):
+    """The strategy hears of each; a person is not woken three times within a minute."""
+    caplog.set_level(logging.ERROR)
+
+    def deposit(player: Player) -> None:
+        venue.call(lambda exchange: exchange.deposit("main", "USDT", D(5)))
+
+    with Venue() as venue:
+        store = store_with(venue, service, tmp_path)
+        steps = [Step(PRICE, deposit, until=heard(AlarmKind.DRIFT, number)) for number in (1, 2, 3)]
+        with store.kept_open():
+            ran, _ = play(venue, store, [Step(PRICE), *steps, Step(PRICE)])
+            suppressed = store._watch._alerts.suppressed
+    assert len(told(ran, AlarmKind.DRIFT)) == 3
+    assert logged(caplog, "drift") == 1
+    assert [body["title"] for body in service.bodies] == ["btccxt: drift"]
+    assert suppressed == 2
