@@ -131,6 +131,7 @@ class StatusRule(Part):
     reason_fields: tuple[str, ...] = ()
     fill_client_id_fields: tuple[str, ...] = ()
     fill_negative_fee_fields: tuple[str, ...] = ()
+    fill_fee_fields: tuple[str, ...] = ()
     _globs: tuple[tuple[re.Pattern[str], OrderStatus], ...] = PrivateAttr(default=())
 
     def model_post_init(self, context: object, /) -> None:
