@@ -13,6 +13,7 @@ from btccxt.errors import ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile import Profile, market_types
 from btccxt.model import Market, MarketType
+from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal import Journal, account_fingerprint, default_journal_path
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.session.dead_man import check_dead_mans_switch
@@ -55,10 +56,8 @@ def account_lasts(settings: StoreConfig) -> bool:
     return settings.mode in (Mode.TESTNET, Mode.LIVE) or settings.sim_address is not None
 
 
-def open_journal(
-    settings: StoreConfig, keys: Mapping[str, str], trouble: Callable[[str, BaseException], None]
-) -> Journal:
-    """The account's journal, locked for this process. Raises JournalError; ``trouble`` hears of what fails later."""
+def open_journal(settings: StoreConfig, keys: Mapping[str, str], alarm: Callable[[Alarm], None]) -> Journal:
+    """The account's journal, locked for this process. Raises JournalError; ``alarm`` hears of what fails later."""
     exchange, mode = settings.exchange, settings.mode
     account = account_fingerprint(exchange, keys.get("apiKey") or keys.get("walletAddress"))
     path: str | Path | None = settings.journal
@@ -72,7 +71,7 @@ def open_journal(
         mode=mode.value,
         account=account,
         lock_whole_account=lasting and account != account_fingerprint(exchange, None),
-        on_trouble=lambda error: trouble("order journal", error),
+        on_trouble=lambda error: alarm(Alarm(AlarmKind.JOURNAL, str(error))),
     )
 
 

@@ -280,7 +280,7 @@ class CCXTStore:
     async def _open(self, runtime: Runtime) -> None:
         if self._broker is not None:
             # Where that cannot be, nothing is sent either.
-            self._journal = open_journal(self.settings, self._keys, self._watch.trouble)
+            self._journal = open_journal(self.settings, self._keys, self._watch.alarm)
         await runtime.open()
         check_currency(self.name, self.currency, runtime.markets)
         if self._journal is not None:

@@ -24,7 +24,6 @@ from btccxt.sim.records import Event
 from btccxt.sim.server import SimExchange
 from btccxt.sim.source import Level, MarketStep, Print
 from btccxt.stamps import num_of_ms
-from btccxt.store import _tracker_policy
 
 D = Decimal
 START_PRICE = D(60_000)
@@ -196,7 +195,7 @@ def quick_policy(exchange: str, **changes: Any) -> TrackerPolicy:
         "open_orders_slow_s": 1.5, "private_stream_silent_s": 2.0, "fills_wait_s": 3.0, "fills_first_wait_s": 0.03,
         "send_backoff_s": 0.03, "cancel_push_wait_s": 0.05, "max_backoff_s": 0.5, "stop_wait_s": 1.0,
     }  # fmt: skip
-    return replace(_tracker_policy(None, probe.profile), **{**quick, **changes})
+    return replace(probe._policy, **{**quick, **changes})
 
 
 Act = Callable[["Player"], None]
