@@ -9,74 +9,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from btccxt._bt import bt
 from btccxt.account import AccountLedger, Drift
 from btccxt.bookkeeping import Bookkeeper
-from btccxt.bt_order import (
-    EXECTYPE_OF_KIND,
-    CryptoBuyOrder,
-    CryptoSellOrder,
-    take_ref,
-)
+from btccxt.broker_backend import AccountSnapshot, BrokerBackend
+from btccxt.bt_order import CryptoBuyOrder, CryptoSellOrder, order_of, take_ref
 from btccxt.commission import CryptoCommInfo
 from btccxt.errors import BtccxtError, ConfigError, Refused
 from btccxt.holdings import told, unexplained
-from btccxt.model import ZERO, Balances, Fill, Market, OrderFeature, OrderKind, OrderRequest, Position, Side, decimal_of
+from btccxt.model import ZERO, Market, OrderRequest, Side, decimal_of
 from btccxt.orders.desk import WATCH
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
 from btccxt.placing import Plan, Planner
-
-
-@dataclass(frozen=True, slots=True)
-class AccountSnapshot:
-    """Balances and positions as REST told them, after a reconciliation."""
-
-    balances: Balances
-    positions: tuple[Position, ...] = ()
-    certain: bool = True
-    """No order was on its way meanwhile: what is not explained by known fills has another cause."""
-    asked_ms: int = 0
-    """When it was asked for: what happened before is in the figures."""
-    outside: tuple[Fill, ...] = ()
-    """Trades of orders that are not ours, of the symbols and the time that ``look_again`` named."""
-
-
-class RunBegins:
-    """Comes between what belongs to the former run of a store that is kept open and what belongs to this one."""
-
-
-RUN_BEGINS = RunBegins()
-
-
-class BrokerBackend(Protocol):
-    """What the broker needs of its store. All of it answers from memory."""
-
-    currency: str
-
-    @property
-    def markets(self) -> Mapping[str, Market]: ...
-    def now_ms(self) -> int: ...
-    def next_client_order_id(self) -> str: ...
-    def order_refusals(self, request: OrderRequest) -> tuple[str, ...]: ...
-    def order_refused(self, reason: str) -> None: ...
-    def order_rule(self, key: OrderKind | OrderFeature) -> Any: ...
-    def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None: ...
-    def cancel_order(self, client_order_id: str) -> None: ...
-    def account_snapshot(self, untold: Collection[str] = ()) -> AccountSnapshot: ...
-    def latest_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]: ...
-    def restored_orders(self) -> RestoredState: ...
-    def order_told(self, client_order_id: str) -> None: ...
-    def leverage(self, symbol: str) -> float: ...
-    def attach_broker(self, broker: Any) -> None: ...
-    def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None: ...
-    def look_again(self, symbols: Collection[str], since_ms: int) -> None: ...
-    def tell_drift(self, text: str, *, explained: bool, stop_trading: bool) -> None: ...
-
 
 _FINAL_STATUS = {
     LifecycleState.FILLED: bt.Order.Completed,
@@ -554,19 +502,7 @@ class CCXTBroker(bt.BrokerBase):
                 f"order {request.client_order_id} is for {request.symbol}, of which this cerebro has no data; "
                 f"add it with store.getdata(dataname={request.symbol!r})"
             )
-        cls = CryptoBuyOrder if request.side is Side.BUY else CryptoSellOrder
-        price = request.trigger_price or request.price or live.average or ZERO
-        order = cls(
-            data=data,
-            size=float(request.amount),
-            price=float(price),
-            pricelimit=float(request.price)
-            if request.price is not None and request.trigger_price is not None
-            else None,
-            exectype=EXECTYPE_OF_KIND[request.kind],
-            simulated=True,
-            tradeid=int(live.context.get("tradeid", 0)),
-        )
+        order = order_of(request, live.average, int(live.context.get("tradeid", 0)), data)
         if ref is not None:
             order.ref = ref
         else:

@@ -101,6 +101,21 @@ class Keywords:
         return cls(post_only, reduce_only, TimeInForce[str(tif).upper()] if tif else None, iceberg_amount, params)
 
 
+def order_of(request: OrderRequest, average: Decimal | None, tradeid: int, data: Any) -> Any:
+    """A backtrader order for an intent that no strategy of this run asked for."""
+    cls = CryptoBuyOrder if request.side is Side.BUY else CryptoSellOrder
+    has_both = request.price is not None and request.trigger_price is not None
+    return cls(
+        data=data,
+        size=float(request.amount),
+        price=float(request.trigger_price or request.price or average or 0),
+        pricelimit=float(request.price) if has_both and request.price is not None else None,
+        exectype=EXECTYPE_OF_KIND[request.kind],
+        simulated=True,
+        tradeid=tradeid,
+    )
+
+
 def expiry_ms(order: Any, now_ms: int) -> int | None:
     """When the order ends by itself. Backtrader leaves ``valid=0`` (end of the day) for the broker to resolve."""
     if order.valid is None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from btccxt.account import AccountLedger
-from btccxt.broker import RUN_BEGINS, AccountSnapshot, RunBegins
+from btccxt.broker_backend import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.errors import BtccxtError, ConfigError, Retryable, StateMismatch, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt_exchange import CCXTExchange

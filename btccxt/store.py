@@ -14,7 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from btccxt.broker import RUN_BEGINS, AccountSnapshot, CCXTBroker, RunBegins
+from btccxt.broker import CCXTBroker
+from btccxt.broker_backend import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.config import Mode, StoreConfig, build_config, load_config, resolve_keys
 from btccxt.data import CCXTData
 from btccxt.errors import BtccxtError, ConfigError

@@ -7,7 +7,8 @@ from decimal import Decimal as D
 from typing import Any
 
 from btccxt._bt import bt
-from btccxt.broker import AccountSnapshot, CCXTBroker
+from btccxt.broker import CCXTBroker
+from btccxt.broker_backend import AccountSnapshot
 from btccxt.exchange.order_rule import OrderRule
 from btccxt.model import (
     Balance,
