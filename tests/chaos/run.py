@@ -12,12 +12,12 @@ from typing import Any
 from btccxt._bt import bt
 from btccxt.errors import BtccxtError
 from btccxt.exchange.profile import load_profile
+from btccxt.opening import tracker_policy_of
 from btccxt.orders.journal_reader import JournalReader
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.resilience.backoff import Backoff
 from btccxt.resilience.breaker import BreakerPolicy
 from btccxt.session.stream_policy import StreamPolicy
-from btccxt.opening import tracker_policy_of
 from btccxt.store import CCXTStore
 from tests.chaos.books import Books, compare
 from tests.chaos.scenario import Scenario
