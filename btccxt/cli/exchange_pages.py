@@ -10,7 +10,7 @@ from typing import Any
 from btccxt.exchange.order_rule import OrderRule
 from btccxt.exchange.profile import known_exchanges, load_profile, market_types
 from btccxt.exchange.profile_schema import Profile
-from btccxt.model import OrderFeature, OrderKind
+from btccxt.model import MarketType, OrderFeature, OrderKind
 
 ORDER_WORDS = [*(kind.value for kind in OrderKind), *(feature.value for feature in OrderFeature)]
 GRADES = {
@@ -42,14 +42,18 @@ def facts(profile: Profile) -> dict[str, str]:
         "testnet": profile.testnet,
         "cash counted in": profile.quote_currency,
         "settled in": profile.settle_currency,
+        "amounts in": profile.amounts_in if profile.market_type is not MarketType.SPOT else None,
         "keys": ", ".join(profile.credentials),
         "client order id": f"{ids.describe()}; sent as {ids.create}; a duplicate is refused: {ids.duplicate_refused}"
         + (f" ({', '.join((*ids.duplicate_errors, *ids.duplicate_texts))})" if ids.duplicate_errors else ""),
         "asked by it": f"{ids.lookup}{_named(ids.query)}; cancelled{_named(ids.cancel) or ' by the exchange id'}",
         "trigger orders": f"{'a book of their own' if trigger.separate_book else 'with the other orders'}, "
-        f"{trigger.id_after_trigger} id after the trigger, watched price: {trigger.default_trigger_price}"
+        f"{trigger.id_after_trigger} id after the trigger, default price: {trigger.default_trigger_price}"
         + (f", asked with{_named(trigger.query_params)}" if trigger.query_params else ""),
         "status words": _statuses(profile.statuses.raw),
+        "status fields": "; ".join(
+            f"{_named(case.when).strip()} → {case.status.value}" for case in profile.statuses.cases
+        ),
         "of triggers": _statuses(profile.statuses.conditional_raw),
         "after create": f"no status means {profile.statuses.after_create.value}",
         "candles": f"{source}, {', '.join(quirks)}; {' '.join(bars.timeframes) or 'timeframes as ccxt lists them'}",

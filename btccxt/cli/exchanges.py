@@ -69,7 +69,7 @@ def _print_all(profiles: list[Profile]) -> None:
     for key in ORDER_WORDS:
         table.add_column(_SHORT[key], justify="center")
     for heading in ("testnet", "proof"):
-        table.add_column(heading)
+        table.add_column(heading, no_wrap=True, min_width=len("captured"))
     for profile in profiles:
         signs = [_SIGNS[profile.orders[key].support] for key in ORDER_WORDS]
         table.add_row(profile.exchange, profile.market_type.value, *signs, profile.testnet, profile.verified)

@@ -43,7 +43,7 @@ class Support:
         if self.rule.sides:
             text += f", {_list(self.rule.sides)} only"
             if self.rule.other_side_emulated:
-                text += "; the other side is emulated"
+                text += "; the other side is emulated" + (f" ({self.rule.note})" if self.rule.note else "")
         if self.rule.is_native:
             return text
         return text + (f"; native on {_list(self.elsewhere)}" if self.elsewhere else "; native on none in the table")
