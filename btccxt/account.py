@@ -95,6 +95,10 @@ class AccountLedger:
             self._holdings[symbol] = Holding(amount)
         return self._holdings[symbol]
 
+    def open_with(self, symbol: str, amount: Decimal, price: Decimal | None) -> None:
+        """Begin with a position, for a sum of fills that does not start from nothing."""
+        self._holdings[symbol] = Holding(amount, price)
+
     def set_entry_price(self, symbol: str, price: Decimal) -> None:
         """Average price of a position that was there before us."""
         self._holdings[symbol] = replace(self._holdings[symbol], price=price)

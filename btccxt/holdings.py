@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from btccxt.account import AccountLedger, Drift
-from btccxt.model import ZERO, Balance, Balances, Fill, Market, Position
+from btccxt.model import ZERO, Balance, Balances, Fill, Market, MarketType, Position
 from btccxt.orders.journal_holdings import StoredHoldings
+from btccxt.orders.journal_prune import Opening
 
 _CLOCK_SLACK_MS = 2_000
 
@@ -51,6 +52,35 @@ def unexplained(
             return []
         first = left if first is None else first
     return first or []
+
+
+def spot_positions(
+    openings: Mapping[str, Opening], fills: Iterable[Fill], markets: Mapping[str, Market] | None = None
+) -> dict[str, Opening]:
+    """What spot positions are and cost by our own fills, which no exchange tells. Contracts are left out.
+
+    ``markets``: None where nobody can be asked; base and quote coin are then taken from the symbols.
+    """
+    trades = [fill for fill in fills if (":" not in fill.symbol if markets is None else _is_spot(fill, markets))]
+    symbols = {fill.symbol for fill in trades} | set(openings)
+    known = {symbol: _spot_market(symbol) for symbol in symbols} if markets is None else markets
+    ledger = AccountLedger("", known)
+    for symbol, (amount, price) in openings.items():
+        if symbol in known:
+            ledger.open_with(symbol, amount, price)
+    for fill in sorted(trades, key=lambda fill: fill.time_ms):
+        ledger.apply(fill)
+    found = {symbol: ledger.holding(symbol) for symbol in symbols if symbol in known}
+    return {symbol: (holding.amount, holding.price) for symbol, holding in found.items()}
+
+
+def _is_spot(fill: Fill, markets: Mapping[str, Market]) -> bool:
+    return fill.symbol in markets and not markets[fill.symbol].is_contract
+
+
+def _spot_market(symbol: str) -> Market:
+    base, _, quote = symbol.partition("/")
+    return Market(symbol, base, quote, None, MarketType.SPOT, active=True, price_step=None, amount_step=None)
 
 
 def told(drift: Iterable[Drift]) -> str:

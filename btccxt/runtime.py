@@ -14,7 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from btccxt.account import AccountLedger
 from btccxt.broker_backend import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.errors import BtccxtError, ConfigError, Retryable, StateMismatch, Unsupported
 from btccxt.exchange.api import ExchangeAPI
@@ -22,7 +21,7 @@ from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.paper import PaperExchange
 from btccxt.exchange.profile import Profile
 from btccxt.feeds import FeedDesk
-from btccxt.holdings import expected, told, unexplained
+from btccxt.holdings import expected, spot_positions, told, unexplained
 from btccxt.model import (
     Balance,
     Balances,
@@ -256,6 +255,8 @@ class Runtime:
         if compare:
             after = await self._compare_with_journal(tracker, after)
         past: list[Fill] = await asyncio.wrap_future(journal.past_fills())
+        openings = await asyncio.wrap_future(journal.openings())
+        positions = spot_positions(openings, past, self.markets)
         missed, self._missed = tuple(self._missed), None
         journal.keep_holdings(after.asked_ms, after.balances, after.positions)
         self._start_snapshot = after
@@ -263,7 +264,7 @@ class Runtime:
             restored,
             open_orders=tracker.open_orders(),
             changes=(*restored.changes, *missed),
-            entry_prices=self._entry_prices(past),
+            entry_prices={symbol: price for symbol, (_, price) in positions.items() if price is not None},
         )
 
     async def _compare_with_journal(self, tracker: OrderTracker, after: AccountSnapshot) -> AccountSnapshot:
@@ -389,16 +390,6 @@ class Runtime:
 
         prices = await asyncio.gather(*(ask(symbol) for symbol in symbols))
         return {symbol: price for symbol, price in zip(symbols, prices, strict=True) if price is not None}
-
-    def _entry_prices(self, fills: Sequence[Fill]) -> dict[str, Decimal]:
-        """What the spot positions cost, by our own fills: no exchange tells."""
-        ledger = AccountLedger("", self.markets)
-        symbols = {fill.symbol for fill in fills if fill.symbol in self.markets}
-        for fill in fills:
-            if fill.symbol in symbols and not self.markets[fill.symbol].is_contract:
-                ledger.apply(fill)
-        prices = {symbol: ledger.holding(symbol).price for symbol in symbols}
-        return {symbol: price for symbol, price in prices.items() if price is not None}
 
     async def _keep_account(self, policy: TrackerPolicy) -> None:
         """What no stream tells is asked for every few seconds; everything is compared now and then all the same."""

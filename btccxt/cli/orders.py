@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,7 +14,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from btccxt.errors import JournalError
+from btccxt.errors import ConfigError, JournalError
+from btccxt.holdings import spot_positions
+from btccxt.orders.journal import Journal
 from btccxt.orders.journal_file import state_directory
 from btccxt.orders.journal_reader import JournalReader, OrderSummary
 
@@ -75,6 +79,41 @@ def show(
     )
     for line in story.lines:
         console.print(f"  {utc(line.at_ms, fine=True)}  {line.what:<18} {line.details}", highlight=False)
+
+
+@app.command("prune")
+def prune_orders(
+    older_than: Annotated[str, typer.Option("--older-than", help="age of an order's end: 90d, 26w")],
+    journal: JournalOption = None,
+) -> None:
+    """Take ended orders of that age out of the journal; no bot may run. What a restart needs stays."""
+    age_ms = _age_ms(older_than)
+    before_ms = int(time.time() * 1000) - age_ms
+    path = _journal(journal)
+    with JournalReader(path) as reader:
+        meta = reader.meta
+    opened = Journal.open(
+        path, exchange=meta["exchange"], mode=meta["mode"], account=meta["account"],
+        lock_whole_account=meta["mode"] in ("testnet", "live"),
+    )  # fmt: skip
+    try:
+        pruned = opened.prune(before_ms, spot_positions).result()
+    finally:
+        opened.close()
+    typer.echo(f"{pruned.orders} orders that ended before {utc(before_ms)} taken out, with {pruned.fills} fills")
+    if pruned.kept:
+        typer.echo(
+            f"{pruned.kept} older ones stay: their end has not been told, an order that lives is tied to them, or "
+            "their fills (or those of an older order that stays) are not yet in the figures that a start writes down"
+        )
+
+
+def _age_ms(text: str) -> int:
+    found = re.fullmatch(r"(\d+)([dw])", text.strip())
+    days = int(found[1]) * {"d": 1, "w": 7}[found[2]] if found else 0
+    if days < 1:
+        raise ConfigError(f"--older-than {text!r}: give days or weeks, at least one day: 90d, 26w")
+    return days * 86_400_000
 
 
 def utc(time_ms: int, fine: bool = False) -> str:

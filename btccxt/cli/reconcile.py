@@ -35,6 +35,7 @@ class Ours:
     orders: list[OrderSummary]
     fills: list[Fill]
     holdings: StoredHoldings | None
+    pruned_until_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,14 @@ def _read_journal(settings: StoreConfig, keys: dict[str, str], given: Path | Non
     path = given or settings.journal or default_journal_path(settings.exchange, settings.mode.value, account)
     with JournalReader(path) as reader:
         reader.check_account(settings.exchange, settings.mode.value, account)
-        return Ours(Path(path), account, reader.orders(limit=100_000), reader.fills(), reader.holdings())
+        return Ours(
+            Path(path),
+            account,
+            reader.orders(limit=100_000),
+            reader.fills(),
+            reader.holdings(),
+            reader.fills_pruned_until_ms,
+        )
 
 
 def _accept(settings: StoreConfig, ours: Ours, theirs: Theirs) -> None:
@@ -129,6 +137,7 @@ async def _ask(settings: StoreConfig, keys: dict[str, str], ours: Ours, days: in
         since_ms = asked_ms - days * _DAY_MS
         if ours.holdings is not None:
             since_ms = min(since_ms, ours.holdings.at_ms)
+        since_ms = max(since_ms, ours.pruned_until_ms + 1)
         positions = await exchange.fetch_positions()
         symbols = sorted(_symbols(ours, positions) & markets.keys())
         return Theirs(

@@ -38,6 +38,7 @@ from btccxt.orders.journal_file import (
     trouble_with,
 )
 from btccxt.orders.journal_holdings import StoredHoldings, keep_statement, load_holdings
+from btccxt.orders.journal_prune import Fold, Opening, Pruned, load_openings, prune
 from btccxt.orders.journal_rows import StoredOrder, evidence_rows, load
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 
@@ -229,6 +230,14 @@ class Journal:
     def edits(self) -> Future[dict[str, OrderRequest]]:
         """By client order id: edits that were under way when the last program ended."""
         return self._read(_edits)
+
+    def openings(self) -> Future[dict[str, Opening]]:
+        """By spot symbol: position and average price that the fills taken out by ``prune`` had led to."""
+        return self._read(load_openings)
+
+    def prune(self, before_ms: int, fold: Fold) -> Future[Pruned]:
+        """Take out orders that ended before ``before_ms`` and that nothing needs any more."""
+        return self._read(lambda connection: prune(connection, before_ms, fold))
 
     def past_fills(self) -> Future[list[Fill]]:
         """The latest fills (at most ``PAST_FILLS``), oldest first, each once and with its fee where it is known."""

@@ -15,6 +15,7 @@ from btccxt.orders import journal_schema as schema
 from btccxt.orders.journal_codec import EVENT_KINDS, decode, decode_request
 from btccxt.orders.journal_file import check_account, open_read_only, trouble_with
 from btccxt.orders.journal_holdings import StoredHoldings, load_holdings
+from btccxt.orders.journal_prune import PRUNED_UNTIL
 from btccxt.orders.live_order import LifecycleState
 
 
@@ -94,6 +95,11 @@ class JournalReader:
         rows = self._connection.execute("SELECT payload FROM fills ORDER BY id")
         fills = [decode(Fill, payload) for (payload,) in rows]
         return list({(fill.symbol, fill.trade_id): fill for fill in fills}.values())
+
+    @property
+    def fills_pruned_until_ms(self) -> int:
+        """Trades up to then may be missing; 0 where none were taken out."""
+        return int(self.meta.get(PRUNED_UNTIL, 0))
 
     def holdings(self) -> StoredHoldings | None:
         """What the account should have; None before the first start of a program."""

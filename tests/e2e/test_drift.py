@@ -11,10 +11,12 @@ from typer.testing import CliRunner
 from btccxt._bt import bt
 from btccxt.cli import app
 from btccxt.errors import JournalError, StateMismatch
+from btccxt.holdings import spot_positions
 from btccxt.model import OrderKind, Side
 from btccxt.orders.events import AlarmKind
+from btccxt.orders.journal import Journal
 from btccxt.sim.records import NewOrder
-from tests.e2e.stage import Player, Step, Venue, play
+from tests.e2e.stage import START_MS, Player, Step, Venue, play
 
 PRICE = D(60_000)
 
@@ -250,3 +252,39 @@ def reconcile(venue: Venue, folder, *options: str, exchange: str | None = None):
     }  # fmt: skip
     config.write_text(json.dumps({"profiles": {"test": profile}}))
     return CliRunner().invoke(app, ["reconcile", "--config", str(config), "--profile", "test", *options])
+
+
+def test_after_old_orders_were_taken_out_a_restart_has_all_it_needs(tmp_path):
+    """Position and its price, open orders with their parent, new ids, and both sides that agree."""
+
+    def bracket(player: Player) -> None:
+        made = player.buy_bracket(size=0.05, price=60_100.0, limitprice=70_000.0, stopprice=50_000.0)
+        player.made.update(zip(("entry", "stop", "limit"), made, strict=True))
+
+    with Venue() as venue:
+        steps = [
+            Step(PRICE, buy(0.12)),
+            Step(D(60_300), lambda player: player.sell(size=0.08)),
+            Step(PRICE, bracket),
+            Step(PRICE),
+        ]
+        play(venue, venue.store(tmp_path / "j"), steps)
+        second, _ = play(venue, venue.store(tmp_path / "j"), [Step(PRICE)])
+        journal = Journal.open(tmp_path / "j", exchange="binance", mode="sim", account="nokey")
+        pruned = journal.prune(START_MS + 86_400_000, spot_positions).result()
+        journal.close()
+        assert (pruned.orders, pruned.kept) == (2, 1)  # the entry stays: its exits live
+        assert reconcile(venue, tmp_path).exit_code == 0
+        third, _ = play(venue, venue.store(tmp_path / "j"), [Step(PRICE, look), Step(PRICE, buy(0.01)), Step(PRICE)])
+        shown = reconcile(venue, tmp_path)
+    assert third.made["position"].size == second.position.size
+    assert third.made["position"].price == pytest.approx(second.position.price, rel=1e-12)
+    assert {order.exectype for order in third.made["open"]} == {bt.Order.Stop, bt.Order.Limit}
+    assert {order.parent.getstatusname() for order in third.made["open"]} == {"Completed"}
+    assert ended(third, 0.01) == "Completed"
+    assert shown.exit_code == 0, shown.output
+
+
+def look(player: Player) -> None:
+    player.made["open"] = list(player.broker.get_orders_open())
+    player.made["position"] = player.getposition().clone()
