@@ -35,8 +35,8 @@ class Inquiry:
         self._alarm = alarm
         self._cancelling: set[str] = set()
 
-    async def ask(self, client_order_id: str) -> None:
-        """Apply what the exchange says of an order that it knew before.
+    async def ask(self, client_order_id: str) -> OrderUpdate | None:
+        """Apply what the exchange says of an order that it knew before, and return it; None if it says nothing.
 
         Some exchanges forget orders that ended without a trade. So "not found" ends the order, but only when it was
         said explicitly ``not_found_answers`` times and its trades have been asked for. Raises the exchange's errors.
@@ -50,7 +50,7 @@ class Inquiry:
             except OrderNotFound as error:
                 if answer < policy.not_found_answers:
                     if await register.wait(client_order_id, _is_closed, pause_s):
-                        return
+                        return None
                     pause_s *= 2
                     continue
                 await self._fills.fetch(order.symbol, order.created_ms - policy.fills_overlap_ms)
@@ -59,7 +59,8 @@ class Inquiry:
                     register.apply(client_order_id, Gone(why))
             else:
                 register.apply(client_order_id, update)
-                return
+                return update
+        return None
 
     async def take_off(self, client_order_id: str) -> bool:
         """Cancel an order at the exchange whatever is believed of it here; True when the exchange says it has ended."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from btccxt.errors import BtccxtError, JournalError, Refused, StateMismatch, Unsupported
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.model import ZERO, Fill, OrderRequest, OrderUpdate
+from btccxt.model import ZERO, Fill, OrderRequest, OrderStatus, OrderUpdate
 from btccxt.orders.client_ids import ClientIds
 from btccxt.orders.editing import Editing
 from btccxt.orders.events import (
@@ -48,6 +48,8 @@ from btccxt.resilience.clock import ExchangeClock
 
 __all__ = ["OrderEvent", "OrderTracker", "RestoredState", "TrackerPolicy"]
 
+_UNCLEAR_ANSWERS = 2  # by REST, with a status that nobody knows, before a person is told
+
 
 class OrderTracker:
     """All orders of one account. See ``docs/architecture.md`` for who calls what from which thread."""
@@ -76,7 +78,7 @@ class OrderTracker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._sending: set[str] = set()
-        self._asking: set[str] = set()
+        self._asking: dict[str, str | None] = {}  # order -> the word that was not understood
         self._cancel_again_s: dict[str, float] = {}
         self._stopping = False
         self._register = register = OrderRegister(
@@ -366,8 +368,9 @@ class OrderTracker:
             case FetchFills():
                 self._spawn(self._fills.complete(client_order_id), "fills")
             case AskAgain():
-                if client_order_id not in self._asking:
-                    self._asking.add(client_order_id)
+                is_new = client_order_id not in self._asking
+                self._asking[client_order_id] = order.raw_status
+                if is_new:
                     self._spawn(self._ask_again(client_order_id), "ask")
             case CancelGhost():
                 self._spawn(self._take_off(client_order_id), "ghost")
@@ -375,19 +378,32 @@ class OrderTracker:
     async def _ask_again(self, client_order_id: str) -> None:
         """News without a known status: ask, ever less often, until something else is known."""
         policy, register = self.policy, self._register
-        pause_s = policy.ask_again_s
-        heard = register[client_order_id].raw_status
+        pause_s, unclear = policy.ask_again_s, 0
+        infers = register[client_order_id].infer_fills
         try:
-            while not await register.wait(
-                client_order_id, lambda order: order.is_final or bool(order.words) or order.raw_status != heard, pause_s
-            ):
+            while not await register.wait(client_order_id, self._is_clear, pause_s):
                 pause_s = min(policy.ask_again_most_s, pause_s * 2)
                 try:
-                    await self._inquiry.ask(client_order_id)
+                    update = await self._inquiry.ask(client_order_id)
                 except BtccxtError:
                     continue  # proves nothing; asked again
+                if update is None or (infers and update.status is not OrderStatus.UNKNOWN):
+                    continue
+                if update.status is not OrderStatus.UNKNOWN:
+                    return
+                unclear += 1
+                if unclear == _UNCLEAR_ANSWERS:
+                    text = (
+                        f"order {client_order_id} ({update.symbol}): the exchange says {update.raw_status!r}, "
+                        "no status that is known; nothing is concluded from it, it is asked again: look there yourself"
+                    )
+                    self._alarm(Alarm(AlarmKind.OUTCOME_UNKNOWN, text, client_order_id))
         finally:
-            self._asking.discard(client_order_id)
+            del self._asking[client_order_id]
+
+    def _is_clear(self, order: LiveOrder) -> bool:
+        """Something else has been said of it than what was not understood."""
+        return order.is_final or bool(order.words) or order.raw_status != self._asking[order.client_order_id]
 
     async def _take_off(self, client_order_id: str) -> None:
         """It was reported as never placed, so nobody else will cancel it."""

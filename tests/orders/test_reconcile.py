@@ -277,6 +277,20 @@ async def test_news_without_a_known_status_is_asked_about(desk: Desk) -> None:
     await desk.until(client_order_id, S.CANCELED)
 
 
+async def test_a_status_nobody_knows_ends_nothing_and_a_person_is_told_once(desk: Desk) -> None:
+    client_order_id = await desk.opened()
+    placed = desk.placed(client_order_id)
+    placed.status = OrderStatus.UNKNOWN
+    news = replace(desk.exchange.update(placed, Origin.PUSH), status=OrderStatus.UNKNOWN, raw_status="PARKED")
+    desk.tracker.on_update(news)
+    await eventually(lambda: desk.exchange.count("fetch_order") >= 4)
+    assert desk.order(client_order_id).state is S.OPEN
+    (alarm,) = desk.alarmed(AlarmKind.OUTCOME_UNKNOWN)
+    assert client_order_id in alarm and "no status that is known" in alarm
+    placed.status = OrderStatus.CANCELED
+    await desk.until(client_order_id, S.CANCELED)
+
+
 # ------------------------------------------------------------------ orders made outside
 
 
