@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from btccxt.model import OrderKind, OrderRequest, Side
+from btccxt.model import ZERO, OrderKind, OrderRequest, Side
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 
 PROTECTIVE_KINDS = frozenset(
@@ -100,7 +100,15 @@ class Unprotected:
     why: str
 
 
-Consequence = Release | Cancel | Unprotected
+@dataclass(frozen=True, slots=True)
+class BothFilled:
+    """Members of a group filled more together than any of them was to fill: the second was quicker than its cancel."""
+
+    client_order_id: str
+    why: str
+
+
+Consequence = Release | Cancel | Unprotected | BothFilled
 
 
 @dataclass(slots=True)
@@ -117,6 +125,7 @@ class Ties:
     kinds: dict[str, OrderKind] = field(default_factory=dict)
     ended: set[str] = field(default_factory=set)
     done_parents: set[str] = field(default_factory=set)
+    results: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)  # of those that ended: filled, amount
 
     def add(self, request: OrderRequest, context: Mapping[str, str]) -> None:
         """``context['parent']`` and ``context['oco']`` hold client order ids; the group's name is its first member."""
@@ -145,12 +154,27 @@ class Ties:
         if not order.is_final or name in self.ended:
             return []
         self.ended.add(name)
-        consequences: list[Consequence] = list(self._children(name, order, net_filled))
+        consequences: list[Consequence] = [*self._children(name, order, net_filled), *self._too_much(name, order)]
         refused = order.state is LifecycleState.REJECTED and self.kinds.get(name) in PROTECTIVE_KINDS
         if refused and (name in self.parent_of or name in self.group_of):
             return [*consequences, Unprotected(name, "; ".join(order.reasons) or "refused")]
         why = f"order {name} of the same pair is {order.state.value}"
         return consequences + [Cancel(other, why) for other in self.others(name)]
+
+    def _too_much(self, name: str, order: LiveOrder) -> Iterable[Consequence]:
+        self.results[name] = order.filled, order.amount
+        group = self.group_of.get(name)
+        if group is None or not order.filled:
+            return
+        ended = {
+            each: self.results[each] for each, its in self.group_of.items() if its == group and each in self.results
+        }
+        filled, wanted = sum((done for done, _ in ended.values()), ZERO), max(amount for _, amount in ended.values())
+        if filled > wanted:
+            parts = ", ".join(f"{each} {done.normalize():f}" for each, (done, _) in ended.items() if done)
+            yield BothFilled(
+                name, f"{parts}: together {filled.normalize():f}, at most {wanted.normalize():f} was wanted"
+            )
 
     def _children(self, name: str, order: LiveOrder, net_filled: Decimal) -> Iterable[Consequence]:
         children = [child for child, parent in self.parent_of.items() if parent == name and child not in self.ended]

@@ -17,7 +17,7 @@ from decimal import Decimal
 
 from btccxt.errors import BtccxtError
 from btccxt.model import ZERO, Market, OrderRequest
-from btccxt.orders.complex import Cancel, Consequence, Release, Ties, Trigger, Unprotected
+from btccxt.orders.complex import BothFilled, Cancel, Consequence, Release, Ties, Trigger, Unprotected
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.register import OrderEvent
@@ -206,6 +206,9 @@ class OrderDesk:
         elif isinstance(consequence, Unprotected):
             text = f"protective order {name} was refused ({consequence.why}): its position has no stop"
             self._alarm(Alarm(AlarmKind.PROTECTIVE_REJECTED, text, name))
+        elif isinstance(consequence, BothFilled):
+            text = f"more than one order of a pair has filled ({consequence.why}): the position is larger than intended"
+            self._alarm(Alarm(AlarmKind.OVERFILL, text, name))
         else:
             raise BtccxtError(f"unknown consequence {consequence!r}")
 

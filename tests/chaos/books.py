@@ -61,7 +61,7 @@ def differences(venue: ChaosVenue, store: CCXTStore, strategy: Any, ours: dict[s
     """Whatever of ``ours`` is not what the exchange's own ledger says."""
     problems: list[str] = []
     theirs, fills, balances = venue.orders(), venue.fills(), venue.totals()
-    alarmed = {notice.about.client_order_id for notice in _alarms(strategy)}
+    alarmed = {notice.about.client_order_id for notice in alarms(strategy)}
 
     problems += _once(ours, theirs)
     problems += [f"not at rest: {each}" for each in on_the_way(store)]
@@ -74,13 +74,13 @@ def differences(venue: ChaosVenue, store: CCXTStore, strategy: Any, ours: dict[s
         actual = balances.get(coin, ZERO)
         if totals.get(coin, ZERO) != actual:
             problems.append(f"{coin}: btccxt has {totals.get(coin, ZERO)}, the exchange {actual}")
-    problems += [f"drift was taken over: {notice}" for notice in _alarms(strategy, AlarmKind.DRIFT)]
-    problems += [f"a task failed: {notice}" for notice in _alarms(strategy, AlarmKind.FAULT)]
+    problems += [f"drift was taken over: {notice}" for notice in alarms(strategy, AlarmKind.DRIFT)]
+    problems += [f"a task failed: {notice}" for notice in alarms(strategy, AlarmKind.FAULT)]
     problems += _backtraders_own(venue, store, fills, ours)
     return problems
 
 
-def _alarms(strategy: Any, kind: AlarmKind | None = None) -> list[Any]:
+def alarms(strategy: Any, kind: AlarmKind | None = None) -> list[Any]:
     notices = [said for said in strategy.said if isinstance(getattr(said, "about", None), Alarm)]
     return [notice for notice in notices if kind is None or notice.about.kind is kind]
 

@@ -26,6 +26,7 @@ from tests.chaos.scenario import START_PRICE, make_scenario
 from tests.chaos.strategy import SETTLE_S, ChaosStrategy, Known, PacedData, Rest
 
 PAUSE_S = 0.05
+BREATH_S = 0.15  # what other threads are doing when the bot is to die comes to its end first, so that a seed replays
 
 
 class Steady:
@@ -137,10 +138,14 @@ def _die_in_the_journal(write: int, moment: str) -> None:
         nonlocal count
         count += synced
         if count == write and synced and moment == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+            die()
         transaction(self, writes, synced=synced)
         if count == write and synced:
-            os.kill(os.getpid(), signal.SIGKILL)
+            die()
+
+    def die() -> None:
+        time.sleep(BREATH_S)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     Journal._commit, Journal._transaction = one_by_one, dying  # type: ignore[method-assign,assignment]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btccxt.model import OrderKind, OrderRequest, Side
-from btccxt.orders.complex import Cancel, Release, Ties, Trigger, Unprotected
+from btccxt.orders.complex import BothFilled, Cancel, Release, Ties, Trigger, Unprotected
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
 
 
@@ -110,3 +110,16 @@ def test_a_refused_stop_is_told_and_leaves_the_other_leg(bracket):
     bracket.hear(ended("entry", LifecycleState.FILLED, filled="1"), D(1))
     refused = replace(ended("stop", LifecycleState.REJECTED, OrderKind.STOP), reasons=("would trigger at once",))
     assert bracket.hear(refused, D(0)) == [Unprotected("stop", "would trigger at once")]
+
+
+@pytest.mark.parametrize(("second", "told"), [("0", False), ("0.3", False), ("0.4", True), ("1", True)])
+def test_a_pair_that_filled_more_than_was_wanted_is_told_once(second, told):
+    """Where both legs rest at the exchange the second may fill before its cancel arrives, or while nobody is there."""
+    ties = Ties()
+    ties.add(request("stop", OrderKind.STOP), {})
+    ties.add(request("limit", OrderKind.LIMIT), {"oco": "stop"})
+    assert ties.hear(ended("stop", LifecycleState.CANCELED, OrderKind.STOP, "0.7"), D("0.7"))
+    state = LifecycleState.FILLED if second == "1" else LifecycleState.CANCELED
+    consequences = ties.hear(ended("limit", state, filled=second), D(second))
+    assert [type(each) for each in consequences] == ([BothFilled] if told else [])
+    assert ties.hear(ended("limit", state, filled=second), D(second)) == []
