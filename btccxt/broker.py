@@ -24,7 +24,7 @@ from btccxt.model import ZERO, Market, OrderRequest, Side, decimal_of
 from btccxt.orders.desk import WATCH
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
-from btccxt.placing import Plan, Planner
+from btccxt.placing import EXPIRES, Plan, Planner
 
 _FINAL_STATUS = {
     LifecycleState.FILLED: bt.Order.Completed,
@@ -481,6 +481,7 @@ class CCXTBroker(bt.BrokerBase):
                 order.status = final
                 self._open.pop(live.client_order_id)
                 self._requests.pop(order.ref)
+                self._expiries.pop(order.ref, None)
             else:
                 self._finish(order, live, final, notified=False)
 
@@ -514,6 +515,8 @@ class CCXTBroker(bt.BrokerBase):
         order.addinfo(client_order_id=request.client_order_id, restored=True)
         if live.held:
             self._waiting.add(order.ref)
+        if EXPIRES in live.context:
+            self._expiries[order.ref] = int(live.context[EXPIRES])
         self.orders.append(order)
         self._known[request.client_order_id] = self._open[request.client_order_id] = order
         self._requests[order.ref] = request

@@ -17,6 +17,8 @@ from btccxt.orders.complex import PROTECTIVE_KINDS, Trigger
 from btccxt.orders.desk import WATCH
 
 _BOUND = "the coins are bound by the other order of the pair: sent when the price comes, after that one is cancelled"
+EXPIRES = "expires_ms"
+"""Key of ``context``: when the broker cancels the order, after a restart as well."""
 _HERE = "waits on this machine, while the program runs: "
 
 
@@ -71,6 +73,8 @@ class Planner:
         request = request_of(order, market, keywords, rules.next_client_order_id(), rules.now_ms())
         context = {"ref": str(order.ref), "tradeid": str(order.tradeid), "data": order.data._name}
         request, expires_here_ms = self._validity(order, request)
+        if expires_here_ms is not None:
+            context[EXPIRES] = str(expires_here_ms)
         rule = rules.order_rule(request.kind)
         if (why := rule.why_emulated(request.side.value)) is not None:
             context[WATCH] = _HERE + why

@@ -11,6 +11,7 @@ import pytest
 from btccxt.bt_order import TakeProfit
 from btccxt.exchange.profile import OrderRule
 from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, Side, TimeInForce
+from btccxt.orders.fill_log import FillLog
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
 from tests.bt.fake_backend import START_MS, FakeBackend, run
@@ -149,7 +150,7 @@ def test_orders_of_a_former_run_come_back_open_and_their_old_fills_are_not_booke
     fill = Fill("t1", "BTC/USDT", Side.BUY, D("40000"), D("0.2"), 0, client_order_id="old1", fee=Fee("USDT", D(0)))
     live = LiveOrder(
         request, state=LifecycleState.PARTIALLY_FILLED, order_id="77", filled=D("0.2"), cost=D("8000"),
-        fills={"t1": fill},
+        fills=FillLog([fill]),
     )  # fmt: skip
     backend = FakeBackend({"USDT": "92000", "BTC": "0.2"}, RestoredState((live,), ()))
     seen = {}
@@ -251,6 +252,28 @@ def test_valid_zero_means_the_end_of_the_day_and_the_order_expires(backend):
     assert backend.cancelled == [backend.sent[0].client_order_id]
     assert names(script)[-1] == "Expired"
     assert "kept by btccxt" in script.orders[0].info.validity
+
+
+def test_the_end_of_an_orders_validity_that_is_kept_here_outlives_a_restart(backend):
+    run(backend, lambda s: s.buy(size=0.1, exectype=bt.Order.Limit, price=40_000, valid=0))
+    (request,), (context,) = backend.sent, backend.contexts
+    live = LiveOrder(request, context=context, state=LifecycleState.OPEN, order_id="77")
+    again = FakeBackend(restored=RestoredState((live,), ()))
+    cancelled: list[list[str]] = []
+
+    def pass_midnight(_):
+        cancelled.append(list(again.cancelled))
+        again.clock_ms += 86_400_000
+
+    def ended(_):
+        again.sent.append(request)
+        again._live[request.client_order_id] = live
+        again.end(OrderStatus.CANCELED)
+
+    script = run(again, lambda s: None, pass_midnight, lambda s: None, ended, lambda s: None)
+    assert cancelled == [[]]
+    assert again.cancelled == [request.client_order_id]
+    assert names(script)[-1] == "Expired"
 
 
 def test_a_native_good_till_date_is_left_to_the_exchange(backend):
