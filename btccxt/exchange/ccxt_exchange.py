@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import difflib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -37,6 +36,7 @@ from btccxt.exchange.ccxt_instance import (
     secrets_of,
 )
 from btccxt.exchange.errors_map import CallFacts, describe, read_error
+from btccxt.exchange.market_list import markets_of, unknown_symbol
 from btccxt.exchange.my_trades import trades_since
 from btccxt.exchange.order_lists import OrderLists
 from btccxt.exchange.profile import NextPage, Profile
@@ -78,7 +78,6 @@ from btccxt.resilience.retry import RetryDetails, RetryPolicy
 log = get_logger(__name__)
 
 _CLOSE_S = 2.0
-_SHOWN_SYMBOLS = 3
 
 
 class CCXTExchange(ExchangeAPI):
@@ -208,30 +207,14 @@ class CCXTExchange(ExchangeAPI):
                     self._rest.set_markets_from_exchange(source._rest)
                 else:
                     await self._read("load_markets")
-                self._markets = self._translated_markets(self._rest.markets)
+                self._markets = markets_of(self.profile, self._rest.markets, self._rest.precisionMode)
         return self._markets
-
-    def _translated_markets(self, raw: Mapping[str, Any]) -> Mapping[str, Market]:
-        wanted, mode, in_base = self.profile.market_type, self._rest.precisionMode, self.profile.amounts_in == "base"
-        found = {
-            symbol: market
-            for symbol, entry in raw.items()
-            if (market := translate.market(entry, mode, amounts_in_base=in_base)) is not None and market.type is wanted
-        }
-        if not found:
-            raise Unsupported(f"{self.id} lists no {wanted.value} markets")
-        return found
 
     async def _market(self, symbol: str) -> Market:
         markets = await self.load_markets()
         if (market := markets.get(symbol)) is None:
-            raise ConfigError(self._unknown_symbol(symbol, markets))
+            raise ConfigError(unknown_symbol(self.profile, symbol, markets))
         return market
-
-    def _unknown_symbol(self, symbol: str, markets: Mapping[str, Market]) -> str:
-        near = difflib.get_close_matches(symbol.upper(), markets, n=_SHOWN_SYMBOLS, cutoff=0.6)
-        hint = f"; did you mean {' or '.join(near)}?" if near else f"; it has {len(markets)} others"
-        return f"{self.id} has no {self.profile.market_type.value} market {symbol!r}{hint}"
 
     async def fetch_time(self) -> int:
         if not self._rest.has.get("fetchTime"):
@@ -292,16 +275,14 @@ class CCXTExchange(ExchangeAPI):
         params: dict[str, Any] = {}
         if lookup == "open_and_closed_orders" and reference.order_id is None:
             params = reference_params(reference, self.profile, "query")[1]
-        lists = self._order_lists()
-        for rows_of in (lists.open_rows, lists.closed_rows):
-            for row in await rows_of(reference.symbol, params, conditional=reference.conditional):
-                update = self._update(row, Origin.QUERY)
-                if reference.order_id is not None:
-                    same = update.order_id == reference.order_id
-                else:
-                    same = same_client_id(reference.client_order_id or "", update.client_order_id, self.profile)
-                if same:
-                    return update
+        async for row in self._order_lists().all_rows(reference.symbol, params, conditional=reference.conditional):
+            update = self._update(row, Origin.QUERY)
+            if reference.order_id is not None:
+                same = update.order_id == reference.order_id
+            else:
+                same = same_client_id(reference.client_order_id or "", update.client_order_id, self.profile)
+            if same:
+                return update
         raise OrderNotFound(f"{self.id}: no open or recent order {reference.client_order_id or reference.order_id}")
 
     def _order_lists(self) -> OrderLists:
@@ -491,7 +472,7 @@ class CCXTExchange(ExchangeAPI):
             if not self.can_stream(key):
                 raise Unsupported(f"{self.id} has no {key.kind.value} stream")
             if key.symbol is not None and key.symbol not in markets:
-                raise Unsupported(self._unknown_symbol(key.symbol, markets))
+                raise Unsupported(unknown_symbol(self.profile, key.symbol, markets))
             if key.timeframe is not None:
                 self._check_timeframe(key.timeframe)
         if any(key.kind.is_private for key in keys):

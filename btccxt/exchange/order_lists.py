@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,14 @@ class OrderLists:
         return await self._rows(
             methods, self.closed_lists, self.book.closed_params, symbol, since_ms, limit, params, conditional
         )
+
+    async def all_rows(
+        self, symbol: str | None, params: Mapping[str, Any] | None = None, *, conditional: bool | None = None
+    ) -> AsyncIterator[Any]:
+        """Open orders, then ended ones; a list is asked for only when the rows before it are used up."""
+        for rows_of in (self.open_rows, self.closed_rows):
+            for row in await rows_of(symbol, params, conditional=conditional):
+                yield row
 
     async def _rows(
         self,

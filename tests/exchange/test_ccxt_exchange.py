@@ -22,6 +22,7 @@ from btccxt.errors import (
 )
 from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.ccxt_instance import ccxt_class, check_config
+from btccxt.exchange.market_list import markets_of
 from btccxt.exchange.profile import load_profile
 from btccxt.model import (
     Balances,
@@ -450,7 +451,5 @@ def test_certificates_are_checked_unless_switched_off():
 def test_contracts_that_are_ordered_in_base_units_have_the_size_one():
     raw, _ = make_exchange.__wrapped__("deribit", MarketType.LINEAR)
     entry = {**next(iter(raw.markets.values())), "contractSize": 0.0001}
-    subject = CCXTExchange(load_profile("deribit", MarketType.LINEAR))
-    subject._rest = raw
-    (market,) = subject._translated_markets({entry["symbol"]: entry}).values()
+    (market,) = markets_of(load_profile("deribit", MarketType.LINEAR), {"x": entry}, raw.precisionMode).values()
     assert market.contract_size == 1
