@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from btccxt.broker_backend import RUN_BEGINS, AccountSnapshot, RunBegins
-from btccxt.errors import BtccxtError, ConfigError, Retryable, StateMismatch, Unsupported
+from btccxt.errors import BtccxtError, ConfigError, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.paper import PaperExchange
 from btccxt.exchange.profile import Profile
 from btccxt.feeds import FeedDesk
-from btccxt.holdings import expected, spot_positions, told, unexplained
+from btccxt.holdings import spot_positions
 from btccxt.model import (
     Balance,
     Balances,
@@ -37,7 +37,7 @@ from btccxt.model import (
 )
 from btccxt.observe.metrics import metrics
 from btccxt.orders.desk import OrderDesk
-from btccxt.orders.events import Alarm, AlarmKind
+from btccxt.orders.events import Alarm
 from btccxt.orders.journal import Journal
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
@@ -49,6 +49,7 @@ from btccxt.session.meters import OrderMeter, gauge_streams
 from btccxt.session.prices import PriceWatch
 from btccxt.session.session import Session
 from btccxt.session.streams import Decide, StreamChanged, StreamPolicy, StreamSupervisor
+from btccxt.stocktaking import CLOCK_SLACK_MS, agree_with_journal
 
 Sink = Callable[[FeedEvent], None]
 _ORDER_NEWS = frozenset({StreamKind.ORDERS, StreamKind.FILLS})
@@ -57,7 +58,6 @@ _CLOCK_PERIOD_S = 600.0
 _GAUGE_PERIOD_S = 5.0
 _STARTING_TRIES = 3
 _LOOK_AGAIN_S = 1.0
-_CLOCK_SLACK_MS = 2_000  # trades are asked for from so much earlier: clocks differ a little
 _MOST_TRADES_OF_HISTORY = 1_000
 
 
@@ -252,13 +252,18 @@ class Runtime:
             before = after
             await tracker.reconcile()
             after = await self._fetch_account()
-        if compare:
-            after = await self._compare_with_journal(tracker, after)
         past: list[Fill] = await asyncio.wrap_future(journal.past_fills())
         openings = await asyncio.wrap_future(journal.openings())
+        if compare:
+            traded = {fill.symbol for fill in past} | set(openings)
+            after = await agree_with_journal(
+                tracker, journal, self.markets, traded, after, self._fetch_account, self._listeners.alarm
+            )
+            past = await asyncio.wrap_future(journal.past_fills())
         positions = spot_positions(openings, past, self.markets)
         missed, self._missed = tuple(self._missed), None
-        journal.keep_holdings(after.asked_ms, after.balances, after.positions)
+        if not tracker.halted:  # what stopped trading is not settled by another run
+            journal.keep_holdings(after.asked_ms, after.balances, after.positions)
         self._start_snapshot = after
         self.restored = replace(
             restored,
@@ -266,37 +271,6 @@ class Runtime:
             changes=(*restored.changes, *missed),
             entry_prices={symbol: price for symbol, (_, price) in positions.items() if price is not None},
         )
-
-    async def _compare_with_journal(self, tracker: OrderTracker, after: AccountSnapshot) -> AccountSnapshot:
-        """What the account has must follow from the journal, or from trades made outside. Returns fresh figures."""
-        assert self._journal is not None
-        for again in range(_STARTING_TRIES):
-            if again:  # something may have filled while we looked
-                await tracker.reconcile()
-                after = await self._fetch_account()
-            await asyncio.wrap_future(self._journal.flush())
-            stored = await asyncio.wrap_future(self._journal.holdings())
-            if stored is None:
-                return after
-            ledger = expected(stored, self.markets)
-            drift = unexplained(ledger, after.balances, after.positions)
-            outside = [
-                fill
-                for symbol in sorted(ledger.symbols_of(drift))
-                for fill in await tracker.foreign_fills(symbol, stored.at_ms - _CLOCK_SLACK_MS)
-            ]
-            left = unexplained(ledger, after.balances, after.positions, outside, stored.at_ms)
-            if not left:
-                return after
-        if any(item.what == "position" for item in left):
-            raise StateMismatch(
-                f"what the journal and its trades lead to is not what the exchange has: {told(left)}. "
-                "'btccxt reconcile' shows both sides; put it right at the exchange, or 'btccxt reconcile --accept' "
-                "takes the exchange's figures"
-            )
-        text = f"while no program ran, something that was no trade changed the account: {told(left)}"
-        self._listeners.alarm(Alarm(AlarmKind.DRIFT, text))
-        return after
 
     def keep_holdings(self) -> None:
         """The figures that the broker has taken over are the journal's from now on. Any thread."""
@@ -516,7 +490,7 @@ class Runtime:
             outside = [
                 fill
                 for symbol, since_ms in asked.items()
-                for fill in await tracker.foreign_fills(symbol, since_ms - _CLOCK_SLACK_MS)
+                for fill in await tracker.foreign_fills(symbol, since_ms - CLOCK_SLACK_MS)
             ]
             at_rest = tracker.is_at_rest
             snapshot = await self._fetch_account()
