@@ -70,10 +70,10 @@ class Led:
                 os._exit(4)
             return None
         self._since = time.monotonic()
-        if self._asked != self._answered:
-            self._answered = self._asked
-            print("settled", self._asked, flush=True)
         if not self._go_on:
+            if self._asked != self._answered:
+                self._answered = self._asked
+                print("settled", self._asked, flush=True)
             return None
         self._go_on = False
         self._rest.again()

@@ -48,7 +48,7 @@ class Kill:
     """When a bot dies: at the ``nth`` event of its life, so that a seed kills it at the same place again.
 
     'request', 'cancel': one has arrived, and is not accepted. 'accepted', 'fill': it happened, no answer and no frame
-    has left. 'read': the exchange is asked for something (the first ones belong to the start). 'before', 'after': the
+    has left. 'read': the exchange is asked for something, in the course of the start. 'before', 'after': the
     journal is about to make a write durable, or has done so. If it never comes to that, it dies after ``steps`` steps.
     """
 
@@ -60,7 +60,7 @@ class Kill:
 def make_kill(rng: random.Random) -> Kill:
     kinds: tuple[KillKind, ...] = ("request", "cancel", "accepted", "fill", "read", "before", "after")
     kind = rng.choices(kinds, weights=(4, 1, 4, 4, 2, 3, 3))[0]
-    most = {"read": 12, "cancel": 1, "before": 8, "after": 8}.get(kind, 4)
+    most = {"read": 7, "cancel": 1, "before": 8, "after": 8}.get(kind, 4)
     return Kill(kind, rng.randint(1, most), rng.randint(2, 6))
 
 
