@@ -41,6 +41,7 @@ from pydantic import (
 from btccxt.errors import ConfigError
 from btccxt.model import MarketType
 
+_SHORTEST_TOKEN = 8
 Place = tuple[str | int, ...]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -258,12 +259,20 @@ class StoreConfig(_Frozen):
         yield from self.keys.for_ccxt().values()
         for url in self.alerts:
             yield url.get_secret_value()
+            yield from _tokens(url.get_secret_value())
         proxies = [value for name, value in self.config.items() if "roxy" in name and isinstance(value, str)]
         budget = [self.rate_budget.get_secret_value()] if self.rate_budget else []
         for address in (*self.proxies.for_ccxt().values(), *proxies, *budget):
             password = urlsplit(address).password
             if password:
                 yield password
+
+
+def _tokens(url: str) -> Iterator[str]:
+    """What an alert's address consists of, where it may be a token: apprise logs addresses in spellings of its own."""
+    for piece in re.split(r"[/:@?&=#]+", url.partition("://")[2]):
+        if len(piece) >= _SHORTEST_TOKEN and "." not in piece and piece != "localhost":
+            yield piece
 
 
 # ------------------------------------------------------------------ keys

@@ -307,6 +307,7 @@ def test_the_redaction_is_told_every_secret(file: Path) -> None:
         "pl4ntedKEY",
         "pl4ntedSECRET",
         "json://pl4ntedALERT@localhost/",
+        "pl4ntedALERT",
         "pl4ntedREDIS",
         "pl4ntedPROXY",
     }

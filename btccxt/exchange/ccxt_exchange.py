@@ -484,12 +484,13 @@ class CCXTExchange(ExchangeAPI):
     async def _stream_error(self, error: BaseException, keys: Sequence[StreamKey]) -> BtccxtError:
         facts = CallFacts("stream")
         known = read_error(error, self.id, facts, self._secrets)
-        if isinstance(known, (Retryable, AuthenticationFailed, Unsupported)):
+        if isinstance(known, (Retryable, Unsupported)):
             return known
-        if isinstance(known, (Fatal, Refused, OrderNotFound)):
+        if isinstance(known, (Fatal, Refused, OrderNotFound)) and not isinstance(known, AuthenticationFailed):
             return Unsupported(str(known))
         if any(key.kind.is_private for key in keys):
-            # Wrong keys end in a KeyError on some exchanges' streams; a signed read says what is really wrong.
+            # Wrong keys end in a KeyError on some exchanges' streams, a proxy's page in an AuthenticationError on others:
+            # a signed read says what is really wrong.
             try:
                 await self.fetch_balance()
             except AuthenticationFailed as refused:

@@ -82,6 +82,7 @@ class PushStream:
         self._taken = False  # whether the frame that ccxt is handling was news
         self._loop = asyncio.get_running_loop()
         self._broken: asyncio.Future[BaseException] = self._loop.create_future()
+        self._ended: ConnectionLost | None = None  # by a frame of ``ends``
         self._taps: list[_Tap] = []
         self._subscriptions: Sequence[Subscription] = ()
         self._timers: list[asyncio.TimerHandle] = []
@@ -96,7 +97,8 @@ class PushStream:
         self._subscriptions = subscriptions
         tasks = [asyncio.create_task(self._subscribe(each), name=f"subscribe {each.name}") for each in subscriptions]
         try:
-            raise await self._broken
+            error = await self._broken
+            raise self._ended or error
         finally:
             for task in tasks:
                 task.cancel()
@@ -283,7 +285,9 @@ class PushStream:
         for pattern in self._ends:
             if all(walk(frame, path) == value for path, value in pattern):
                 said = ", ".join(value for _, value in pattern)
-                self.fail(ConnectionLost(f"the exchange ended the subscription: {said}"))
+                # ccxt may have called it an error of its own by now, which would not be worth another try.
+                self._ended = ConnectionLost(f"the exchange ended the subscription: {said}")
+                self.fail(self._ended)
 
     def _spawned(self, future: asyncio.Future[Any]) -> None:
         """ccxt's background work (listen key refresh, snapshots) has ended; nobody else looks at how."""
