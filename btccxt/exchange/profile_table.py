@@ -75,11 +75,13 @@ class Table:
             raise ConfigError(f"{self._place(name, 'markets')}: {name}.markets must be a mapping of market types")
         valid = [kind.value for kind in MarketType]
         for market, content in markets.items():
-            place = self._place(name, "markets", market)
             if market not in valid:
-                raise ConfigError(f"{place}: {name}.markets: unknown market type {market!r}{nearest(market, valid)}")
-            if content is not None and not isinstance(content, dict):
-                raise ConfigError(f"{place}: {name}.markets.{market} must be a mapping")
+                what = f"{name}.markets: unknown market type {market!r}{nearest(market, valid)}"
+            elif content is not None and not isinstance(content, dict):
+                what = f"{name}.markets.{market} must be a mapping"
+            else:
+                continue
+            raise ConfigError(f"{self._place(name, 'markets', market)}: {what}")
 
     def _place(self, *path: str) -> str:
         node, line = self.root, 0

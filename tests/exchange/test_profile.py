@@ -292,6 +292,17 @@ def test_a_wrong_override_in_a_file_is_refused_with_file_line_and_reason(tmp_pat
     assert "btccxt.yaml:9: overrides for kraken: kraken: orders.stop: says both native and refused" in second
 
 
+def test_lines_are_looked_up_only_when_something_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes with lines cost more time than all profiles may take."""
+
+    def compose(*_: Any, **__: Any) -> None:
+        raise AssertionError("lines of a table that is right")
+
+    _use(mapping_table_path().read_text(encoding="utf-8"), tmp_path, monkeypatch)
+    monkeypatch.setattr("yaml.compose", compose)
+    assert len(all_profiles()) == 27
+
+
 def test_a_missing_table_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loader, "mapping_table_path", lambda: tmp_path / "nothing.yaml")
     with pytest.raises(ConfigError, match="cannot read the mapping table"):
