@@ -10,6 +10,7 @@ import pytest
 
 from btccxt.bt_order import TakeProfit
 from btccxt.exchange.profile import OrderRule
+from btccxt.errors import BtccxtError
 from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, Side, TimeInForce
 from btccxt.orders.fill_log import FillLog
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
@@ -463,3 +464,24 @@ def test_a_bar_without_a_price_changes_no_value(backend):
     backend.broker.next()
     assert backend.broker.ledger.price("BTC/USDT") == D(50_000)
     assert script.broker.getvalue() == 100_000.0
+
+
+def test_an_adopted_order_in_a_market_without_data_here_disturbs_nobody(backend):
+    request = OrderRequest("external-9", "ETH/USDT", Side.BUY, OrderKind.LIMIT, D(1), D(100))
+    live = LiveOrder(request, state=LifecycleState.OPEN, order_id="9", external=True)
+    script = run(backend, lambda s: backend.broker.arrivals.append(OrderEvent(live)), lambda s: None)
+    assert script.broker.get_orders_open() == []
+    assert script.heard == []
+
+
+def test_an_order_of_a_former_run_whose_market_has_no_data_any_more_stops_nothing_once_it_has_ended():
+    request = OrderRequest("old1", "ETH/USDT", Side.BUY, OrderKind.LIMIT, D(1), D(100))
+    done = LiveOrder(request, state=LifecycleState.FILLED, order_id="9", filled=D(1), cost=D(100))
+    backend = FakeBackend(restored=RestoredState((), (OrderEvent(done),)))
+    script = run(backend, lambda s: None)
+    assert script.heard == []
+    assert ["old1" in text and "filled 1" in text for text in backend.notifications] == [True]
+    assert backend.told == ["old1"]
+    still_open = FakeBackend(restored=RestoredState((LiveOrder(request, state=LifecycleState.OPEN, order_id="9"),)))
+    with pytest.raises(BtccxtError, match=r"add it with store.getdata\(dataname='ETH/USDT'\)"):
+        run(still_open, lambda s: None)
