@@ -9,8 +9,8 @@ import backtrader as bt
 import pytest
 
 from btccxt.bt_order import TakeProfit
-from btccxt.exchange.profile import OrderRule
 from btccxt.errors import BtccxtError
+from btccxt.exchange.profile import OrderRule
 from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, Side, TimeInForce
 from btccxt.orders.fill_log import FillLog
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
