@@ -62,8 +62,8 @@ class CCXTData(FeedLines):
       volume 0 (``is_filler(ago)`` tells them apart), or 'raise' MissingBars.
     - ``stamp``: 'close', or 'open' as exchanges write it. With 'open', an hour bar appears beside minute bars 59
       minutes before its close was known: a backtest then looks ahead.
-    - ``lateness_s``: how long after its close a bar may arrive before a resampled bar goes on without it (exchange
-      time; default 5 s, trades 0.25 s). ``latethrough``: let later ones into the next resampled bar.
+    - ``lateness_s``: how long after its close a bar may arrive before a resampled bar goes on without it (this
+      machine's time; default 5 s, trades 0.25 s). ``latethrough``: let later ones into the next resampled bar.
     - ``qcheck``: longest wait of cerebro's loop in seconds; at most 0.5.
 
     ``timeframe=bt.TimeFrame.Ticks`` gives single trades: open = high = low = close = price, volume = amount.
@@ -155,10 +155,6 @@ class CCXTData(FeedLines):
         self._close = _NAN
         self._fillers: set[float] = set()
         self._said_no_trades = False
-        lateness_s = self.p.lateness_s
-        if lateness_s is None:
-            lateness_s = _TICKS_LATENESS_S if self.is_ticks else _BARS_LATENESS_S
-        self._lateness_ms = lateness_s * 1000
         first_rows = self._backfill_rows()
         request = self._request()
         if self.p.historical:
@@ -494,7 +490,11 @@ class CCXTData(FeedLines):
         )
 
     def exchange_ms(self) -> float:
-        return self.source.now_ms() - self._lateness_ms
+        """The time up to which every bar counts as arrived."""
+        lateness_s = self.p.lateness_s
+        if lateness_s is None:
+            lateness_s = _TICKS_LATENESS_S if self.is_ticks else _BARS_LATENESS_S
+        return self.source.now_ms() - lateness_s / self.source.wall_s(1.0)
 
     def wall_s(self, exchange_ms: float) -> float:
         return self.source.wall_s(exchange_ms)

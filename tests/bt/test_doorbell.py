@@ -544,3 +544,11 @@ def test_the_clock_of_a_resampled_bar_limits_the_wait() -> None:
     run.go()
     assert any(0 < patience_s < 0.25 for patience_s in inbox.patience_s)
     assert inbox.neglected == []
+
+
+def test_a_fast_clock_makes_no_bar_late_that_the_wire_brings_in_time() -> None:
+    """Networks and parsers do not get quicker with an embedded exchange's clock: lateness is this machine's time."""
+    store = FakeStore()
+    store.wall_s = lambda exchange_ms: exchange_ms / 600_000
+    data = store.getdata(lateness_s=2.0)
+    assert store.now_ms() - data.exchange_ms() == pytest.approx(1_200_000, abs=1000)
