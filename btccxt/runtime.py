@@ -58,6 +58,7 @@ _CLOCK_PERIOD_S = 600.0
 _GAUGE_PERIOD_S = 5.0
 _STARTING_TRIES = 3
 _LOOK_AGAIN_S = 1.0
+_LAST_LOOK_S = 2.0
 _MOST_TRADES_OF_HISTORY = 1_000
 
 
@@ -294,6 +295,9 @@ class Runtime:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.hearing.close()
         await self._supervisor.stop()
+        if self._holdings_due:  # told, so the next start must not tell it again
+            with contextlib.suppress(BtccxtError, asyncio.TimeoutError):
+                await asyncio.wait_for(self.reconcile(), _LAST_LOOK_S)
         if self.tracker is not None:
             await self.tracker.stop()
         if self._switch is not None:
