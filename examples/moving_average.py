@@ -36,7 +36,7 @@ class MovingAverage(bt.Strategy):
 
 
 if __name__ == "__main__":
-    store = CCXTStore("binance", mode="sim", sim={"speed": 120})  # 120 times faster than the wall clock
+    store = CCXTStore("binance", mode="sim", sim={"speed": 240})  # 240 times faster than the wall clock
     cerebro = bt.Cerebro()
     cerebro.adddata(store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes))
     cerebro.setbroker(store.getbroker())
