@@ -165,6 +165,7 @@ class Runtime:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._reconciling: asyncio.Task[None] | None = None
         self._reconcile_again = False
+        self._unreconciled = False  # the last try failed
         self._fills_repaired: set[str] | None = None  # trade ids found while catching up after a cut
         self._start_snapshot: AccountSnapshot | None = None
         self._journal: Journal | None = None
@@ -503,8 +504,11 @@ class Runtime:
             if self._holdings_due and certain:
                 await self._keep_holdings(tracker, snapshot)
         except Retryable as error:
-            self._listeners.trouble("reconciliation", error)
+            if not self._unreconciled:  # said once, however often it is tried again
+                self._listeners.trouble("reconciliation", error)
+            self._unreconciled = True
             return None
+        self._unreconciled = False
         self._listeners.account(snapshot)
         return snapshot
 

@@ -489,8 +489,8 @@ class CCXTExchange(ExchangeAPI):
         if isinstance(known, (Fatal, Refused, OrderNotFound)) and not isinstance(known, AuthenticationFailed):
             return Unsupported(str(known))
         if any(key.kind.is_private for key in keys):
-            # Wrong keys end in a KeyError on some exchanges' streams, a proxy's page in an AuthenticationError on others:
-            # a signed read says what is really wrong.
+            # Wrong keys are a KeyError on some exchanges' streams, a proxy's page an AuthenticationError on others: a
+            # signed read says what is really wrong.
             try:
                 await self.fetch_balance()
             except AuthenticationFailed as refused:

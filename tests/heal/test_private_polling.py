@@ -128,6 +128,29 @@ def test_asking_ends_when_the_private_stream_is_back():
             run.finish()
 
 
+def test_a_poll_that_fails_is_said_once_however_often_it_is_tried_again():
+    with exchange() as background:
+        store = store_on(background, tracker=ORDERS)
+        with store.kept_open():
+            run = Run(store, store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes), trade_every=0)
+            run.until_live(1)
+            background.faults.add(Fault(FaultKind.REFUSE_CONNECTION, host="ws-api.*", reconnect_heals=False))
+            failing = Fault(FaultKind.ERROR_BEFORE, path="*/openOrders", times=None, status=502)
+            number = background.faults.add(failing)
+            background.call(lambda sim: sim.cut_connections(host="ws-api.*"))
+            run.until(lambda: [each.fault for each in background.faults.log].count(failing) >= 15, "polled and refused")
+            assert reconciliations(store) == 1
+            background.faults.remove(number)
+            deposit = Decimal(777) + store.balance()["USDT"].total
+            background.call(lambda sim: sim.deposit("main", "USDT", Decimal(777)))
+            run.until(lambda: store.balance()["USDT"].total == deposit, "polled and answered")
+            run.finish()
+
+
+def reconciliations(store) -> int:
+    return [each["what"] for each in store.health()["last_errors"]].count("reconciliation")
+
+
 def quiet(asked: Counter[str], run: Run, paths: tuple[str, ...]) -> bool:
     """Nothing was asked while so many bars came as take longer than several polls."""
     before = [asked[path] for path in paths]
