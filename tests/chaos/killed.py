@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from btccxt._bt import bt
+from btccxt.errors import BtccxtError
 from btccxt.model import ZERO
 from btccxt.orders.desk import WATCH
 from btccxt.orders.events import AlarmKind
@@ -107,15 +108,19 @@ def run_killed(seed: int, lives: int = 3) -> Outcome:
     venue = ChaosVenue(scenario.wire, seed, scenario.start_price, scenario.fee_currency)
     with venue, tempfile.TemporaryDirectory(prefix="btccxt-kill-") as folder:
         journal = Path(folder) / "journal.sqlite3"
-        step = 0
-        for _ in range(lives):
-            kill = make_kill(rng)
-            venue.note(f"a life begins at step {step}; it is to end at {kill}")
-            step = _one_life(venue, journal, scenario, step, kill)
-            for _ in range(rng.randint(0, 2)):  # the market goes on without us
-                venue.move(scenario.steps[rng.randrange(len(scenario.steps))].price)
-        venue.faults.clear()
-        return last_life(venue, journal, scenario)
+        try:
+            step = 0
+            for _ in range(lives):
+                kill = make_kill(rng)
+                venue.note(f"a life begins at step {step}; it is to end at {kill}")
+                step = _one_life(venue, journal, scenario, step, kill)
+                for _ in range(rng.randint(0, 2)):  # the market goes on without us
+                    venue.move(scenario.steps[rng.randrange(len(scenario.steps))].price)
+            venue.faults.clear()
+            return last_life(venue, journal, scenario)
+        except (AssertionError, BtccxtError, TimeoutError) as error:
+            story = tuple(lives_of(journal)) if journal.exists() else ()
+            return Outcome(scenario, (f"{type(error).__name__}: {error}",), (), (), story, venue.story())
 
 
 def _one_life(venue: ChaosVenue, journal: Path, scenario: Scenario, first: int, kill: Kill) -> int:
@@ -160,10 +165,10 @@ class _Lead:
                 if not said:
                     return False
                 if said.startswith("unsettled"):
-                    raise Unsettled("\n".join((f"the bot: {said}", *self._venue.story())))
+                    raise Unsettled(f"the bot is {said.strip()}")
                 if said.split() == ["settled", str(self._number)]:
                     return True
-        raise Unsettled("\n".join((f"the bot has not come to rest in {_START_S:g} s", *self._venue.story())))
+        raise Unsettled(f"the bot has not come to rest in {_START_S:g} s")
 
     def say(self, order: dict[str, Any]) -> None:
         assert self._process.stdin is not None
