@@ -11,6 +11,7 @@ the account's currency for commission and profit, and is kept in ``fees_elsewher
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -19,6 +20,11 @@ from btccxt.model import ZERO, Balances, Fee, Fill, Market, MarketType, Position
 
 _MONEY_STEP = Decimal("0.00000001")  # to which exchanges round what a closed part of a contract position cost
 _ROUNDING = Decimal("0.000001")
+
+
+def agree(ours: Decimal, theirs: Decimal) -> bool:
+    """Whether a balance is ours as far as it was told: ccxt hands on floats, whose last digit means nothing."""
+    return abs(ours - theirs) <= 2 * Decimal(math.ulp(float(theirs)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ class AccountLedger:
             balance = balances.by_currency.get(currency)
             theirs = balance.total if balance is not None else ZERO
             ours = self._totals.get(currency, ZERO)
-            if theirs != ours:
+            if not agree(ours, theirs):
                 found.append(Drift("balance", currency, ours, theirs))
         by_symbol = {position.symbol: position.amount for position in _net(positions)}
         for symbol, holding in sorted(self._holdings.items()):

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from btccxt.account import agree
 from btccxt.broker import CCXTBroker
 from btccxt.broker_backend import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.config import Mode, StoreConfig, build_config, load_config, resolve_keys
@@ -556,12 +557,12 @@ class CCXTStore:
         if self.hub is not None:
             self.hub.inbox.deliver()
         broker.next()
-        ledger, theirs = broker.ledger, snapshot.balances.by_currency
-        rows = [
-            (coin, total, theirs[coin].total if coin in theirs else Decimal(0))
-            for coin, total in sorted(ledger.totals.items())
-            if total or coin in theirs
-        ]
+        ledger, rows = broker.ledger, []
+        for coin, ours in sorted(ledger.totals.items()):
+            balance = snapshot.balances.by_currency.get(coin)
+            theirs = balance.total if balance is not None else Decimal(0)
+            if ours or balance is not None:
+                rows.append((coin, ours, ours if agree(ours, theirs) else theirs))
         contracts = {position.symbol: position.amount for position in snapshot.positions}
         held = {symbol for symbol in broker.symbols if self.markets[symbol].is_contract}
         rows += [

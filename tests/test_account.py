@@ -159,6 +159,13 @@ def test_the_average_price_of_an_old_position_is_the_first_price_seen():
     assert ledger.holding("BTC/USDT").price == D("5000")
 
 
+def test_the_last_digits_of_a_great_balance_are_lost_in_ccxts_floats_and_are_no_difference(ledger):
+    ledger.reset(balances(USDT="98000000.12345678"))
+    assert ledger.differences(balances(USDT="98000000.12345677")) == []
+    (drift,) = ledger.differences(balances(USDT="98000000.12345"))
+    assert drift.name == "USDT"
+
+
 def test_differences_name_every_figure_that_the_exchange_sees_otherwise(ledger):
     ledger.apply(fill("BTC/USDT:USDT", "buy", "5", "5000", ("USDT", "0")))
     theirs = balances(USDT="9990", BTC="0.5", BNB="2")
