@@ -38,7 +38,8 @@ def run(size: Size) -> Report:
         Target("all bars close at once: worst bar (ms)", rows[0].values[_WORST], 1_000),
     )
     columns = (
-        Column(_BARS, 0), Column(_LOST, 0), Column(_P50), Column(_P99), Column(_WORST), Column(_CPU, 0), Column(_MEMORY),
+        Column(_BARS, 0), Column(_LOST, 0), Column(_P50), Column(_P99), Column(_WORST), Column(_CPU, 0),
+        Column(_MEMORY),
     )  # fmt: skip
     notes = ("From the frame leaving the exchange to next(). 'all at once' is the last of them after the first.",)
     return Report(NAME, TITLE, columns, _P50, rows, targets, notes)
