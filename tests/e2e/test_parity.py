@@ -65,7 +65,7 @@ class Replayed(bt.feed.DataBase):
 
 @pytest.fixture(scope="module")
 def live() -> Crossing:
-    store = CCXTStore("binance", mode="sim", sim={"speed": 600.0, "seed": 11, "symbols": ("BTC/USDT",)}, balance=10_000)
+    store = CCXTStore("binance", mode="sim", sim={"speed": 300.0, "seed": 11, "symbols": ("BTC/USDT",)}, balance=10_000)
     cerebro = bt.Cerebro(stdstats=False)
     cerebro.adddata(store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes, backfill_start=False))
     cerebro.setbroker(store.getbroker())
