@@ -23,7 +23,8 @@ from btccxt.orders.journal import Journal
 from tests.chaos import wires
 from tests.chaos.run import make_store
 from tests.chaos.scenario import START_PRICE, make_scenario
-from tests.chaos.strategy import SETTLE_S, ChaosStrategy, Known, PacedData, Rest
+from tests.chaos.strategy import SETTLE_S, ChaosStrategy, Known, Rest
+from tests.still_market import PacedData
 
 PAUSE_S = 0.05
 BREATH_S = 0.15  # what other threads are doing when the bot is to die comes to its end first, so that a seed replays

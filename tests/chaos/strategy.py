@@ -14,8 +14,9 @@ from btccxt.orders.desk import OrderDesk
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.store import CCXTStore
 from tests.chaos.scenario import Action, Scenario
-from tests.chaos.venue import START_MS, ChaosVenue
+from tests.chaos.venue import ChaosVenue
 from tests.chaos.wires import PRICE_STEP
+from tests.still_market import PacedData
 
 SETTLE_S = 25.0  # within this every order must be in a known state
 _MINUTE_MS = 60_000
@@ -29,38 +30,6 @@ Known = Mapping[str, tuple[str, bool]]  # client order id: filled, ended
 
 class Unsettled(AssertionError):
     """Something was in no known state for too long."""
-
-
-class PacedData(bt.feed.DataBase):
-    """``next_price()`` gives the next bar's price, None for 'not yet', or raises StopIteration."""
-
-    params = (("next_price", None),)
-
-    def start(self) -> None:
-        super().start()
-        self._count = 0
-
-    def islive(self) -> bool:
-        return True
-
-    def haslivedata(self) -> bool:
-        return True
-
-    def _load(self) -> bool | None:
-        try:
-            price = self.p.next_price()
-        except StopIteration:
-            return False
-        if price is None:
-            time.sleep(_BREATH_S)
-            return None
-        self._count += 1
-        moment = (START_MS + self._count * _MINUTE_MS) / 86_400_000 + 719_163
-        self.lines.datetime[0] = moment
-        for line in (self.lines.open, self.lines.high, self.lines.low, self.lines.close):
-            line[0] = float(price)
-        self.lines.volume[0] = self.lines.openinterest[0] = 0.0
-        return True
 
 
 def on_the_way(store: CCXTStore) -> list[str]:

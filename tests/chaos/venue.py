@@ -4,71 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from btccxt.model import Bar, Market, Side
+from btccxt.model import Side
 from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.dialects.base import SeenRequest, SimAccount
 from btccxt.sim.faults import Fault
 from btccxt.sim.records import Event, OrderChanged, SimFill, SimOrder
 from btccxt.sim.server import SimExchange
-from btccxt.sim.source import Level, MarketStep, Print
 from tests.chaos.wires import PRICE_STEP, Wire
+from tests.still_market import START_MS, QuietSource, depth
 
 D = Decimal
-START_MS = 1_767_614_400_000  # 2026-01-05 12:00 UTC
 ACCOUNT = "main"
-_LEVELS = 6
-_LEVEL_AMOUNT = D("0.05")
-_LEVEL_STEP = D("0.0002")
 _TOGETHER_S = 0.04  # orders and cancels no further apart than this go on in the order of their ids
-
-
-class QuietSource:
-    """A market that stands still."""
-
-    flat_bars_when_quiet = True
-    end_ms = None
-    start_ms = START_MS
-
-    def __init__(self, markets: Mapping[str, Market], prices: Mapping[str, Decimal]) -> None:
-        self._prices = prices
-        self.symbols = markets
-
-    def history(self, *_: Any, **__: Any) -> list[Any]:
-        return []
-
-    trades = last_trades = history
-
-    def last_bars(self, symbol: str, *_: Any, **__: Any) -> list[Bar]:
-        """One: without it a ticker has no last price."""
-        price = float(self._prices[symbol])
-        return [Bar(START_MS, price, price, price, price, 1.0)]
-
-    def seek(self, time_ms: int) -> Iterator[MarketStep]:
-        for symbol, price in self._prices.items():
-            bids, asks = depth(price)
-            yield MarketStep(symbol, time_ms, (Print("0", price, D(1), None),), bids, asks)
-
-    def advance(self, to_ms: int) -> Iterator[MarketStep]:
-        return iter(())
-
-    def made_by_accounts(self, symbol: str) -> bool:
-        return False
-
-    def on_event(self, event: Event) -> None:
-        pass
-
-
-def depth(price: Decimal) -> tuple[list[Level], list[Level]]:
-    """A few thin levels on both sides: larger orders fill in parts, at several prices."""
-    steps = [price * _LEVEL_STEP * (n + 1) for n in range(_LEVELS)]
-    bids = [((price - step).quantize(PRICE_STEP), _LEVEL_AMOUNT) for step in steps]
-    asks = [((price + step).quantize(PRICE_STEP), _LEVEL_AMOUNT) for step in steps]
-    return bids, asks
 
 
 @dataclass(slots=True)
@@ -112,7 +64,7 @@ class ChaosVenue(BackgroundExchange):
         markets = wire.markets()
         super().__init__(
             lambda: SimExchange(
-                QuietSource(markets, {symbol: prices[symbol] for symbol in markets}),
+                QuietSource(markets.values(), {symbol: prices[symbol] for symbol in markets}),
                 [wire.exchange],
                 start_ms=START_MS,
                 seed=seed,
@@ -150,7 +102,7 @@ class ChaosVenue(BackgroundExchange):
     def _move(self, exchange: SimExchange, price: Decimal) -> None:
         self.note(f"the price moves to {price}")
         now_ms = int(exchange.clock.now_ms())
-        bids, asks = depth(price)
+        bids, asks = depth(price, PRICE_STEP)
         exchange.engine.set_depth(self.wire.symbol, bids, asks, now_ms)
         exchange.engine.print_trade(self.wire.symbol, price, D("0.001"), Side.BUY, now_ms)
 

@@ -6,7 +6,7 @@ The exchange is the embedded one behind real sockets; the store, its broker and 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -20,91 +20,14 @@ from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.dialects.base import SimAccount
 from btccxt.sim.faults import FaultPlan
 from btccxt.sim.markets import linear_market, spot_market
-from btccxt.sim.records import Event
 from btccxt.sim.server import SimExchange
-from btccxt.sim.source import Level, MarketStep, Print
-from btccxt.stamps import num_of_ms
+from tests.still_market import START_MS, PacedData, QuietSource, depth
 
 D = Decimal
 START_PRICE = D(60_000)
-START_MS = 1_767_614_400_000  # 2026-01-05 12:00 UTC
 BTC, BNB, PERP = "BTC/USDT", "BNB/USDT", "BTC/USDT:USDT"
 BNB_PRICE = D(600)
 SETTLE_S = 20.0
-_LEVELS = 6
-_LEVEL_AMOUNT = D("0.05")
-_LEVEL_STEP = D("0.0002")
-_BREATH_S = 0.004
-
-
-class QuietSource:
-    """A market that stands still."""
-
-    flat_bars_when_quiet = True
-    end_ms = None
-    start_ms = START_MS
-
-    def __init__(self, markets: Sequence[Market], prices: Mapping[str, Decimal]) -> None:
-        self._prices = prices
-        self.symbols: Mapping[str, Market] = {market.symbol: market for market in markets}
-
-    def history(self, *_: Any, **__: Any) -> list[Any]:
-        return []
-
-    last_bars = trades = last_trades = history
-
-    def seek(self, time_ms: int) -> Iterator[MarketStep]:
-        for symbol, price in self._prices.items():
-            bids, asks = depth(price)
-            yield MarketStep(symbol, time_ms, (Print("0", price, D(1), None),), bids, asks)
-
-    def advance(self, to_ms: int) -> Iterator[MarketStep]:
-        return iter(())
-
-    def made_by_accounts(self, symbol: str) -> bool:
-        return False
-
-    def on_event(self, event: Event) -> None:
-        pass
-
-
-def depth(price: Decimal) -> tuple[list[Level], list[Level]]:
-    """A few thin levels on both sides: larger orders fill in parts, at several prices."""
-    steps = [price * _LEVEL_STEP * (n + 1) for n in range(_LEVELS)]
-    bids = [((price - step).quantize(D("0.01")), _LEVEL_AMOUNT) for step in steps]
-    asks = [((price + step).quantize(D("0.01")), _LEVEL_AMOUNT) for step in steps]
-    return bids, asks
-
-
-class PacedData(bt.feed.DataBase):
-    """``next_price()`` gives the next bar's price, None for 'not yet', or raises StopIteration."""
-
-    params = (("next_price", None),)
-
-    def start(self) -> None:
-        super().start()
-        self._count = 0
-
-    def islive(self) -> bool:
-        return True
-
-    def haslivedata(self) -> bool:
-        return True
-
-    def _load(self) -> bool | None:
-        try:
-            price = self.p.next_price()
-        except StopIteration:
-            return False
-        if price is None:
-            time.sleep(_BREATH_S)
-            return None
-        self._count += 1
-        self.lines.datetime[0] = num_of_ms(START_MS + self._count * 60_000)
-        for line in (self.lines.open, self.lines.high, self.lines.low, self.lines.close):
-            line[0] = float(price)
-        self.lines.volume[0] = self.lines.openinterest[0] = 0.0
-        return True
 
 
 async def _pass() -> None:
@@ -151,7 +74,7 @@ class Venue(BackgroundExchange):
 
         def go(exchange: SimExchange) -> None:
             now_ms = int(exchange.clock.now_ms())
-            bids, asks = depth(price)
+            bids, asks = depth(price, D("0.01"))
             exchange.engine.set_depth(self.symbol, bids, asks, now_ms)
             exchange.engine.print_trade(self.symbol, price, D("0.001"), Side.BUY, now_ms)
 

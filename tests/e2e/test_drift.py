@@ -16,7 +16,8 @@ from btccxt.model import OrderKind, Side
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.journal import Journal
 from btccxt.sim.records import NewOrder
-from tests.e2e.stage import START_MS, Player, Step, Venue, play
+from tests.e2e.stage import Player, Step, Venue, play
+from tests.still_market import START_MS
 
 PRICE = D(60_000)
 
