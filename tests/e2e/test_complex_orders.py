@@ -77,8 +77,10 @@ def test_a_trailing_stop_that_the_exchange_lacks_is_emulated_and_sells():
             strategy.trail = strategy.sell(
                 size=strategy.position.size, exectype=bt.Order.StopTrail, trailpercent=0.0003
             )
+        elif strategy.live > 3 and not strategy.trail.alive():
+            strategy.env.runstop()
 
-    witness, _ = go(act, live_bars=60)
+    witness, _ = go(act, live_bars=400)
     assert "waits on this machine" in witness.trail.info.emulated
     assert last_status(witness)[witness.trail.ref] == "Completed"
     assert witness.broker.getposition(witness.data).size == 0
@@ -91,7 +93,9 @@ def test_a_native_stop_sells_when_its_price_comes():
         elif strategy.live == 3:
             price = strategy.data.close[0] * 0.9998
             strategy.stop_order = strategy.sell(size=strategy.position.size, exectype=bt.Order.Stop, price=price)
+        elif strategy.live > 3 and not strategy.stop_order.alive():
+            strategy.env.runstop()
 
-    witness, _ = go(act, live_bars=60)
+    witness, _ = go(act, live_bars=400)
     assert witness.stop_order.info.get("emulated") is None
     assert last_status(witness)[witness.stop_order.ref] == "Completed"
