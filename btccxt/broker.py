@@ -61,6 +61,7 @@ class CCXTBroker(bt.BrokerBase):
         self.orders: list[Any] = []
         self.positions = _Positions(self)
         self.startingcash = self.startingvalue = 0.0
+        self._elsewhere: set[int] = set()  # ids of datas that can be watched here, not traded
         self._cerebro: Any = None
         self._books: Bookkeeper | None = None
         self._told: deque[str] = deque()
@@ -99,8 +100,10 @@ class CCXTBroker(bt.BrokerBase):
         ledger.reset(snapshot.balances, snapshot.positions)
         self._agreed_ms = snapshot.asked_ms
         self._books = Bookkeeper(ledger)
+        self._elsewhere = {id(data) for data in self.cerebro.datas if not self._trades(data)}
         for data in self.cerebro.datas:
-            self._register(data)
+            if id(data) not in self._elsewhere:
+                self._register(data)
         restored = self.store.restored_orders()
         for symbol, price in restored.entry_prices.items():
             if symbol in self.books.symbols and ledger.holding(symbol).amount:
@@ -144,10 +147,13 @@ class CCXTBroker(bt.BrokerBase):
         self.next()
         super().stop()
 
+    def _trades(self, data: Any) -> bool:
+        """Whether a data is of a market of this account: not another store's, nor a file, a frame ... of others."""
+        source, symbol = _source(data), data._dataname
+        return (source is None or source is self.store) and isinstance(symbol, str) and symbol in self.store.markets
+
     def _register(self, data: Any) -> str:
         symbol = data._dataname
-        if symbol not in self.store.markets:
-            raise ConfigError(f"{symbol!r} is not a symbol of this store's exchange; its broker cannot trade it")
         if self.books.register(data, symbol) and symbol not in self.comminfo:
             market = self.store.markets[symbol]
             self.comminfo[symbol] = CryptoCommInfo.for_market(market, self.store.leverage(symbol))
@@ -181,7 +187,7 @@ class CCXTBroker(bt.BrokerBase):
             return float(self.ledger.value)
         total = 0.0
         for data in datas:
-            price = self.ledger.price(self._register(data))
+            price = None if id(data) in self._elsewhere else self.ledger.price(self._register(data))
             if price is not None:
                 total += self.getcommissioninfo(data).getvalue(self.getposition(data), float(price))
         return total
@@ -199,6 +205,8 @@ class CCXTBroker(bt.BrokerBase):
 
     def getposition(self, data: Any, clone: bool = True) -> Any:
         """Backtrader position of a data's symbol: all of the account's, whoever opened it."""
+        if id(data) in self._elsewhere:
+            return bt.Position()
         view = self.books.position(data._dataname)
         return view.clone() if clone else view
 
@@ -253,11 +261,13 @@ class CCXTBroker(bt.BrokerBase):
         return self._place(order, kwargs)
 
     def _place(self, order: Any, kwargs: dict[str, Any]) -> Any:
-        symbol = self._register(order.data)
         self.orders.append(order)
         order.addcomminfo(self.getcommissioninfo(order.data))
         order.submit(self)
         try:
+            if id(order.data) in self._elsewhere:
+                raise Refused(_why_elsewhere(order.data))
+            symbol = self._register(order.data)
             leader = self._leader(order)
             plan = self._planner.plan(order, self.store.markets[symbol], kwargs, leader)
             plans = [] if self._planner.is_broken(order) else self._planner.collect(plan)
@@ -549,3 +559,17 @@ class CCXTBroker(bt.BrokerBase):
             explained=not left,
             stop_trading=any(item.what == "position" for item in left),
         )
+
+
+def _source(data: Any) -> Any:
+    """The store that a data, or the data whose bars it resamples, is of; None for those of others."""
+    while not hasattr(data, "source") and hasattr(data, "data"):
+        data = data.data
+    return getattr(data, "source", None)
+
+
+def _why_elsewhere(data: Any) -> str:
+    source = _source(data)
+    of = f" of {source.name}" if source is not None else ""
+    name = data._name or getattr(data, "label", type(data).__name__)
+    return f"{name} is data{of}: it can be watched, but is not of a market that this broker trades"
