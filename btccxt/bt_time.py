@@ -28,6 +28,34 @@ NUDGE = 30e-6 / 86_400
 # ------------------------------------------------------------------ timeframes
 
 
+def check_timeframe(timeframe: Any, compression: Any) -> None:
+    """Raises ConfigError for what is not one of backtrader's numbers, and says how it is written with them."""
+    if timeframe not in range(len(_TF.Names)):  # of strings, too
+        raise ConfigError(f"timeframe={timeframe!r}: {_written_with_numbers(str(timeframe))}")
+    if isinstance(compression, bool) or not isinstance(compression, int):
+        raise ConfigError(f"compression={compression!r}: must be a whole number, as in compression=5")
+
+
+def _written_with_numbers(word: str) -> str:
+    try:
+        return f"write {_as_arguments(parse_timeframe(word))}"
+    except (ConfigError, StopIteration):
+        names = [name for name in _TF.Names if name]
+        near = difflib.get_close_matches(word.capitalize(), names, n=1, cutoff=0.5)
+        return f"write timeframe=bt.TimeFrame.{near[0] if near else 'Minutes, compression=5'}"
+
+
+def check_date(name: str, value: Any) -> None:
+    """Raises ConfigError for what is neither a date nor a datetime."""
+    if value is None or isinstance(value, date):
+        return
+    try:
+        example = repr(datetime.fromisoformat(str(value)))
+    except ValueError:
+        example = "datetime.datetime(2026, 1, 31)"
+    raise ConfigError(f"{name}={value!r}: give a datetime, as in {name}={example}")
+
+
 def timeframe_names(timeframe: int, compression: int) -> tuple[str, ...]:
     """ccxt's names for a backtrader timeframe, the usual one first: (Minutes, 120) -> '2h', '120m', '7200s'.
 

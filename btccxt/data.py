@@ -6,12 +6,12 @@ import difflib
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from btccxt._bt import bt
-from btccxt.bt_time import Stamper, offered_name, timeframe_names
+from btccxt.bt_time import Stamper, check_date, check_timeframe, offered_name, timeframe_names
 from btccxt.errors import BtccxtError, ConfigError, MissingBars
 from btccxt.feed_lines import FeedLines
 from btccxt.feed_source import FeedHandle, FeedRequest, FeedSource
@@ -82,12 +82,17 @@ class CCXTData(FeedLines):
         ("stamp", "close"),
     )
 
-    def __init__(self, source: FeedSource | None = None) -> None:
+    def __init__(self, source: FeedSource | None = None, **unknown: Any) -> None:
         super().__init__()
         if source is None:
             raise ConfigError("CCXTData comes from a store: store.getdata(dataname='BTC/USDT', ...)")
+        for name in unknown:  # backtrader's metaclass has taken the params
+            raise ConfigError(_no_such_argument(name, self.p._getkeys()))
         if not isinstance(self.p.dataname, str) or not self.p.dataname:
             raise ConfigError(f"dataname={self.p.dataname!r}: write the symbol, as in dataname='BTC/USDT'")
+        check_timeframe(self.p.timeframe, self.p.compression)
+        for name in ("fromdate", "todate"):
+            check_date(name, getattr(self.p, name))
         for name, choices in _CHOICES.items():
             _check_choice(name, getattr(self.p, name), choices)
         self.source = self._store = source
@@ -521,6 +526,12 @@ def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in choices:
         near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.0)
         raise ConfigError(f"{name}={value!r}: must be one of {', '.join(choices)}; did you mean {near[0]!r}?")
+
+
+def _no_such_argument(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+    return f"getdata() has no argument {name!r}; {hint}"
 
 
 def _chain(first: Iterable[Row], second: Iterable[Row]) -> Iterator[Row]:

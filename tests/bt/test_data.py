@@ -603,6 +603,18 @@ def test_bars_built_from_trades_may_have_any_length() -> None:
         ({"tz": "Europe/Belrin"}, "Europe/Berlin"),
         ({"tzinput": "Europe/Berlin"}, "tzinput"),
         ({"fromdate": naive(2024, 2, 1), "todate": naive(2024, 1, 1)}, "lies after"),
+        ({"timeframe": "1m"}, r"write timeframe=bt\.TimeFrame\.Minutes, compression=1$"),
+        ({"timeframe": "4h"}, r"bt\.TimeFrame\.Minutes, compression=240$"),
+        ({"timeframe": "minute"}, r"bt\.TimeFrame\.Minutes$"),
+        ({"timeframe": "Days"}, r"bt\.TimeFrame\.Days$"),
+        ({"timeframe": None}, r"bt\.TimeFrame\.Minutes, compression=5$"),
+        ({"timeframe": 99}, "99"),
+        ({"timeframe": TF.Minutes, "compression": "5"}, "compression='5': must be a whole number"),
+        ({"timeframe": TF.Minutes, "compression": 1.5}, "whole number"),
+        ({"fromdate": "2026-01-31"}, r"fromdate=datetime\.datetime\(2026, 1, 31, 0, 0\)"),
+        ({"todate": "yesterday"}, "todate='yesterday': give a datetime"),
+        ({"backfil": True}, "no argument 'backfil'; did you mean backfill"),
+        ({"symbol": "BTC/USDT"}, "no argument 'symbol'; there are .*dataname"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_sent(kwargs: dict[str, Any], words: str) -> None:
