@@ -66,10 +66,11 @@ def test_modes_that_move_money_ask_for_keys_and_say_where_they_could_stand(mode,
         ("BTC/USDT", {"timeframe": bt.TimeFrame.Minutes, "gaps": "ignore"}, "report"),
     ],
 )
-def test_wrong_datas_are_named_with_the_nearest_choice(dataname, options, words):
-    store = CCXTStore("binance", mode="sim", sim=SIM)
+@pytest.mark.parametrize("broker", [False, True])
+def test_wrong_datas_are_named_with_the_nearest_choice(dataname, options, words, broker):
+    store = CCXTStore("binance", mode="sim", sim=SIM, journal=":memory:")
     with pytest.raises(ConfigError, match=words):
-        run(store, store.getdata(dataname=dataname, **options), live_bars=1)
+        run(store, store.getdata(dataname=dataname, **options), live_bars=1, broker=broker)
     assert store._session is None
 
 
