@@ -154,9 +154,12 @@ class CCXTBroker(bt.BrokerBase):
 
     def _register(self, data: Any) -> str:
         symbol = data._dataname
-        if self.books.register(data, symbol) and symbol not in self.comminfo:
+        if self.books.register(data, symbol):
             market = self.store.markets[symbol]
-            self.comminfo[symbol] = CryptoCommInfo.for_market(market, self.store.leverage(symbol))
+            if symbol not in self.comminfo:
+                self.comminfo[symbol] = CryptoCommInfo.for_market(market, self.store.leverage(symbol))
+            elif isinstance(self.comminfo[symbol], CryptoCommInfo):  # the user's; set before the markets were known
+                self.comminfo[symbol].p.market = market
         return symbol
 
     @property
@@ -225,13 +228,13 @@ class CCXTBroker(bt.BrokerBase):
     def setcommission(self, commission: float = 0.0, name: str | None = None, **kwargs: Any) -> None:
         """Overrule the rate of the market list for estimates; real fees come with each fill."""
         leverage, mult = kwargs.get("leverage", 1.0), kwargs.get("mult", 1.0)
-        symbol = name if name in self.store.markets else None
+        markets = self.store.markets if self._books is not None else {}
         self.comminfo[name] = CryptoCommInfo(
             commission=commission,
             mult=mult,
             leverage=leverage,
             stocklike=not kwargs.get("margin") and kwargs.get("stocklike", True),
-            market=self.store.markets[symbol] if symbol else None,
+            market=markets.get(name or ""),
         )
 
     # -------------------------------------------------------------- orders out
@@ -333,7 +336,9 @@ class CCXTBroker(bt.BrokerBase):
         free = self._free(currency)
         if needed <= free:
             return None
-        return f"needs {needed.normalize():f} {currency}, {free.normalize():f} free"
+        bound = self.ledger.totals.get(currency, ZERO) - free
+        tail = f"; {bound.normalize():f} bound by open orders" if bound else ""
+        return f"needs {needed.normalize():f} {currency}, {max(free, ZERO).normalize():f} free{tail}"
 
     def _free(self, currency: str) -> Decimal:
         free = self.ledger.totals.get(currency, ZERO)
@@ -354,7 +359,7 @@ class CCXTBroker(bt.BrokerBase):
 
     def cancel(self, order: Any) -> Any:
         """Ask for a cancel. The order stays alive until the exchange has confirmed; it may still fill."""
-        if not order.alive():
+        if order is None or not order.alive():
             return None
         client_order_id = order.info.get("client_order_id")
         if client_order_id is None or client_order_id not in self._open:

@@ -5,6 +5,7 @@ Runs in the strategy's thread only: every clone of a backtrader order shares one
 
 from __future__ import annotations
 
+import difflib
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,6 +71,7 @@ _WITH_LIMIT_PRICE = {OrderKind.LIMIT, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFI
 _WITH_TRIGGER = {OrderKind.STOP, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT, OrderKind.TAKE_PROFIT_LIMIT}
 
 KEYWORDS = ("post_only", "reduce_only", "tif", "iceberg", "params")
+_OTHERS_WORDS = {"timeinforce": "tif", "icebergamount": "iceberg", "icebergqty": "iceberg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +98,19 @@ class Keywords:
         if params is not None and not isinstance(params, Mapping):
             reasons.append(f"params must be a mapping that ccxt understands, not {type(params).__name__}")
         post_only, reduce_only = bool(kwargs.pop("post_only", False)), bool(kwargs.pop("reduce_only", False))
+        # Taken for a remark, it would make an order other than the one that was meant.
+        reasons += [f"{name}: write {meant}=" for name in kwargs if (meant := _meant_by(name)) is not None]
         if reasons:
             raise Refused(reasons)
         return cls(post_only, reduce_only, TimeInForce[str(tif).upper()] if tif else None, iceberg_amount, params)
+
+
+def _meant_by(name: str) -> str | None:
+    """The keyword of which ``name`` is another spelling, if it is one."""
+    plain = name.replace("_", "").lower()
+    spellings = {keyword.replace("_", ""): keyword for keyword in KEYWORDS} | _OTHERS_WORDS
+    near = difflib.get_close_matches(plain, spellings, n=1, cutoff=0.85)
+    return spellings[near[0]] if near else None
 
 
 def order_of(request: OrderRequest, average: Decimal | None, tradeid: int, data: Any) -> Any:
@@ -147,6 +159,8 @@ def request_of(order: Any, market: Market, keywords: Keywords, client_order_id: 
     elif kind is OrderKind.TRAILING_PERCENT:
         fraction = _positive(order.trailpercent, "trailpercent", reasons)
         trail_percent = None if fraction is None else fraction * 100
+        if fraction is not None and fraction >= 1:
+            reasons.append(f"trailpercent={order.trailpercent} is {fraction * 100} %; it is a fraction: 2 % is 0.02")
     expires_ms = expiry_ms(order, now_ms)
     if expires_ms is not None and expires_ms <= now_ms:
         reasons.append("valid lies in the past")
@@ -193,10 +207,18 @@ def _kind_of(order: Any, reasons: list[str]) -> OrderKind | None:
         return None
     kind = _KINDS.get(order.exectype)
     if kind is None:
-        name = order.getordername()
-        hint = "an exchange that never closes has no closing price; use Market" if name == "Close" else "not supported"
-        reasons.append(f"exectype {name}: {hint}")
+        reasons.append(_no_kind(order))
     return kind
+
+
+def _no_kind(order: Any) -> str:
+    exectype, names = order.exectype, order.ExecTypes
+    if exectype == bt.Order.Close:
+        return "exectype Close: an exchange that never closes has no closing price; use Market"
+    if exectype in range(len(names)):
+        return f"exectype {names[exectype]}: not supported"
+    near = difflib.get_close_matches(str(exectype).capitalize(), names, n=1, cutoff=0.5)
+    return f"exectype {exectype!r}: {f'write bt.Order.{near[0]}' if near else 'not supported'}"
 
 
 def _amount(order: Any, market: Market, reasons: list[str]) -> Decimal | None:

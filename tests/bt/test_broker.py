@@ -192,6 +192,13 @@ def test_an_order_that_ended_while_away_is_told_once_and_its_end_is_confirmed():
         (lambda s: s.buy(size=0.1, exectype=bt.Order.Limit, price=-5), "limit price must be a positive number"),
         (lambda s: s.buy(size=0.1, exectype=bt.Order.StopTrail), "needs trailamount or trailpercent"),
         (lambda s: s.buy(size=0.1, valid=dt.datetime(2001, 1, 1)), "valid lies in the past"),  # noqa: DTZ001 - backtrader takes naive UTC
+        (lambda s: s.buy(size=0.1, exectype="limit", price=49_000), "exectype 'limit': write bt.Order.Limit"),
+        (lambda s: s.buy(size=0.1, exectype=77, price=49_000), "exectype 77: not supported"),
+        (lambda s: s.sell(size=0.1, exectype=bt.Order.StopTrail, trailpercent=2), "a fraction: 2 % is 0.02"),
+        (lambda s: s.buy(size=0.1, postOnly=True), "postOnly: write post_only="),
+        (lambda s: s.buy(size=0.1, reduceonly=True), "reduceonly: write reduce_only="),
+        (lambda s: s.buy(size=0.1, timeInForce="IOC"), "timeInForce: write tif="),
+        (lambda s: s.buy(size=0.1, post_onyl=True), "post_onyl: write post_only="),
     ],
 )
 def test_what_cannot_be_sent_is_rejected_with_the_reason_and_never_sent(backend, place, reason):
@@ -220,8 +227,28 @@ def test_the_exchanges_own_rules_refuse_as_well(backend):
 def test_an_order_that_the_account_cannot_pay_ends_in_margin_and_says_what_is_free(backend):
     script = run(backend, lambda s: s.buy(size=1.5, exectype=bt.Order.Limit, price=50_000), lambda s: s.buy(size=1.0))
     assert [order.status for order in script.orders] == [bt.Order.Submitted, bt.Order.Margin]
-    assert script.orders[1].info.reasons == ("needs 50000 USDT, 25000 free",)
+    assert script.orders[1].info.reasons == ("needs 50000 USDT, 25000 free; 75000 bound by open orders",)
     assert len(backend.sent) == 1
+
+
+def test_what_is_no_keyword_of_ours_is_kept_for_the_strategy(backend):
+    script = run(backend, lambda s: s.buy(size=0.1, why="breakout", tag=7))
+    assert (script.orders[0].info.why, script.orders[0].info.tag) == ("breakout", 7)
+
+
+def test_cancelling_nothing_does_nothing_as_in_a_backtest(backend):
+    answers = []
+    run(backend, lambda s: answers.append(s.cancel(None)))
+    assert answers == [None] and bt.brokers.BackBroker().cancel(None) is False
+
+
+def test_a_commission_set_before_the_start_counts_and_sizes_keep_the_markets_steps(backend):
+    backend.broker.setcommission(commission=0.005, name="BTC/USDT")
+    backend.broker.setcommission(commission=0.002)
+    script = run(backend, lambda s: None)
+    info = backend.broker.getcommissioninfo(script.data)
+    assert info.getcommission(1, 50_000) == 250
+    assert info.getsize(50_000, 20_123) == 0.4024
 
 
 # ------------------------------------------------------------------ validity and kinds
