@@ -36,6 +36,7 @@ from btccxt.model import (
     decimal_of,
 )
 from btccxt.observe.metrics import metrics
+from btccxt.orders.alarm_log import AlarmLog
 from btccxt.orders.desk import OrderDesk
 from btccxt.orders.events import Alarm
 from btccxt.orders.journal import Journal
@@ -174,6 +175,7 @@ class Runtime:
         self._to_explain: dict[str, int] = {}  # symbol -> since when trades made outside are of interest
         self._missed: list[OrderEvent] | None = None  # news while the account is being opened
         self._desk: OrderDesk | None = None
+        self._alarms: AlarmLog | None = None
         self._price_watches: dict[str, PriceWatch] = {}
 
     # -------------------------------------------------------------- life
@@ -192,13 +194,15 @@ class Runtime:
         ``lasting``: the account is the one that the journal's last program left, so its figures must follow from there.
         Raises StateMismatch where a position does not, and no trade explains it.
         """
+        self._alarms = alarms = AlarmLog(journal, self.clock.now_ms, self._listeners.alarm)
+        await alarms.restore()
         tracker = OrderTracker(
             self.exchange,
             journal,
             self.clock,
             self._publish,
             policy,
-            alarm=self._listeners.alarm,
+            alarm=alarms.raise_alarm,
             private_stream_age_s=self._private_age_s,
             measure_clock=self.measure_clock,
         )
@@ -213,7 +217,7 @@ class Runtime:
             raise
         self.tracker = tracker
         # From the end of ``_take_stock`` to that of ``restore`` nothing is awaited, so no news slips through between.
-        self._desk = OrderDesk(tracker, self.markets, self._watch_prices, self._listeners.alarm)
+        self._desk = OrderDesk(tracker, self.markets, self._watch_prices, alarms.raise_alarm)
         self._desk.restore(self.restored)
         self._spawn(self._keep_account(policy), "account")
         for kind in PRIVATE_KINDS:
@@ -259,7 +263,7 @@ class Runtime:
         if compare:
             traded = {fill.symbol for fill in past} | set(openings)
             after = await agree_with_journal(
-                tracker, journal, self.markets, traded, after, self._fetch_account, self._listeners.alarm
+                tracker, journal, self.markets, traded, after, self._fetch_account, self.raise_alarm
             )
             past = await asyncio.wrap_future(journal.past_fills())
         positions = spot_positions(openings, past, self.markets)
@@ -273,6 +277,16 @@ class Runtime:
             changes=(*restored.changes, *missed),
             entry_prices={symbol: price for symbol, (_, price) in positions.items() if price is not None},
         )
+
+    def raise_alarm(self, alarm: Alarm) -> None:
+        """For a person, and in the journal until it is told. Any thread."""
+        if self._alarms is not None:
+            self._alarms.raise_alarm(alarm)
+
+    def alarm_told(self, alarm: Alarm) -> None:
+        """``notify_store`` has heard of it. Any thread."""
+        if self._alarms is not None:
+            self._alarms.told(alarm)
 
     def keep_holdings(self) -> None:
         """The figures that the broker has taken over are the journal's from now on. Any thread."""

@@ -350,14 +350,19 @@ class CCXTStore:
         """Whether something waits for ``notify_store``."""
         return bool(self._notifications)
 
-    def get_notifications(self) -> list[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
+    def get_notifications(self) -> Iterator[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
         """Asked by cerebro once per loop: the place where the strategy's thread waits for news."""
         if self.hub is not None:
             self.hub.pump(self)
-        news = []
-        while self._notifications:
-            news.append(self._notifications.popleft())
-        return news
+        return self._tell_news()
+
+    def _tell_news(self) -> Iterator[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
+        """Cerebro asks for the next one when every strategy has heard of the one before."""
+        for _ in range(len(self._notifications)):  # what is put in meanwhile comes with the next loop
+            news = self._notifications.popleft()
+            yield news
+            if isinstance(news[0], StoreNotice) and isinstance(news[0].about, Alarm) and self._runtime is not None:
+                self._runtime.alarm_told(news[0].about)
 
     def _notify(self, notice: StoreNotice) -> None:
         self.put_notification(notice)
@@ -441,7 +446,7 @@ class CCXTStore:
         if explained:
             self._watch.say(text)
         else:
-            self._watch.alarm(Alarm(AlarmKind.DRIFT, text))
+            self._open_runtime.raise_alarm(Alarm(AlarmKind.DRIFT, text))
         self._open_runtime.keep_holdings()
 
     def account_snapshot(self, untold: Collection[str] = ()) -> AccountSnapshot:

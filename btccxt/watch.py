@@ -75,9 +75,12 @@ class Watch:
 
     def alarm(self, alarm: Alarm) -> None:
         """From the order core: for a person."""
-        kind = _ALERT_OF_ALARM.get(alarm.kind, AlertKind.INTERNAL)
-        self.alert(kind, alarm.text, alarm.client_order_id or "")
-        self._notify(StoreNotice(NoticeKind.ALARM, f"ALARM {alarm.kind.value}: {alarm.text}", alarm))
+        kind, text = _ALERT_OF_ALARM.get(alarm.kind, AlertKind.INTERNAL), alarm.text
+        if alarm.raised_ms is not None:
+            raised = datetime.fromtimestamp(alarm.raised_ms / 1000, timezone.utc).isoformat(timespec="seconds")
+            text += f" (raised at {raised} by a program that ended before it was told)"
+        self.alert(kind, text, alarm.client_order_id or "")
+        self._notify(StoreNotice(NoticeKind.ALARM, f"ALARM {alarm.kind.value}: {text}", alarm))
 
     def alert(self, kind: AlertKind, text: str, key: str = "") -> None:
         if self._alerts is not None:

@@ -102,10 +102,14 @@ class Unprotected:
 
 @dataclass(frozen=True, slots=True)
 class BothFilled:
-    """Members of a group filled more together than any of them was to fill: the second was quicker than its cancel."""
+    """Members of a group filled more together than any of them was to fill: the second was quicker than its cancel.
+
+    ``group``: its first member.
+    """
 
     client_order_id: str
     why: str
+    group: str
 
 
 Consequence = Release | Cancel | Unprotected | BothFilled
@@ -151,8 +155,10 @@ class Ties:
     def hear(self, order: LiveOrder, net_filled: Decimal) -> list[Consequence]:
         """What follows from an order's new state. ``net_filled``: what it filled, less fees taken in the coin."""
         name = order.client_order_id
-        if not order.is_final or name in self.ended:
+        if not order.is_final:
             return []
+        if name in self.ended:  # a fill after the end still counts
+            return [*self._too_much(name, order)] if order.filled > self.results[name][0] else []
         self.ended.add(name)
         consequences: list[Consequence] = [*self._children(name, order, net_filled), *self._too_much(name, order)]
         refused = order.state is LifecycleState.REJECTED and self.kinds.get(name) in PROTECTIVE_KINDS
@@ -172,9 +178,14 @@ class Ties:
         filled, wanted = sum((done for done, _ in ended.values()), ZERO), max(amount for _, amount in ended.values())
         if filled > wanted:
             parts = ", ".join(f"{each} {done.normalize():f}" for each, (done, _) in ended.items() if done)
-            yield BothFilled(
-                name, f"{parts}: together {filled.normalize():f}, at most {wanted.normalize():f} was wanted"
-            )
+            why = f"{parts}: together {filled.normalize():f}, at most {wanted.normalize():f} was wanted"
+            yield BothFilled(name, why, group)
+
+    def filled_by_others(self, name: str) -> Decimal:
+        """What the members of the same group that have ended filled."""
+        group = self.group_of.get(name)
+        names = [each for each, its in self.group_of.items() if group is not None and its == group and each != name]
+        return sum((self.results[each][0] for each in names if each in self.results), ZERO)
 
     def _children(self, name: str, order: LiveOrder, net_filled: Decimal) -> Iterable[Consequence]:
         children = [child for child, parent in self.parent_of.items() if parent == name and child not in self.ended]

@@ -66,16 +66,23 @@ class OrderDesk:
     def restore(self, restored: RestoredState) -> None:
         """After a restart: what waited goes on waiting, pairs are pairs again, what ended meanwhile has its effects.
 
-        An end of which the strategy was told had its effects then; the others (``changes``) have them now.
+        Ends that the strategy was never told of (``changes``) have their effects now. The others had them then, unless
+        the program was killed just then: what is left of those is made up for.
         """
         changed = [event.order for event in restored.changes]
         known = {order.client_order_id: order for order in (*changed, *restored.open_orders)}
-        orders = sorted((self._tracker.order(name) or order for name, order in known.items()), key=_made)
-        for order in orders:
+        known = {name: self._tracker.order(name) or order for name, order in known.items()}
+        told = {order.client_order_id: order for order in (*restored.ended_ties, *restored.ended_pairs)}
+        told = {name: order for name, order in told.items() if name not in known}
+        for order in sorted((*known.values(), *told.values()), key=_made):
             self._remember(order.request, order.context, arm=False)
+        orders = sorted(known.values(), key=_made)
+        for order in orders:
             parent = order.context.get("parent")
             if parent is not None and parent not in known:
                 self._ties.done_parents.add(parent)
+        for order in told.values():
+            self._make_up_for(order, known)
         waiting = [order.client_order_id for order in orders if order.held and not order.is_final]
         for name in waiting:
             if WATCH in known[name].context and not self._ties.waits_for_parent(name):
@@ -89,6 +96,18 @@ class OrderDesk:
         for name in fired:
             self._go_on_firing(name)
 
+    def _make_up_for(self, ended: LiveOrder, known: Mapping[str, LiveOrder]) -> None:
+        """What followed from an end that the strategy was told of, in as far as it was not done."""
+        for consequence in self._ties.hear(ended, self._net_filled(ended)):
+            order = known.get(consequence.client_order_id)
+            if order is None or order.is_final:
+                continue
+            if isinstance(consequence, Cancel):
+                if not order.cancel_requested and _FIRED not in order.notes:
+                    self._follow(consequence)
+            elif isinstance(consequence, Release):
+                self._follow(consequence)
+
     def hear(self, event: OrderEvent) -> None:
         """Every event of the tracker passes here."""
         if event.order.client_order_id in self._requests and event.order.is_final:
@@ -98,12 +117,13 @@ class OrderDesk:
         name = order.client_order_id
         self._disarm(name)
         fired = set(self._firing)  # whoever has fired outlives the order that makes way for it
+        consequences = self._ties.hear(order, self._net_filled(order))
         for waiting in [each for each, others in self._firing.items() if name in others]:
             self._firing[waiting].discard(name)
             if not self._firing[waiting]:
                 del self._firing[waiting]
-                self._send_fired(waiting, order)
-        for consequence in self._ties.hear(order, self._net_filled(order)):
+                self._send_fired(waiting)
+        for consequence in consequences:
             if not (isinstance(consequence, Cancel) and consequence.client_order_id in fired):
                 self._follow(consequence)
 
@@ -149,7 +169,7 @@ class OrderDesk:
     def _fire(self, name: str) -> None:
         blocking = {other for other in self._ties.others(name) if self._is_at_exchange(other)}
         if not blocking:
-            self._send_fired(name, None)
+            self._send_fired(name)
             return
         self._firing[name] = blocking
         # On disk before the other order is cancelled: a restart in between must not take this one for the loser.
@@ -163,7 +183,7 @@ class OrderDesk:
             self._cancel_all(blocking)
         elif name in self._firing:
             del self._firing[name]
-            self._send_fired(name, None)
+            self._send_fired(name)
 
     def _cancel_all(self, names: set[str]) -> None:
         for name in list(names):
@@ -173,14 +193,14 @@ class OrderDesk:
         order = self._tracker.order(name)
         return order is not None and not order.held and not order.is_final
 
-    def _send_fired(self, name: str, made_way: LiveOrder | None) -> None:
-        """Send what fired, for what the order that made way for it has left."""
+    def _send_fired(self, name: str) -> None:
+        """Send what fired, for what the orders that made way for it have left."""
         trigger = self._triggers.get(name)
         if trigger is None:
             return
         request = trigger.fired()
-        if made_way is not None and made_way.filled:
-            request = replace(request, amount=max(request.amount - made_way.filled, ZERO))
+        if filled := self._ties.filled_by_others(name):
+            request = replace(request, amount=max(request.amount - filled, ZERO))
         self._disarm(name)
         if not request.amount:
             self._tracker.cancel(name)
@@ -205,10 +225,10 @@ class OrderDesk:
             self._tracker.cancel(name)
         elif isinstance(consequence, Unprotected):
             text = f"protective order {name} was refused ({consequence.why}): its position has no stop"
-            self._alarm(Alarm(AlarmKind.PROTECTIVE_REJECTED, text, name))
+            self._alarm(Alarm(AlarmKind.PROTECTIVE_REJECTED, text, name, once=f"unprotected {name}"))
         elif isinstance(consequence, BothFilled):
             text = f"more than one order of a pair has filled ({consequence.why}): the position is larger than intended"
-            self._alarm(Alarm(AlarmKind.OVERFILL, text, name))
+            self._alarm(Alarm(AlarmKind.OVERFILL, text, name, once=f"pair {consequence.group}"))
         else:
             raise BtccxtError(f"unknown consequence {consequence!r}")
 

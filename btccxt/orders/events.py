@@ -165,11 +165,17 @@ class AlarmKind(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """For a person. Also an effect: the tracker hands it to its alarm callback."""
+    """For a person. Also an effect: the tracker hands it to its alarm callback.
+
+    ``once`` names what is told once in the life of a journal, however often it is found. ``raised_ms`` is set where a
+    former program raised it and ended before it was told.
+    """
 
     kind: AlarmKind
     text: str
     client_order_id: str | None = None
+    once: str | None = None
+    raised_ms: int | None = None
 
 
 Effect = NewFill | FillCorrected | FetchFills | AskAgain | CancelGhost | Alarm

@@ -14,7 +14,7 @@ import queue
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from decimal import Decimal
@@ -24,8 +24,9 @@ from typing import Any, TypeVar
 
 from btccxt.errors import JournalError
 from btccxt.model import Balances, Fill, OrderRequest, Position
+from btccxt.orders import journal_alarms
 from btccxt.orders import journal_schema as schema
-from btccxt.orders.events import LifecycleEvent
+from btccxt.orders.events import Alarm, LifecycleEvent
 from btccxt.orders.file_lock import FileLock
 from btccxt.orders.journal_codec import decode, decode_request, encode, encode_context
 from btccxt.orders.journal_file import (
@@ -189,6 +190,13 @@ class Journal:
     def edit_ended(self, client_order_id: str) -> None:
         self._write([("DELETE FROM meta WHERE key = ?", (_EDIT + client_order_id,))])
 
+    def keep_alarm(self, alarm: Alarm, at_ms: int) -> None:
+        """Call it before the evidence that raised the alarm is recorded: it is on disk no later than that."""
+        self._write([journal_alarms.keep_statement(alarm, at_ms)])
+
+    def alarm_told(self, alarm: Alarm) -> None:
+        self._write([journal_alarms.told_statement(alarm)])
+
     def flush(self) -> Future[None]:
         """Resolves when everything before it is written and synced."""
         return self._write_durably(list)
@@ -230,6 +238,14 @@ class Journal:
     def edits(self) -> Future[dict[str, OrderRequest]]:
         """By client order id: edits that were under way when the last program ended."""
         return self._read(_edits)
+
+    def alarms(self) -> Future[list[journal_alarms.StoredAlarm]]:
+        """Alarms that nobody was told of, and those that are told once."""
+        return self._read(journal_alarms.load_alarms)
+
+    def pair_members(self, client_order_ids: Collection[str]) -> Future[set[str]]:
+        """These orders and all others of their pairs and groups."""
+        return self._read(partial(_pair_members, client_order_ids=client_order_ids))
 
     def openings(self) -> Future[dict[str, Opening]]:
         """By spot symbol: position and average price that the fills taken out by ``prune`` had led to."""
@@ -440,6 +456,18 @@ def _best_prices(connection: sqlite3.Connection) -> dict[str, Decimal]:
 def _edits(connection: sqlite3.Connection) -> dict[str, OrderRequest]:
     rows = connection.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_EDIT + "%",))
     return {key.removeprefix(_EDIT): decode_request(value) for key, value in rows}
+
+
+def _pair_members(connection: sqlite3.Connection, client_order_ids: Collection[str]) -> set[str]:
+    found: set[str] = set()
+    to_see = set(client_order_ids)
+    while to_see:
+        name = to_see.pop()
+        found.add(name)
+        named = connection.execute("SELECT other FROM ties WHERE client_order_id = ? AND kind = 'oco'", (name,))
+        naming = connection.execute("SELECT client_order_id FROM ties WHERE other = ? AND kind = 'oco'", (name,))
+        to_see |= {other for (other,) in (*named, *naming)} - found
+    return found
 
 
 def _past_fills(connection: sqlite3.Connection) -> list[Fill]:

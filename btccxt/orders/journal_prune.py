@@ -20,10 +20,16 @@ PRUNED_UNTIL = "fills_pruned_until_ms"
 _OPENING = "opening "
 _BEST_PRICE = "best_price "
 
-# Ended and old, and the strategy has heard of it; not the parent, pair or predecessor of an order that lives.
+# Ended and old, and the strategy has heard of it and of every alarm about it; not the parent, pair or predecessor of
+# an order that lives, nor one that names a living order as its pair.
 _OLD = """
     SELECT client_order_id FROM tickets WHERE final = 1 AND told = 1 AND updated_ms < ? AND client_order_id NOT IN (
         SELECT ties.other FROM ties JOIN tickets USING (client_order_id) WHERE tickets.final = 0 OR tickets.told = 0
+        UNION
+        SELECT ties.client_order_id FROM tickets JOIN ties ON ties.other = tickets.client_order_id AND ties.kind = 'oco'
+        WHERE tickets.final = 0 OR tickets.told = 0
+        UNION
+        SELECT client_order_id FROM alarms WHERE told = 0 AND client_order_id IS NOT NULL
     )
 """
 
@@ -105,7 +111,7 @@ def _keep_openings(connection: sqlite3.Connection, fold: Fold) -> None:
 
 def _delete(connection: sqlite3.Connection) -> int:
     fills = 0
-    for table in ("fills", "updates", "attempts", "ties", "notes", "tickets"):
+    for table in ("fills", "updates", "attempts", "ties", "notes", "alarms", "tickets"):
         removed = connection.execute(
             f"DELETE FROM {table} WHERE client_order_id IN (SELECT client_order_id FROM going)"
         ).rowcount

@@ -12,6 +12,7 @@ from pathlib import Path
 from btccxt.errors import JournalError
 from btccxt.model import Fill, OrderRequest, OrderUpdate
 from btccxt.orders import journal_schema as schema
+from btccxt.orders.journal_alarms import load_alarms
 from btccxt.orders.journal_codec import EVENT_KINDS, decode, decode_request
 from btccxt.orders.journal_file import check_account, open_read_only, trouble_with
 from btccxt.orders.journal_holdings import StoredHoldings, load_holdings
@@ -137,8 +138,18 @@ class JournalReader:
             StoryLine(at_ms, "Note", text)
             for at_ms, text in execute("SELECT at_ms, text FROM notes WHERE client_order_id = ?", (client_order_id,))
         ]
+        lines += self._alarm_lines(client_order_id)
         lines.sort(key=lambda line: line.at_ms)
         return OrderStory(summary, json.loads(context), tuple(lines))
+
+    def _alarm_lines(self, client_order_id: str) -> list[StoryLine]:
+        if schema.schema_version(self._connection) < schema.WITH_ALARMS:  # not opened by this version's programs yet
+            return []
+        return [
+            StoryLine(each.at_ms, "Alarm", each.alarm.text + ("" if each.told else " (nobody was told yet)"))
+            for each in load_alarms(self._connection)
+            if each.alarm.client_order_id == client_order_id
+        ]
 
     def _summaries(self, condition: str, *values: object) -> list[OrderSummary]:
         rows = self._connection.execute(

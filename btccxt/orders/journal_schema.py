@@ -68,8 +68,23 @@ CREATE TABLE notes (
 );
 """
 
-MIGRATIONS: list[str] = [_VERSION_1]
+_VERSION_2 = """
+CREATE TABLE alarms (                        -- until somebody is told; for good where it is told once
+    name            TEXT PRIMARY KEY,
+    client_order_id TEXT,
+    kind            TEXT NOT NULL,
+    text            TEXT NOT NULL,
+    at_ms           INTEGER NOT NULL,
+    once            INTEGER NOT NULL,
+    told            INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX ties_of_pairs ON ties (other) WHERE kind = 'oco';
+"""
+
+MIGRATIONS: list[str] = [_VERSION_1, _VERSION_2]
 """Entry n leads from version n to n + 1. Entries are never edited once released, only added."""
+
+WITH_ALARMS = 2  # the version since which there is a table of them
 
 TIE_KINDS = ("ref", "oco", "parent", "replaces")
 

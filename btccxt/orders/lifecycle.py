@@ -74,7 +74,7 @@ def apply(order: LiveOrder, event: LifecycleEvent, now_ms: int) -> tuple[LiveOrd
     if order.filled > order.amount and not order.overfilled and order.has_exact_amount:
         finish(order, "overfilled", True)
         text = f"order {order.client_order_id} ({order.symbol}) filled {order.filled}, asked for {order.amount}"
-        effects = (*effects, Alarm(AlarmKind.OVERFILL, text, order.client_order_id))
+        effects = (*effects, _told_once(AlarmKind.OVERFILL, text, order))
     return order, effects
 
 
@@ -154,12 +154,16 @@ def _apply_overdue(order: LiveOrder) -> tuple[LiveOrder, tuple[Effect, ...]]:
         f"but trades for {order.fills_missing} have not arrived; position and cash may be off until they do"
     )
     order = replace(order, fills_overdue=True, notes=_with(order.notes, text))
-    return order, (Alarm(AlarmKind.FILLS_OVERDUE, text, order.client_order_id),)
+    return order, (_told_once(AlarmKind.FILLS_OVERDUE, text, order),)
 
 
 def _ghost(order: LiveOrder) -> tuple[Effect, ...]:
     text = f"order {order.client_order_id} ({order.symbol}) counted as never placed, but the exchange knows it"
-    return (Alarm(AlarmKind.GHOST, text, order.client_order_id), CancelGhost())
+    return (_told_once(AlarmKind.GHOST, text, order), CancelGhost())
+
+
+def _told_once(kind: AlarmKind, text: str, order: LiveOrder) -> Alarm:
+    return Alarm(kind, text, order.client_order_id, once=f"{kind.value} {order.client_order_id}")
 
 
 def _apply_update(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tuple[Effect, ...]]:

@@ -127,6 +127,7 @@ class OrderRegister:
         before = self.orders[client_order_id]
         now_ms = self._now_ms()
         order, effects = apply(before, event, now_ms)
+        self._raise_alarms(effects)
         if order is not before:
             self._store(before, order)
             if not isinstance(event, Journaled):
@@ -139,10 +140,17 @@ class OrderRegister:
         before = self.orders[client_order_id]
         now_ms = self._now_ms()
         order, effects = apply(before, event, now_ms)
+        self._raise_alarms(effects)
         self._store(before, order)
         durable = self._journal.record_durably(order, event, now_ms)
         self._announce(before, order, effects)
         return durable
+
+    def _raise_alarms(self, effects: tuple[object, ...]) -> None:
+        """In the journal before the evidence, which raises them once: a kill between the two may not silence them."""
+        for effect in effects:
+            if isinstance(effect, Alarm):
+                self._alarm(effect)
 
     def _record(self, order: LiveOrder, event: LifecycleEvent, now_ms: int) -> None:
         self._journal.record(order, event, now_ms)
@@ -168,9 +176,7 @@ class OrderRegister:
             self.publish(OrderEvent(order, fills, corrections))
             self._wake(order.client_order_id)
         for effect in effects:
-            if isinstance(effect, Alarm):
-                self._alarm(effect)
-            elif isinstance(effect, FetchFills | AskAgain | CancelGhost):
+            if isinstance(effect, FetchFills | AskAgain | CancelGhost):
                 self._follow_up(order, effect)
         if order.order_id != before.order_id or order.child_order_id != before.child_order_id:
             self.on_id_known(order)

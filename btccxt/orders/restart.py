@@ -27,7 +27,8 @@ class RestoredState:
 
     ``changes``: orders that something happened to while the process was away (with the fills of that time), and ends
     that the strategy was never told of (without fills: all of an order's fills are in ``order.fills``).
-    ``ended_ties``: ended orders that open ones name as their parent or pair. ``best_prices``: how far trailing orders
+    ``ended_ties``: ended orders that open ones name as their parent or pair. ``ended_pairs``: members of the same pairs
+    as these orders that ended too, and were told. ``best_prices``: how far trailing orders
     that wait here had come, by client order id. ``entry_prices``: what the journal's fills say a spot position cost, by
     symbol.
     """
@@ -37,6 +38,7 @@ class RestoredState:
     ended_ties: tuple[LiveOrder, ...] = ()
     best_prices: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
     entry_prices: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
+    ended_pairs: tuple[LiveOrder, ...] = ()
 
 
 class Restart:
@@ -104,7 +106,8 @@ class Restart:
         waiting = {
             order.client_order_id: best[order.client_order_id] for order in open_orders if order.client_order_id in best
         }
-        return RestoredState(tuple(open_orders), tuple(changes), ties, waiting), contradictions
+        pairs = await self._ended_pairs({order.client_order_id for order in open_orders} | told_now)
+        return RestoredState(tuple(open_orders), tuple(changes), ties, waiting, ended_pairs=pairs), contradictions
 
     async def state_now(self, untold: Collection[str]) -> RestoredState:
         """The same for a further run. ``untold``: orders of whose end the former run was not told, if they ended."""
@@ -116,6 +119,11 @@ class Restart:
     async def _ended_ties(self, open_orders: Iterable[LiveOrder], known: Collection[str]) -> tuple[LiveOrder, ...]:
         named = {order.context[tie] for order in open_orders for tie in ("parent", "oco") if tie in order.context}
         found = [await self._find(name) for name in sorted(named - set(known))]
+        return tuple(order for order in found if order is not None and order.is_final)
+
+    async def _ended_pairs(self, known: Collection[str]) -> tuple[LiveOrder, ...]:
+        members: set[str] = await asyncio.wrap_future(self._journal.pair_members(known))
+        found = [await self._find(name) for name in sorted(members - set(known))]
         return tuple(order for order in found if order is not None and order.is_final)
 
     async def _find(self, client_order_id: str) -> LiveOrder | None:

@@ -163,10 +163,15 @@ class Submission:
             if never_sent
             else f"its outcome was unknown; the exchange said {policy.not_found_answers} times: no such order ({why})"
         )
-        register.apply(client_order_id, NeverArrived(text))
-        self._alarm(
-            Alarm(AlarmKind.OUTCOME_UNKNOWN, f"order {client_order_id} ({order.symbol}): {text}", client_order_id)
+        self._alarm(  # before the conclusion is in the journal, which is drawn once
+            Alarm(
+                AlarmKind.OUTCOME_UNKNOWN,
+                f"order {client_order_id} ({order.symbol}): {text}",
+                client_order_id,
+                once=f"never arrived {client_order_id}",
+            )
         )
+        register.apply(client_order_id, NeverArrived(text))
 
     def _still_unknown(self, client_order_id: str) -> None:
         order = self._register[client_order_id]

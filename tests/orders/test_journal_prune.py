@@ -13,6 +13,7 @@ from btccxt.cli import app
 from btccxt.errors import ConfigError, JournalError
 from btccxt.holdings import spot_positions
 from btccxt.model import Balances, Fee, Fill, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side
+from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal import Journal
 from btccxt.orders.journal_reader import JournalReader
 from btccxt.orders.lifecycle import apply
@@ -95,6 +96,24 @@ def test_only_old_orders_that_nothing_needs_are_taken_out(book):
     with JournalReader(book.path) as reader:
         assert reader.story("gone") is None
         assert len(reader.story("parent").lines) == 2
+
+
+def test_what_may_yet_be_said_of_a_pair_or_an_order_keeps_it(book):
+    """The leg that ended is needed to see that both filled, whichever of the two names the other."""
+    book.order("living", 200, ended=False, told=False)
+    book.order("ended leg", 200, context={"oco": "living"})
+    book.order("alarmed", 200)
+    book.order("told", 200)
+    alarms = [Alarm(AlarmKind.OVERFILL, "too much", name, once=f"overfill {name}") for name in ("alarmed", "told")]
+    for alarm in alarms:
+        book.journal.keep_alarm(alarm, NOW_MS)
+    book.journal.alarm_told(alarms[1])
+    assert book.prune().orders == 1
+    assert book.names() == {"living", "ended leg", "alarmed"}
+    assert [kept.alarm.client_order_id for kept in book.journal.alarms().result()] == ["alarmed"]
+    with JournalReader(book.path) as reader:
+        lines = [line.details for line in reader.story("alarmed").lines if line.what == "Alarm"]
+    assert lines == ["too much (nobody was told yet)"]
 
 
 def test_what_a_position_cost_is_the_same_afterwards_and_goes_on_from_there(book):
