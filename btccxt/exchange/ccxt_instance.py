@@ -18,6 +18,8 @@ import certifi
 from btccxt.errors import ConfigError
 from btccxt.exchange.profile import Profile
 from btccxt.model import MarketType
+from btccxt.observe.log import keep_clean
+from btccxt.observe.redact import redact_text
 from btccxt.resilience.clock import ExchangeClock
 
 ConnectorFactory = Callable[[], aiohttp.BaseConnector]
@@ -151,9 +153,15 @@ def make_instance(
     instance.timeout_on_exit = 0
     instance.ssl_context = wire.ssl_context  # ccxt would load the certificates anew for each instance
     _set_clock(instance, clock)
+    keep_clean(instance.logger)  # at level debug it writes requests with their keys
+    instance.log = _print_clean  # what ``verbose`` prints
     if testnet:
         _enable_testnet(instance, profile)
     return instance
+
+
+def _print_clean(*words: object) -> None:
+    print(*(redact_text(str(word)) for word in words))  # noqa: T201 - the user asked for it
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,6 +91,7 @@ class EventName(str, Enum):
     CLOCK_BEYOND_WINDOW = "clock_beyond_window"
 
     ACCOUNT_UPDATED = "account_updated"
+    FUNDING = "funding"
     STRATEGY_SLOW = "strategy_slow"
     DEAD_MAN_SET = "dead_man_set"
     ON_STOP = "on_stop"
@@ -163,6 +164,24 @@ def reset() -> None:
                 logger.propagate = True
 
 
+def keep_clean(logger: logging.Logger) -> None:
+    """From now on this logger of another library writes no secret, whatever handlers the application has."""
+    if _CLEAN not in logger.filters:
+        logger.addFilter(_CLEAN)
+
+
+class _CleanRecords(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact_text(record.getMessage()), ()
+        if record.exc_info and not isinstance(record.exc_info, bool):
+            record.exc_text = redact_text(logging.Formatter().formatException(record.exc_info))
+            record.exc_info = None
+        return True
+
+
+_CLEAN = _CleanRecords()
+
+
 class LogFormatter(logging.Formatter):
     """One line per event, secrets hidden; for any handler, and for records of any library."""
 
@@ -176,6 +195,8 @@ class LogFormatter(logging.Formatter):
             fields = {"event": redact_text(record.getMessage())}
             if record.exc_info:
                 fields["exception"] = redact_text(self.formatException(record.exc_info))
+            elif record.exc_text:
+                fields["exception"] = redact_text(record.exc_text)
         moment = datetime.fromtimestamp(record.created, tz=timezone.utc).isoformat(timespec="milliseconds")
         head = {"timestamp": moment.replace("+00:00", "Z"), "level": record.levelname.lower(), "logger": record.name}
         line = self._render(None, record.levelname.lower(), {**head, **fields})

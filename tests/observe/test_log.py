@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from btccxt.errors import ConfigError
-from btccxt.observe.log import EventName, configure, get_logger, reset
+from btccxt.observe.log import EventName, LogFormatter, configure, get_logger, keep_clean, reset
 from btccxt.observe.redact import HIDDEN
 
 FOREIGN = ("ccxt.base.exchange", "aiohttp.client", "asyncio")
@@ -133,6 +133,25 @@ def test_what_btccxt_hands_to_the_applications_own_logging_is_clean_too(
         assert planted not in repr(vars(record))
         assert "unregistered" not in repr(vars(record))
     assert "s1gn4ture" not in caplog.text
+
+
+def test_another_librarys_logger_kept_clean_writes_no_secret_to_the_applications_handlers(
+    planted: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = logging.getLogger("ccxt.kept.clean")
+    keep_clean(logger)
+    keep_clean(logger)
+    assert len(logger.filters) == 1
+    with caplog.at_level("DEBUG"):
+        logger.debug("headers %s", {"X-MBX-APIKEY": "unregistered1", "other": planted})
+        try:
+            raise_with(planted)
+        except ConnectionError:
+            logger.exception("trouble")
+    assert "trouble" in caplog.text and "Traceback" in caplog.text
+    for record in caplog.records:
+        assert planted not in repr(vars(record)) and "unregistered" not in repr(vars(record))
+        assert "Traceback" in LogFormatter().format(record) or record.levelname == "DEBUG"
 
 
 def test_a_level_filters_ours_and_keeps_other_libraries_to_warnings(tmp_path: Path) -> None:
