@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import concurrent.futures
+import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
@@ -48,6 +49,7 @@ class Session:
         self._guard = threading.Lock()
         self._stopping = False
         self._stopped = threading.Event()
+        self._why_closed = "is not running"
         self._closers: list[tuple[str, Callable[[], Awaitable[object]]]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -56,7 +58,7 @@ class Session:
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            raise SessionClosed(f"session {self.name} has not been started")
+            raise SessionClosed(f"session {self.name} {self._why_closed}")
         return self._loop
 
     @property
@@ -115,7 +117,7 @@ class Session:
         """Run a coroutine in the session; the future is the caller's to watch. Does not block."""
         if not self.is_running:
             work.close()
-            raise SessionClosed(f"session {self.name} is not running")
+            raise SessionClosed(f"session {self.name} {self._why_closed}")
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def call(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
@@ -138,15 +140,23 @@ class Session:
     def post(self, function: Callable[..., object], *arguments: object) -> None:
         """Call a plain function in the session thread soon; its exceptions go to ``on_error``. Does not block."""
         if not self.is_running:
-            raise SessionClosed(f"session {self.name} is not running")
+            raise SessionClosed(f"session {self.name} {self._why_closed}")
         self.loop.call_soon_threadsafe(function, *arguments)
 
     def spawn(self, work: Coroutine[Any, Any, object], name: str) -> None:
         """Start a long-lived task from any thread. What it raises is reported to ``on_error``, never lost."""
         if not self.is_running:
             work.close()
-            raise SessionClosed(f"session {self.name} is not running")
+            raise SessionClosed(f"session {self.name} {self._why_closed}")
         self.loop.call_soon_threadsafe(self._spawn, work, name)
+
+    def forget_thread(self) -> None:
+        """In a forked child: the thread is the parent's, and nobody here would ever answer."""
+        self._guard = threading.Lock()
+        self._stopping = True
+        self._parents = (self._loop, self._thread)  # kept: closing that loop is the parent's business
+        self._loop = self._thread = None
+        self._why_closed = "runs in the process that was forked: make a store of its own in each process"
 
     # -------------------------------------------------------------- in the session thread
 
@@ -211,3 +221,13 @@ class Session:
 def _stop_all() -> None:
     for session in list(_running):
         session.stop(timeout_s=2.0)
+
+
+def _forget_threads() -> None:
+    for session in list(_running):
+        session.forget_thread()
+    _running.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)

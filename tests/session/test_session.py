@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -186,3 +187,30 @@ def test_a_process_that_forgets_to_stop_ends_cleanly_and_in_silence():
     result = subprocess.run([sys.executable, "-X", "dev", "-c", script], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0
     assert result.stderr == ""
+
+
+_FORKS = """
+import asyncio, os, sys
+from btccxt.session.session import Session, SessionClosed
+session = Session("parent").start()
+child = os.fork()
+if child == 0:
+    try:
+        session.call(asyncio.sleep(0), timeout=30)
+    except SessionClosed as error:
+        print("child:", error, session.stop(timeout_s=30), flush=True)
+    own = Session("own").start()
+    print("child:", own.call(asyncio.sleep(0, "has its own"), timeout=10), own.stop(), flush=True)
+    sys.exit()
+os.waitpid(child, 0)
+print("parent:", session.call(asyncio.sleep(0, "goes on"), timeout=10), session.stop(), flush=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_is_told_at_once_and_leaves_the_parents_session_alone():
+    done = subprocess.run([sys.executable, "-c", _FORKS], capture_output=True, text=True, timeout=20, check=True)
+    told, own, parent = done.stdout.splitlines()
+    assert told.endswith("make a store of its own in each process True")
+    assert own == "child: has its own True"
+    assert parent == "parent: goes on True"
