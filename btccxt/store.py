@@ -217,6 +217,13 @@ class CCXTStore:
         """Called by the broker when it learns its cerebro: the store takes part even without a data of its own."""
         Hub.of(broker.cerebro).attach(self)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Backtrader pickles a whole cerebro to optimise in several processes."""
+        raise ConfigError(
+            "other processes cannot share this store's connection. To optimise: bt.Cerebro(maxcpus=1), with data that "
+            "end: getdata(..., historical=True)"
+        )
+
     # -------------------------------------------------------------- life
 
     def start(self, data: Any = None, broker: Any = None) -> None:

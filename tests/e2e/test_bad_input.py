@@ -74,6 +74,20 @@ def test_wrong_datas_are_named_with_the_nearest_choice(dataname, options, words,
     assert store._session is None
 
 
+@pytest.mark.parametrize("maxcpus", [1, None])
+@pytest.mark.parametrize("broker", [False, True])
+def test_an_optimisation_of_live_data_is_one_error_that_says_what_would_work(maxcpus, broker):
+    store = CCXTStore("binance", mode="sim", sim=SIM, journal=":memory:")
+    cerebro = bt.Cerebro(stdstats=False, maxcpus=maxcpus)
+    cerebro.adddata(store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes))
+    if broker:
+        cerebro.setbroker(store.getbroker())
+    cerebro.optstrategy(bt.strategies.SMA_CrossOver, fast=[3, 4])
+    with pytest.raises(ConfigError, match=r"optstrategy needs data that end|maxcpus=1.*historical=True"):
+        cerebro.run()
+    assert store._session is None
+
+
 def test_an_unknown_currency_is_refused_at_the_start():
     store = CCXTStore("binance", mode="sim", sim=SIM, currency="USDTT")
     with pytest.raises(ConfigError, match="did you mean USDT"):
