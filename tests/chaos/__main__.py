@@ -1,24 +1,25 @@
 """``python -m tests.chaos 17`` plays one seed and tells its story; ``python -m tests.chaos 1-3000`` plays many.
 
-``--kill`` plays the scenarios in which the bot's process is killed. ``--twice`` plays every seed twice and compares.
-What can be known of a failing seed is written to ``FAILURES/SEED.txt``.
+A seed replays exactly: every request, every switch between threads, every instant (``referee.py``). ``--kill`` plays
+the scenarios in which the bot's process is killed. ``--twice`` plays every seed twice and compares all that is known.
+``--free`` uses the machine's own threads and clock: nothing replays then. The story of a failing seed is written to
+``FAILURES/SEED.txt``.
 """
 
 from __future__ import annotations
 
 import argparse
+import platform
+import queue
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
 
-from tests.chaos.killed import run_killed
-from tests.chaos.run import Outcome, run_scenario
-from tests.chaos.scenario import make_scenario
-
-
-def play(seed: int, steps: int, kill: bool, twice: bool) -> tuple[Outcome, ...]:
-    return tuple(run_killed(seed) if kill else run_scenario(make_scenario(seed, steps)) for _ in range(1 + twice))
+from tests.chaos.run import Outcome
+from tests.chaos.stage import Job, Stage, StageLost
 
 
 def main() -> int:
@@ -28,46 +29,75 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--kill", action="store_true")
     parser.add_argument("--twice", action="store_true")
+    parser.add_argument("--free", action="store_true")
     parser.add_argument("--failures", type=Path, default=Path("chaos-failures"))
     options = parser.parse_args()
     first, _, last = options.seeds.partition("-")
-    seeds = range(int(first), int(last or first) + 1)
-    if len(seeds) == 1 and not options.twice:
-        (outcome,) = play(seeds[0], options.steps, options.kill, twice=False)
-        print(*told(outcome), sep="\n")
-        return 1 if outcome.problems else 0
+    jobs = [
+        Job(seed, options.steps, options.kill, free=options.free) for seed in range(int(first), int(last or first) + 1)
+    ]
     failed: list[int] = []
     started = monotonic()
-    with ProcessPoolExecutor(options.jobs) as pool:
-        running = {pool.submit(play, seed, options.steps, options.kill, options.twice): seed for seed in seeds}
-        for count, future in enumerate(as_completed(running), 1):
-            seed = running[future]
-            error = future.exception()
-            outcomes = () if error is not None else future.result()
-            problems = [repr(error)] if error is not None else [each for one in outcomes for each in one.problems]
-            problems += differences(outcomes)
-            if problems:
-                failed.append(seed)
-                print(f"seed {seed}:", *problems, sep="\n  ", flush=True)
-                options.failures.mkdir(parents=True, exist_ok=True)
-                text = "\n".join([*problems, *(line for outcome in outcomes for line in ("", *told(outcome)))])
-                (options.failures / f"{'kill-' if options.kill else ''}{seed}.txt").write_text(text + "\n")
-            if count % 50 == 0:
-                print(f"{count}/{len(seeds)}, {len(failed)} failed, {monotonic() - started:.0f} s", flush=True)
-    print(f"{len(seeds)} scenarios in {monotonic() - started:.0f} s, failed: {sorted(failed) or 'none'}")
+    for count, (job, outcomes, problems) in enumerate(_played(jobs, options.jobs, 1 + options.twice), 1):
+        story = [command(job), *problems, *(line for outcome in outcomes for line in ("", *told(outcome)))]
+        if len(jobs) == 1:
+            print(*story, sep="\n")
+        if problems:
+            failed.append(job.seed)
+            print(f"seed {job.seed}:", *problems, sep="\n  ", flush=True)
+            options.failures.mkdir(parents=True, exist_ok=True)
+            name = f"{'kill-' if job.kill else ''}{job.seed}.txt"
+            (options.failures / name).write_text("\n".join(story) + "\n")
+        if count % 50 == 0:
+            print(f"{count}/{len(jobs)}, {len(failed)} failed, {monotonic() - started:.0f} s", flush=True)
+    print(f"{len(jobs)} scenarios in {monotonic() - started:.0f} s, failed: {sorted(failed) or 'none'}")
     return 1 if failed else 0
 
 
-def differences(outcomes: tuple[Outcome, ...]) -> list[str]:
+def _played(jobs: Sequence[Job], at_a_time: int, times: int) -> Iterator[tuple[Job, Sequence[Outcome], list[str]]]:
+    stages: queue.SimpleQueue[Stage] = queue.SimpleQueue()
+    for _ in range(at_a_time):
+        stages.put(Stage())
+
+    def play(job: Job) -> Sequence[Outcome]:
+        stage = stages.get()
+        try:
+            outcomes = [stage.play(job) for _ in range(times)]
+        finally:
+            stages.put(stage)
+        return outcomes
+
+    with ThreadPoolExecutor(at_a_time) as pool:
+        running = {pool.submit(play, job): job for job in jobs}
+        for future in as_completed(running):
+            job = running.pop(future)
+            try:
+                outcomes = future.result()
+            except StageLost as lost:
+                yield job, [], [str(lost)]
+                continue
+            yield job, outcomes, [*(each for one in outcomes for each in one.problems), *differences(outcomes)]
+    for _ in range(at_a_time):
+        stages.get().close()
+
+
+def command(job: Job) -> str:
+    """What replays it; with another code, Python or ccxt the same seed is another play."""
+    options = ["--kill"] * job.kill + ["--free"] * job.free + [f"--steps {job.steps}"] * (job.steps != 8)
+    versions = f"Python {platform.python_version()}, ccxt {version('ccxt')}, aiohttp {version('aiohttp')}"
+    return f"{' '.join(['python -m tests.chaos', str(job.seed), *options])}    ({versions})"
+
+
+def differences(outcomes: Sequence[Outcome]) -> list[str]:
     """Whatever did not replay."""
-    if len(outcomes) < 2:
-        return []
-    pairs = [(outcomes[0].digest, outcomes[1].digest), (outcomes[0].strikes, outcomes[1].strikes)]
-    return [
-        f"not replayed: {sorted(set(one) - set(other))} and then {sorted(set(other) - set(one))}"
-        for one, other in pairs
-        if one != other
-    ]
+    found = []
+    for name in ("problems", "digest", "strikes", "story", "log"):
+        for other in outcomes[1:]:
+            pairs = zip(getattr(outcomes[0], name), getattr(other, name), strict=False)
+            first = next((f"{one!r} and then {two!r}" for one, two in pairs if one != two), None)
+            if first is not None or len(getattr(outcomes[0], name)) != len(getattr(other, name)):
+                found.append(f"not replayed, {name}: {first or 'one goes on longer'}")
+    return found
 
 
 def told(outcome: Outcome) -> list[str]:

@@ -1,16 +1,12 @@
-"""A bot in a process of its own, to be killed: ``python -m tests.chaos.bot WIRE ADDRESS JOURNAL PLAN [TICKET:MOMENT]``.
+"""A bot in a process of its own, to be killed.
 
-``PLAN`` is 'four' (one order of every kind that must survive) or 'SEED:FIRST_STEP'. With a seed it is led:
-told what it must 'know', it says 'settled' when that has arrived and all has come to rest; told 'next', it acts the
-next step. ``TICKET:MOMENT`` is where it kills itself: 'before' or 'after' the n-th write
-that must be durable. It ends when its input is closed, so that it never outlives its test.
+``python -m tests.chaos.bot WIRE ADDRESS JOURNAL`` places one order of every kind that must survive, and ends when its
+input is closed, so that it never outlives its test. ``lead_a_life`` is the bot of the killed seeds (``forked.py``).
 """
 
 from __future__ import annotations
 
-import json
 import os
-import queue
 import signal
 import sys
 import threading
@@ -21,13 +17,13 @@ from typing import Any
 from btccxt._bt import bt
 from btccxt.orders.journal import Journal
 from tests.chaos import wires
+from tests.chaos.forked import Pipe
 from tests.chaos.run import make_store
 from tests.chaos.scenario import START_PRICE, make_scenario
 from tests.chaos.strategy import SETTLE_S, ChaosStrategy, Known, Rest
 from tests.still_market import PacedData
 
 PAUSE_S = 0.05
-BREATH_S = 0.15  # what other threads are doing when the bot is to die comes to its end first, so that a seed replays
 
 
 class Steady:
@@ -44,13 +40,16 @@ class Steady:
 
 
 class Led:
-    """One bar per 'next'; what a Conductor is to ChaosStrategy."""
+    """One bar per 'next'; what a Conductor is to ChaosStrategy.
 
-    def __init__(self, seed: int, first: int, store: Any, orders: queue.SimpleQueue[str]) -> None:
+    Told what it must 'know', it says 'settled' when that has arrived and all has come to rest.
+    """
+
+    def __init__(self, seed: int, first: int, store: Any, lead: Pipe) -> None:
         self.scenario = make_scenario(seed, steps=40, kills=True)
         self.step = first - 1
         self.acted = True
-        self._orders = orders
+        self._lead = lead
         self._rest = Rest(store)
         self._known: Known = {}
         self._price: Decimal | None = None
@@ -67,14 +66,14 @@ class Led:
         busy = self._rest.busy(self._known, self._price) if self.acted else ["the strategy has not acted yet"]
         if busy:
             if time.monotonic() - self._since > SETTLE_S:
-                print("unsettled:", *busy, flush=True)
+                self._lead.say({"unsettled": busy})
                 os._exit(4)
             return None
         self._since = time.monotonic()
         if not self._go_on:
             if self._asked != self._answered:
                 self._answered = self._asked
-                print("settled", self._asked, flush=True)
+                self._lead.say({"settled": self._asked})
             return None
         self._go_on = False
         self._rest.again()
@@ -83,8 +82,8 @@ class Led:
         return self.price
 
     def _hear(self) -> None:
-        while not self._orders.empty():
-            order = json.loads(self._orders.get())
+        while self._lead.has_line():
+            order = self._lead.hear()
             if "know" in order:
                 self._asked = order["number"]
                 self._known, self._price = order["know"], Decimal(order["price"])
@@ -107,27 +106,31 @@ class Four(bt.Strategy):
             self.sell(size=0.014, exectype=bt.Order.Limit, price=61_000.0, oco=stop)
 
 
-def main(wire_name: str, address: str, journal: str, plan: str, end: str = "") -> None:
-    orders: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
+def main(wire_name: str, address: str, journal: str) -> None:
+    threading.Thread(target=_end_with_the_input, daemon=True).start()
     wire = getattr(wires, wire_name)
-    if end:
-        _die_in_the_journal(int(end.split(":")[0]), end.split(":")[1])
-    store = make_store(wire, address, journal)
-    pace: Any = Steady()
-    if plan != "four":
-        seed, first = plan.split(":")
-        pace = Led(int(seed), int(first), store, orders)
+    _trade(make_store(wire, address, journal), wire, Four, Steady())
+
+
+def lead_a_life(lead: Pipe, plan: dict[str, Any]) -> None:
+    """From the plan's step on, as ``lead`` says. ``die_at``: before or after the n-th write that must be durable."""
+    wire = getattr(wires, plan["wire"])
+    if plan["die_at"]:
+        _die_in_the_journal(*plan["die_at"])
+    store = make_store(wire, plan["address"], plan["journal"])
+    _trade(store, wire, ChaosStrategy, Led(plan["seed"], plan["first"], store, lead))
+
+
+def _trade(store: Any, wire: wires.Wire, strategy: Any, pace: Any) -> None:
     cerebro = bt.Cerebro(stdstats=False)
     cerebro.adddata(PacedData(dataname=wire.symbol, next_price=pace.next_price, timeframe=bt.TimeFrame.Minutes))
     cerebro.setbroker(store.getbroker())
-    strategy: Any = Four if plan == "four" else ChaosStrategy
     cerebro.addstrategy(strategy, conductor=pace)
     cerebro.run()
 
 
 def _die_in_the_journal(write: int, moment: str) -> None:
-    """Each write gets a transaction of its own, or chance would decide how many tickets one commit makes durable."""
+    """Each write gets a transaction of its own: more places to die at."""
     commit, transaction = Journal._commit, Journal._transaction
     count = 0
 
@@ -139,21 +142,16 @@ def _die_in_the_journal(write: int, moment: str) -> None:
         nonlocal count
         count += synced
         if count == write and synced and moment == "before":
-            die()
+            os.kill(os.getpid(), signal.SIGKILL)
         transaction(self, writes, synced=synced)
         if count == write and synced:
-            die()
-
-    def die() -> None:
-        time.sleep(BREATH_S)
-        os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGKILL)
 
     Journal._commit, Journal._transaction = one_by_one, dying  # type: ignore[method-assign,assignment]
 
 
-def _listen(orders: queue.SimpleQueue[str]) -> None:
-    for line in sys.stdin:
-        orders.put(line)
+def _end_with_the_input() -> None:
+    sys.stdin.read()
     os._exit(3)
 
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import random
-import select
-import signal
 import subprocess
 import sys
 import tempfile
@@ -29,9 +25,10 @@ from btccxt.orders.lifecycle import LifecycleState as S
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.register import rebuild
 from btccxt.store import CCXTStore
-from tests.chaos import wires
 from tests.chaos.books import alarms, differences, digest
-from tests.chaos.bot import BREATH_S
+from tests.chaos.bot import lead_a_life
+from tests.chaos.forked import ForkedBot
+from tests.chaos.referee import referee
 from tests.chaos.run import Outcome, lives_of, make_store
 from tests.chaos.scenario import Scenario, Step, make_scenario
 from tests.chaos.strategy import ChaosStrategy, Conductor, Unsettled, data_of
@@ -66,54 +63,41 @@ def make_kill(rng: random.Random) -> Kill:
 
 
 @contextmanager
-def bot(venue: ChaosVenue, journal: Path, plan: str, kill: Kill | None = None) -> Iterator[subprocess.Popen[str]]:
-    """A running bot; killed on leaving, if it was not killed before."""
-    end = [f"{kill.nth}:{kill.kind}"] if kill is not None and kill.kind in ("before", "after") else []
-    name = next(name for name in ("SPOT", "LINEAR") if getattr(wires, name) is venue.wire)
+def bot(venue: ChaosVenue, journal: Path) -> Iterator[subprocess.Popen[str]]:
+    """A running bot with real threads and clocks; killed on leaving."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.chaos.bot", name, str(venue.address), str(journal), plan, *end],
-        cwd=_REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        [sys.executable, "-m", "tests.chaos.bot", venue.wire.name, str(venue.address), str(journal)],
+        cwd=_REPOSITORY, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
-    left = kill.nth if kill is not None else 0
-
-    def at_moment(what: str) -> None:  # in the exchange's thread: it goes on when the bot is dead
-        nonlocal left
-        if kill is None or what != kill.kind or not left:
-            return
-        left -= 1
-        if not left:
-            if what in ("request", "cancel"):
-                time.sleep(BREATH_S)
-            venue.note(f"SIGKILL at {what} {kill.nth}")
-            process.send_signal(signal.SIGKILL)
-            process.wait(10)
-
-    venue.on_moment = at_moment
     try:
         yield process
     finally:
-        venue.on_moment = lambda what: None
-        process.send_signal(signal.SIGKILL)
+        process.kill()
         process.wait(10)
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def run_killed(seed: int, lives: int = 3) -> Outcome:
-    """``lives`` bots trade one scenario, each killed at an instant of its own; the last life looks at the books."""
+    """``lives`` bots trade one scenario, each killed at an instant of its own; the last life looks at the books.
+
+    Takes over the process: it needs the referee (``stage.py``), and nothing else may have started a thread.
+    """
     rng = random.Random(f"kill {seed}")
     scenario = make_scenario(seed, steps=40, kills=True)
+    bots: list[ForkedBot] = []
+    for _ in range(lives):
+        bots.append(ForkedBot(lead_a_life, bots))
+    referee.begin(f"kill {seed}")
     venue = ChaosVenue(scenario.wire, seed, scenario.start_price, scenario.fee_currency)
     with venue, tempfile.TemporaryDirectory(prefix="btccxt-kill-") as folder:
         journal = Path(folder) / "journal.sqlite3"
         try:
             step = 0
-            for _ in range(lives):
+            for bot in bots:
                 kill = make_kill(rng)
                 venue.note(f"a life begins at step {step}; it is to end at {kill}")
-                step = _one_life(venue, journal, scenario, step, kill)
+                step = _one_life(venue, bot, journal, scenario, step, kill)
                 for _ in range(rng.randint(0, 2)):  # the market goes on without us
                     venue.move(scenario.steps[rng.randrange(len(scenario.steps))].price)
             venue.faults.clear()
@@ -121,26 +105,48 @@ def run_killed(seed: int, lives: int = 3) -> Outcome:
         except (AssertionError, BtccxtError, TimeoutError) as error:
             story = tuple(lives_of(journal)) if journal.exists() else ()
             return Outcome(scenario, (f"{type(error).__name__}: {error}",), (), (), story, venue.story())
+        finally:
+            for bot in bots:
+                bot.kill()
 
 
-def _one_life(venue: ChaosVenue, journal: Path, scenario: Scenario, first: int, kill: Kill) -> int:
+def _one_life(venue: ChaosVenue, bot: ForkedBot, journal: Path, scenario: Scenario, first: int, kill: Kill) -> int:
     """Returns the step that the next life begins with."""
     step = first - 1
-    with bot(venue, journal, f"{scenario.seed}:{first}", kill) as process:
-        lead = _Lead(venue, process)
+    left = kill.nth
+
+    def at_moment(what: str) -> None:  # in the exchange's thread: it goes on when the bot is dead
+        nonlocal left
+        left -= what == kill.kind
+        if what == kill.kind and not left:
+            venue.note(f"SIGKILL at {what} {kill.nth}")
+            bot.kill()
+
+    venue.on_moment = at_moment
+    bot.begin(
+        {
+            "life": f"{scenario.seed} from {first}", "seed": scenario.seed, "first": first, "wire": venue.wire.name,
+            "address": str(venue.address), "journal": str(journal),
+            "die_at": (kill.nth, kill.kind) if kill.kind in ("before", "after") else None,
+        }
+    )  # fmt: skip
+    lead = _Lead(venue, bot)
+    alive = lead.settles()
+    for _ in range(kill.steps):
+        if not alive:
+            break
+        step += 1
+        venue.note(f"step {step}: {', '.join(action.kind for action in scenario.steps[step].actions)}")
+        venue.begin_faults(scenario.steps[step].faults)
+        bot.lead.say({"next": step})
+        if not lead.settles():
+            break
+        venue.move(scenario.steps[step].price)
+        venue.end_standing_faults()
         alive = lead.settles()
-        for _ in range(kill.steps):
-            if not alive:
-                break
-            step += 1
-            venue.note(f"step {step}: {', '.join(action.kind for action in scenario.steps[step].actions)}")
-            venue.begin_faults(scenario.steps[step].faults)
-            lead.say({"next": step})
-            if not lead.settles():
-                break
-            venue.move(scenario.steps[step].price)
-            venue.end_standing_faults()
-            alive = lead.settles()
+    venue.on_moment = lambda what: None
+    bot.kill()
+    venue.note("the bot is dead")
     venue.faults.clear()
     return min(step + 1, len(scenario.steps) - 1)
 
@@ -148,33 +154,31 @@ def _one_life(venue: ChaosVenue, journal: Path, scenario: Scenario, first: int, 
 class _Lead:
     """Leads a bot through its steps."""
 
-    def __init__(self, venue: ChaosVenue, process: subprocess.Popen[str]) -> None:
+    def __init__(self, venue: ChaosVenue, bot: ForkedBot) -> None:
         self._venue = venue
-        self._process = process
+        self._bot = bot
         self._number = 0
 
     def settles(self) -> bool:
-        """Until the bot knows all that the exchange does, and rests. False: it is dead."""
-        assert self._process.stdout is not None
+        """Until the bot knows all that the exchange does, and rests. False: it has been killed."""
         deadline = time.monotonic() + _START_S
+        lead = self._bot.lead
         while time.monotonic() < deadline:
             self._number += 1  # asked anew until it answers in time: what it does changes what there is to know
-            self.say({"know": self._venue.known(), "price": str(self._venue.last()), "number": self._number})
-            while select.select([self._process.stdout], [], [], 0.5)[0]:
-                said = self._process.stdout.readline()
-                if not said:
+            lead.say({"know": self._venue.known(), "price": str(self._venue.last()), "number": self._number})
+            while lead.has_line(0.5):
+                try:
+                    said = lead.hear()
+                except EOFError:
+                    self._bot.kill()
+                    if not self._bot.was_killed:
+                        raise Unsettled("the bot ended by itself") from None
                     return False
-                if said.startswith("unsettled"):
-                    raise Unsettled(f"the bot is {said.strip()}")
-                if said.split() == ["settled", str(self._number)]:
+                if "unsettled" in said:
+                    raise Unsettled(f"the bot is unsettled: {said}")
+                if said == {"settled": self._number}:
                     return True
         raise Unsettled(f"the bot has not come to rest in {_START_S:g} s")
-
-    def say(self, order: dict[str, Any]) -> None:
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
 
 
 def last_life(

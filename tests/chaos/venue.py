@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -20,39 +19,6 @@ from tests.still_market import START_MS, QuietSource, depth
 
 D = Decimal
 ACCOUNT = "main"
-_TOGETHER_S = 0.04  # orders and cancels no further apart than this go on in the order of their ids
-
-
-@dataclass(slots=True)
-class Turnstile:
-    """Orders and cancels on their way at the same time reach the exchange in one order, whoever's socket was quicker.
-
-    Without it the thread scheduler would decide which of two orders a fault strikes. Lives in the exchange's loop.
-    """
-
-    wire: Wire
-    passed: Callable[[SeenRequest, bool], None]  # (request, is it a cancel) when its turn has come
-    _waiting: list[tuple[tuple[bool, str], asyncio.Future[None]]] = field(default_factory=list)
-    _opening: asyncio.TimerHandle | None = None
-
-    async def __call__(self, request: SeenRequest) -> None:
-        cancels = self.wire.is_cancelling(request.method, request.path)
-        if not cancels and not self.wire.is_placing(request.method, request.path):
-            return
-        loop = asyncio.get_running_loop()
-        turn: asyncio.Future[None] = loop.create_future()
-        if self._opening is not None:
-            self._opening.cancel()
-        self._opening = loop.call_later(_TOGETHER_S, self._open)
-        self._waiting.append(((cancels, self.wire.order_named(request.params).zfill(40)), turn))
-        await turn
-        self.passed(request, cancels)
-
-    def _open(self) -> None:
-        waiting, self._waiting = sorted(self._waiting, key=lambda each: each[0]), []
-        for _, turn in waiting:
-            if not turn.done():  # its client may have left
-                turn.set_result(None)
 
 
 class ChaosVenue(BackgroundExchange):
@@ -170,14 +136,16 @@ class ChaosVenue(BackgroundExchange):
             if request.method == "GET":
                 self.on_moment("read")
 
-        def passed(request: SeenRequest, cancels: bool) -> None:
-            self.on_moment("cancel" if cancels else "request")
+        async def arrived(request: SeenRequest) -> None:
+            cancels = self.wire.is_cancelling(request.method, request.path)
+            if cancels or self.wire.is_placing(request.method, request.path):
+                self.on_moment("cancel" if cancels else "request")
             if cancels:
                 self._strike(exchange, "cancelling", later=False)
 
         exchange.engine.listen(heard)
         exchange.on_request(seen)
-        exchange.hold_requests(Turnstile(self.wire, passed))
+        exchange.hold_requests(arrived)
 
     def _strike(self, exchange: SimExchange, what: str, later: bool) -> None:
         if self._waiting is None or self._waiting[0] != what:

@@ -19,6 +19,7 @@ PRICE_STEP = D("0.1")  # of every market here
 class Wire:
     """``place``, ``cancel``, ``queries``: HTTP method and path pattern of what faults strike."""
 
+    name: str
     exchange: str
     market_type: MarketType
     symbol: str
@@ -54,6 +55,7 @@ class Wire:
 
 
 SPOT = Wire(
+    name="SPOT",
     exchange="binance",
     market_type=MarketType.SPOT,
     symbol="BTC/USDT",
@@ -65,6 +67,7 @@ SPOT = Wire(
     order_id_names=("orderId",),
 )
 LINEAR = Wire(
+    name="LINEAR",
     exchange="bybit",
     market_type=MarketType.LINEAR,
     symbol="BTC/USDT:USDT",
