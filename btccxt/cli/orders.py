@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from btccxt.orders.journal_file import state_directory
 from btccxt.orders.journal_reader import JournalReader, OrderSummary
 
 app = typer.Typer(help="The order journal: what was asked, sent, answered and filled.", no_args_is_help=False)
+_TIES = {"parent": "exit of", "oco": "paired with", "replaces": "follows"}
 JournalOption = Annotated[Path | None, typer.Option("--journal", help="its file; default: the newest one here")]
 JsonOption = Annotated[bool, typer.Option("--json", help="machine-readable")]
 
@@ -34,6 +36,7 @@ def orders(
     as_json: JsonOption = False,
 ) -> None:
     """List orders, newest first."""
+    context.obj = journal
     if context.invoked_subcommand is not None:
         return
     with JournalReader(_journal(journal)) as reader:
@@ -49,47 +52,52 @@ def orders(
             price = request.price or request.trigger_price
             table.add_row(
                 utc(each.created_ms), request.client_order_id, request.symbol, request.side.value, request.kind.value,
-                f"{request.amount:f}", f"{price:f}" if price is not None else "-", f"{each.filled:f}", each.state.value,
+                f"{request.amount:f}", f"{price:f}" if price is not None else "-", f"{each.filled:f}", _state(each),
             )  # fmt: skip
         Console(width=None if Console().is_terminal else 140).print(table)
 
 
 @app.command()
 def show(
+    context: typer.Context,
     order: Annotated[str, typer.Argument(help="client order id, or the exchange's id")],
     journal: JournalOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """An order's whole life, with times."""
-    with JournalReader(_journal(journal)) as reader:
+    with JournalReader(_journal(journal or context.obj)) as reader:
         story = reader.story(order)
     if story is None:
         raise JournalError(f"no order {order!r} in {reader.path}; `btccxt orders` lists what is there")
     if as_json:
         lines = [asdict(line) for line in story.lines]
-        typer.echo(json.dumps({"order": _plain(story.order), "life": lines}, default=str, indent=2))
+        told = {"order": _plain(story.order), "context": dict(story.context), "life": lines}
+        typer.echo(json.dumps(told, default=str, indent=2))
         return
     request = story.order.request
     console = Console(width=None if Console().is_terminal else 140)
     console.print(
         f"[bold]{request.client_order_id}[/]  {request.side.value} {request.amount:f} {request.symbol} "
-        f"{request.kind.value}  exchange id {story.order.order_id or '-'}  [bold]{story.order.state.value}[/], "
+        f"{request.kind.value}  exchange id {story.order.order_id or '-'}  [bold]{_state(story.order)}[/], "
         f"filled {story.order.filled:f}",
         highlight=False,
     )
+    if ties := [f"{name} {story.context[tie]}" for tie, name in _TIES.items() if tie in story.context]:
+        console.print(f"  {', '.join(ties)}", highlight=False)
     for line in story.lines:
         console.print(f"  {utc(line.at_ms, fine=True)}  {line.what:<18} {line.details}", highlight=False)
 
 
 @app.command("prune")
 def prune_orders(
+    context: typer.Context,
     older_than: Annotated[str, typer.Option("--older-than", help="age of an order's end: 90d, 26w")],
     journal: JournalOption = None,
 ) -> None:
     """Take ended orders of that age out of the journal; no bot may run. What a restart needs stays."""
     age_ms = _age_ms(older_than)
     before_ms = int(time.time() * 1000) - age_ms
-    path = _journal(journal)
+    path = _journal(journal or context.obj)
     with JournalReader(path) as reader:
         meta = reader.meta
     opened = Journal.open(
@@ -121,10 +129,16 @@ def utc(time_ms: int, fine: bool = False) -> str:
     return moment.strftime("%Y-%m-%d %H:%M:%S") + (f".{time_ms % 1000:03d}" if fine else "")
 
 
+def _state(summary: OrderSummary) -> str:
+    """An order that waits here for its price, or its parent, was journaled and not sent."""
+    return "waits here" if summary.held and not summary.state.is_final else summary.state.value
+
+
 def _plain(summary: OrderSummary) -> dict[str, Any]:
-    request = {name: value for name, value in asdict(summary.request).items() if value not in (None, {}, False)}
+    request = {each.name: getattr(summary.request, each.name) for each in fields(summary.request)}
+    told = {name: dict(value) if isinstance(value, Mapping) else value for name, value in request.items()}
     return {
-        **request, "state": summary.state.value, "order_id": summary.order_id, "filled": str(summary.filled),
+        **{name: value for name, value in told.items() if value not in (None, {}, False)}, "state": summary.state.value, "held": summary.held, "order_id": summary.order_id, "filled": str(summary.filled),
         "created_ms": summary.created_ms, "updated_ms": summary.updated_ms,
     }  # fmt: skip
 

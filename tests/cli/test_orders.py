@@ -1,0 +1,89 @@
+"""``btccxt orders``: what the journal says, also while a bot writes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal as D
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from btccxt.cli import app
+from btccxt.errors import JournalError
+from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side
+from btccxt.orders.events import Journaled, Sent
+from btccxt.orders.journal import Journal
+from btccxt.orders.lifecycle import apply
+from btccxt.orders.live_order import LiveOrder
+
+START_MS = 1_780_000_000_000  # 2026-05-28 20:26:40
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    """An entry that filled in part, and its exit, which waits; the writer is still there."""
+    file = tmp_path / "journal.sqlite3"
+    journal = Journal.open(file, exchange="fake", mode="testnet", account="abc123")
+    entry = OrderRequest("b1", "BTC/USDT", Side.BUY, OrderKind.LIMIT, D("1.5"), D("100"), params={"own": 1})
+    stop = OrderRequest("b2", "BTC/USDT", Side.SELL, OrderKind.STOP, D("1.5"), trigger_price=D("90"))
+    fill = Fill("t1", "BTC/USDT", Side.BUY, D(100), D("0.5"), START_MS + 2, fee=Fee("BNB", D("0.0001")))
+    opened = OrderUpdate("BTC/USDT", OrderStatus.OPEN, Origin.CREATE, order_id="x1", raw_status="NEW")
+    for request, events, held in ((entry, (Sent(1), opened, fill), False), (stop, (Journaled(),), True)):
+        context = {"parent": "b1"} if held else {}
+        order = LiveOrder(request, context, created_ms=START_MS, held=held)
+        journal.ticket(order, 7)
+        for number, event in enumerate(events):
+            order, _ = apply(order, event, START_MS + number)
+            journal.record(order, event, START_MS + number)
+    journal.flush().result(5)
+    yield file
+    journal.close()
+
+
+def shown(*arguments: str) -> str:
+    answer = CliRunner().invoke(app, ["orders", *arguments], catch_exceptions=False)
+    assert answer.exit_code == 0
+    return answer.output
+
+
+def test_orders_are_listed_newest_first_with_what_became_of_them(path):
+    lines = [line for line in shown("--journal", str(path)).splitlines() if "│" in line]
+    newest, oldest = ([cell.strip() for cell in line.split("│")[1:-1]] for line in lines)
+    assert newest[1:] == ["b2", "BTC/USDT", "sell", "stop", "1.5", "90", "0", "waits here"]
+    assert oldest == ["2026-05-28 20:26:40", "b1", "BTC/USDT", "buy", "limit", "1.5", "100", "0.5", "partially_filled"]
+
+
+def test_the_list_as_json_has_every_figure(path):
+    stop, entry = json.loads(shown("--journal", str(path), "--json"))
+    assert (entry["client_order_id"], entry["side"], entry["amount"], entry["price"]) == ("b1", "buy", "1.5", "100")
+    assert (entry["filled"], entry["order_id"], entry["params"], entry["held"]) == ("0.5", "x1", {"own": 1}, False)
+    assert (stop["kind"], stop["trigger_price"], stop["held"]) == ("stop", "90", True)
+
+
+def test_one_order_is_told_with_its_whole_life_by_either_id(path):
+    for name in ("b1", "x1"):
+        head, *life = shown("show", name, "--journal", str(path)).splitlines()
+        assert "b1  buy 1.5 BTC/USDT limit  exchange id x1  partially_filled, filled 0.5" in head
+        assert [line.split()[2] for line in life] == ["Intent", "Sent", "OrderUpdate", "Fill"]
+        assert life[0].split()[:2] == ["2026-05-28", "20:26:40.000"]
+        assert "0.5 at 100, fee 0.0001 BNB, trade t1" in life[3]
+
+
+def test_the_journal_may_be_named_before_the_command_and_ties_are_told(path):
+    assert "exit of b1" in shown("--journal", str(path), "show", "b2")
+    told = json.loads(shown("--journal", str(path), "show", "b2", "--json"))
+    assert told["context"] == {"parent": "b1"} and told["life"][0]["what"] == "Intent"
+
+
+def test_an_unknown_order_and_a_missing_journal_are_said(path, tmp_path, monkeypatch):
+    for arguments, words in (
+        (["show", "nobody", "--journal", str(path)], "no order 'nobody'"),
+        (["--journal", str(tmp_path / "none.sqlite3")], "no order journal at"),
+    ):
+        with pytest.raises(JournalError, match=words):
+            shown(*arguments)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with pytest.raises(JournalError, match="name one with --journal"):
+        shown()
