@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from btccxt.model import ZERO, Balances, Fee, Fill, Market, MarketType, Position
+from btccxt.model import ZERO, Balances, Fee, Fill, FundingPayment, Market, MarketType, Position
 
 _MONEY_STEP = Decimal("0.00000001")  # to which exchanges round what a closed part of a contract position cost
 _ROUNDING = Decimal("0.000001")
@@ -212,6 +212,10 @@ class AccountLedger:
         else:
             self._pay_fee(fill.fee, market, commission)
         return commission
+
+    def receive(self, payment: FundingPayment) -> None:
+        """Book what a position cost or brought at a funding time."""
+        self._add(payment.currency, payment.amount)
 
     def _commission(self, fill: Fill, market: Market, quantity: Decimal) -> tuple[Decimal, bool]:
         if fill.fee is None:

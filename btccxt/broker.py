@@ -19,7 +19,7 @@ from btccxt.broker_backend import AccountSnapshot, BrokerBackend
 from btccxt.bt_order import CryptoBuyOrder, CryptoSellOrder, order_of, take_ref
 from btccxt.commission import CryptoCommInfo
 from btccxt.errors import BtccxtError, ConfigError, Refused
-from btccxt.holdings import told, unexplained
+from btccxt.holdings import funding_that_explains, told, unexplained
 from btccxt.model import ZERO, Market, OrderRequest, Side, decimal_of
 from btccxt.orders.desk import WATCH
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
@@ -547,17 +547,22 @@ class CCXTBroker(bt.BrokerBase):
         self._drift, self._fills_at_drift = drift, self.books.fills_booked
         if not drift:
             self._agreed_ms = snapshot.asked_ms
-        elif not lasting:
+        elif not lasting or not snapshot.looked:
             self.store.look_again(self.ledger.symbols_of(drift), self._agreed_ms)
         else:
             self._take_over(snapshot, drift)
 
     def _take_over(self, snapshot: AccountSnapshot, drift: tuple[Drift, ...]) -> None:
-        """The exchange is right. Who changed the account is told, if its trades say so."""
-        left = unexplained(self.ledger, snapshot.balances, snapshot.positions, snapshot.outside, self._agreed_ms)
-        self.ledger.reset(snapshot.balances, snapshot.positions)
+        """The exchange is right. Who changed the account is told, if its trades say so; funding is no news."""
+        balances, positions, agreed_ms = snapshot.balances, snapshot.positions, self._agreed_ms
+        funding = funding_that_explains(self.ledger, balances, positions, snapshot.funding, agreed_ms)
+        left = unexplained(self.ledger, balances, positions, snapshot.outside, agreed_ms, snapshot.funding)
+        self.ledger.reset(balances, positions)
         self.books.show_all()
         self._drift, self._agreed_ms = (), snapshot.asked_ms
+        if funding:
+            self.store.funding_booked(funding)
+            return
         why = "no trade of this account explains" if left else "orders made outside this program explain"
         self.store.tell_drift(
             f"{why} what the exchange has; its figures were taken: {told(left or drift)}",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
-from btccxt.model import Balances, Fill, Market, OrderFeature, OrderKind, OrderRequest, Position
+from btccxt.model import Balances, Fill, FundingPayment, Market, OrderFeature, OrderKind, OrderRequest, Position
 from btccxt.orders.tracker import RestoredState
 
 
@@ -21,8 +21,12 @@ class AccountSnapshot:
     """No order was on its way meanwhile: what is not explained by known fills has another cause."""
     asked_ms: int = 0
     """When it was asked for: what happened before is in the figures."""
+    looked: bool = True
+    """What may explain a difference was looked for, as ``look_again`` asked."""
     outside: tuple[Fill, ...] = ()
     """Trades of orders that are not ours, of the symbols and the time that ``look_again`` named."""
+    funding: tuple[FundingPayment, ...] = ()
+    """Of the same symbols and time, and of every position."""
 
 
 class RunBegins:
@@ -55,3 +59,4 @@ class BrokerBackend(Protocol):
     def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None: ...
     def look_again(self, symbols: Collection[str], since_ms: int) -> None: ...
     def tell_drift(self, text: str, *, explained: bool, stop_trading: bool) -> None: ...
+    def funding_booked(self, payments: Sequence[FundingPayment]) -> None: ...

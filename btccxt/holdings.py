@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from btccxt.account import AccountLedger, Drift
-from btccxt.model import ZERO, Balance, Balances, Fill, Market, MarketType, Position
+from btccxt.model import ZERO, Balance, Balances, Fill, FundingPayment, Market, MarketType, Position
 from btccxt.orders.journal_holdings import StoredHoldings
 from btccxt.orders.journal_prune import Opening
 
 _CLOCK_SLACK_MS = 2_000
+FUNDING_SLACK_MS = 15 * 60_000
+"""A payment bears the time at which it was due, and is booked a while after it."""
+_SLACKS_MS = ((0, 0), (_CLOCK_SLACK_MS, _CLOCK_SLACK_MS), (0, FUNDING_SLACK_MS), (_CLOCK_SLACK_MS, FUNDING_SLACK_MS))
 
 
 def expected(stored: StoredHoldings, markets: Mapping[str, Market]) -> AccountLedger:
@@ -34,24 +37,45 @@ def unexplained(
     positions: Sequence[Position],
     outside: Iterable[Fill] = (),
     agreed_ms: int = 0,
+    funding: Iterable[FundingPayment] = (),
 ) -> list[Drift]:
-    """Differences that remain when trades made outside after ``agreed_ms`` are counted too. ``ledger`` stays as it is.
+    """Differences that remain when trades made outside and funding after ``agreed_ms`` are counted too.
 
-    Clocks differ a little: trades of the last seconds before ``agreed_ms`` are counted where only that explains all.
+    ``ledger`` stays as it is. Clocks differ a little: trades of the last seconds before ``agreed_ms``, and payments of
+    the last minutes, are counted where only that explains all.
     """
-    trades = sorted(outside, key=lambda fill: fill.time_ms)
+    trades, payments = sorted(outside, key=lambda fill: fill.time_ms), tuple(funding)
     first: list[Drift] | None = None
-    for slack_ms in (0, _CLOCK_SLACK_MS):
+    for trades_slack_ms, funding_slack_ms in _SLACKS_MS:
         trial = ledger.copy()
         for fill in trades:
-            if fill.time_ms > agreed_ms - slack_ms:
+            if fill.time_ms > agreed_ms - trades_slack_ms:
                 trial.apply(fill)
+        for payment in payments:
+            if payment.time_ms > agreed_ms - funding_slack_ms:
+                trial.receive(payment)
         trial.take_rounding(balances)
         left = trial.differences(balances, positions)
         if not left:
             return []
         first = left if first is None else first
     return first or []
+
+
+def funding_that_explains(
+    ledger: AccountLedger,
+    balances: Balances,
+    positions: Sequence[Position],
+    funding: Iterable[FundingPayment],
+    agreed_ms: int,
+) -> tuple[FundingPayment, ...]:
+    """The payments that alone make all of the difference; none where they do not."""
+    payments = sorted(funding, key=lambda payment: payment.time_ms)
+    for first in range(len(payments)):
+        late = payments[first:]
+        if late[0].time_ms > agreed_ms - FUNDING_SLACK_MS and not unexplained(ledger, balances, positions, (), 0, late):
+            return tuple(late)
+    return ()
 
 
 def spot_positions(

@@ -280,6 +280,17 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True)
+class FundingPayment:
+    """What a contract position cost or brought at a funding time. ``amount``: positive when the account received it."""
+
+    symbol: str
+    currency: str
+    amount: Decimal
+    time_ms: int
+    payment_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OrderUpdate:
     """What the exchange said of one order, once. None means: this message did not say.
 

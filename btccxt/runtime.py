@@ -21,11 +21,13 @@ from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.paper import PaperExchange
 from btccxt.exchange.profile import Profile
 from btccxt.feeds import FeedDesk
-from btccxt.holdings import spot_positions
+from btccxt.funding import funding_since
+from btccxt.holdings import FUNDING_SLACK_MS, spot_positions
 from btccxt.model import (
     Balance,
     Balances,
     Fill,
+    FundingPayment,
     Market,
     OrderUpdate,
     Position,
@@ -173,6 +175,7 @@ class Runtime:
         self._fills_heard = 0
         self._holdings_due = False
         self._to_explain: dict[str, int] = {}  # symbol -> since when trades made outside are of interest
+        self._look_again = False  # a difference was seen
         self._missed: list[OrderEvent] | None = None  # news while the account is being opened
         self._desk: OrderDesk | None = None
         self._alarms: AlarmLog | None = None
@@ -263,7 +266,7 @@ class Runtime:
         if compare:
             traded = {fill.symbol for fill in past} | set(openings)
             after = await agree_with_journal(
-                tracker, journal, self.markets, traded, after, self._fetch_account, self.raise_alarm
+                tracker, journal, self.markets, traded, after, self._fetch_account, self._funding, self.raise_alarm
             )
             past = await asyncio.wrap_future(journal.past_fills())
         positions = spot_positions(openings, past, self.markets)
@@ -410,6 +413,7 @@ class Runtime:
         """A difference was seen: compare again before it is believed, and ask for trades made outside. Any thread."""
 
         def look() -> None:
+            self._look_again = True
             self._to_explain = {**dict.fromkeys(symbols, since_ms), **self._to_explain}
             asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self.reconcile_soon)
 
@@ -506,6 +510,7 @@ class Runtime:
             tracker = self.tracker
             await tracker.reconcile()
             asked, self._to_explain = self._to_explain, {}
+            looked, self._look_again = self._look_again, False
             outside = [
                 fill
                 for symbol, since_ms in asked.items()
@@ -514,7 +519,9 @@ class Runtime:
             at_rest = tracker.is_at_rest
             snapshot = await self._fetch_account()
             certain = at_rest and tracker.is_at_rest
-            snapshot = replace(snapshot, certain=certain, outside=tuple(outside))
+            since_ms = {symbol: agreed_ms - FUNDING_SLACK_MS for symbol, agreed_ms in asked.items()}
+            funding = await self._funding(since_ms) if asked else ()
+            snapshot = replace(snapshot, certain=certain, looked=looked, outside=tuple(outside), funding=funding)
             if self._holdings_due and certain:
                 await self._keep_holdings(tracker, snapshot)
         except Retryable as error:
@@ -525,6 +532,12 @@ class Runtime:
         self._unreconciled = False
         self._listeners.account(snapshot)
         return snapshot
+
+    async def _funding(self, asked: Mapping[str, int]) -> tuple[FundingPayment, ...]:
+        """Of these symbols and of every position, whoever opened it."""
+        since_ms = min(asked.values())
+        symbols = {**{position.symbol: since_ms for position in self.positions()}, **asked}
+        return tuple(await funding_since(self.exchange, self.markets, symbols, self._listeners.trouble))
 
     # -------------------------------------------------------------- health
 

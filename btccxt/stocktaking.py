@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from btccxt.broker import AccountSnapshot
 from btccxt.errors import StateMismatch
-from btccxt.holdings import expected, told, unexplained
-from btccxt.model import Market
+from btccxt.funding import log_funding
+from btccxt.holdings import FUNDING_SLACK_MS, expected, funding_that_explains, told, unexplained
+from btccxt.model import FundingPayment, Market
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal import Journal
 from btccxt.orders.tracker import OrderTracker
@@ -25,6 +26,7 @@ async def agree_with_journal(
     traded: Collection[str],
     figures: AccountSnapshot,
     fetch: Callable[[], Awaitable[AccountSnapshot]],
+    fetch_funding: Callable[[Mapping[str, int]], Awaitable[tuple[FundingPayment, ...]]],
     alarm: Callable[[Alarm], None],
 ) -> AccountSnapshot:
     """Returns the figures to begin with, fresh ones where something filled while we looked.
@@ -45,12 +47,17 @@ async def agree_with_journal(
             if symbol in markets:
                 ledger.track(symbol)
         drift = unexplained(ledger, figures.balances, figures.positions)
+        if not drift:
+            return figures
+        symbols = sorted(ledger.symbols_of(drift))
+        funding = await fetch_funding(dict.fromkeys(symbols, stored.at_ms - FUNDING_SLACK_MS)) if symbols else ()
+        if paid := funding_that_explains(ledger, figures.balances, figures.positions, funding, stored.at_ms):
+            log_funding(journal.exchange, paid)
+            return figures
         outside = [
-            fill
-            for symbol in sorted(ledger.symbols_of(drift))
-            for fill in await tracker.foreign_fills(symbol, stored.at_ms - CLOCK_SLACK_MS)
+            fill for symbol in symbols for fill in await tracker.foreign_fills(symbol, stored.at_ms - CLOCK_SLACK_MS)
         ]
-        left = unexplained(ledger, figures.balances, figures.positions, outside, stored.at_ms)
+        left = unexplained(ledger, figures.balances, figures.positions, outside, stored.at_ms, funding)
         if not left:
             return figures
     if any(item.what == "position" for item in left):

@@ -27,6 +27,7 @@ from btccxt.exchange.request import refusals
 from btccxt.exchange.support import Support, support_of
 from btccxt.feed_source import FeedRequest
 from btccxt.feeds import FeedTask
+from btccxt.funding import log_funding
 from btccxt.health import snapshot
 from btccxt.hub import Hub
 from btccxt.model import (
@@ -34,6 +35,7 @@ from btccxt.model import (
     Bar,
     ConnectionState,
     Fill,
+    FundingPayment,
     Market,
     MarketType,
     OrderFeature,
@@ -454,6 +456,11 @@ class CCXTStore:
             self._watch.say(text)
         else:
             self._open_runtime.raise_alarm(Alarm(AlarmKind.DRIFT, text))
+        self._open_runtime.keep_holdings()
+
+    def funding_booked(self, payments: Sequence[FundingPayment]) -> None:
+        """Funding explains what the exchange has: a line in the log, and the journal's figures from now on."""
+        log_funding(self.name, payments)
         self._open_runtime.keep_holdings()
 
     def account_snapshot(self, untold: Collection[str] = ()) -> AccountSnapshot:

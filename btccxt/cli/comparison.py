@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from btccxt.account import AccountLedger, Drift
 from btccxt.cli.orders import utc
-from btccxt.holdings import expected, unexplained
-from btccxt.model import ZERO, Balances, Fill, Market, OrderUpdate, Position
+from btccxt.holdings import expected, funding_that_explains, unexplained
+from btccxt.model import ZERO, Balances, Fill, FundingPayment, Market, OrderUpdate, Position
 from btccxt.orders.journal_holdings import StoredHoldings
 from btccxt.orders.journal_reader import OrderSummary
 
@@ -92,6 +92,7 @@ def compare_holdings(
     balances: Balances,
     positions: Sequence[Position],
     outside: Sequence[Fill],
+    funding: Sequence[FundingPayment] = (),
 ) -> list[Row]:
     """Balances and positions on both sides; without ``stored`` the exchange's alone, which then agree with nothing."""
     theirs = {coin: balance.total for coin, balance in balances.by_currency.items()}
@@ -103,16 +104,18 @@ def compare_holdings(
     for symbol in contracts.keys() & markets.keys():
         ledger.track(symbol)
     ledger.take_rounding(balances)
-    left = unexplained(ledger, balances, positions, outside, stored.at_ms)
+    by_funding = bool(funding_that_explains(ledger, balances, positions, funding, stored.at_ms))
+    left = [] if by_funding else unexplained(ledger, balances, positions, outside, stored.at_ms, funding)
+    reason = "funding" if by_funding else "trades made outside, and funding," if funding else "trades made outside"
     ours = ledger.totals
     rows = [
-        _holding("", coin, ours.get(coin, ZERO), theirs.get(coin, ZERO), left)
+        _holding("", coin, ours.get(coin, ZERO), theirs.get(coin, ZERO), left, reason)
         for coin in sorted(ours.keys() | theirs.keys())
         if ours.get(coin) or theirs.get(coin)
     ]
     for symbol in sorted(_contracts(ledger, stored, markets) | contracts.keys()):
         amount = contracts[symbol].amount if symbol in contracts else ZERO
-        rows.append(_holding(symbol, symbol, ledger.holding(symbol).amount, amount, left))
+        rows.append(_holding(symbol, symbol, ledger.holding(symbol).amount, amount, left, reason))
     return rows
 
 
@@ -121,12 +124,13 @@ def _contracts(ledger: AccountLedger, stored: StoredHoldings, markets: Mapping[s
     return {symbol for symbol in symbols if symbol in markets and markets[symbol].is_contract}
 
 
-def _holding(symbol: str, name: str, ours: Decimal, theirs: Decimal, left: Sequence[Drift]) -> Row:
+def _holding(symbol: str, name: str, ours: Decimal, theirs: Decimal, left: Sequence[Drift], reason: str) -> Row:
     why = ""
     if ours != theirs:
         by = f"{(theirs - ours).normalize():+f}"
         explained = all(item.name != name for item in left)
-        why = f"{by}: trades made outside explain it" if explained else f"{by}: nothing known explains it"
+        verb = "explains" if reason == "funding" else "explain"
+        why = f"{by}: {reason} {verb} it" if explained else f"{by}: nothing known explains it"
     return Row(symbol, name, _plain(ours), _plain(theirs), why)
 
 

@@ -16,7 +16,8 @@ from btccxt.config import Mode, StoreConfig, load_config, resolve_keys
 from btccxt.errors import ConfigError, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile import load_profile, market_types
-from btccxt.model import Balances, Fill, Market, MarketType, OrderUpdate, Position
+from btccxt.funding import funding_since
+from btccxt.model import Balances, Fill, FundingPayment, Market, MarketType, OrderUpdate, Position
 from btccxt.modes import SimOptions, connect
 from btccxt.orders.journal import Journal
 from btccxt.orders.journal_file import account_fingerprint, default_journal_path
@@ -47,6 +48,7 @@ class Theirs:
     fills: list[Fill]
     balances: Balances
     positions: list[Position]
+    funding: list[FundingPayment]
     since_ms: int
     asked_ms: int
 
@@ -78,7 +80,12 @@ def reconcile(
     orders += compare_fills(fills, theirs.fills)
     _print(console, "Open orders, and trades of one side only", "order or trade", orders)
     holdings = compare_holdings(
-        ours.holdings, theirs.markets, theirs.balances, theirs.positions, foreign(ours.fills, theirs.fills)
+        ours.holdings,
+        theirs.markets,
+        theirs.balances,
+        theirs.positions,
+        foreign(ours.fills, theirs.fills),
+        theirs.funding,
     )
     _print(console, "Balances (total) and contract positions", "coin or contract", holdings)
     if ours.holdings is None:
@@ -146,6 +153,7 @@ async def _ask(settings: StoreConfig, keys: dict[str, str], ours: Ours, days: in
             [fill for symbol in symbols for fill in await _trades(exchange, symbol, since_ms)],
             await exchange.fetch_balance(),
             positions,
+            await funding_since(exchange, markets, dict.fromkeys(symbols, since_ms), _ignore),
             since_ms,
             asked_ms,
         )

@@ -18,6 +18,7 @@ from btccxt.model import (
     Balances,
     Bar,
     Fill,
+    FundingPayment,
     Market,
     OrderReference,
     OrderRequest,
@@ -106,6 +107,11 @@ class ExchangeAPI(ABC):
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[Fill]:
         """The account's fills from ``since_ms`` (inclusive), oldest first: one page at least, from the oldest on."""
+
+    async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
+        """Funding that the account paid and received for a contract from ``since_ms`` (inclusive): the exchange's one
+        page, which may not be all. Raises Unsupported where the exchange does not list it."""
+        raise Unsupported(f"{self.id} lists no funding payments")
 
     # -------------------------------------------------------------- orders (never retried by this layer)
 

@@ -55,6 +55,7 @@ from btccxt.model import (
     Balances,
     Bar,
     Fill,
+    FundingPayment,
     Market,
     MarketType,
     OrderReference,
@@ -317,6 +318,14 @@ class CCXTExchange(ExchangeAPI):
             return fills[:limit]
         rows = await self._read("fetch_my_trades", symbol, since_ms, limit)
         return sorted(map(to_fill, rows), key=lambda fill: fill.time_ms)
+
+    async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
+        await self._market(symbol)
+        if not self._rest.has.get("fetchFundingHistory"):
+            return await super().fetch_funding(symbol, since_ms)
+        rows = await self._read("fetch_funding_history", symbol, since_ms)
+        payments = [translate.funding(row, self.profile) for row in rows]
+        return [each for each in payments if each.symbol == symbol and each.time_ms >= since_ms]
 
     def _update(self, row: Any, origin: Origin, reference: OrderReference | None = None) -> OrderUpdate:
         """``reference``: what was asked for, where the answer may say less than that or nothing at all."""

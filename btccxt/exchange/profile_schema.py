@@ -336,6 +336,7 @@ class Profile(Part):
     market_slippage_pct: float = Field(default=5, gt=0, lt=50)
     price_significant_digits: int | None = None
     amounts_in: Literal["contracts", "base"] = "contracts"
+    funding_amounts: Literal["received", "paid"] = "received"
     wire: Mapping[str, Any] = Field(default_factory=dict)
     path: str | Mapping[str, str] | None = None
     order_requests: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from btccxt.model import (
     Bar,
     Fee,
     Fill,
+    FundingPayment,
     Market,
     MarketType,
     OrderKind,
@@ -211,6 +212,18 @@ def position(entry: Mapping[str, Any], now_ms: int) -> Position:
         liquidation_price=_positive(entry.get("liquidationPrice")),
         margin_mode=_text(entry.get("marginMode")),
         hedge_side=side if entry.get("hedged") and side in ("long", "short") else None,
+    )
+
+
+def funding(row: Mapping[str, Any], profile: Profile) -> FundingPayment:
+    """ccxt's funding payment -> FundingPayment: exchanges differ in what the sign of its amount means."""
+    amount = number_of(row.get("amount")) or ZERO
+    return FundingPayment(
+        symbol=str(row.get("symbol")),
+        currency=str(row.get("code")),
+        amount=-amount if profile.funding_amounts == "paid" else amount,
+        time_ms=_time(row.get("timestamp")) or 0,
+        payment_id=_text(row.get("id")) or "",
     )
 
 

@@ -48,6 +48,7 @@ class FakeBackend:
         self.prices: dict[str, D] = {}
         self.looked_again: list[tuple[set[str], int]] = []
         self.drifts: list[tuple[bool, bool]] = []
+        self.funding: list[Any] = []
         self.native_gtd = False
         self.emulated: set[OrderKind | OrderFeature] = set()
         self.rules: dict[OrderKind | OrderFeature, OrderRule] = {}
@@ -120,6 +121,9 @@ class FakeBackend:
     def tell_drift(self, text: str, *, explained: bool, stop_trading: bool) -> None:
         self.notifications.append(text)
         self.drifts.append((explained, stop_trading))
+
+    def funding_booked(self, payments: Any) -> None:
+        self.funding.extend(payments)
 
     # -- what a test lets the exchange say
 

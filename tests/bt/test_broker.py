@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal as D
 
 import backtrader as bt
@@ -462,6 +463,21 @@ def test_a_lasting_difference_is_taken_over_and_said_a_passing_one_is_not(backen
     assert backend.broker.getcash() == 100_500.0
     assert len(backend.notifications) == 1
     assert "USDT 100000 -> 100500" in backend.notifications[0]
+
+
+def test_a_difference_is_not_judged_before_its_reason_was_looked_for(backend):
+    """Figures that were asked for before ``look_again`` say nothing of trades made outside, nor of funding."""
+    deposit = backend.snapshot(USDT="100500")
+    early = replace(deposit, looked=False)
+    run(
+        backend,
+        lambda s: backend.broker.arrivals.append(early),
+        lambda s: backend.broker.arrivals.append(early),
+        lambda s: len(backend.notifications) == 0 and backend.broker.arrivals.append(deposit),
+    )
+    assert len(backend.looked_again) == 2
+    assert len(backend.notifications) == 1
+    assert backend.broker.getcash() == 100_500.0
 
 
 def test_what_the_account_holds_counts_from_the_start_and_is_no_profit_of_the_first_bar():

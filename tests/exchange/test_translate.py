@@ -220,3 +220,14 @@ def test_bars_trades_and_tickers_become_records() -> None:
     assert (trade.trade_id, trade.time_ms, trade.price, trade.side) == ("5:1.5:2.0", 5, 1.5, Side.SELL)
     ticker = translate.ticker({"symbol": "BTC/USDT", "timestamp": None, "bid": "1.5", "ask": None, "last": 2}, 77)
     assert (ticker.time_ms, ticker.bid, ticker.ask, ticker.last) == (77, 1.5, None, 2.0)
+
+
+@pytest.mark.parametrize(("exchange", "told", "amount"), [("binance", -0.3, D("-0.3")), ("bybit", 0.3, D("-0.3"))])
+def test_funding_that_was_paid_is_negative_whatever_the_exchange_calls_it(
+    exchange: str, told: float, amount: Decimal
+) -> None:
+    """Bybit tells it as a fee."""
+    row = {"symbol": "BTC/USDT:USDT", "code": "USDT", "timestamp": 1000, "id": "9", "amount": told, "info": {}}
+    payment = translate.funding(row, load_profile(exchange, LINEAR))
+    assert (payment.symbol, payment.currency, payment.amount) == ("BTC/USDT:USDT", "USDT", amount)
+    assert (payment.time_ms, payment.payment_id) == (1000, "9")
