@@ -82,7 +82,9 @@ def show(
         f"filled {story.order.filled:f}",
         highlight=False,
     )
-    if ties := [f"{name} {story.context[tie]}" for tie, name in _TIES.items() if tie in story.context]:
+    ties = [f"{name} {story.context[tie]}" for tie, name in _TIES.items() if tie in story.context]
+    ties = [tie for tie in ties if request.client_order_id not in tie]  # a pair is named after one of its own
+    if ties:
         console.print(f"  {', '.join(ties)}", highlight=False)
     for line in story.lines:
         console.print(f"  {utc(line.at_ms, fine=True)}  {line.what:<18} {line.details}", highlight=False)
@@ -138,8 +140,9 @@ def _plain(summary: OrderSummary) -> dict[str, Any]:
     request = {each.name: getattr(summary.request, each.name) for each in fields(summary.request)}
     told = {name: dict(value) if isinstance(value, Mapping) else value for name, value in request.items()}
     return {
-        **{name: value for name, value in told.items() if value not in (None, {}, False)}, "state": summary.state.value, "held": summary.held, "order_id": summary.order_id, "filled": str(summary.filled),
-        "created_ms": summary.created_ms, "updated_ms": summary.updated_ms,
+        **{name: value for name, value in told.items() if value not in (None, {}, False)},
+        "state": summary.state.value, "held": summary.held, "order_id": summary.order_id,
+        "filled": f"{summary.filled:f}", "created_ms": summary.created_ms, "updated_ms": summary.updated_ms,
     }  # fmt: skip
 
 

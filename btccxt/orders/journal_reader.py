@@ -183,7 +183,7 @@ def _describe(kind: str, payload: str) -> str:
     if isinstance(event, OrderUpdate):
         parts = [event.origin.value, event.status.value]
         parts += [f"({event.raw_status})"] if event.raw_status else []
-        parts += [f"filled {event.filled}"] if event.filled is not None else []
+        parts += [f"filled {event.filled.normalize():f}"] if event.filled is not None else []
         parts += [f"id {event.order_id}"] if event.order_id else []
         parts += [event.reject_reason] if event.reject_reason else []
         return " ".join(parts)

@@ -29,9 +29,9 @@ def path(tmp_path: Path) -> Iterator[Path]:
     entry = OrderRequest("b1", "BTC/USDT", Side.BUY, OrderKind.LIMIT, D("1.5"), D("100"), params={"own": 1})
     stop = OrderRequest("b2", "BTC/USDT", Side.SELL, OrderKind.STOP, D("1.5"), trigger_price=D("90"))
     fill = Fill("t1", "BTC/USDT", Side.BUY, D(100), D("0.5"), START_MS + 2, fee=Fee("BNB", D("0.0001")))
-    opened = OrderUpdate("BTC/USDT", OrderStatus.OPEN, Origin.CREATE, order_id="x1", raw_status="NEW")
+    opened = OrderUpdate("BTC/USDT", OrderStatus.OPEN, Origin.CREATE, order_id="x1", filled=D("0E-8"))
     for request, events, held in ((entry, (Sent(1), opened, fill), False), (stop, (Journaled(),), True)):
-        context = {"parent": "b1"} if held else {}
+        context = {"parent": "b1", "oco": "b2"} if held else {}
         order = LiveOrder(request, context, created_ms=START_MS, held=held)
         journal.ticket(order, 7)
         for number, event in enumerate(events):
@@ -67,14 +67,16 @@ def test_one_order_is_told_with_its_whole_life_by_either_id(path):
         head, *life = shown("show", name, "--journal", str(path)).splitlines()
         assert "b1  buy 1.5 BTC/USDT limit  exchange id x1  partially_filled, filled 0.5" in head
         assert [line.split()[2] for line in life] == ["Intent", "Sent", "OrderUpdate", "Fill"]
+        assert life[2].endswith("create open filled 0 id x1")
         assert life[0].split()[:2] == ["2026-05-28", "20:26:40.000"]
         assert "0.5 at 100, fee 0.0001 BNB, trade t1" in life[3]
 
 
 def test_the_journal_may_be_named_before_the_command_and_ties_are_told(path):
-    assert "exit of b1" in shown("--journal", str(path), "show", "b2")
+    ties = shown("--journal", str(path), "show", "b2").splitlines()[1]
+    assert ties.strip() == "exit of b1"  # a pair is named after one of its orders: that one is not its own pair
     told = json.loads(shown("--journal", str(path), "show", "b2", "--json"))
-    assert told["context"] == {"parent": "b1"} and told["life"][0]["what"] == "Intent"
+    assert told["context"] == {"parent": "b1", "oco": "b2"} and told["life"][0]["what"] == "Intent"
 
 
 def test_an_unknown_order_and_a_missing_journal_are_said(path, tmp_path, monkeypatch):

@@ -50,6 +50,7 @@ from btccxt.orders.events import (
 )
 from btccxt.orders.journal import Journal, account_fingerprint, default_journal_path
 from btccxt.orders.journal_codec import EVENT_KINDS, decode, encode
+from btccxt.orders.journal_file import connect
 from btccxt.orders.journal_reader import JournalReader
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder, apply
 from btccxt.orders.register import rebuild
@@ -248,6 +249,16 @@ def test_what_was_queued_is_written_when_the_journal_closes(path: Path) -> None:
     journal.close()
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT count(*) FROM fills").fetchone() == (500,)
+
+
+def test_the_file_is_written_ahead_and_every_commit_is_synced(path: Path) -> None:
+    """FULL: a ticket that counts as durable survives the loss of power, not only the end of the process."""
+    connection = connect(str(path), "fake", "testnet", "abc")
+    try:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    finally:
+        connection.close()
 
 
 # ------------------------------------------------------------------ reading beside the writer
