@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from btccxt._bt import bt
+from btccxt.config import build_config
 from btccxt.errors import JournalError
 from btccxt.model import OrderKind, OrderRequest, Side
+from btccxt.opening import open_journal
 from btccxt.orders import journal_schema
 from btccxt.orders.journal import Journal
 from btccxt.orders.live_order import LiveOrder
@@ -75,6 +77,27 @@ def test_a_store_refuses_a_journal_that_is(tmp_path, what):
     assert not [request for request in requests if not request.startswith("GET")]
     assert path.read_bytes() == before
     assert [file.stat().st_size for file in tmp_path.glob("*-wal")] in ([], [0])  # nor written beside it
+
+
+def settings_of(mode: str, key: str, path: Path):
+    return build_config({"exchange": "binance", "mode": mode, "journal": str(path), "config": {"apiKey": key}})
+
+
+def open_for(mode: str, key: str, path: Path) -> Journal:
+    return open_journal(settings_of(mode, key, path), {"apiKey": key}, alarm=lambda alarm: None)
+
+
+@pytest.mark.parametrize("mode", ["testnet", "live"])
+def test_an_account_with_money_is_traded_by_one_program_whatever_journals_are_given(mode, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    first = open_for(mode, "my key", tmp_path / "one")
+    try:
+        with pytest.raises(JournalError, match=f"the binance {mode} account .* is traded by .*sub-account"):
+            open_for(mode, "my key", tmp_path / "two")
+        open_for(mode, "another key", tmp_path / "three").close()
+    finally:
+        first.close()
+    open_for(mode, "my key", tmp_path / "two").close()
 
 
 def test_after_a_refusal_another_path_is_all_it_takes(tmp_path):

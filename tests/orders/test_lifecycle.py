@@ -356,6 +356,14 @@ def test_an_order_that_never_arrived_and_then_lives_is_taken_off() -> None:
     assert kinds(effects).count("ghost") == 1
 
 
+def test_an_order_that_is_heard_of_before_its_search_ends_in_vain_is_taken_off() -> None:
+    """A push and the last of three answers "no such order" may cross."""
+    order, effects = run(an_order(), Sent(1), said(OrderStatus.OPEN), NeverArrived("no"))
+    assert order.never_arrived
+    assert [effect for effect in effects if isinstance(effect, CancelGhost)] == [CancelGhost()]
+    assert kinds(effects).count("ghost") == 1
+
+
 def test_a_fill_of_an_order_that_never_arrived_counts_and_is_alarmed() -> None:
     order, effects = run(an_order(), Sent(1), NeverArrived("no"), a_fill("1", "0.1"))
     assert order.filled == D("0.1")
