@@ -29,13 +29,39 @@ class _TakeProfitNames:
     ExecTypes = [*bt.Order.ExecTypes, "TakeProfit", "TakeProfitLimit"]
 
 
-class CryptoBuyOrder(bt.BuyOrder, _TakeProfitNames):
+class _QuickOrder:
+    """What of a backtrader order is slow, done quickly: each notification copies it and reads its parameters."""
+
+    params: Any
+    executed: Any
+
+    def __init__(self, **_params: Any) -> None:  # backtrader's metaclass has taken them
+        super().__init__()
+        values = vars(self)
+        for name, value in vars(self.params).items():  # else found by ``__getattr__``, after a failed search
+            values.setdefault(name, value)
+
+    def clone(self) -> Any:
+        twin = _copied(self)
+        self.executed.markpending()
+        twin.executed = _copied(self.executed)
+        return twin
+
+
+def _copied(original: Any) -> Any:
+    """``copy.copy`` of a plain object."""
+    twin = object.__new__(type(original))
+    twin.__dict__.update(original.__dict__)
+    return twin
+
+
+class CryptoBuyOrder(_QuickOrder, bt.BuyOrder, _TakeProfitNames):
     """A buy order with the take-profit kinds."""
 
     ExecTypes = _TakeProfitNames.ExecTypes
 
 
-class CryptoSellOrder(bt.SellOrder, _TakeProfitNames):
+class CryptoSellOrder(_QuickOrder, bt.SellOrder, _TakeProfitNames):
     """A sell order with the take-profit kinds."""
 
     ExecTypes = _TakeProfitNames.ExecTypes

@@ -163,6 +163,8 @@ class Hub:
         self.stirred = self._delivered = False
         may_wait = not stirred and self._alive and not cerebro._event_stop and not self._foreign_moved()
         self.inbox.deliver(self._patience_s() if may_wait else 0.0)
+        if getattr(cerebro._broker, "arrivals", None):
+            cerebro._brokernotify()  # cerebro does it only after asking every data for a bar, and there may be hundreds
         if time.monotonic() >= self._next_gate_look_s:
             self._look_at_gate(cerebro)
 

@@ -434,18 +434,16 @@ class Runtime:
         return tuple(position for position in tuple(self._account.positions.values()) if position.amount)
 
     def _publish(self, event: OrderEvent) -> None:
-        self._order_meter(event)
-        self._fills_heard += len(event.fills) + len(event.corrections)
-        if self._missed is not None:  # the figures at the start contain it: told as a change, not booked
-            self._missed.append(event)
-            if self._desk is not None:
-                self._desk.hear(event)
-            return
-        if event.fills and not self._account.speaking:
-            self._fills_by_rest(event)
+        if self._missed is None:
+            self._listeners.order(event)  # first: the strategy waits for it, and acts no earlier than this is done
+            if event.fills and not self._account.speaking:
+                self._fills_by_rest(event)
+        else:
+            self._missed.append(event)  # the figures at the start contain it: told as a change, not booked
         if self._desk is not None:
             self._desk.hear(event)
-        self._listeners.order(event)
+        self._fills_heard += len(event.fills) + len(event.corrections)
+        self._order_meter(event)
 
     def _fills_by_rest(self, event: OrderEvent) -> None:
         if self._fills_repaired is not None:

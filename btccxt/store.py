@@ -382,7 +382,7 @@ class CCXTStore:
     def _tell_broker(self, event: OrderEvent | AccountSnapshot | RunBegins) -> None:
         hub = self.hub
         if hub is not None and self._broker is not None:
-            hub.inbox.put(self._broker, event)
+            hub.inbox.put_now(self._broker, event)
 
     # -------------------------------------------------------------- the Data's side (FeedSource)
 

@@ -31,8 +31,8 @@ class Judgement:
 def field_of(info: Any, path: str) -> Any:
     """Value at a path such as ``order.status`` or ``0.x``; None where there is none. Empty texts count as none."""
     here = info
-    for key in path.split("."):
-        if isinstance(here, Mapping):
+    for key in (path,) if "." not in path else path.split("."):
+        if type(here) is dict or isinstance(here, Mapping):  # nearly always a dict, which is told much faster
             here = here.get(key)
         elif isinstance(here, (list, tuple)) and key.isdigit() and int(key) < len(here):
             here = here[int(key)]

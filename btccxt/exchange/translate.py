@@ -139,13 +139,14 @@ def _fee(trade: Mapping[str, Any], profile: Profile) -> Fee | None:
         return None  # the exchange tells none here: ccxt has multiplied by a rate of its own
     # Where the exchange writes a paid fee as a negative number, ccxt does not always turn the sign.
     negated = number_of(first_of(trade.get("info"), profile.statuses.fill_negative_fee_fields))
-    told = [
-        Fee(currency=str(fee["currency"]), cost=cost if negated is None else -negated)
-        for fee in (trade.get("fee"), *(trade.get("fees") or ()))
-        if fee and fee.get("currency") is not None and (cost := number_of(fee.get("cost"))) is not None
-    ]
-    # Where a third coin pays, some exchanges name the usual one first, with zero.
-    return next((fee for fee in told if fee.cost), told[0] if told else None)
+    first: Fee | None = None
+    for fee in (trade.get("fee"), *(trade.get("fees") or ())):
+        if fee and fee.get("currency") is not None and (cost := number_of(fee.get("cost"))) is not None:
+            told = Fee(currency=str(fee["currency"]), cost=cost if negated is None else -negated)
+            if told.cost:
+                return told
+            first = first or told  # where a third coin pays, some exchanges name the usual one first, with zero
+    return first
 
 
 def _kind(order: Mapping[str, Any]) -> OrderKind | None:

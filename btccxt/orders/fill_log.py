@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
+from typing import Any
 
 from btccxt.model import Fill
 
@@ -36,6 +37,12 @@ class FillLog(Mapping[str, Fill]):
     def _append(self, fill: Fill) -> None:
         self._places[fill.trade_id] = len(self._trades)
         self._trades.append(fill)
+
+    def __contains__(self, trade_id: object) -> bool:  # Mapping's own raises and catches a KeyError
+        return self._places.get(trade_id, self._size) < self._size  # type: ignore[call-overload,no-any-return]
+
+    def get(self, trade_id: str, default: Any = None) -> Any:
+        return self._trades[self._places[trade_id]] if trade_id in self else default
 
     def __getitem__(self, trade_id: str) -> Fill:
         place = self._places[trade_id]

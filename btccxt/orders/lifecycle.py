@@ -106,42 +106,42 @@ def _apply_own(order: LiveOrder, event: LifecycleEvent, now_ms: int) -> tuple[Li
     state = order.state
     match event:
         case Journaled():
-            return replace(order, state=_higher(state, LifecycleState.JOURNALED)), ()
+            return changed(order, state=_higher(state, LifecycleState.JOURNALED)), ()
         case Released(request):
-            return replace(order, request=request, held=False), ()
+            return changed(order, request=request, held=False), ()
         case Sent(attempt):
             sent_ms = now_ms if attempt > order.attempts else order.sent_ms
             attempts = max(order.attempts, attempt)
-            return replace(
+            return changed(
                 order, state=_higher(state, LifecycleState.SENT), attempts=attempts, sent_ms=sent_ms, held=False
             ), ()
         case OutcomeUnknown(why):
-            return replace(order, state=_higher(state, LifecycleState.UNKNOWN), reasons=_with(order.reasons, why)), ()
+            return changed(order, state=_higher(state, LifecycleState.UNKNOWN), reasons=_with(order.reasons, why)), ()
         case NotPlaced(why):
-            return replace(order, notes=_with(order.notes, why)), ()
+            return changed(order, notes=_with(order.notes, why)), ()
         case Rejection(reasons):
             words = order.words | {LifecycleState.REJECTED}
-            return replace(order, words=words, reasons=_with(order.reasons, *reasons)), ()
+            return changed(order, words=words, reasons=_with(order.reasons, *reasons)), ()
         case NeverArrived(why):
             words = order.words | {LifecycleState.REJECTED}
-            order = replace(order, words=words, never_arrived=True, reasons=_with(order.reasons, why))
+            order = changed(order, words=words, never_arrived=True, reasons=_with(order.reasons, why))
             return order, (_ghost(order) if order.seen else ())
         case Gone(why):
-            return replace(order, words=order.words | {LifecycleState.CANCELED}, notes=_with(order.notes, why)), ()
+            return changed(order, words=order.words | {LifecycleState.CANCELED}, notes=_with(order.notes, why)), ()
         case Withdrawn(why):
-            return replace(order, words=order.words | {LifecycleState.CANCELED}, notes=_with(order.notes, why)), ()
+            return changed(order, words=order.words | {LifecycleState.CANCELED}, notes=_with(order.notes, why)), ()
         case CancelRequested():
-            return replace(order, cancel_requested=True), ()
+            return changed(order, cancel_requested=True), ()
         case FillsOverdue():
             return _apply_overdue(order)
         case Amended(request, order_id, how):
-            order = replace(order, request=request, notes=_with(order.notes, how))
+            order = changed(order, request=request, notes=_with(order.notes, how))
             if order_id is not None and order_id != order.order_id:
                 left = order.replaced_ids if order.order_id is None else _with(order.replaced_ids, order.order_id)
-                order = replace(order, order_id=order_id, replaced_ids=left)
+                order = changed(order, order_id=order_id, replaced_ids=left)
             return order, ()
         case Noted(text):
-            return replace(order, notes=_with(order.notes, text)), ()
+            return changed(order, notes=_with(order.notes, text)), ()
         case _:
             raise TypeError(f"not a lifecycle event: {event!r}")
 
@@ -153,7 +153,7 @@ def _apply_overdue(order: LiveOrder) -> tuple[LiveOrder, tuple[Effect, ...]]:
         f"order {order.client_order_id} ({order.symbol}) is closed at the exchange, "
         f"but trades for {order.fills_missing} have not arrived; position and cash may be off until they do"
     )
-    order = replace(order, fills_overdue=True, notes=_with(order.notes, text))
+    order = changed(order, fills_overdue=True, notes=_with(order.notes, text))
     return order, (_told_once(AlarmKind.FILLS_OVERDUE, text, order),)
 
 
@@ -184,7 +184,7 @@ def _apply_update(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tup
             closed_full = closed_full or not order.has_exact_amount
             close_hint = max(close_hint or ZERO, update.filled)
     is_child = order.is_conditional and order.order_id is not None and update.order_id not in (None, order.order_id)
-    order = replace(
+    order = changed(
         order,
         seen=True,
         words=words,
@@ -197,7 +197,7 @@ def _apply_update(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tup
         reasons=_with(order.reasons, update.reject_reason) if update.reject_reason else order.reasons,
     )
     if update.filled is not None and update.filled > order.hinted:
-        order = replace(order, hinted=update.filled, hinted_average=update.average or order.hinted_average)
+        order = changed(order, hinted=update.filled, hinted_average=update.average or order.hinted_average)
         if order.infer_fills:
             order, more = _infer(order, update)
             effects += more
@@ -233,7 +233,7 @@ def _infer(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tuple[Effe
         order_id=order.order_id,
         client_order_id=order.client_order_id,
     )
-    return replace(order, filled=order.hinted, cost=cost), (NewFill(fill),)
+    return changed(order, filled=order.hinted, cost=cost), (NewFill(fill),)
 
 
 def _apply_fill(order: LiveOrder, fill: Fill) -> tuple[LiveOrder, tuple[Effect, ...]]:
@@ -320,7 +320,7 @@ def _recount(order: LiveOrder, fill: Fill, anonymous: int) -> LiveOrder:
     filled, cost = order.filled, order.cost
     if traded >= filled:
         filled, cost = traded, traded_cost
-    return replace(
+    return changed(
         order,
         traded=traded,
         traded_cost=traded_cost,

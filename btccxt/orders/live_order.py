@@ -178,7 +178,7 @@ _setters = {name: getattr(LiveOrder, name).__set__ for name in _NAMES}
 
 
 def changed(order: LiveOrder, **changes: Any) -> LiveOrder:
-    """``dataclasses.replace`` for the one place that has to do it ten thousand times per second."""
+    """``dataclasses.replace``, in a third of its time: an order changes some ten times between intent and end."""
     copy: LiveOrder = object.__new__(LiveOrder)
     for name, value in zip(_NAMES, _get_all(order), strict=True):
         _setters[name](copy, value)

@@ -10,6 +10,8 @@ import queue
 from collections import deque
 from typing import Any, Protocol
 
+from btccxt.baton import Baton
+
 
 class Target(Protocol):
     """Whoever gets events. ``arrivals`` is filled and emptied in the strategy's thread only."""
@@ -20,14 +22,28 @@ class Target(Protocol):
 class Inbox:
     """Many writers, one reader. A ``put`` costs well under a microsecond and never blocks."""
 
-    __slots__ = ("_queue",)
+    __slots__ = ("_baton", "_is_waiting", "_queue")
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[tuple[Target | None, Any]] = queue.SimpleQueue()
+        self._baton = Baton()
+        self._is_waiting = False
 
     def put(self, target: Target, event: Any) -> None:
         """Hand an event to ``target`` and ring. Any thread."""
         self._queue.put((target, event))
+
+    def put_now(self, target: Target, event: Any) -> None:
+        """The same for what is urgent: a reader that waits begins at once, before the writer goes on. Any other thread.
+
+        Blocks for as long as it takes to wake the reader, at most a millisecond.
+        """
+        if not self._is_waiting:
+            self._queue.put((target, event))
+            return
+        self._baton.offer()
+        self._queue.put((target, event))
+        self._baton.pass_on()
 
     def wake(self) -> None:
         """Ring without an event. Any thread."""
@@ -44,10 +60,14 @@ class Inbox:
         if not waiting:
             if patience_s <= 0.0:
                 return False
+            self._is_waiting = True
             try:
                 target, event = inbox.get(timeout=patience_s)
             except queue.Empty:
                 return False
+            finally:
+                self._is_waiting = False
+                self._baton.taken()
             if target is not None:
                 target.arrivals.append(event)
             waiting = inbox.qsize()

@@ -333,6 +333,24 @@ def test_every_kind_of_order_carries_its_prices():
     ]
 
 
+def test_a_copy_of_an_order_is_what_backtraders_own_copy_would_be_and_stays_as_it_was(backend):
+    script = run(backend, lambda s: s.buy(size=0.4), lambda s: backend.fill("0.1", "50000"))
+    order = script.orders[0]
+    order.executed.p1, order.executed.p2 = 0, 0  # one execution is still to be told
+    stock = bt.Order.clone(order)
+    order.executed.p1, order.executed.p2 = 0, 0
+    ours = order.clone()
+    assert type(ours) is type(order)
+    assert {**vars(ours), "executed": None} == {**vars(stock), "executed": None}
+    assert vars(ours.executed) == vars(stock.executed)
+    assert [bit.size for bit in ours.executed.getpending()] == [0.1]
+    assert (ours.p.size, ours.size, ours.owner, ours.tradeid) == (0.4, 0.4, script, 0)
+    backend.fill("0.3", "50000")
+    backend.broker.next()
+    assert (order.status, ours.status) == (bt.Order.Completed, bt.Order.Partial)
+    assert (order.executed.size, ours.executed.size) == (0.4, 0.1)
+
+
 # ------------------------------------------------------------------ orders that hang together
 
 

@@ -320,6 +320,41 @@ def test_an_order_is_notified_without_waiting_for_the_next_bar() -> None:
 
 
 @pytest.mark.usefixtures("endless_patience")
+def test_an_order_is_notified_before_any_data_is_asked_for_a_bar() -> None:
+    """With two hundred feeds that would be most of a millisecond."""
+
+    class Noting(Buyer):
+        def notify_order(self, order: Any) -> None:
+            self.p.log.append(order.getstatusname())
+
+    store = FakeStore()
+    run = Run(store, strategy=Noting)
+    broker = FakeBroker()
+    run.cerebro.setbroker(broker)
+    data = patient(store)
+    run.cerebro.adddata(data)
+    ask = data.next
+
+    def asked(*args: Any, **kwargs: Any) -> Any:
+        run.log.append("asked")
+        return ask(*args, **kwargs)
+
+    data.next = asked
+
+    def script() -> None:
+        store.send("BTC/USDT", closed(*make_bars(1)), LIVE)
+        wait_until(lambda: broker.order is not None and data._laststatus == data.LIVE)
+        run.log.clear()
+        Hub.of(run.cerebro).inbox.put(broker, "filled")
+        wait_until(lambda: "Completed" in run.log, "notify_order")
+        store.send("BTC/USDT", ENDED)
+
+    store.play(script)
+    run.go()
+    assert "asked" not in run.log[: run.log.index("Completed")]
+
+
+@pytest.mark.usefixtures("endless_patience")
 @pytest.mark.parametrize("what", ["order", "message"])
 def test_what_next_leaves_for_the_next_loop_is_not_waited_on(what: str) -> None:
     class Talker(Buyer):
