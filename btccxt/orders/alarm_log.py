@@ -42,4 +42,5 @@ class AlarmLog:
 
     def told(self, alarm: Alarm) -> None:
         """Somebody has heard of it: a restart need not tell it again."""
-        self._journal.alarm_told(alarm)
+        if alarm.kind not in _JUDGED_ANEW:  # those were not written down, and a journal in trouble is left alone
+            self._journal.alarm_told(alarm)
