@@ -43,6 +43,7 @@ from btccxt.exchange.profile import NextPage, Profile
 from btccxt.exchange.push import FaultListener, PushStream
 from btccxt.exchange.request import (
     build_call,
+    build_edit,
     decode_request,
     guard,
     needs_reference_price,
@@ -364,7 +365,7 @@ class CCXTExchange(ExchangeAPI):
         if self.profile.edit != "native" or reference.order_id is None:
             raise Unsupported(f"{self.id} cannot edit this order; cancel and place a new one")
         market, reference_price = await self._prepare(request)
-        call = build_call(request, market, self.profile, reference_price=reference_price)
+        call = build_edit(request, market, self.profile, reference_price=reference_price)
 
         def note(facts: CallFacts, method: str, _url: str, _body: Any) -> None:
             facts.sent = facts.sent or method != "GET"

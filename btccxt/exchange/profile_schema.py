@@ -346,6 +346,7 @@ class Profile(Part):
     closed_lists: tuple[Mapping[str, Any], ...] = Field(default=({},), min_length=1)
     fetch_order_finds: Literal["all", "open"] = "all"
     edit: Literal["native", "no"] = "no"
+    edit_client_id: str | None = None
     options: Mapping[str, Any] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     _plans: dict[Any, Any] = PrivateAttr(default_factory=dict)

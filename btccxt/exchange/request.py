@@ -7,7 +7,7 @@ lists it, and the guard (``guard.py``) compares the HTTP request with the intent
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -104,6 +104,21 @@ def build_call(
         params=params,
         note="; ".join(notes) or None,
     )
+
+
+def build_edit(
+    request: OrderRequest, market: Market, profile: Profile, *, reference_price: Decimal | None = None
+) -> CcxtCall:
+    """The ccxt call that makes an order what ``request`` says, its client order id included where that can change.
+
+    Elsewhere ccxt would take the id for that of the order to change. Raises Refused with all reasons.
+    """
+    call = build_call(request, market, profile, reference_price=reference_price)
+    ids = profile.client_id
+    params = {key: value for key, value in call.params.items() if key not in (ids.create, ids.create_conditional)}
+    if profile.edit_client_id is not None:
+        params[profile.edit_client_id] = call.params[ids.create]
+    return replace(call, params=params)
 
 
 def _profile_refusals(request: OrderRequest, profile: Profile) -> Iterator[str]:

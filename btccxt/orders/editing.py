@@ -28,7 +28,10 @@ _OF_THE_FIRST_ALONE = frozenset({"parent", "watch"})  # what it waited for befor
 
 
 class Editing:
-    """Lives in the session loop. ``submit`` journals an order and holds it, ``release`` sends, ``withdraw`` ends it."""
+    """Lives in the session loop. ``submit`` journals an order and holds it, ``release`` sends, ``withdraw`` ends it.
+
+    ``next_sequence()``: of the next client order id.
+    """
 
     def __init__(
         self,
@@ -40,6 +43,7 @@ class Editing:
         submit: Submit,
         release: Release,
         withdraw: Withdraw,
+        next_sequence: Callable[[], int],
     ) -> None:
         self._exchange = exchange
         self._register = register
@@ -49,6 +53,7 @@ class Editing:
         self._submit = submit
         self._release = release
         self._withdraw = withdraw
+        self._next_sequence = next_sequence
         self._unfinished: dict[str, OrderRequest] = {}  # from before a restart
 
     async def edit(self, client_order_id: str, request: OrderRequest) -> None:
@@ -63,7 +68,7 @@ class Editing:
             register.apply(client_order_id, Noted(f"edit not done: the order is {order.state.value}"))
             return
         try:
-            await asyncio.wrap_future(self._journal.keep_edit(client_order_id, request))
+            await asyncio.wrap_future(self._journal.keep_edit(client_order_id, request, self._next_sequence()))
         except JournalError as error:
             register.apply(client_order_id, Noted(f"edit not done: {error}"))
             return

@@ -181,10 +181,13 @@ class Journal:
         """What the account has, at a moment when every fill that made it so has been recorded."""
         self._write([keep_statement(at_ms, balances, positions)])
 
-    def keep_edit(self, client_order_id: str, request: OrderRequest) -> Future[None]:
-        """An order is to become what ``request`` says; resolves when that is synced."""
+    def keep_edit(self, client_order_id: str, request: OrderRequest, next_sequence: int) -> Future[None]:
+        """An order is to become what ``request`` says, under an id that no other gets; resolves when that is synced."""
         return self._write_durably(
-            lambda: [("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_EDIT + client_order_id, encode(request)))]
+            lambda: [
+                ("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_EDIT + client_order_id, encode(request))),
+                _handed_out(next_sequence),
+            ]
         )
 
     def edit_ended(self, client_order_id: str) -> None:
@@ -407,13 +410,16 @@ def _ticket_statements(order: LiveOrder, next_sequence: int | None) -> list[Stat
         if kind in order.context
     ]
     if next_sequence is not None:
-        statements.append(
-            (
-                "UPDATE meta SET value = ? WHERE key = 'next_sequence' AND CAST(value AS INTEGER) < ?",
-                (str(next_sequence), next_sequence),
-            )
-        )
+        statements.append(_handed_out(next_sequence))
     return statements
+
+
+def _handed_out(next_sequence: int) -> Statement:
+    """No client order id below this sequence is handed out again."""
+    return (
+        "UPDATE meta SET value = ? WHERE key = 'next_sequence' AND CAST(value AS INTEGER) < ?",
+        (str(next_sequence), next_sequence),
+    )
 
 
 def _record_statements(order: LiveOrder, event: LifecycleEvent, at_ms: int) -> list[Statement]:

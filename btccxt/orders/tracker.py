@@ -94,7 +94,15 @@ class OrderTracker:
         self._submission = Submission(exchange, register, policy, self._alarm, measure_clock)
         self._inquiry = Inquiry(exchange, register, self._fills, policy, self._alarm)
         self._editing = Editing(
-            exchange, register, journal, self._inquiry, policy, self._submit_held, self._release, self._cancel
+            exchange,
+            register,
+            journal,
+            self._inquiry,
+            policy,
+            self._submit_held,
+            self._release,
+            self._cancel,
+            lambda: self._ids.next_sequence,
         )
         self._outsiders = Outsiders(
             exchange, register, journal, self._ids, clock.now_ms, policy, self._alarm, self._spawn, self._halt

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from btccxt.errors import BtccxtError
-from btccxt.model import ZERO
+from btccxt.model import ZERO, OrderKind, OrderRequest
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.lifecycle import LifecycleState as S
 from btccxt.orders.live_order import LiveOrder
@@ -63,7 +63,7 @@ def differences(venue: ChaosVenue, store: CCXTStore, strategy: Any, ours: dict[s
     theirs, fills, balances = venue.orders(), venue.fills(), venue.totals()
     alarmed = {notice.about.client_order_id for notice in alarms(strategy)}
 
-    problems += _once(ours, theirs)
+    problems += _once(ours, theirs) + _edited(ours, strategy.edits)
     problems += [f"not at rest: {each}" for each in on_the_way(store)]
     by_id = {order.client_order_id: order for order in theirs}
     for name, order in ours.items():
@@ -99,7 +99,7 @@ def _made(ours: dict[str, LiveOrder], strategy: Any) -> list[str]:
     problems = []
     intended = [order.info["client_order_id"] for order in strategy.made if "client_order_id" in order.info]
     problems += [f"{name} stands for two intents" for name in set(intended) if intended.count(name) > 1]
-    problems += [f"ticket {name} belongs to no intent" for name in set(ours) - set(intended)]
+    problems += [f"ticket {name} belongs to no intent" for name in set(ours) - {*intended, *strategy.edits}]
     problems += [f"intent {name} has no ticket" for name in set(intended) - set(ours)]
     return problems
 
@@ -114,7 +114,27 @@ def _one(wire: Wire, order: LiveOrder, actual: SimOrder | None, alarmed: set[str
         same = _SAME[SimStatus.CANCELED]
     if state not in same and not (name in alarmed and state.is_final):
         return [f"{name} is {state.value} here and {actual.status.name} at the exchange"]
+    ours, theirs = order.request, actual.request
+    if ours.kind is OrderKind.LIMIT and (ours.price, ours.amount) != (theirs.price, theirs.amount):
+        return [f"{name} is {ours.amount} at {ours.price} here, {theirs.amount} at {theirs.price} at the exchange"]
     return []
+
+
+def _edited(ours: dict[str, LiveOrder], edits: Mapping[str, OrderRequest]) -> list[str]:
+    """An order that was to be cancelled and placed anew: one of the two lives, or none."""
+    problems = []
+    for name, order in ours.items():
+        before = ours.get(order.context.get("replaces", ""))
+        if before is None:
+            continue
+        if order.attempts and before.state is not S.CANCELED:
+            problems.append(f"{name} was sent, and {before.client_order_id}, which it follows, is {before.state.value}")
+        wanted = edits.get(name)
+        if order.attempts and wanted is not None and order.request.amount + before.filled != wanted.amount:
+            problems.append(f"{name} is {order.request.amount} after {before.filled}; {wanted.amount} was asked for")
+        if order.held and not order.is_final:
+            problems.append(f"{name} waits for {before.client_order_id}, which is {before.state.value}")
+    return problems
 
 
 def _fills(order: LiveOrder, actual: list[SimFill]) -> list[str]:

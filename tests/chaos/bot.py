@@ -49,6 +49,7 @@ class Led:
         self.scenario = make_scenario(seed, steps=40, kills=True)
         self.step = first - 1
         self.acted = True
+        self.store = store
         self._lead = lead
         self._rest = Rest(store)
         self._known: Known = {}

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from btccxt._bt import bt
 from btccxt.errors import BtccxtError
@@ -38,16 +38,16 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 _START_S = 40.0
 
 
-KillKind = Literal["request", "cancel", "accepted", "fill", "read", "before", "after"]
+KillKind = Literal["request", "cancel", "edit", "accepted", "edited", "fill", "read", "before", "after"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
     """When a bot dies: at the ``nth`` event of its life, so that a seed kills it at the same place again.
 
-    'request', 'cancel': one has arrived, and is not accepted. 'accepted', 'fill': it happened, no answer and no frame
-    has left. 'read': the exchange is asked for something, in the course of the start. 'before', 'after': the
-    journal is about to make a write durable, or has done so. If it never comes to that, it dies after ``steps`` steps.
+    'request', 'cancel', 'edit': one has arrived, and is not accepted. 'accepted', 'edited', 'fill': it happened, and no
+    answer or frame has left. 'read': the exchange is asked for something, in the course of the start. 'before', or
+    'after': the journal makes a write durable. If it never comes to that, it dies after ``steps`` steps.
     """
 
     kind: KillKind
@@ -56,9 +56,9 @@ class Kill:
 
 
 def make_kill(rng: random.Random) -> Kill:
-    kinds: tuple[KillKind, ...] = ("request", "cancel", "accepted", "fill", "read", "before", "after")
-    kind = rng.choices(kinds, weights=(4, 1, 4, 4, 2, 3, 3))[0]
-    most = {"read": 7, "cancel": 1, "before": 8, "after": 8}.get(kind, 4)
+    kinds: tuple[KillKind, ...] = get_args(KillKind)
+    kind = rng.choices(kinds, weights=(4, 2, 2, 4, 2, 4, 2, 4, 4))[0]
+    most = {"read": 7, "cancel": 1, "edit": 1, "edited": 1, "before": 10, "after": 10}.get(kind, 4)
     return Kill(kind, rng.randint(1, most), rng.randint(2, 6))
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from btccxt.sim.faults import Fault, FaultKind
 from tests.chaos.wires import LINEAR, PRICE_STEP, SPOT, Wire
 
-ActionKind = Literal["market", "limit", "stop", "trailing", "bracket", "pair", "cancel"]
+ActionKind = Literal["market", "limit", "stop", "trailing", "bracket", "pair", "cancel", "edit"]
 MoveWhen = Literal["settled", "accepted", "cancelling"]
 
 
@@ -106,9 +106,9 @@ def _actions(rng: random.Random, kills: bool) -> tuple[Action, ...]:
 
 
 def _action(rng: random.Random, kills: bool) -> Action:
-    kinds: tuple[ActionKind, ...] = ("market", "limit", "stop", "trailing", "bracket", "pair", "cancel")
+    kinds: tuple[ActionKind, ...] = ("market", "limit", "stop", "trailing", "bracket", "pair", "cancel", "edit")
     return Action(
-        kind=rng.choices(kinds, weights=(5, 4, 2, 1, 3, 2, 0 if kills else 3))[0],
+        kind=rng.choices(kinds, weights=(5, 4, 2, 1, 3, 2, 0 if kills else 3, 3))[0],
         is_buy=rng.random() < 0.6,
         size=Decimal(rng.randint(200, 12_000)).scaleb(-5),  # up to more than one level of the book
         distance_pct=Decimal(rng.randint(-10, 120)).scaleb(-2),
@@ -124,7 +124,7 @@ def _faults(rng: random.Random, wire: Wire) -> tuple[Fault, ...]:
         if draw < 0.45:
             chosen.append(_request_fault(rng, *wire.place))
         elif draw < 0.55:
-            chosen.append(_request_fault(rng, *wire.cancel))
+            chosen.append(_request_fault(rng, *(wire.edit if wire.edit and draw < 0.5 else wire.cancel)))
         elif draw < 0.72:
             chosen.append(_request_fault(rng, "GET", rng.choice(wire.queries)))
         elif draw < 0.95:

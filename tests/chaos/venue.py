@@ -40,7 +40,7 @@ class ChaosVenue(BackgroundExchange):
         self.wire = wire
         self.log: list[tuple[int, str]] = []  # (time_ns, what)
         self.on_moment: Callable[[str], None] = lambda what: None
-        """Called in the exchange's thread: 'request', 'cancel' before they are accepted; 'accepted', 'fill', 'read'."""
+        """Called in the exchange's thread; the moments are those of ``killed.Kill``."""
         self._waiting: tuple[str, Decimal] | None = None
         self._standing: list[int] = []
 
@@ -128,6 +128,8 @@ class ChaosVenue(BackgroundExchange):
                 if event.reason == "new":
                     self._strike(exchange, "accepted", later=True)
                     self.on_moment("accepted")
+                elif event.reason == "amended":
+                    self.on_moment("edited")
                 elif event.fill is not None:
                     self.on_moment("fill")
 
@@ -140,6 +142,8 @@ class ChaosVenue(BackgroundExchange):
             cancels = self.wire.is_cancelling(request.method, request.path)
             if cancels or self.wire.is_placing(request.method, request.path):
                 self.on_moment("cancel" if cancels else "request")
+            if self.wire.is_editing(request.method, request.path):
+                self.on_moment("edit")
             if cancels:
                 self._strike(exchange, "cancelling", later=False)
 

@@ -17,15 +17,17 @@ PRICE_STEP = D("0.1")  # of every market here
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """``place``, ``cancel``, ``queries``: HTTP method and path pattern of what faults strike."""
+    """``place``, ``cancel``, ``edit``, ``queries``: HTTP method and path pattern of what faults strike."""
 
     name: str
     exchange: str
     market_type: MarketType
     symbol: str
     funds: Mapping[str, Decimal]
+    amount_step: Decimal
     place: tuple[str, str]
     cancel: tuple[str, str]
+    edit: tuple[str, str] | None  # None: orders are cancelled and placed anew
     queries: tuple[str, ...]
     client_id_names: tuple[str, ...]
     order_id_names: tuple[str, ...]
@@ -46,6 +48,9 @@ class Wire:
     def is_cancelling(self, method: str, path: str) -> bool:
         return method == self.cancel[0] and fnmatchcase(path, self.cancel[1])
 
+    def is_editing(self, method: str, path: str) -> bool:
+        return self.edit is not None and method == self.edit[0] and fnmatchcase(path, self.edit[1])
+
     def order_named(self, params: Mapping[str, Any]) -> str:
         """The client order id in a request, or else the exchange's id."""
         for name in (*self.client_id_names, *self.order_id_names):
@@ -60,8 +65,10 @@ SPOT = Wire(
     market_type=MarketType.SPOT,
     symbol="BTC/USDT",
     funds={"USDT": D(50_000), "BTC": D(1), "BNB": D(10)},
+    amount_step=D("0.00001"),
     place=("POST", "/api/v3/order"),
     cancel=("DELETE", "/api/v3/order"),
+    edit=None,
     queries=("/api/v3/order", "/api/v3/openOrders", "/api/v3/myTrades", "/api/v3/account"),
     client_id_names=("newClientOrderId", "origClientOrderId"),
     order_id_names=("orderId",),
@@ -72,8 +79,10 @@ LINEAR = Wire(
     market_type=MarketType.LINEAR,
     symbol="BTC/USDT:USDT",
     funds={"USDT": D(50_000)},
+    amount_step=D("0.001"),
     place=("POST", "/v5/order/create"),
     cancel=("POST", "/v5/order/cancel"),
+    edit=("POST", "/v5/order/amend"),
     queries=("/v5/order/realtime", "/v5/execution/list", "/v5/account/wallet-balance", "/v5/position/list"),
     client_id_names=("orderLinkId",),
     order_id_names=("orderId",),

@@ -58,12 +58,13 @@ async def main():
     exchange.now_ms = clock.now_ms
     tracker = OrderTracker(exchange, journal, clock, lambda event: None, TrackerPolicy(cancel_push_wait_s=0.01))
     await tracker.start()
-    name, follows = tracker.next_client_order_id(), tracker.next_client_order_id()
-    (directory / "ids").write_text(name + " " + follows)
+    name, follows = tracker.next_client_order_id(), ""
     request = OrderRequest(name, "BTC/USDT", Side.BUY, OrderKind.LIMIT, Decimal(1), Decimal(100))
     tracker.submit(request, {"ref": "7"})
     while not tracker.order(name) or not tracker.order(name).seen:
         await asyncio.sleep(0.001)
+    follows = tracker.next_client_order_id()
+    (directory / "ids").write_text(name + " " + follows)
     tracker.edit(name, OrderRequest(follows, "BTC/USDT", Side.BUY, OrderKind.LIMIT, Decimal(2), Decimal(99)))
     await asyncio.sleep(20)
 
@@ -159,6 +160,7 @@ async def test_a_native_edit_whose_process_was_killed_is_found_out(
     assert (order.state, order.amount, order.request.price) == (S.OPEN, *((D(2), D(99)) if done else (D(1), D(100))))
     assert any(("found out by asking" if done else "edit not done") in note for note in order.notes)
     assert desk.tracker.order(follows) is None
+    assert desk.tracker.next_client_order_id() > follows, "the id that the edit had is handed out a second time"
     assert (desk.exchange.count("edit_order"), desk.exchange.sent()) == (0, [])
 
 
