@@ -37,7 +37,7 @@ from btccxt.exchange.ccxt_instance import (
 )
 from btccxt.exchange.errors_map import CallFacts, describe, read_error
 from btccxt.exchange.market_list import markets_of, unknown_symbol
-from btccxt.exchange.my_trades import trades_since
+from btccxt.exchange.my_trades import in_order, trades_since
 from btccxt.exchange.order_lists import OrderLists
 from btccxt.exchange.profile import NextPage, Profile
 from btccxt.exchange.push import FaultListener, PushStream
@@ -318,7 +318,7 @@ class CCXTExchange(ExchangeAPI):
             fills = await trades_since(self._read, to_fill, rule, symbol, since_ms, self.clock.now_ms())
             return fills[:limit]
         rows = await self._read("fetch_my_trades", symbol, since_ms, limit)
-        return sorted(map(to_fill, rows), key=lambda fill: fill.time_ms)
+        return in_order(map(to_fill, rows))
 
     async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
         await self._market(symbol)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -40,7 +40,15 @@ async def trades_since(
         await _whole_span(read, rule, symbol, start_ms, now_ms, more, found)
     # Only now, because rows of other symbols may be of markets that are not loaded.
     fills = (to_fill(row) for row in found.values() if symbol is None or row["symbol"] == symbol)
-    return sorted((fill for fill in fills if fill.time_ms >= since_ms), key=lambda fill: fill.time_ms)
+    return in_order(fill for fill in fills if fill.time_ms >= since_ms)
+
+
+def in_order(fills: Iterable[Fill]) -> list[Fill]:
+    """Oldest first; what a sale and a purchase of one instant realise depends on which is booked first.
+
+    Of a trade of the account with itself both sides are told, under one id: the order that rested comes first.
+    """
+    return sorted(fills, key=lambda fill: (fill.time_ms, len(fill.trade_id), fill.trade_id, not fill.maker))
 
 
 async def _whole_span(

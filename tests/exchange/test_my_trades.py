@@ -208,3 +208,27 @@ async def test_more_fills_than_a_page_over_more_than_a_week_are_all_found_on_the
             assert len(exactly) == count - 7
         finally:
             await subject.close()
+
+
+@pytest.mark.parametrize("exchange_id", ["binance", "bybit", "okx", "kraken"])
+async def test_of_a_trade_with_itself_the_account_hears_the_side_that_rested_first(exchange_id: str) -> None:
+    """In the order in which the exchange booked them: on a contract what they realise depends on it."""
+    async with embedded(exchange_id) as sim:
+        book(sim, SPOT, amount="1000")
+        best_bid, _ = sim.engine.best(SPOT)
+        assert best_bid is not None
+        own = NewOrder(SPOT, Side.BUY, OrderKind.LIMIT, D("0.5"), price=best_bid + D("0.1"))
+        sim.engine.submit(ACCOUNT, own, sim.venue.now_ms())
+        sim.engine.submit(ACCOUNT, NewOrder(SPOT, Side.SELL, OrderKind.MARKET, D("0.7")), sim.venue.now_ms())
+        subject = CCXTExchange(
+            load_profile(exchange_id, MarketType.SPOT),
+            SIM_KEYS,
+            clock=ExchangeClock(sim.clock),
+            connector=sim.connector,
+        )
+        await subject.open()
+        try:
+            sides = [fill.side for fill in await subject.fetch_my_trades(SPOT, START_MS)]
+        finally:
+            await subject.close()
+        assert sides == [fill.side for fill in sim.engine.fills(ACCOUNT, SPOT)] == [Side.BUY, Side.SELL, Side.SELL]
