@@ -114,7 +114,7 @@ def prune_orders(
     if pruned.kept:
         typer.echo(
             f"{pruned.kept} older ones stay: their end has not been told, an order that lives is tied to them, or "
-            "their fills (or those of an older order that stays) are not yet in the figures that a start writes down"
+            "their fills are not yet in the figures that a start writes down"
         )
 
 

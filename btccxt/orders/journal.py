@@ -28,7 +28,7 @@ from btccxt.orders import journal_alarms
 from btccxt.orders import journal_schema as schema
 from btccxt.orders.events import Alarm, LifecycleEvent
 from btccxt.orders.file_lock import FileLock
-from btccxt.orders.journal_codec import decode, decode_request, encode, encode_context
+from btccxt.orders.journal_codec import decode_request, encode, encode_context
 from btccxt.orders.journal_file import (
     account_fingerprint,
     check_existing,
@@ -38,8 +38,9 @@ from btccxt.orders.journal_file import (
     take_lock,
     trouble_with,
 )
+from btccxt.orders.journal_fills import booked_fills, fill_row
 from btccxt.orders.journal_holdings import StoredHoldings, keep_statement, load_holdings
-from btccxt.orders.journal_prune import Fold, Opening, Pruned, load_openings, prune
+from btccxt.orders.journal_prune import Fold, Opening, Pruned, folded_until, load_openings, prune
 from btccxt.orders.journal_rows import StoredOrder, evidence_rows, load
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 
@@ -145,13 +146,13 @@ class Journal:
         """Put an intent on disk. The future resolves when it is synced, or holds a JournalError (nothing was kept)."""
         return self._write_durably(partial(_ticket_statements, order, next_sequence))
 
-    def record(self, order: LiveOrder, event: LifecycleEvent, at_ms: int) -> None:
-        """Keep a piece of evidence that changed ``order`` (given as it is afterwards).
+    def record(self, order: LiveOrder, event: LifecycleEvent, at_ms: int, inferred: Collection[Fill] = ()) -> None:
+        """Keep a piece of evidence that changed ``order`` (given as it is afterwards), and fills that follow from it.
 
         Not synced, and written with the next thing that is, or at the next ``write_now``: a thread woken for each piece
         takes the interpreter from the order or fill that is under way.
         """
-        self._jobs.append(_Write(partial(_record_statements, order, event, at_ms)))
+        self._jobs.append(_Write(partial(_record_statements, order, event, at_ms, inferred)))
 
     def write_now(self) -> None:
         """Write what ``record`` has gathered."""
@@ -422,9 +423,12 @@ def _handed_out(next_sequence: int) -> Statement:
     )
 
 
-def _record_statements(order: LiveOrder, event: LifecycleEvent, at_ms: int) -> list[Statement]:
+def _record_statements(
+    order: LiveOrder, event: LifecycleEvent, at_ms: int, inferred: Collection[Fill] = ()
+) -> list[Statement]:
     return [
         *evidence_rows(order.client_order_id, event, at_ms),
+        *(fill_row(order.client_order_id, fill, at_ms, inferred=True) for fill in inferred),
         (
             "UPDATE tickets SET state=?, order_id=?, filled=?, final=?, held=?, updated_ms=? WHERE client_order_id=?",
             (
@@ -477,9 +481,8 @@ def _pair_members(connection: sqlite3.Connection, client_order_ids: Collection[s
 
 
 def _past_fills(connection: sqlite3.Connection) -> list[Fill]:
-    rows = connection.execute("SELECT payload FROM fills ORDER BY id DESC LIMIT ?", (PAST_FILLS,)).fetchall()
-    fills: dict[tuple[str, str], Fill] = {}
-    for (payload,) in reversed(rows):
-        fill: Fill = decode(Fill, payload)
-        fills[fill.symbol, fill.trade_id or f"~{fill.time_ms}-{fill.price}-{fill.amount}"] = fill
-    return sorted(fills.values(), key=lambda fill: fill.time_ms)
+    newest = connection.execute(
+        "SELECT MIN(id) FROM (SELECT id FROM fills ORDER BY id DESC LIMIT ?)", (PAST_FILLS,)
+    ).fetchone()[0]
+    after = max((newest or 1) - 1, folded_until(connection))
+    return sorted(booked_fills(connection, after), key=lambda fill: fill.time_ms)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt.model import Balances, Fill, Position
-from btccxt.orders.journal_codec import decode
+from btccxt.orders.journal_fills import booked_fills
 
 KEY = "holdings"
 
@@ -61,20 +61,5 @@ def load_holdings(connection: sqlite3.Connection) -> StoredHoldings | None:
         figures["at_ms"],
         {coin: Decimal(total) for coin, total in figures["balances"].items()},
         positions,
-        _fills_after(connection, figures["fill_id"]),
+        tuple(booked_fills(connection, figures["fill_id"])),
     )
-
-
-def _fills_after(connection: sqlite3.Connection, fill_id: int) -> tuple[Fill, ...]:
-    """Each trade once, with its fee; a fee learned later of a trade that was counted before is not a new trade."""
-    rows = connection.execute("SELECT client_order_id, payload FROM fills WHERE id > ? ORDER BY id", (fill_id,))
-    found = [(name, decode(Fill, payload)) for name, payload in rows]
-    counted: dict[str, set[str]] = {}
-    for name in {name for name, _ in found}:
-        before = connection.execute("SELECT trade_id FROM fills WHERE client_order_id = ? AND id <= ?", (name, fill_id))
-        counted[name] = {trade_id for (trade_id,) in before if trade_id}
-    fills: dict[tuple[str, str], Fill] = {}
-    for name, fill in found:
-        if fill.trade_id not in counted[name]:
-            fills[fill.symbol, fill.trade_id or f"~{fill.time_ms}-{fill.price}-{fill.amount}"] = fill
-    return tuple(fills.values())

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from btccxt.model import Fill
 from btccxt.orders import journal_holdings
-from btccxt.orders.journal_codec import decode
+from btccxt.orders.journal_fills import booked_fills
 
 Opening = tuple[Decimal, Decimal | None]
 """Amount and average price of a spot position."""
@@ -18,6 +18,7 @@ Fold = Callable[[Mapping[str, Opening], Sequence[Fill]], Mapping[str, Opening]]
 PRUNED_UNTIL = "fills_pruned_until_ms"
 """Time of the latest fill that was taken out: up to then the exchange may list trades that the journal has not."""
 _OPENING = "opening "
+_FOLDED_UNTIL = "fills_folded_until_row"
 _BEST_PRICE = "best_price "
 
 # Ended and old, and the strategy has heard of it and of every alarm about it; not the parent, pair or predecessor of
@@ -54,16 +55,17 @@ def load_openings(connection: sqlite3.Connection) -> dict[str, Opening]:
 
 
 def prune(connection: sqlite3.Connection, before_ms: int, fold: Fold) -> Pruned:
-    """Take out what ended before ``before_ms``, in one transaction; ``fold`` sums up what goes. Raises sqlite3.Error.
+    """Take out what ended before ``before_ms``, in one transaction; ``fold`` sums up its fills. Raises sqlite3.Error.
 
-    Only a beginning of the fills is taken out, so that what a position cost can be summed up without the rest.
+    What a position cost is a sum over all fills in their order. So all fills of that age are summed up, those of orders
+    that stay as well, and count as summed up from then on.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
         connection.execute("CREATE TEMP TABLE going AS " + _OLD, (before_ms,))
         ended = _count(connection, "SELECT count(*) FROM tickets WHERE final = 1 AND updated_ms < ?", before_ms)
         _spare_fills_that_are_needed(connection)
-        _keep_openings(connection, fold)
+        _keep_openings(connection, before_ms, fold)
         fills = _delete(connection)
         gone = _count(connection, "SELECT count(*) FROM going")
         connection.execute("DELETE FROM notes WHERE client_order_id IS NULL AND at_ms < ?", (before_ms,))
@@ -78,35 +80,34 @@ def prune(connection: sqlite3.Connection, before_ms: int, fold: Fold) -> Pruned:
     return Pruned(gone, fills, ended - gone)
 
 
+def folded_until(connection: sqlite3.Connection) -> int:
+    """Row of the newest fill that is in the openings; 0 where there is none."""
+    row = connection.execute("SELECT value FROM meta WHERE key = ?", (_FOLDED_UNTIL,)).fetchone()
+    return 0 if row is None else int(row[0])
+
+
 def _spare_fills_that_are_needed(connection: sqlite3.Connection) -> None:
-    counted = journal_holdings.last_fill_counted(connection)
-    while True:
-        # An order that stays keeps its fills, and every later fill stays with them.
-        first_kept = connection.execute(
-            "SELECT MIN(id) FROM fills WHERE client_order_id NOT IN (SELECT client_order_id FROM going)"
-        ).fetchone()[0]
-        last = counted if first_kept is None else min(counted, first_kept - 1)
-        spared = connection.execute(
-            "DELETE FROM going WHERE client_order_id IN (SELECT client_order_id FROM fills WHERE id > ?)", (last,)
-        ).rowcount
-        if not spared:
-            return
-
-
-def _keep_openings(connection: sqlite3.Connection, fold: Fold) -> None:
-    rows = connection.execute(
-        "SELECT payload FROM fills WHERE client_order_id IN (SELECT client_order_id FROM going) ORDER BY id"
+    """Those that the figures of a start do not contain yet."""
+    connection.execute(
+        "DELETE FROM going WHERE client_order_id IN (SELECT client_order_id FROM fills WHERE id > ?)",
+        (journal_holdings.last_fill_counted(connection),),
     )
-    fills: dict[tuple[str, str], Fill] = {}
-    for (payload,) in rows:
-        fill: Fill = decode(Fill, payload)
-        fills[fill.symbol, fill.trade_id or f"~{fill.time_ms}-{fill.price}-{fill.amount}"] = fill
-    if fills:
-        latest_ms = max(fill.time_ms for fill in fills.values())
+
+
+def _keep_openings(connection: sqlite3.Connection, before_ms: int, fold: Fold) -> None:
+    counted, folded = journal_holdings.last_fill_counted(connection), folded_until(connection)
+    until = _count(connection, "SELECT COALESCE(MAX(id), 0) FROM fills WHERE id <= ? AND at_ms < ?", counted, before_ms)
+    latest_ms = connection.execute(
+        "SELECT MAX(time_ms) FROM fills WHERE client_order_id IN (SELECT client_order_id FROM going)"
+    ).fetchone()[0]
+    if latest_ms is not None:
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (PRUNED_UNTIL, str(latest_ms)))
-    for symbol, (amount, price) in fold(load_openings(connection), list(fills.values())).items():
+    if until <= folded:
+        return
+    for symbol, (amount, price) in fold(load_openings(connection), booked_fills(connection, folded, until)).items():
         value = json.dumps([str(amount), None if price is None else str(price)])
         connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_OPENING + symbol, value))
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_FOLDED_UNTIL, str(until)))
 
 
 def _delete(connection: sqlite3.Connection) -> int:
@@ -123,6 +124,9 @@ def _delete(connection: sqlite3.Connection) -> int:
 def _keep_count_of_fills(connection: sqlite3.Connection) -> None:
     """Row numbers go on behind the last row that is left; none of the coming ones may count as counted already."""
     newest = _count(connection, "SELECT COALESCE(MAX(id), 0) FROM fills")
+    connection.execute(
+        "UPDATE meta SET value = CAST(MIN(CAST(value AS INTEGER), ?) AS TEXT) WHERE key = ?", (newest, _FOLDED_UNTIL)
+    )
     connection.execute(
         "UPDATE meta SET value = json_set(value, '$.fill_id', MIN(json_extract(value, '$.fill_id'), ?)) WHERE key = ?",
         (newest, journal_holdings.KEY),

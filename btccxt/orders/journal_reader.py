@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +15,7 @@ from btccxt.orders import journal_schema as schema
 from btccxt.orders.journal_alarms import load_alarms
 from btccxt.orders.journal_codec import EVENT_KINDS, decode, decode_request
 from btccxt.orders.journal_file import check_account, open_read_only, trouble_with
+from btccxt.orders.journal_fills import FillSum, StoredFill, booked_fills, load_fills
 from btccxt.orders.journal_holdings import StoredHoldings, load_holdings
 from btccxt.orders.journal_prune import PRUNED_UNTIL
 from btccxt.orders.live_order import LifecycleState
@@ -92,10 +93,16 @@ class JournalReader:
         return self._summaries(f"{condition} ORDER BY rowid DESC LIMIT ?", limit)
 
     def fills(self) -> list[Fill]:
-        """Every trade, each once."""
-        rows = self._connection.execute("SELECT payload FROM fills ORDER BY id")
-        fills = [decode(Fill, payload) for (payload,) in rows]
+        """Every trade that the exchange named, each once."""
+        fills = [stored.fill for stored in load_fills(self._connection, "1 = 1") if not stored.inferred]
         return list({(fill.symbol, fill.trade_id): fill for fill in fills}.values())
+
+    def booked_fills(self) -> list[Fill]:
+        """What was counted: trades, and where the exchange named none, the rise of its cumulative amounts.
+
+        The amounts of an order's fills add up to what it filled.
+        """
+        return booked_fills(self._connection)
 
     @property
     def fills_pruned_until_ms(self) -> int:
@@ -128,12 +135,7 @@ class JournalReader:
                 "SELECT at_ms, kind, payload FROM updates WHERE client_order_id = ? ORDER BY id", (client_order_id,)
             )
         ]
-        lines += [
-            StoryLine(at_ms, "Fill", _describe_fill(decode(Fill, payload)))
-            for at_ms, payload in execute(
-                "SELECT at_ms, payload FROM fills WHERE client_order_id = ? ORDER BY id", (client_order_id,)
-            )
-        ]
+        lines += _fill_lines(load_fills(self._connection, "client_order_id = ?", client_order_id))
         lines += [
             StoryLine(at_ms, "Note", text)
             for at_ms, text in execute("SELECT at_ms, text FROM notes WHERE client_order_id = ?", (client_order_id,))
@@ -193,6 +195,23 @@ def _describe(kind: str, payload: str) -> str:
     )
 
 
-def _describe_fill(fill: Fill) -> str:
+def _fill_lines(rows: Sequence[StoredFill]) -> list[StoryLine]:
+    total = FillSum()
+    lines = []
+    for row in rows:
+        again = row.key in total.gains
+        lines.append(StoryLine(row.at_ms, "Fill", _describe_fill(row, total.add(row), again)))
+    return lines
+
+
+def _describe_fill(stored: StoredFill, gained: Decimal, again: bool) -> str:
+    fill = stored.fill
     fee = f", fee {fill.fee.cost} {fill.fee.currency}" if fill.fee else ""
-    return f"{fill.side.value} {fill.amount} at {fill.price}{fee}, trade {fill.trade_id or 'without id'}"
+    whence = f"trade {fill.trade_id or 'without id'}"
+    if stored.inferred:
+        whence = "inferred: the exchange named no trade"
+    elif again:
+        whence += ", counted before: its fee is learned"
+    elif gained != fill.amount:
+        whence += f", {gained:f} of it new: the rest was inferred before"
+    return f"{fill.side.value} {fill.amount} at {fill.price}{fee}, {whence}"

@@ -11,6 +11,7 @@ from typing import Any
 from btccxt.model import Fill, OrderRequest
 from btccxt.orders.events import LifecycleEvent, Sent
 from btccxt.orders.journal_codec import EVENT_KINDS, decode, decode_request, encode
+from btccxt.orders.journal_fills import fill_row
 from btccxt.orders.live_order import LifecycleState
 
 
@@ -30,7 +31,7 @@ class StoredOrder:
 
 def evidence_rows(client_order_id: str, event: LifecycleEvent, at_ms: int) -> list[tuple[str, tuple[Any, ...]]]:
     if isinstance(event, Fill):
-        return [_fill_row(client_order_id, event, at_ms)]
+        return [fill_row(client_order_id, event, at_ms)]
     if isinstance(event, Sent):
         return [("INSERT OR IGNORE INTO attempts VALUES (?,?,?)", (client_order_id, event.attempt, at_ms))]
     return [
@@ -39,13 +40,6 @@ def evidence_rows(client_order_id: str, event: LifecycleEvent, at_ms: int) -> li
             (client_order_id, at_ms, type(event).__name__, encode(event)),
         )
     ]
-
-
-def _fill_row(client_order_id: str, fill: Fill, at_ms: int) -> tuple[str, tuple[Any, ...]]:
-    return (
-        "INSERT INTO fills (client_order_id, symbol, trade_id, time_ms, at_ms, payload) VALUES (?,?,?,?,?,?)",
-        (client_order_id, fill.symbol, fill.trade_id, fill.time_ms, at_ms, encode(fill)),
-    )
 
 
 def load(connection: sqlite3.Connection, condition: str, *values: object) -> list[StoredOrder]:
@@ -64,7 +58,7 @@ def load(connection: sqlite3.Connection, condition: str, *values: object) -> lis
         evidence.setdefault(client_order_id, []).append((at_ms, decode(EVENT_KINDS[kind], payload)))
     for client_order_id, at_ms, payload in connection.execute(
         "SELECT f.client_order_id, at_ms, f.payload FROM tickets t CROSS JOIN fills f USING (client_order_id) "
-        f"WHERE {condition} ORDER BY f.id",
+        f"WHERE ({condition}) AND f.inferred = 0 ORDER BY f.id",
         values,
     ):
         evidence.setdefault(client_order_id, []).append((at_ms, decode(Fill, payload)))

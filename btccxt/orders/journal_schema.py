@@ -81,10 +81,15 @@ CREATE TABLE alarms (                        -- until somebody is told; for good
 CREATE INDEX ties_of_pairs ON ties (other) WHERE kind = 'oco';
 """
 
-MIGRATIONS: list[str] = [_VERSION_1, _VERSION_2]
+_VERSION_3 = """
+ALTER TABLE fills ADD COLUMN inferred INTEGER NOT NULL DEFAULT 0;
+"""
+
+MIGRATIONS: list[str] = [_VERSION_1, _VERSION_2, _VERSION_3]
 """Entry n leads from version n to n + 1. Entries are never edited once released, only added."""
 
 WITH_ALARMS = 2  # the version since which there is a table of them
+WITH_INFERRED_FILLS = 3
 
 TIE_KINDS = ("ref", "oco", "parent", "replaces")
 

@@ -131,7 +131,7 @@ class OrderRegister:
         if order is not before:
             self._store(before, order)
             if not isinstance(event, Journaled):
-                self._record(order, event, now_ms)
+                self._record(order, event, now_ms, effects)
         self._announce(before, order, effects)
         return order
 
@@ -152,8 +152,11 @@ class OrderRegister:
             if isinstance(effect, Alarm):
                 self._alarm(effect)
 
-    def _record(self, order: LiveOrder, event: LifecycleEvent, now_ms: int) -> None:
-        self._journal.record(order, event, now_ms)
+    def _record(self, order: LiveOrder, event: LifecycleEvent, now_ms: int, effects: tuple[object, ...]) -> None:
+        inferred: tuple[Fill, ...] = ()
+        if order.infer_fills and not isinstance(event, Fill):
+            inferred = tuple(effect.fill for effect in effects if isinstance(effect, NewFill))
+        self._journal.record(order, event, now_ms, inferred)
         if not self._gathering:
             self._gathering = True
             asyncio.get_running_loop().call_later(_GATHER_S, self._write_gathered)

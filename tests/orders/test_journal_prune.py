@@ -153,17 +153,47 @@ def test_a_journal_without_figures_keeps_every_order_that_filled(book):
     assert book.names() == {"one"}
 
 
-def test_later_fills_stay_behind_those_of_an_order_that_stays(book):
-    """Sums of a position go through all fills in their order."""
+def test_an_old_order_that_lives_on_does_not_keep_what_came_after_it(book):
+    """Sums of a position go through all fills in their order: those of the order that stays are summed up, too."""
     book.order("first", 300, fills=[("1", "100")])
     book.order("open", 250, fills=[("1", "110")], ended=False, told=False)
-    book.order("later", 200, fills=[("1", "120")])
+    book.order("later", 200, fills=[("-1.5", "120")])
+    book.order("young", 10, fills=[("1", "130")])
     book.start_of_a_program()
     before = book.position()
     pruned = book.prune()
-    assert (pruned.orders, pruned.kept) == (1, 1)
-    assert book.names() == {"open", "later"}
+    assert (pruned.orders, pruned.kept) == (2, 0)
+    assert book.names() == {"open", "young"}
     assert book.position() == before
+    assert book.prune().orders == 0
+    assert book.position() == before
+    with JournalReader(book.path) as reader:
+        assert [fill.price for fill in reader.fills()] == [D(110), D(130)]
+    book.order("last", 1, fills=[("0.5", "140")])
+    amount, price = book.position()
+    assert amount > before[0]
+    assert price > before[1]
+
+
+def test_a_year_of_orders_beside_one_that_lives_can_be_taken_out(book):
+    book.order("entry", 400, fills=[("1", "100")])
+    book.order("stop", 399, ended=False, told=False, context={"parent": "entry"})
+    for number in range(300):
+        book.order(f"day {number}", 398 - number, fills=[("0.1" if number % 2 else "-0.1", "100")])
+    book.start_of_a_program()
+    before = book.position()
+    assert book.prune(30).orders == 300
+    assert book.names() == {"entry", "stop"}
+    assert book.position() == before
+
+
+def test_what_was_summed_up_and_stays_does_not_hide_fills_that_come_under_its_row_numbers(book):
+    book.order("open", 250, fills=[("1", "110")], ended=False, told=False)
+    book.order("gone", 200, fills=[("1", "120"), ("1", "120")])
+    book.start_of_a_program()
+    book.prune()
+    book.order("new", 1, fills=[("1", "130"), ("1", "130")])
+    assert book.position()[0] == D("4.995")
 
 
 def test_fills_after_a_pruning_count_as_new(book):
