@@ -16,6 +16,7 @@ from btccxt._bt import bt
 from btccxt.account import AccountLedger, Drift
 from btccxt.bookkeeping import Bookkeeper
 from btccxt.broker_backend import AccountSnapshot, BrokerBackend
+from btccxt.bt_edit import edited, follower_of, take_figures
 from btccxt.bt_order import CryptoBuyOrder, CryptoSellOrder, order_of, take_ref
 from btccxt.commission import CryptoCommInfo
 from btccxt.errors import BtccxtError, ConfigError, Refused
@@ -367,6 +368,59 @@ class CCXTBroker(bt.BrokerBase):
         self.store.cancel_order(client_order_id)
         return order
 
+    def edit(
+        self, order: Any, size: float | None = None, price: float | None = None, plimit: float | None = None
+    ) -> Any:
+        """Change an order that rests at the exchange. ``size`` is the whole size, what is filled included.
+
+        Returns the order that counts from now on: the same one where the exchange can change orders (its figures change
+        when that is confirmed, and it is notified), else a new one for the rest, which is sent when the end of the
+        first is confirmed. What cannot be done leaves the order as it is; ``order.info.notes`` says what was done.
+        """
+        try:
+            request = self._edited(order, size, price, plimit)
+        except Refused as refusal:
+            order.addinfo(notes=(*(order.info.get("notes") or ()), f"edit not done: {refusal}"))
+            self.notify(order)
+            return order
+        name = order.info["client_order_id"]
+        if self.store.edits_natively:
+            self.store.edit_order(name, request)
+            return order
+        follower = follower_of(order, request)
+        follower.addcomminfo(self.getcommissioninfo(order.data))
+        follower.submit(self)
+        follower.addinfo(client_order_id=request.client_order_id, follows=order.ref)
+        order.addinfo(followed_by=follower.ref)
+        self._waiting.add(follower.ref)
+        if order.ref in self._expiries:
+            self._expiries[follower.ref] = self._expiries[order.ref]
+        self.orders.append(follower)
+        self._known[request.client_order_id] = self._open[request.client_order_id] = follower
+        self._requests[follower.ref] = request
+        self.store.edit_order(name, request)
+        self.notify(follower)
+        return follower
+
+    def _edited(self, order: Any, size: float | None, price: float | None, plimit: float | None) -> OrderRequest:
+        """Raises Refused with every reason."""
+        request = self._requests.get(order.ref)
+        if request is None or not order.alive():
+            raise Refused("the order has ended, or was never sent")
+        if order.ref in self._waiting or not order.info.get("exchange_order_id"):
+            raise Refused("the order is not at the exchange; cancel it and place another")
+        tied = order.parent is not None or order.oco is not None
+        tied = tied or any(other.parent is order or other.oco is order for other in self._open.values())
+        if tied and (size is not None or not self.store.edits_natively):
+            raise Refused("the order is tied to others (bracket, oco); cancel them and place them anew")
+        market = self.store.markets[request.symbol]
+        changed = edited(
+            order, request, market, self.store.next_client_order_id(), size=size, price=price, plimit=plimit
+        )
+        if reasons := self.store.order_refusals(changed):
+            raise Refused(reasons)
+        return changed
+
     def orderstatus(self, order: Any) -> int:
         live = next((known for known in self.orders if known.ref == order.ref), order)
         return live.status
@@ -412,7 +466,14 @@ class CCXTBroker(bt.BrokerBase):
         if order is None and live.external and self.books.first_data(live.symbol) is None:
             return  # somebody else's, in a market that this cerebro does not look at
         order = order or self._adopt(live)
+        known, noted = self._requests.get(order.ref), order.info.get("notes") or ()
         self._copy_info(order, live)
+        if known is not live.request and known is not None:
+            self._requests[order.ref] = live.request
+            if known != live.request:
+                take_figures(order, live.request)
+        if live.notes and any(note.startswith("edit") and note not in noted for note in live.notes):
+            self.notify(order)
         waits_here = live.held and live.state is LifecycleState.JOURNALED
         if not live.held:
             self._waiting.discard(order.ref)
@@ -453,6 +514,8 @@ class CCXTBroker(bt.BrokerBase):
         }
         if live.reasons:
             news["reasons"] = tuple(live.reasons)
+        if live.notes:
+            news["notes"] = tuple(dict.fromkeys((*(order.info.get("notes") or ()), *live.notes)))
         order.addinfo(**{key: value for key, value in news.items() if value is not None})
 
     def _reject(self, order: Any, reasons: tuple[str, ...], kind: str) -> None:

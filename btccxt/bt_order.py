@@ -119,7 +119,7 @@ class Keywords:
             reasons.append(f"tif={tif!r} is not one of {', '.join(TimeInForce.__members__)}")
             tif = None
         iceberg = kwargs.pop("iceberg", None)
-        iceberg_amount = None if iceberg is None else _positive(iceberg, "iceberg", reasons)
+        iceberg_amount = None if iceberg is None else positive(iceberg, "iceberg", reasons)
         params = kwargs.pop("params", None)
         if params is not None and not isinstance(params, Mapping):
             reasons.append(f"params must be a mapping that ccxt understands, not {type(params).__name__}")
@@ -181,9 +181,9 @@ def request_of(order: Any, market: Market, keywords: Keywords, client_order_id: 
     if kind in _WITH_TRIGGER:
         trigger_price = _price(order.created.price, "trigger price", market, reasons)
     if kind is OrderKind.TRAILING_AMOUNT:
-        trail_amount = _positive(order.trailamount, "trailamount", reasons)
+        trail_amount = positive(order.trailamount, "trailamount", reasons)
     elif kind is OrderKind.TRAILING_PERCENT:
-        fraction = _positive(order.trailpercent, "trailpercent", reasons)
+        fraction = positive(order.trailpercent, "trailpercent", reasons)
         trail_percent = None if fraction is None else fraction * 100
         if fraction is not None and fraction >= 1:
             reasons.append(f"trailpercent={order.trailpercent} is {fraction * 100} %; it is a fraction: 2 % is 0.02")
@@ -248,7 +248,7 @@ def _no_kind(order: Any) -> str:
 
 
 def _amount(order: Any, market: Market, reasons: list[str]) -> Decimal | None:
-    asked = _positive(abs(order.size), "size", reasons)
+    asked = positive(abs(order.size), "size", reasons)
     if asked is None:
         return None
     amount = round_amount(market, asked)
@@ -259,11 +259,11 @@ def _amount(order: Any, market: Market, reasons: list[str]) -> Decimal | None:
 
 
 def _price(value: float, what: str, market: Market, reasons: list[str]) -> Decimal | None:
-    price = _positive(value, what, reasons)
+    price = positive(value, what, reasons)
     return None if price is None else round_price(market, price)
 
 
-def _positive(value: Any, what: str, reasons: list[str]) -> Decimal | None:
+def positive(value: Any, what: str, reasons: list[str]) -> Decimal | None:
     try:
         number = decimal_of(value)
     except InvalidOperation:

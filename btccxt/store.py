@@ -21,6 +21,7 @@ from btccxt.config import Mode, StoreConfig, build_config, load_config, resolve_
 from btccxt.data import CCXTData
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.profile import load_profile
 from btccxt.exchange.profile_schema import OrderRule
 from btccxt.exchange.request import refusals
@@ -439,6 +440,19 @@ class CCXTStore:
 
     def cancel_order(self, client_order_id: str) -> None:
         self._open_runtime.desk.cancel(client_order_id)
+
+    def edit_order(self, client_order_id: str, request: OrderRequest) -> None:
+        self._tracker.edit(client_order_id, request)
+
+    @property
+    def edits_natively(self) -> bool:
+        """Whether this account's exchange can change an order in place."""
+        given = self._exchange_given
+        if self.mode is Mode.PAPER:
+            return False
+        if isinstance(given, (str, CCXTExchange)):
+            return self.profile.edit == "native"
+        return type(given).edit_order is not ExchangeAPI.edit_order
 
     def order_told(self, client_order_id: str) -> None:
         if self._runtime is not None:

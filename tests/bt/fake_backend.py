@@ -41,6 +41,8 @@ class FakeBackend:
         self.restored = restored or RestoredState((), ())
         self.sent: list[OrderRequest] = []
         self.cancelled: list[str] = []
+        self.edited: list[tuple[str, OrderRequest]] = []
+        self.edits_natively = True
         self.told: list[str] = []
         self.notifications: list[str] = []
         self.refusals: tuple[str, ...] = ()
@@ -87,6 +89,9 @@ class FakeBackend:
     def cancel_order(self, client_order_id: str) -> None:
         self.cancelled.append(client_order_id)
 
+    def edit_order(self, client_order_id: str, request: OrderRequest) -> None:
+        self.edited.append((client_order_id, request))
+
     def order_told(self, client_order_id: str) -> None:
         self.told.append(client_order_id)
 
@@ -129,6 +134,13 @@ class FakeBackend:
 
     def accept(self, index: int = -1) -> None:
         self._tell(index, OrderUpdate("BTC/USDT", OrderStatus.OPEN, Origin.PUSH, order_id=f"x{len(self.sent)}"))
+
+    def follow(self, request: OrderRequest) -> None:
+        """The order that follows one which cannot be changed: journaled, and held."""
+        self.sent.append(request)
+        live = LiveOrder(request, state=LifecycleState.JOURNALED, held=True)
+        self._live[request.client_order_id] = live
+        self.broker.arrivals.append(OrderEvent(live))
 
     def fill(self, amount: str, price: str, fee: tuple[str, str] | None = ("USDT", "0"), index: int = -1) -> None:
         request = self.sent[index]
