@@ -217,7 +217,7 @@ def test_what_a_partly_filled_order_has_got_stays_when_the_rest_ends(row):
             price = strategy.data.close[0] * 1.0003
             strategy.order = strategy.buy(size=140.0, exectype=bt.Order.Limit, price=price, tif="IOC")
 
-    witness, books = trade(row, act, live_bars=5, balance=100_000_000)
+    witness, books = trade(row, act, live_bars=5, balance=100_000_000, speed=100.0)
     statuses = names(witness, witness.order)
     assert "Partial" in statuses and statuses[-1] == row.expired
     assert 0 < witness.order.executed.size < 140
