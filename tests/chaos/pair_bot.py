@@ -1,7 +1,8 @@
 """A bot with a pair of orders, to be killed: ``python -m tests.chaos.pair_bot ADDRESS JOURNAL LIFE``.
 
-``LIFE``: 'trade' places the pair and goes on until it is killed. 'raising' places nothing and kills itself when the
-alarm that both filled is raised, 'telling' when the strategy is told of it.
+``LIFE``: 'trade' places the pair and goes on until it is killed; 'ticket' kills itself as soon as its first ticket is
+on disk, before anything is sent. 'raising' places nothing and kills itself when the alarm that both filled is raised,
+'telling' when the strategy is told of it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 from btccxt._bt import bt
 from btccxt.notices import StoreNotice
 from btccxt.orders.events import Alarm, AlarmKind
+from btccxt.orders.journal import Journal
 from btccxt.store import CCXTStore
 from btccxt.watch import Watch
 from tests.chaos.run import make_store
@@ -32,12 +34,20 @@ _PAUSE_S = 0.03
 
 
 class PairStrategy(bt.Strategy):
-    """``said``: everything that ``notify_store`` heard. ``heard`` is called with each alarm."""
+    """``said``: everything that ``notify_store`` heard; ``ends``: orders as ``notify_order`` told their end.
+
+    ``heard`` is called with each alarm.
+    """
 
     params = (("trades", False), ("heard", None))
 
     def __init__(self) -> None:
         self.said: list[Any] = []
+        self.ends: list[Any] = []
+
+    def notify_order(self, order: Any) -> None:
+        if not order.alive():
+            self.ends.append(order)
 
     def notify_store(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         self.said.append(msg)
@@ -81,9 +91,29 @@ def main(address: str, journal: str, life: str) -> None:
         if alarm.kind is AlarmKind.OVERFILL:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    if life == "ticket":
+        _die_with_the_first_ticket()
     if life == "raising":
         Watch.alarm = lambda self, alarm: die(alarm)  # type: ignore[method-assign]
-    run(address, journal, lambda bars: False, trades=life == "trade", heard=die if life == "telling" else None)
+    run(
+        address,
+        journal,
+        lambda bars: False,
+        trades=life in ("trade", "ticket"),
+        heard=die if life == "telling" else None,
+    )
+
+
+def _die_with_the_first_ticket() -> None:
+    """In the journal's thread, which is the first to know that the ticket is on disk."""
+    transaction = Journal._transaction
+
+    def dying(self: Journal, writes: list[Any], *, synced: bool) -> None:
+        transaction(self, writes, synced=synced)
+        if self._connection.execute("SELECT count(*) FROM tickets").fetchone()[0]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Journal._transaction = dying  # type: ignore[method-assign]
 
 
 def _end_with_input() -> None:

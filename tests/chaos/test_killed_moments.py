@@ -1,4 +1,4 @@
-"""Both orders of a pair fill around a SIGKILL, where the exchange has no pairs itself: it is said, and said once."""
+"""SIGKILL at the moments that count for the next life: a ticket that was never sent, a pair that filled twice."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from btccxt.errors import JournalError
 from btccxt.model import OrderKind
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.journal_file import open_read_only
+from btccxt.orders.journal_reader import JournalReader
+from btccxt.orders.live_order import LifecycleState
 from btccxt.sim.faults import Fault, FaultKind
 from tests.chaos.books import alarms
 from tests.chaos.pair_bot import run
@@ -112,3 +114,23 @@ def test_a_kill_between_the_second_end_and_the_telling_of_the_alarm_does_not_sil
         (told,) = _overfills_told(venue, journal)
         assert "together 0.04, at most 0.02 was wanted" in told
         assert _overfills_told(venue, journal) == []
+
+
+def test_a_ticket_on_disk_whose_request_never_left_is_known_to_the_next_life_and_told(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.sqlite3"
+    with ChaosVenue(LINEAR, 1, START_PRICE, None) as venue:
+        with _bot(venue, journal, "ticket") as process:
+            assert process.wait(_PATIENCE_S) == -signal.SIGKILL
+        with JournalReader(journal) as reader:
+            tickets = {order.request.client_order_id: order.state for order in reader.orders()}
+        assert set(tickets.values()) == {LifecycleState.JOURNALED}
+        strategy, _ = run(str(venue.address), journal, lambda bars: bars >= 5)
+        assert {order.info.client_order_id: order.getstatusname() for order in strategy.ends} == dict.fromkeys(
+            tickets, "Rejected"
+        )
+        said = [notice.about for notice in alarms(strategy, AlarmKind.OUTCOME_UNKNOWN)]
+        assert {alarm.client_order_id for alarm in said} == set(tickets)
+        assert all("the program ended before it was sent" in alarm.text for alarm in said)
+        again, _ = run(str(venue.address), journal, lambda bars: bars >= 5)
+        assert (again.ends, alarms(again)) == ([], [])
+        assert venue.orders() == []
