@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Mapping
-from decimal import Decimal
 from typing import Any
 
 from btccxt._bt import bt
-from btccxt.account import AccountLedger, Drift
+from btccxt.account import AccountLedger
 from btccxt.bookkeeping import Bookkeeper
 from btccxt.broker_backend import AccountSnapshot, BrokerBackend
 from btccxt.bt_edit import edited, follower_of, take_figures
 from btccxt.bt_order import CryptoBuyOrder, CryptoSellOrder, order_of, take_ref
 from btccxt.commission import CryptoCommInfo
+from btccxt.comparison import Comparison
+from btccxt.data_source import source_of, why_elsewhere
 from btccxt.errors import BtccxtError, ConfigError, Refused
-from btccxt.holdings import funding_that_explains, told, unexplained
-from btccxt.model import ZERO, Market, OrderRequest, Side, decimal_of
+from btccxt.model import ZERO, OrderRequest
 from btccxt.orders.desk import WATCH
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
+from btccxt.own_orders import OwnOrders
 from btccxt.placing import EXPIRES, Plan, Planner
 
 _FINAL_STATUS = {
@@ -99,8 +100,8 @@ class CCXTBroker(bt.BrokerBase):
         ledger = AccountLedger(self.store.currency, self.store.markets)
         snapshot = self.store.account_snapshot(untold)
         ledger.reset(snapshot.balances, snapshot.positions)
-        self._agreed_ms = snapshot.asked_ms
-        self._books = Bookkeeper(ledger)
+        self._books = books = Bookkeeper(ledger)
+        self._comparison = Comparison(self.store, books, snapshot.asked_ms)
         self._elsewhere = {id(data) for data in self.cerebro.datas if not self._trades(data)}
         for data in self.cerebro.datas:
             if id(data) not in self._elsewhere:
@@ -120,7 +121,7 @@ class CCXTBroker(bt.BrokerBase):
 
     def _end_former_run(self) -> dict[str, int]:
         """A store kept open serves several runs. Returns orders of whose end the last one was not told: id -> ref."""
-        untold = {name: order.ref for name, order in self._open.items()}
+        untold = self._own.open_refs()
         for order in self.notifs:
             if order is not None and not order.alive() and "client_order_id" in order.info:
                 untold[order.info["client_order_id"]] = order.ref
@@ -132,16 +133,9 @@ class CCXTBroker(bt.BrokerBase):
         return untold
 
     def _forget_orders(self) -> None:
-        self._known: dict[str, Any] = {}  # client order id -> backtrader order, ended ones too: late fills count
-        self._open: dict[str, Any] = {}  # those of them that may still fill
-        self._requests: dict[int, OrderRequest] = {}  # ref -> intent of every order that is not final
-        self._expiries: dict[int, int] = {}  # ref -> ms, for orders whose validity is kept here
+        self._own = OwnOrders()
         self._planner = Planner(self.store)
         self._unsent: list[Plan] = []  # orders of a bracket that is broken
-        self._waiting: set[int] = set()  # refs of orders that wait on this machine and bind no money
-        self._drift: tuple[Drift, ...] = ()
-        self._fills_at_drift = 0
-        self._agreed_ms = 0  # when both sides had the same figures last
 
     def stop(self) -> None:
         """Take what has arrived so far; the store ends the connections."""
@@ -150,7 +144,7 @@ class CCXTBroker(bt.BrokerBase):
 
     def _trades(self, data: Any) -> bool:
         """Whether a data is of a market of this account: not another store's, nor a file, a frame ... of others."""
-        source, symbol = _source(data), data._dataname
+        source, symbol = source_of(data), data._dataname
         return (source is None or source is self.store) and isinstance(symbol, str) and symbol in self.store.markets
 
     def _register(self, data: Any) -> str:
@@ -205,7 +199,8 @@ class CCXTBroker(bt.BrokerBase):
 
     def getfree(self, currency: str | None = None) -> float:
         """What is left of a currency beyond our own open orders."""
-        return float(self._free(currency or self.store.currency))
+        currency = currency or self.store.currency
+        return float(self._own.free(currency, self.ledger.totals.get(currency, ZERO), self.store.markets))
 
     def getposition(self, data: Any, clone: bool = True) -> Any:
         """Backtrader position of a data's symbol: all of the account's, whoever opened it."""
@@ -270,7 +265,7 @@ class CCXTBroker(bt.BrokerBase):
         order.submit(self)
         try:
             if id(order.data) in self._elsewhere:
-                raise Refused(_why_elsewhere(order.data))
+                raise Refused(why_elsewhere(order.data))
             symbol = self._register(order.data)
             leader = self._leader(order)
             plan = self._planner.plan(order, self.store.markets[symbol], kwargs, leader)
@@ -290,14 +285,16 @@ class CCXTBroker(bt.BrokerBase):
         """The intent of the order given as ``oco``."""
         if order.oco is None:
             return None
-        leader = self._requests.get(order.oco.ref)
+        leader = self._own.request(order.oco)
         if leader is None:
             raise Refused(f"oco: order {order.oco.ref} has ended already, or was never sent")
         return leader
 
     def _send(self, plan: Plan) -> None:
         order, request = plan.order, plan.request
-        missing = None if plan.waits else self._missing_funds(request, self.store.markets[request.symbol], order)
+        missing = None
+        if not plan.waits:
+            missing = self._own.missing_funds(order, request, self.ledger.totals, self.store.markets)
         if missing is not None:
             self.notify(order)
             order.addinfo(reasons=(missing,))
@@ -308,12 +305,7 @@ class CCXTBroker(bt.BrokerBase):
         order.addinfo(client_order_id=request.client_order_id)
         if WATCH in plan.context:
             order.addinfo(emulated=plan.context[WATCH])
-        if plan.waits:
-            self._waiting.add(order.ref)
-        if plan.expires_here_ms is not None:
-            self._expiries[order.ref] = plan.expires_here_ms
-        self._known[request.client_order_id] = self._open[request.client_order_id] = order
-        self._requests[order.ref] = request
+        self._own.add(order, request, waits=plan.waits, expires_ms=plan.expires_here_ms)
         self.store.submit_order(request, plan.context)  # before all else that can wait
         self.notify(order)
 
@@ -325,45 +317,12 @@ class CCXTBroker(bt.BrokerBase):
         if why:
             self._unsent.clear()
 
-    def _missing_funds(self, request: OrderRequest, market: Market, order: Any) -> str | None:
-        """The shortfall that the exchange would refuse, or None. Contracts follow the exchange's own margin rules."""
-        if market.is_contract:
-            return None
-        if request.side is Side.SELL:
-            needed, currency = request.amount, market.base
-        else:
-            price = request.price or request.trigger_price or decimal_of(order.created.price)
-            needed, currency = request.amount * price, market.quote
-        free = self._free(currency)
-        if needed <= free:
-            return None
-        bound = self.ledger.totals.get(currency, ZERO) - free
-        tail = f"; {bound.normalize():f} bound by open orders" if bound else ""
-        return f"needs {needed.normalize():f} {currency}, {max(free, ZERO).normalize():f} free{tail}"
-
-    def _free(self, currency: str) -> Decimal:
-        free = self.ledger.totals.get(currency, ZERO)
-        for order in self._open.values():
-            request = self._requests.get(order.ref)
-            if request is None or order.ref in self._waiting:
-                continue
-            market = self.store.markets[request.symbol]
-            if market.is_contract:
-                continue
-            rest = decimal_of(abs(order.executed.remsize))
-            if request.side is Side.SELL and market.base == currency:
-                free -= rest
-            elif request.side is Side.BUY and market.quote == currency:
-                price = request.price or request.trigger_price or decimal_of(order.created.price)
-                free -= rest * price
-        return free
-
     def cancel(self, order: Any) -> Any:
         """Ask for a cancel. The order stays alive until the exchange has confirmed; it may still fill."""
         if order is None or not order.alive():
             return None
         client_order_id = order.info.get("client_order_id")
-        if client_order_id is None or client_order_id not in self._open:
+        if not self._own.is_open(client_order_id):
             return None
         self.store.cancel_order(client_order_id)
         return order
@@ -392,26 +351,20 @@ class CCXTBroker(bt.BrokerBase):
         follower.submit(self)
         follower.addinfo(client_order_id=request.client_order_id, follows=order.ref)
         order.addinfo(followed_by=follower.ref)
-        self._waiting.add(follower.ref)
-        if order.ref in self._expiries:
-            self._expiries[follower.ref] = self._expiries[order.ref]
         self.orders.append(follower)
-        self._known[request.client_order_id] = self._open[request.client_order_id] = follower
-        self._requests[follower.ref] = request
+        self._own.add(follower, request, waits=True, expires_ms=self._own.expires_ms(order))
         self.store.edit_order(name, request)
         self.notify(follower)
         return follower
 
     def _edited(self, order: Any, size: float | None, price: float | None, plimit: float | None) -> OrderRequest:
         """Raises Refused with every reason."""
-        request = self._requests.get(order.ref)
+        request = self._own.request(order)
         if request is None or not order.alive():
             raise Refused("the order has ended, or was never sent")
-        if order.ref in self._waiting or not order.info.get("exchange_order_id"):
+        if self._own.waits(order) or not order.info.get("exchange_order_id"):
             raise Refused("the order is not at the exchange; cancel it and place another")
-        tied = order.parent is not None or order.oco is not None
-        tied = tied or any(other.parent is order or other.oco is order for other in self._open.values())
-        if tied and (size is not None or not self.store.edits_natively):
+        if self._own.is_tied(order) and (size is not None or not self.store.edits_natively):
             raise Refused("the order is tied to others (bracket, oco); cancel them and place them anew")
         market = self.store.markets[request.symbol]
         changed = edited(
@@ -441,8 +394,8 @@ class CCXTBroker(bt.BrokerBase):
             if isinstance(event, OrderEvent):
                 self._apply(event)
             elif isinstance(event, AccountSnapshot):
-                self._compare(event)
-        if self._expiries:
+                self._comparison.compare(event)
+        if self._own.some_expire:
             self._expire()
         if self._books is not None and not self._books.all_seeded:
             for seed in self._books.seeds(self.getcommissioninfo):
@@ -462,21 +415,21 @@ class CCXTBroker(bt.BrokerBase):
 
     def _apply(self, event: OrderEvent) -> None:
         live = event.order
-        order = self._known.get(live.request.client_order_id)
+        order = self._own.known.get(live.request.client_order_id)
         if order is None and live.external and self.books.first_data(live.symbol) is None:
             return  # somebody else's, in a market that this cerebro does not look at
         order = order or self._adopt(live)
-        known, noted = self._requests.get(order.ref), order.info.get("notes") or ()
+        known, noted = self._own.request(order), order.info.get("notes") or ()
         self._copy_info(order, live)
         if known is not live.request and known is not None:
-            self._requests[order.ref] = live.request
+            self._own.take_request(order, live.request)
             if known != live.request:
                 take_figures(order, live.request)
         if live.notes and any(note.startswith("edit") and note not in noted for note in live.notes):
             self.notify(order)
         waits_here = live.held and live.state is LifecycleState.JOURNALED
         if not live.held:
-            self._waiting.discard(order.ref)
+            self._own.left(order)
         if order.status == bt.Order.Submitted and (live.state in _ON_EXCHANGE or event.fills or waits_here):
             order.accept(self)
             self.notify(order)
@@ -486,17 +439,14 @@ class CCXTBroker(bt.BrokerBase):
         for correction in event.corrections:
             self.books.correct(order, correction)
         final = _FINAL_STATUS.get(live.state)
-        if final is not None and live.request.client_order_id in self._open:
+        if final is not None and self._own.is_open(live.request.client_order_id):
             self._finish(order, live, final, notified=bool(event.fills) and order.status == final)
 
     def _finish(self, order: Any, live: LiveOrder, status: int, notified: bool) -> None:
         if status == bt.Order.Canceled and order.info.get("expired_here"):
             status = bt.Order.Expired
-        client_order_id = live.request.client_order_id
         changed = order.status != status
-        self._open.pop(client_order_id, None)
-        self._requests.pop(order.ref, None)
-        self._expiries.pop(order.ref, None)
+        self._own.end(order, live.request.client_order_id)
         if changed:
             order.status = status
             if not order.p.simulated and len(order.data):
@@ -525,14 +475,9 @@ class CCXTBroker(bt.BrokerBase):
         self.notify(order)
 
     def _expire(self) -> None:
-        now_ms = self.store.now_ms()
-        for ref, expires_ms in list(self._expiries.items()):
-            if now_ms >= expires_ms:
-                del self._expiries[ref]
-                request = self._requests.get(ref)
-                if request is not None:
-                    self._open[request.client_order_id].addinfo(expired_here=True)
-                    self.store.cancel_order(request.client_order_id)
+        for client_order_id, order in self._own.take_expired(self.store.now_ms()):
+            order.addinfo(expired_here=True)
+            self.store.cancel_order(client_order_id)
 
     # -------------------------------------------------------------- what was there before
 
@@ -557,9 +502,7 @@ class CCXTBroker(bt.BrokerBase):
                 self.notify(order)
             elif live.client_order_id in told:
                 order.status = final
-                self._open.pop(live.client_order_id)
-                self._requests.pop(order.ref)
-                self._expiries.pop(order.ref, None)
+                self._own.end(order, live.client_order_id)
             else:
                 self._finish(order, live, final, notified=False)
 
@@ -586,63 +529,12 @@ class CCXTBroker(bt.BrokerBase):
             order.ref = ref
         else:
             take_ref(order, int(live.context.get("ref", 0)))
-        order.parent = self._known.get(live.context.get("parent", ""))
-        order.oco = self._known.get(live.context.get("oco", ""))
+        order.parent = self._own.known.get(live.context.get("parent", ""))
+        order.oco = self._own.known.get(live.context.get("oco", ""))
         order.addcomminfo(self.getcommissioninfo(data))
         order.submit(self)
         order.addinfo(client_order_id=request.client_order_id, restored=True)
-        if live.held:
-            self._waiting.add(order.ref)
-        if EXPIRES in live.context:
-            self._expiries[order.ref] = int(live.context[EXPIRES])
         self.orders.append(order)
-        self._known[request.client_order_id] = self._open[request.client_order_id] = order
-        self._requests[order.ref] = request
+        expires_ms = int(live.context[EXPIRES]) if EXPIRES in live.context else None
+        self._own.add(order, request, waits=live.held, expires_ms=expires_ms)
         return order
-
-    def _compare(self, snapshot: AccountSnapshot) -> None:
-        """Take over the exchange's figures when a difference lasts while nothing of ours is under way."""
-        if not snapshot.certain:
-            return
-        self.ledger.take_rounding(snapshot.balances)
-        drift = tuple(self.ledger.differences(snapshot.balances, snapshot.positions))
-        lasting = drift and drift == self._drift and self.books.fills_booked == self._fills_at_drift
-        self._drift, self._fills_at_drift = drift, self.books.fills_booked
-        if not drift:
-            self._agreed_ms = snapshot.asked_ms
-        elif not lasting or not snapshot.looked:
-            self.store.look_again(self.ledger.symbols_of(drift), self._agreed_ms)
-        else:
-            self._take_over(snapshot, drift)
-
-    def _take_over(self, snapshot: AccountSnapshot, drift: tuple[Drift, ...]) -> None:
-        """The exchange is right. Who changed the account is told, if its trades say so; funding is no news."""
-        balances, positions, agreed_ms = snapshot.balances, snapshot.positions, self._agreed_ms
-        funding = funding_that_explains(self.ledger, balances, positions, snapshot.funding, agreed_ms)
-        left = unexplained(self.ledger, balances, positions, snapshot.outside, agreed_ms, snapshot.funding)
-        self.ledger.reset(balances, positions)
-        self.books.show_all()
-        self._drift, self._agreed_ms = (), snapshot.asked_ms
-        if funding:
-            self.store.funding_booked(funding)
-            return
-        why = "no trade of this account explains" if left else "orders made outside this program explain"
-        self.store.tell_drift(
-            f"{why} what the exchange has; its figures were taken: {told(left or drift)}",
-            explained=not left,
-            stop_trading=any(item.what == "position" for item in left),
-        )
-
-
-def _source(data: Any) -> Any:
-    """The store that a data, or the data whose bars it resamples, is of; None for those of others."""
-    while not hasattr(data, "source") and hasattr(data, "data"):
-        data = data.data
-    return getattr(data, "source", None)
-
-
-def _why_elsewhere(data: Any) -> str:
-    source = _source(data)
-    of = f" of {source.name}" if source is not None else ""
-    name = data._name or getattr(data, "label", type(data).__name__)
-    return f"{name} is data{of}: it can be watched, but is not of a market that this broker trades"

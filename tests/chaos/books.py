@@ -156,7 +156,7 @@ def _backtraders_own(
     """What the strategy sees: one execution bit per fill, its position, its cash."""
     broker = store.getbroker()
     problems = []
-    for name, order in broker._known.items():
+    for name, order in broker._own.known.items():
         live = ours[name]
         if order.info.get("restored") and abs(order.executed.size) == float(live.filled):
             continue
