@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 
-def _source(data: Any) -> Any:
+def source_of(data: Any) -> Any:
     """The store that a data, or the data whose bars it resamples, is of; None for those of others."""
     while not hasattr(data, "source") and hasattr(data, "data"):
         data = data.data
