@@ -228,17 +228,6 @@ def _sim_venue(
                 f"the embedded exchange at {sim_address} speaks {', '.join(info.dialects)}, not {profile.exchange}"
             )
         thread, address, local = None, info.address, SimClock(info.now_ms, info.speed)
-    clock = ExchangeClock(local)
-    exchange = CCXTExchange(
-        profile,
-        {**SIM_KEYS, **config},
-        clock=clock,
-        connector=lambda: connector_for(address),
-        limiter=_limiter(profile, settings, budget, report, local.speed),
-        retry=RetryPolicy(attempts=settings.retry_attempts),
-        breaker=breaker,
-        report=report,
-    )
 
     def stop() -> None:
         if thread is not None and server is not None:
@@ -246,6 +235,21 @@ def _sim_venue(
                 thread.call(server.stop(), timeout=_START_TIMEOUT_S)
             thread.stop()
 
+    clock = ExchangeClock(local)
+    try:
+        exchange = CCXTExchange(
+            profile,
+            {**SIM_KEYS, **config},
+            clock=clock,
+            connector=lambda: connector_for(address),
+            limiter=_limiter(profile, settings, budget, report, local.speed),
+            retry=RetryPolicy(attempts=settings.retry_attempts),
+            breaker=breaker,
+            report=report,
+        )
+    except BaseException:  # a setting that cannot be, or Ctrl-C while ccxt is being imported
+        stop()
+        raise
     venue = Venue(exchange, clock, stop)
     venue.sim = server
     return venue

@@ -81,9 +81,13 @@ class Session:
             self._loop.call_soon(ready.set)
             # A daemon, so that a strategy that dies without stop() does not keep the process alive.
             self._thread = threading.Thread(target=self._run, name=f"btccxt-{self.name}", daemon=True)
-            self._thread.start()
             _running.add(self)
-        ready.wait()
+        try:
+            self._thread.start()
+            ready.wait()
+        except BaseException:  # Ctrl-C: nobody has this session yet who could stop it
+            self.stop()
+            raise
         return self
 
     def at_stop(self, name: str, closer: Callable[[], Awaitable[object]]) -> None:

@@ -114,6 +114,27 @@ def test_no_network_is_one_error_and_not_a_hang():
         run(store, store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes), live_bars=1)
 
 
+@pytest.mark.parametrize("interrupted", ["making the client", "loading the markets"])
+def test_ctrl_c_while_a_store_starts_leaves_no_thread(interrupted, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    before = set(threading.enumerate())
+    where = {
+        "making the client": "btccxt.modes.CCXTExchange",
+        "loading the markets": "btccxt.store.Runtime",
+    }[interrupted]
+    store = CCXTStore("binance", mode="sim", sim=SIM, journal=":memory:")
+    monkeypatch.setattr(where, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        store.start()
+    assert set(threading.enumerate()) == before
+    assert store._session is None
+    monkeypatch.undo()
+    store.start()
+    store.stop()
+
+
 PROGRAM = """
 import backtrader as bt
 from btccxt import CCXTStore, run_live

@@ -189,6 +189,23 @@ def test_a_process_that_forgets_to_stop_ends_cleanly_and_in_silence():
     assert result.stderr == ""
 
 
+def test_ctrl_c_while_it_starts_leaves_no_thread(monkeypatch):
+    before = set(threading.enumerate())
+
+    class Interrupted(threading.Event):
+        def wait(self, timeout=None):
+            if timeout is None:
+                monkeypatch.undo()
+                raise KeyboardInterrupt
+            return super().wait(timeout)
+
+    session = Session("interrupted")
+    monkeypatch.setattr(threading, "Event", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        session.start()
+    assert set(threading.enumerate()) == before
+
+
 _FORKS = """
 import asyncio, os, sys
 from btccxt.session.session import Session, SessionClosed
