@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from btccxt._bt import bt
-from btccxt.bt_time import Stamper, check_date, check_timeframe, offered_name, timeframe_names
+from btccxt.bt_time import Stamper, offered_name, timeframe_names
 from btccxt.errors import BtccxtError, ConfigError, MissingBars
+from btccxt.feed_arguments import check_arguments
 from btccxt.feed_lines import FeedLines
+from btccxt.feed_rows import Row, RowMaker
 from btccxt.feed_source import FeedHandle, FeedRequest, FeedSource
 from btccxt.hub import Hub
 from btccxt.lag import LagWatch
@@ -40,11 +41,8 @@ _NAN = float("nan")
 _HOLES_KEPT = 1000
 _BARS_LATENESS_S = 5.0
 _TICKS_LATENESS_S = 0.25
-_CHOICES = {"bars": ("candles", "trades"), "gaps": ("report", "fill", "raise"), "stamp": ("close", "open")}
 
 _BROKEN = frozenset({ConnectionState.STALE, ConnectionState.RECONNECTING})
-
-Row = tuple[float, float, float, float, float, float, float]  # stamp, open, high, low, close, volume, open interest
 
 
 class CCXTData(FeedLines):
@@ -86,15 +84,7 @@ class CCXTData(FeedLines):
         super().__init__()
         if source is None:
             raise ConfigError("CCXTData comes from a store: store.getdata(dataname='BTC/USDT', ...)")
-        for name in unknown:  # backtrader's metaclass has taken the params
-            raise ConfigError(_no_such_argument(name, self.p._getkeys()))
-        if not isinstance(self.p.dataname, str) or not self.p.dataname:
-            raise ConfigError(f"dataname={self.p.dataname!r}: write the symbol, as in dataname='BTC/USDT'")
-        check_timeframe(self.p.timeframe, self.p.compression)
-        for name in ("fromdate", "todate"):
-            check_date(name, getattr(self.p, name))
-        for name, choices in _CHOICES.items():
-            _check_choice(name, getattr(self.p, name), choices)
+        check_arguments(self.p, unknown)
         self.source = self._store = source
         self.is_ticks = self.p.timeframe == bt.TimeFrame.Ticks
         self.stamps_begin = self.is_ticks or self.p.stamp == "open"
@@ -102,6 +92,7 @@ class CCXTData(FeedLines):
         self.holes: deque[Hole] = deque(maxlen=_HOLES_KEPT)
         self.late_bars = 0
         self._frame: Timeframe | None = None
+        self._stamper: Stamper | None = None
         self._handle: FeedHandle | None = None
         self._kept: tuple[FeedRequest, Sequence[Bar] | Sequence[Trade]] | None = None
         self._run = 0
@@ -156,15 +147,15 @@ class CCXTData(FeedLines):
         self._ended, self._when_quiet = False, None
         self._rows: Iterator[Row] | None = None
         self._rows_left = -1  # at most so many will come; below zero: nobody knows
-        self._newest_ms = -1
-        self._close = _NAN
-        self._fillers: set[float] = set()
+        self._made = RowMaker(
+            self._frame, self._stamper, late_allowed=self._lets_late_through(), on_late=self._report_late
+        )
         self._said_no_trades = False
         first_rows = self._backfill_rows()
         request = self._request()
         if self.p.historical:
             self._history = self._load_history(request)
-            self._rows = _chain(first_rows, self._rows_of(self._history))
+            self._rows = _chain(first_rows, self._made.rows_of(self._history))
             self._announce_connected()
             if self._env._dolive:  # beside live feeds, whose history is still to come
                 self._held = True
@@ -205,14 +196,15 @@ class CCXTData(FeedLines):
 
     def _request(self) -> FeedRequest:
         from_ms = None if self.fromdate == float("-inf") else ms_of_num(self.fromdate)
-        self._from_ms, self._to_ms = from_ms, None if self.todate == float("inf") else ms_of_num(self.todate)
-        if self._newest_ms >= 0:  # backfill_from has gone before
-            from_ms = self._newest_ms + 1 if self._frame is None else self._frame.next_open(self._newest_ms)
+        made = self._made
+        made.from_ms, made.to_ms = from_ms, None if self.todate == float("inf") else ms_of_num(self.todate)
+        if made.newest_ms >= 0:  # backfill_from has gone before
+            from_ms = made.newest_ms + 1 if self._frame is None else self._frame.next_open(made.newest_ms)
         return FeedRequest(
             symbol=self.p.dataname,
             timeframe=None if self._frame is None else self._frame.name,
             from_ms=from_ms,
-            to_ms=self._to_ms,
+            to_ms=made.to_ms,
             backfill_start=self.p.backfill_start,
             backfill=self.p.backfill,
             bars=self.p.bars,
@@ -277,9 +269,10 @@ class CCXTData(FeedLines):
             super().preload()
             return
         self._rows = None
-        bars = [bar for bar in self._history if isinstance(bar, Bar) and self._is_wanted(bar.open_ms)]
+        bars = [bar for bar in self._history if isinstance(bar, Bar) and self._made.is_wanted(bar.open_ms)]
         self._history = ()
         count = len(bars)
+        assert self._stamper is not None
         columns: tuple[Iterable[float], ...] = (
             self._stamper.nums([bar.open_ms for bar in bars]),
             [bar.open for bar in bars],
@@ -340,10 +333,11 @@ class CCXTData(FeedLines):
             ]
             rows.append((*values, 0.0))
         if rows:
-            self._close = rows[-1][4]
-            self._newest_ms = ms_of_num(rows[-1][0])
+            made = self._made
+            made.close = rows[-1][4]
+            made.newest_ms = ms_of_num(rows[-1][0])
             if self._frame is not None and self.p.stamp == "close":
-                self._newest_ms = self._frame.previous_open(self._newest_ms)
+                made.newest_ms = self._frame.previous_open(made.newest_ms)
         return rows
 
     # -------------------------------------------------------------- events
@@ -352,11 +346,11 @@ class CCXTData(FeedLines):
         if isinstance(event, BarsClosed):
             self._note_lag()
             self._announce_delayed()
-            self._rows, self._rows_left = self._rows_of(event.bars), len(event.bars)
+            self._rows, self._rows_left = self._made.rows_of(event.bars), len(event.bars)
         elif isinstance(event, TicksArrived):
             self._note_lag()
             self._announce_delayed()
-            self._rows, self._rows_left = self._rows_of(event.trades), len(event.trades)
+            self._rows, self._rows_left = self._made.rows_of(event.trades), len(event.trades)
         elif isinstance(event, FeedState):
             self._take_state(event)
         elif isinstance(event, Hole):
@@ -404,7 +398,7 @@ class CCXTData(FeedLines):
         self._end()
         self.put_notification(self.NOTSUBSCRIBED, error)
         self.put_notification(self.DISCONNECTED, error)
-        if self._newest_ms < 0:
+        if self._made.newest_ms < 0:
             # Without a first bar it would hold all others in prenext for ever.
             raise error if isinstance(error, BtccxtError) else BtccxtError(f"{self.label}: {error!r}") from error
         self._say(EventName.STREAM_FAILED, f"{self.label} has ended: {error}", error=error)
@@ -416,8 +410,8 @@ class CCXTData(FeedLines):
         if self.p.gaps == "raise" and not harmless:
             self._end()
             raise MissingBars(text + ". With gaps='report' or gaps='fill' the run would go on")
-        if self.p.gaps == "fill" and hole.cause is not HoleCause.DEPTH and self._close == self._close:
-            self._rows, self._rows_left = self._flat_rows(hole), -1
+        if self.p.gaps == "fill" and hole.cause is not HoleCause.DEPTH and self._made.close == self._made.close:
+            self._rows, self._rows_left = self._made.flat_rows(hole), -1
         if hole.cause is HoleCause.NO_TRADES:
             if self._said_no_trades:
                 return  # an illiquid market does this all day
@@ -428,48 +422,9 @@ class CCXTData(FeedLines):
         log.warning(event, feed=self.label, text=text)
         self.source.put_notification(text, data=self, **details)
 
-    # -------------------------------------------------------------- rows
-
-    def _is_wanted(self, open_ms: int) -> bool:
-        if self._from_ms is not None and open_ms < self._from_ms:
-            return False
-        if self._to_ms is None:
-            return True
-        end_ms = open_ms if self._frame is None else self._frame.next_open(open_ms)
-        return end_ms <= self._to_ms
-
-    def _rows_of(self, items: Sequence[Bar] | Sequence[Trade]) -> Iterator[Row]:
-        for item in items:
-            if isinstance(item, Bar):
-                if item.open_ms <= self._newest_ms or not self._is_wanted(item.open_ms):
-                    continue
-                self._newest_ms = item.open_ms
-                self._close = item.close
-                num = self._stamper.num(item.open_ms)
-                yield (num, item.open, item.high, item.low, item.close, item.volume, 0.0)
-            elif self._is_wanted(item.time_ms):
-                if item.time_ms < self._newest_ms and not self.p.latethrough:
-                    self._report_late(num_of_ms(item.time_ms))
-                    continue
-                self._newest_ms = max(self._newest_ms, item.time_ms)
-                price = item.price
-                yield (num_of_ms(item.time_ms), price, price, price, price, item.amount, 0.0)
-
-    def _flat_rows(self, hole: Hole) -> Iterator[Row]:
-        assert self._frame is not None
-        price = self._close
-        open_ms = hole.from_ms
-        while open_ms < hole.to_ms:
-            if open_ms > self._newest_ms and self._is_wanted(open_ms):
-                self._newest_ms = open_ms
-                num = self._stamper.num(open_ms)
-                self._fillers.add(num)
-                yield (num, price, price, price, price, 0.0, 0.0)
-            open_ms = self._frame.next_open(open_ms)
-
     def is_filler(self, ago: int = 0) -> bool:
         """Whether that bar was invented by ``gaps='fill'``."""
-        return self.lines.datetime[ago] in self._fillers
+        return self.lines.datetime[ago] in self._made.fillers
 
     # -------------------------------------------------------------- notifications
 
@@ -520,18 +475,6 @@ class CCXTData(FeedLines):
 
 def _name(parameters: Any) -> str:
     return timeframe_names(parameters.timeframe, parameters.compression)[0]
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.0)
-        raise ConfigError(f"{name}={value!r}: must be one of {', '.join(choices)}; did you mean {near[0]!r}?")
-
-
-def _no_such_argument(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
-    return f"getdata() has no argument {name!r}; {hint}"
 
 
 def _chain(first: Iterable[Row], second: Iterable[Row]) -> Iterator[Row]:
