@@ -15,7 +15,7 @@ import pytest
 from btccxt.errors import ConfigError
 from btccxt.model import Market, Side
 from btccxt.sim.clock import SteppedClock
-from btccxt.sim.dialects import kraken_format as fmt
+from btccxt.sim.dialects import kraken_frames as frames
 from btccxt.sim.dialects.base import SimAccount
 from btccxt.sim.market import ParticipantsSource, spot_market
 from btccxt.sim.server import SimExchange
@@ -158,7 +158,7 @@ def test_the_books_checksum_is_the_one_of_krakens_guide():
             ("45277.3", "1.54602737"), ("45276.6", "0.15445238")]  # fmt: skip
     market: Market = spot_market("BTC/USD", price_step="0.1", amount_step="0.00000001")
     levels = [[(D(price), D(amount)) for price, amount in side] for side in (bids, asks)]
-    assert fmt.checksum(market, *levels) == 3310070434
+    assert frames.checksum(market, *levels) == 3310070434
 
 
 # ------------------------------------------------------------------ orders

@@ -1,8 +1,8 @@
 """Kraken spot, as the unmodified ccxt clients ``kraken`` (REST, and pro over WebSocket v2) speak to it.
 
 Hosts, signatures, nonces, call counter and private events; endpoints are in ``kraken_market`` and ``kraken_orders``,
-streams in ``kraken_streams``, JSON in ``kraken_format``. Source: docs.kraken.com, "Spot REST Authentication",
-"Spot REST Rate Limits".
+streams in ``kraken_streams``, JSON in ``kraken_format`` and ``kraken_frames``. Source: docs.kraken.com, "Spot REST
+Authentication", "Spot REST Rate Limits".
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from btccxt.errors import ConfigError
 from btccxt.model import Bar, Market
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects import kraken_format as fmt
+from btccxt.sim.dialects import kraken_frames as frames
 from btccxt.sim.dialects.base import (
     Dialect,
     DialectError,
@@ -309,22 +310,22 @@ class Kraken(Dialect):
         """A partial fill is a trade and nothing else; only a full one is followed by the order's new state."""
         order, user_ref = event.order, self.user_ref_of(event.order)
         if event.reason == "new":
-            whole = fmt.execution_open(order.symbol, order, user_ref, "pending_new")
-            return [whole, fmt.execution_change(order, user_ref, "new")]
+            whole = frames.execution_open(order.symbol, order, user_ref, "pending_new")
+            return [whole, frames.execution_change(order, user_ref, "new")]
         if event.fill is not None:
-            rows = [fmt.execution_trade(order.symbol, order, event.fill, user_ref)]
-            return rows if order.is_open else [*rows, fmt.execution_change(order, user_ref, "filled")]
+            rows = [frames.execution_trade(order.symbol, order, event.fill, user_ref)]
+            return rows if order.is_open else [*rows, frames.execution_change(order, user_ref, "filled")]
         kind = _CHANGES[event.reason]
         if kind == "expired":
             kind = fmt.ws_status(order)
         reason = "User requested" if event.reason == "canceled" else event.detail
-        return [fmt.execution_change(order, user_ref, kind, reason)]
+        return [frames.execution_change(order, user_ref, kind, reason)]
 
     def open_executions(self, account: str) -> list[dict[str, Any]]:
         """For the snapshot of a subscription."""
         orders = self.venue.engine.orders(account, None, open_only=True)
         return [
-            fmt.execution_open(order.symbol, order, self.user_ref_of(order), "new")
+            frames.execution_open(order.symbol, order, self.user_ref_of(order), "new")
             for order in orders
             if order.symbol in self.ids
         ]
@@ -335,7 +336,7 @@ class Kraken(Dialect):
         for fill in engine.fills(account)[-_SNAPSHOT_TRADES:]:
             if fill.symbol in self.ids:
                 order = engine.order(account, symbol=fill.symbol, order_id=fill.order_id)
-                rows.append(fmt.execution_trade(fill.symbol, order, fill, self.user_ref_of(order)))
+                rows.append(frames.execution_trade(fill.symbol, order, fill, self.user_ref_of(order)))
         return rows
 
     def _on_balance(self, event: BalanceChanged) -> None:
@@ -348,7 +349,7 @@ class Kraken(Dialect):
                 self._told[event.account, coin] = balance.total
                 self._ledger_rows += 1
                 change = balance.total - before
-                rows.append(fmt.balance_change(balance, change, self._ledger_rows, event.time_ms))
+                rows.append(frames.balance_change(balance, change, self._ledger_rows, event.time_ms))
         if rows:
             self.streams.tell("balances", event.account, rows)
 

@@ -1,19 +1,17 @@
-"""Kraken's JSON, as pure functions: engine records in, dicts out.
+"""Kraken's names, numbers and REST JSON, as pure functions: engine records in, dicts out (frames: ``kraken_frames``).
 
-Shapes: docs.kraken.com, Spot REST API and WebSocket v2. REST writes decimals as text and times in seconds; the
-WebSocket writes JSON numbers and ISO times, and its symbols are the common ones (``BTC/USDT``).
+Shapes: docs.kraken.com, Spot REST API. Decimals are text, times are seconds.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
 from btccxt.model import ZERO, Balance, Bar, Market, OrderKind, Side, TimeInForce, Trade
-from btccxt.sim.records import STOP_KINDS, TRAILING_KINDS, TRIGGER_KINDS, SimFill, SimOrder, SimStatus
+from btccxt.sim.records import TRIGGER_KINDS, SimFill, SimOrder, SimStatus
 
 Level = tuple[Decimal, Decimal]
 
@@ -57,15 +55,15 @@ def pair_id(market: Market) -> str:
 
 def order_txid(order_id: str) -> str:
     """``17`` -> ``OSIMKR-00000-00000H``."""
-    return _txid("O", int(order_id))
+    return txid("O", int(order_id))
 
 
 def trade_txid(trade_id: int, side: Side) -> str:
     """Both sides of a trade have the engine's id; here each has one of its own."""
-    return _txid("T", 2 * trade_id + (side is Side.SELL))
+    return txid("T", 2 * trade_id + (side is Side.SELL))
 
 
-def _txid(letter: str, number: int) -> str:
+def txid(letter: str, number: int) -> str:
     digits = ""
     while number:
         number, digit = divmod(number, 36)
@@ -143,11 +141,11 @@ def asset_pair(market: Market) -> dict[str, Any]:
 
 def ohlc_row(market: Market, bar: Bar) -> list[Any]:
     """The volume-weighted price is estimated: bars do not carry it."""
-    prices = [price_text(market, price) for price in (bar.open, bar.high, bar.low, bar.close, _vwap(bar))]
+    prices = [price_text(market, price) for price in (bar.open, bar.high, bar.low, bar.close, vwap(bar))]
     return [bar.open_ms // 1000, *prices, amount_text(bar.volume), 1 if bar.volume else 0]
 
 
-def _vwap(bar: Bar) -> float:
+def vwap(bar: Bar) -> float:
     return (bar.open + bar.high + bar.low + bar.close) / 4 if bar.volume else 0.0
 
 
@@ -162,7 +160,7 @@ def ticker(market: Market, day: Bar, bid: Level | None, ask: Level | None, last_
         price, amount = level or (ZERO, ZERO)
         return [price_text(market, price), str(int(amount)), f"{amount:.3f}"]
 
-    average = price_text(market, _vwap(day))
+    average = price_text(market, vwap(day))
     return {
         "a": quote(ask),
         "b": quote(bid),
@@ -185,6 +183,16 @@ def depth(market: Market, levels: Sequence[Level], now_ms: int) -> list[list[Any
 
 def order_type(order: SimOrder) -> str:
     return "iceberg" if order.request.iceberg_amount is not None else _TYPES[order.request.kind]
+
+
+def ws_status(order: SimOrder) -> str:
+    """The WebSocket's word; REST has fewer of them."""
+    if order.status is SimStatus.TRIGGER_WAITING:
+        return "new"
+    if order.status is SimStatus.EXPIRED:  # Kraken cancels what may not rest; only a date expires
+        dated = order.request.time_in_force is TimeInForce.GTD
+        return "expired" if dated and order.updated_ms >= (order.request.expires_ms or 0) else "canceled"
+    return order.status.value
 
 
 def order_status(order: SimOrder) -> str:
@@ -294,209 +302,7 @@ def my_trade(market: Market, fill: SimFill, kind: str) -> dict[str, Any]:
     }
 
 
-# ------------------------------------------------------------------ WebSocket, public
-
-
-def ws_candle(symbol: str, minutes: int, length_ms: int, bar: Bar) -> dict[str, Any]:
-    return {
-        "symbol": symbol,
-        "open": bar.open,
-        "high": bar.high,
-        "low": bar.low,
-        "close": bar.close,
-        "trades": 1 if bar.volume else 0,
-        "volume": bar.volume,
-        "vwap": _vwap(bar),
-        "interval_begin": iso(bar.open_ms)[:-1] + "000Z",
-        "interval": minutes,
-        "timestamp": iso(bar.open_ms + length_ms),
-    }
-
-
-def ws_trade(symbol: str, trade: Trade) -> dict[str, Any]:
-    return {
-        "symbol": symbol,
-        "side": "sell" if trade.side is Side.SELL else "buy",
-        "price": trade.price,
-        "qty": trade.amount,
-        "ord_type": "market",
-        "trade_id": int(trade.trade_id) if trade.trade_id.isdecimal() else 0,
-        "timestamp": iso(trade.time_ms),
-    }
-
-
-def ws_ticker(symbol: str, day: Bar, bid: Level | None, ask: Level | None, now_ms: int) -> dict[str, Any]:
-    bid, ask = bid or (ZERO, ZERO), ask or (ZERO, ZERO)
-    change = day.close - day.open
-    return {
-        "symbol": symbol,
-        "bid": float(bid[0]),
-        "bid_qty": float(bid[1]),
-        "ask": float(ask[0]),
-        "ask_qty": float(ask[1]),
-        "last": day.close,
-        "volume": day.volume,
-        "vwap": _vwap(day),
-        "low": day.low,
-        "high": day.high,
-        "change": change,
-        "change_pct": round(change / day.open * 100, 2) if day.open else 0.0,
-        "timestamp": iso(now_ms),
-    }
-
-
-def ws_levels(levels: Iterable[Level]) -> list[dict[str, float]]:
-    return [{"price": float(price), "qty": float(amount)} for price, amount in levels]
-
-
-def checksum(market: Market, bids: Sequence[Level], asks: Sequence[Level]) -> int:
-    """CRC32 of the best ten asks and bids: digits of price and amount without point and leading zeros."""
-    price_places, amount_places = places(market.price_step), places(market.amount_step)
-
-    def digits(number: Decimal, count: int) -> str:
-        return f"{number:.{count}f}".replace(".", "").lstrip("0")
-
-    levels = [*asks[:10], *bids[:10]]
-    text = "".join(digits(price, price_places) + digits(amount, amount_places) for price, amount in levels)
-    return zlib.crc32(text.encode())
-
-
-# ------------------------------------------------------------------ WebSocket, private
-
-
-def ws_status(order: SimOrder) -> str:
-    if order.status is SimStatus.TRIGGER_WAITING:
-        return "new"
-    if order.status is SimStatus.EXPIRED:  # Kraken cancels what may not rest; only a date expires
-        dated = order.request.time_in_force is TimeInForce.GTD
-        return "expired" if dated and order.updated_ms >= (order.request.expires_ms or 0) else "canceled"
-    return order.status.value
-
-
-def _known_by(order: SimOrder, user_ref: int) -> dict[str, Any]:
-    known: dict[str, Any] = {"order_id": order_txid(order.order_id), "order_userref": user_ref}
-    if order.request.client_order_id is not None:
-        known["cl_ord_id"] = order.request.client_order_id
-    return known
-
-
-def _triggers(order: SimOrder) -> dict[str, Any]:
-    request = order.request
-    trigger = order.trigger_price or request.trigger_price or ZERO
-    kind = "pct" if request.kind is OrderKind.TRAILING_PERCENT else "static"
-    return {
-        "reference": "last",
-        "price": float(request.trailing_percent or request.trailing_amount or trigger),
-        "price_type": "quote" if request.kind is OrderKind.TRAILING_AMOUNT else kind,
-        "actual_price": float(trigger),
-        "status": "triggered" if order.triggered else "untriggered",
-    }
-
-
-def execution_open(symbol: str, order: SimOrder, user_ref: int, kind: str) -> dict[str, Any]:
-    """The whole order: exec_type ``pending_new``, and the rows of a snapshot."""
-    request = order.request
-    row: dict[str, Any] = {
-        **_known_by(order, user_ref),
-        "symbol": symbol,
-        "order_qty": float(request.amount or 0),
-        "cum_qty": float(order.filled),
-        "cum_cost": float(order.cost_quote),
-        "avg_price": float(order.cost_quote / order.filled) if order.filled else 0.0,
-        "time_in_force": request.time_in_force.value,
-        "exec_type": kind,
-        "side": order.side.value,
-        "order_type": order_type(order),
-        "post_only": request.post_only,
-        "order_status": "pending_new" if kind == "pending_new" else ws_status(order),
-        "fee_usd_equiv": 0.0,
-        "fee_ccy_pref": "fciq",
-        "timestamp": iso(order.updated_ms),
-    }
-    if request.price is not None:
-        row |= {"limit_price_type": "static", "limit_price": float(request.price)}
-    if request.cost_quote is not None:
-        row["cash_order_qty"] = float(request.cost_quote)
-    if request.kind in TRIGGER_KINDS:
-        row["triggers"] = _triggers(order)
-        if request.kind in STOP_KINDS or request.kind in TRAILING_KINDS:
-            row["stop_price"] = float(order.trigger_price or ZERO)
-    return row
-
-
-def execution_change(order: SimOrder, user_ref: int, kind: str, reason: str = "") -> dict[str, Any]:
-    """What changed, and no more: ``new``, ``filled``, ``canceled``, ``expired``, ``amended`` or ``status``."""
-    row: dict[str, Any] = {
-        "timestamp": iso(order.updated_ms),
-        "order_status": ws_status(order),
-        "exec_type": kind,
-        **_known_by(order, user_ref),
-    }
-    if kind in ("filled", "canceled", "expired"):
-        row |= {
-            "cum_qty": float(order.filled),
-            "cum_cost": float(order.cost_quote),
-            "fee_usd_equiv": 0.0,
-            "avg_price": float(order.cost_quote / order.filled) if order.filled else 0.0,
-        }
-    if kind == "canceled":
-        row |= {"cancel_reason": reason, "reason": reason}
-    if kind == "amended":
-        row |= {"order_qty": float(order.request.amount or 0), "limit_price": float(order.request.price or 0)}
-    if kind == "status":
-        row["triggers"] = _triggers(order)
-    return row
-
-
-def execution_trade(symbol: str, order: SimOrder, fill: SimFill, user_ref: int) -> dict[str, Any]:
-    return {
-        **_known_by(order, user_ref),
-        "symbol": symbol,
-        "exec_type": "trade",
-        "exec_id": trade_txid(fill.trade_id, fill.side),
-        "trade_id": fill.trade_id,
-        "side": fill.side.value,
-        "order_type": order_type(order),
-        "order_status": "partially_filled" if order.status is not SimStatus.FILLED else "filled",
-        "last_qty": float(fill.amount),
-        "last_price": float(fill.price),
-        "liquidity_ind": "m" if fill.maker else "t",
-        "cost": float(fill.price * fill.amount),
-        "order_qty": float(order.request.amount or 0),
-        "cum_qty": float(order.filled),
-        "cum_cost": float(order.cost_quote),
-        "avg_price": float(order.cost_quote / order.filled),
-        "fees": [{"asset": fill.fee.currency, "qty": float(fill.fee.cost)}],
-        "fee_usd_equiv": float(fill.fee.cost),
-        "timestamp": iso(fill.time_ms),
-    }
-
-
-def balance_row(balance: Balance) -> dict[str, Any]:
-    total = float(balance.total)
-    return {
-        "asset": balance.currency,
-        "asset_class": "currency",
-        "balance": total,
-        "wallets": [{"type": "spot", "id": "main", "balance": total}],
-    }
-
-
-def balance_change(balance: Balance, change: Decimal, number: int, now_ms: int) -> dict[str, Any]:
-    return {
-        "ledger_id": _txid("L", number),
-        "ref_id": _txid("T", number),
-        "timestamp": iso(now_ms),
-        "type": "trade",
-        "asset": balance.currency,
-        "asset_class": "currency",
-        "category": "trade",
-        "wallet_type": "spot",
-        "wallet_id": "main",
-        "amount": float(change),
-        "fee": 0.0,
-        "balance": float(balance.total),
-    }
+# ------------------------------------------------------------------ balances
 
 
 def rest_balances(balances: Mapping[str, Balance]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from btccxt.model import Bar, Trade
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects import kraken_format as fmt
+from btccxt.sim.dialects import kraken_frames as frames
 from btccxt.sim.dialects.base import decode, encode
 from btccxt.sim.dialects.kraken_market import INTERVALS
 from btccxt.timeframe import parse_timeframe
@@ -139,7 +140,7 @@ class KrakenStreams:
             bars = self._venue.last_bars(symbol, INTERVALS[detail["interval"]], self._venue.now_ms(), _OHLC_SNAPSHOT)
             data = [self._candle(symbol, detail["interval"], bar) for bar in bars]
         elif channel == "trade":
-            data = [fmt.ws_trade(symbol, trade) for trade in self._venue.last_trades(symbol, 50)]
+            data = [frames.ws_trade(symbol, trade) for trade in self._venue.last_trades(symbol, 50)]
         elif channel == "ticker":
             ticker = self._ticker(symbol)
             data = [] if ticker is None else [ticker]
@@ -159,7 +160,7 @@ class KrakenStreams:
 
     def _candle(self, symbol: str, minutes: int, bar: Bar) -> dict[str, Any]:
         length_ms = parse_timeframe(INTERVALS[minutes]).next_open(bar.open_ms) - bar.open_ms
-        return fmt.ws_candle(symbol, minutes, length_ms, bar)
+        return frames.ws_candle(symbol, minutes, length_ms, bar)
 
     def on_candle(self, symbol: str, timeframe: str, bar: Bar) -> None:
         """Nothing says that a candle is closed; one without trades is not told of."""
@@ -171,7 +172,7 @@ class KrakenStreams:
     def on_trade(self, symbol: str, trade: Trade) -> None:
         topic = f"trade:{symbol}"
         if self._hub.has(topic):
-            self._publish(topic, "trade", [fmt.ws_trade(symbol, trade)])
+            self._publish(topic, "trade", [frames.ws_trade(symbol, trade)])
 
     def on_tick(self) -> None:
         now_s = self._venue.wall_s()
@@ -196,7 +197,7 @@ class KrakenStreams:
         self._quotes[symbol] = (mirror.best_bid, mirror.best_ask, day and day.close)
         if day is None:
             return None
-        return fmt.ws_ticker(symbol, day, mirror.best_bid, mirror.best_ask, self._venue.now_ms())
+        return frames.ws_ticker(symbol, day, mirror.best_bid, mirror.best_ask, self._venue.now_ms())
 
     def _tick_ticker(self, symbol: str, topic: str) -> None:
         before = self._quotes.get(symbol)
@@ -230,9 +231,9 @@ class KrakenStreams:
         market = self._venue.engine.markets[symbol]
         return {
             "symbol": symbol,
-            "bids": fmt.ws_levels(bids),
-            "asks": fmt.ws_levels(asks),
-            "checksum": fmt.checksum(market, whole_bids, whole_asks),
+            "bids": frames.ws_levels(bids),
+            "asks": frames.ws_levels(asks),
+            "checksum": frames.checksum(market, whole_bids, whole_asks),
             "timestamp": fmt.iso(self._venue.now_ms()),
         }
 
@@ -258,7 +259,7 @@ class KrakenStreams:
         if channel == "balances":
             self._accept(connection, method, {"channel": channel, "snapshot": True}, number)
             held = self._venue.engine.balances(account).values()
-            self._send_private(connection, topic, "snapshot", [fmt.balance_row(balance) for balance in held])
+            self._send_private(connection, topic, "snapshot", [frames.balance_row(balance) for balance in held])
             return
         orders, trades = bool(params.get("snap_orders", True)), bool(params.get("snap_trades", False))
         kept = {"snap_orders": orders, "snap_trades": trades, "snapshot": True}
