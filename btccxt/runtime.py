@@ -8,34 +8,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from btccxt.broker_backend import RUN_BEGINS, AccountSnapshot, RunBegins
-from btccxt.errors import BtccxtError, ConfigError, Retryable, Unsupported
+from btccxt.errors import BtccxtError, ConfigError, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.paper import PaperExchange
 from btccxt.exchange.profile import Profile
+from btccxt.exchange.server_time import measure_clock
 from btccxt.feeds import FeedDesk
 from btccxt.funding import funding_since
 from btccxt.holdings import FUNDING_SLACK_MS, spot_positions
 from btccxt.model import (
     Balance,
-    Balances,
     Fill,
     FundingPayment,
     Market,
-    OrderUpdate,
     Position,
-    StreamEvent,
     StreamKey,
     StreamKind,
-    Ticker,
-    decimal_of,
 )
 from btccxt.observe.metrics import metrics
 from btccxt.orders.alarm_log import AlarmLog
@@ -44,19 +40,19 @@ from btccxt.orders.events import Alarm
 from btccxt.orders.journal import Journal
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
-from btccxt.resilience.clock import ExchangeClock, resolution_of
+from btccxt.resilience.clock import ExchangeClock
+from btccxt.session.account_news import AccountNews
 from btccxt.session.dead_man import DeadMansSwitch
 from btccxt.session.events import FeedEvent
 from btccxt.session.hearing import PRIVATE_KINDS, PrivateHearing, state_to_hear
 from btccxt.session.meters import OrderMeter, gauge_streams
-from btccxt.session.prices import PriceWatch
+from btccxt.session.prices import PriceWatch, latest_prices
 from btccxt.session.session import Session
 from btccxt.session.streams import Decide, StreamChanged, StreamPolicy, StreamSupervisor
 from btccxt.stocktaking import CLOCK_SLACK_MS, agree_with_journal
 
 Sink = Callable[[FeedEvent], None]
 _ORDER_NEWS = frozenset({StreamKind.ORDERS, StreamKind.FILLS})
-_CLOCK_SAMPLES = 3
 _CLOCK_PERIOD_S = 600.0
 _GAUGE_PERIOD_S = 5.0
 _STARTING_TRIES = 3
@@ -74,56 +70,6 @@ class Listeners:
     alarm: Callable[[Alarm], None]
     stream: Callable[[StreamChanged], None]
     trouble: Callable[[str, BaseException], None]
-
-
-class _Account:
-    """Consumer of the private streams: orders and fills to the tracker, balances and positions to memory."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self.balances: dict[str, Balance] = {}
-        self.positions: dict[tuple[str, str | None], Position] = {}
-        self.up_ms = 0  # when a private stream came up last, by the exchange's clock
-        self.speaking = False
-        """A private stream is being heard right now: what follows from it is no news from elsewhere."""
-
-    def on_event(self, key: StreamKey, event: StreamEvent) -> None:
-        self._runtime.hearing.heard(key)
-        self.speaking = True
-        try:
-            self._take(event)
-        finally:
-            self.speaking = False
-
-    def _take(self, event: StreamEvent) -> None:
-        tracker = self._runtime.tracker
-        if isinstance(event, OrderUpdate):
-            if tracker is not None:
-                tracker.on_update(event)
-        elif isinstance(event, Fill):
-            if tracker is not None:
-                tracker.on_fill(event)
-        elif isinstance(event, Balances):
-            self.take_balances(event)
-        elif isinstance(event, Position):
-            self.positions[event.symbol, event.hedge_side] = event
-
-    def take_balances(self, balances: Balances) -> None:
-        if balances.complete:
-            self.balances = dict(balances.by_currency)
-        else:
-            self.balances = {**self.balances, **balances.by_currency}
-
-    def take_positions(self, positions: Sequence[Position]) -> None:
-        self.positions = {(position.symbol, position.hedge_side): position for position in positions}
-
-    def on_up(self, key: StreamKey) -> None:
-        self._runtime.hearing.up(key)
-        self.up_ms = self._runtime.clock.now_ms()
-        self._runtime.reconcile_soon()
-
-    def on_down(self, key: StreamKey, reason: str) -> None:
-        self._runtime.hearing.down(key)
 
 
 class Runtime:
@@ -156,9 +102,9 @@ class Runtime:
         self.feeds = FeedDesk(
             session, exchange, clock, profile, self._supervisor, self._spawn, listeners.trouble, history_cache
         )
-        self._account = _Account(self)
         to_hear = state_to_hear(profile.market_type, fills=profile.streams.fills)
         self.hearing = PrivateHearing(self._supervisor.suspect, policy.told_within_s, to_hear)
+        self._account = AccountNews(self.hearing, clock.now_ms, self.reconcile_soon)
         self._order_meter = OrderMeter(exchange.id, clock)
         self._switch = (
             DeadMansSwitch(exchange, dead_mans_switch_s, listeners.trouble, clock.wall_s)
@@ -218,7 +164,7 @@ class Runtime:
         except BaseException:
             await tracker.stop()
             raise
-        self.tracker = tracker
+        self.tracker = self._account.tracker = tracker
         # From the end of ``_take_stock`` to that of ``restore`` nothing is awaited, so no news slips through between.
         self._desk = OrderDesk(tracker, self.markets, self._watch_prices, alarms.raise_alarm)
         self._desk.restore(self.restored)
@@ -336,14 +282,8 @@ class Runtime:
     # -------------------------------------------------------------- clock
 
     async def measure_clock(self) -> None:
-        """A few samples of the server's time; an exchange that does not tell it is taken at the local clock's word."""
-        for _ in range(_CLOCK_SAMPLES):
-            sent_ms = self.clock.local_ms()
-            try:
-                server_ms = await self.exchange.fetch_time()
-            except Unsupported:
-                return
-            self.clock.add_sample(sent_ms, self.clock.local_ms(), server_ms, resolution_ms=resolution_of(server_ms))
+        """Raises the exchange's errors; one that does not tell its time is taken at the local clock's word."""
+        await measure_clock(self.exchange, self.clock)
 
     async def _keep_gauges(self) -> None:
         while True:
@@ -373,19 +313,7 @@ class Runtime:
 
     async def latest_prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
         """By the exchange's tickers; a symbol whose ticker cannot be had is left out."""
-
-        async def ask(symbol: str) -> Decimal | None:
-            try:
-                ticker = await self.exchange.fetch_ticker(symbol)
-            except Unsupported:
-                return None
-            except BtccxtError as error:
-                self._listeners.trouble(f"price of {symbol}", error)
-                return None
-            return _price_of(ticker)
-
-        prices = await asyncio.gather(*(ask(symbol) for symbol in symbols))
-        return {symbol: price for symbol, price in zip(symbols, prices, strict=True) if price is not None}
+        return await latest_prices(self.exchange, symbols, self._listeners.trouble)
 
     async def _keep_account(self, policy: TrackerPolicy) -> None:
         """What no stream tells is asked for every few seconds; everything is compared now and then all the same."""
@@ -546,14 +474,6 @@ class Runtime:
     def public_exchange(self) -> ExchangeAPI:
         """The real exchange, also behind a paper account."""
         return self.exchange.public if isinstance(self.exchange, PaperExchange) else self.exchange
-
-
-def _price_of(ticker: Ticker) -> Decimal | None:
-    if ticker.last:
-        return decimal_of(ticker.last)
-    if ticker.bid and ticker.ask:
-        return (decimal_of(ticker.bid) + decimal_of(ticker.ask)) / 2
-    return None
 
 
 def _figures(snapshot: AccountSnapshot) -> tuple[dict[str, Decimal], dict[tuple[str, str | None], Decimal]]:

@@ -50,6 +50,7 @@ from btccxt.exchange.request import (
     reference_params,
     same_client_id,
 )
+from btccxt.exchange.server_time import measure_clock
 from btccxt.exchange.signing_clock import check_signing_clock
 from btccxt.exchange.subscriptions import can_stream, lanes, subscriptions_for
 from btccxt.model import (
@@ -73,7 +74,7 @@ from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
 from btccxt.observe.redact import register_secret
 from btccxt.resilience.breaker import BreakerChange, BreakerPolicy, Breakers
-from btccxt.resilience.clock import ExchangeClock, WallTime, resolution_of
+from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.resilience.limiter import AsyncLimiter
 from btccxt.resilience.retry import RetryDetails, RetryPolicy
 
@@ -186,15 +187,10 @@ class CCXTExchange(ExchangeAPI):
         if self._on_breaker is not None:
             self._on_breaker(change)
 
-    async def measure_clock(self, samples: int = 3) -> None:
-        """Ask for the server's time a few times; does nothing where the exchange does not tell it."""
-        for _ in range(samples):
-            sent_ms = self.clock.local_ms()
-            try:
-                server_ms = await self.fetch_time()
-            except (Retryable, Unsupported):
-                return
-            self.clock.add_sample(sent_ms, self.clock.local_ms(), server_ms, resolution_ms=resolution_of(server_ms))
+    async def measure_clock(self) -> None:
+        """Ask for the server's time a few times; does nothing where the exchange does not tell it, or not now."""
+        with contextlib.suppress(Retryable):
+            await measure_clock(self, self.clock)
 
     # -------------------------------------------------------------- public reads
 

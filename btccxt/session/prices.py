@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from decimal import Decimal
 from typing import Any
 
-from btccxt.errors import Retryable
+from btccxt.errors import BtccxtError, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.model import StreamEvent, StreamKey, Trade, decimal_of
+from btccxt.model import StreamEvent, StreamKey, Ticker, Trade, decimal_of
 
 _ASK_EVERY_S = 1.0
 
@@ -60,3 +60,30 @@ class PriceWatch:
             except Retryable:
                 pass  # the next second asks again; breaker and log know of it
             await asyncio.sleep(_ASK_EVERY_S)
+
+
+async def latest_prices(
+    exchange: ExchangeAPI, symbols: Collection[str], trouble: Callable[[str, BaseException], None]
+) -> dict[str, Decimal]:
+    """By the exchange's tickers; a symbol whose ticker cannot be had is left out, and ``trouble`` told."""
+
+    async def ask(symbol: str) -> Decimal | None:
+        try:
+            ticker = await exchange.fetch_ticker(symbol)
+        except Unsupported:
+            return None
+        except BtccxtError as error:
+            trouble(f"price of {symbol}", error)
+            return None
+        return _price_of(ticker)
+
+    prices = await asyncio.gather(*(ask(symbol) for symbol in symbols))
+    return {symbol: price for symbol, price in zip(symbols, prices, strict=True) if price is not None}
+
+
+def _price_of(ticker: Ticker) -> Decimal | None:
+    if ticker.last:
+        return decimal_of(ticker.last)
+    if ticker.bid and ticker.ask:
+        return (decimal_of(ticker.bid) + decimal_of(ticker.ask)) / 2
+    return None

@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from btccxt.errors import BtccxtError, Unsupported
+from btccxt.errors import BtccxtError
+from btccxt.exchange.server_time import measure_clock
 from btccxt.verify.private import PRIVATE, Check, kind_checks
 from btccxt.verify.public import PUBLIC
 from btccxt.verify.report import CheckResult, Outcome, Report, now_iso
 from btccxt.verify.subject import NotApplicable, NotProven, Subject
-
-_CLOCK_SAMPLES = 3
 
 
 def promise_of(check: Check) -> str:
@@ -36,7 +35,7 @@ async def verify(
     started, results, left = now_iso(), [], []
     try:
         await subject.open()
-        await _measure_clock(subject)
+        await measure_clock(subject.exchange, subject.clock)
         scopes: list[tuple[Literal["public", "private"], Check]] = [("public", check) for check in PUBLIC]
         if private:
             scopes += [("private", check) for check in PRIVATE]
@@ -79,13 +78,3 @@ async def _run(check: Check, subject: Subject, promise: str, scope: Literal["pub
     except BtccxtError as error:
         evidence = f"{type(error).__name__}: {error}"
     return CheckResult(promise, scope, outcome, evidence, round((loop.time() - began_s) * 1000))
-
-
-async def _measure_clock(subject: Subject) -> None:
-    for _ in range(_CLOCK_SAMPLES):
-        sent_ms = subject.clock.local_ms()
-        try:
-            server_ms = await subject.exchange.fetch_time()
-        except Unsupported:
-            return
-        subject.clock.add_sample(sent_ms, subject.clock.local_ms(), server_ms)
