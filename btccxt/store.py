@@ -14,7 +14,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from btccxt.account import agree
 from btccxt.broker import CCXTBroker
 from btccxt.broker_backend import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.config import Mode, StoreConfig, build_config, load_config, resolve_keys
@@ -25,25 +24,17 @@ from btccxt.exchange.ccxt_exchange import CCXTExchange
 from btccxt.exchange.profile import load_profile
 from btccxt.exchange.profile_schema import OrderRule
 from btccxt.exchange.request import refusals
-from btccxt.exchange.support import Support, support_of
 from btccxt.feed_source import FeedRequest
 from btccxt.feeds import FeedTask
 from btccxt.funding import log_funding
-from btccxt.health import snapshot
 from btccxt.hub import Hub
 from btccxt.model import (
-    Balance,
     Bar,
-    ConnectionState,
-    Fill,
     FundingPayment,
-    Market,
     MarketType,
     OrderFeature,
     OrderKind,
     OrderRequest,
-    OrderUpdate,
-    Position,
     Trade,
 )
 from btccxt.modes import SimOptions, Venue, connect, custom_venue, profile_of, start_balances
@@ -55,7 +46,6 @@ from btccxt.opening import (
     account_lasts,
     check_currency,
     check_switch,
-    did_you_mean,
     market_type_of,
     open_journal,
     tracker_policy_of,
@@ -72,7 +62,7 @@ from btccxt.session.session import Session
 from btccxt.session.status_file import StatusReporter
 from btccxt.session.streams import Decide, StreamPolicy
 from btccxt.shutdown import end_orders
-from btccxt.sim.server import SimExchange
+from btccxt.store_queries import StoreQueries
 from btccxt.watch import Watch
 
 log = get_logger(__name__)
@@ -86,7 +76,7 @@ _MONEY = {
 }
 
 
-class CCXTStore:
+class CCXTStore(StoreQueries):
     """Connects backtrader to one exchange account.
 
     ``exchange``: a ccxt id, or an ``ExchangeAPI`` of your own. ``mode``: 'sim' (the embedded exchange, offline;
@@ -406,21 +396,7 @@ class CCXTStore:
     def wall_s(self, exchange_ms: float) -> float:
         return self._open_runtime.clock.wall_s(exchange_ms)
 
-    def _symbol(self, symbol: str) -> Market:
-        markets = self._open_runtime.markets
-        if symbol not in markets:
-            hint = did_you_mean(symbol.upper(), markets)
-            if ":" in symbol and self.profile.market_type is MarketType.SPOT:
-                hint = f": contracts need CCXTStore({self.name!r}, market_type='linear')"
-            raise ConfigError(f"{self.name} has no {self.profile.market_type.value} market {symbol!r}{hint}")
-        return markets[symbol]
-
     # -------------------------------------------------------------- the broker's side (BrokerBackend)
-
-    @property
-    def markets(self) -> Mapping[str, Market]:
-        """Markets by unified symbol; known after ``start()``."""
-        return self._open_runtime.markets
 
     def next_client_order_id(self) -> str:
         return self._tracker.next_client_order_id()
@@ -518,102 +494,6 @@ class CCXTStore:
             raise ConfigError("this store was started without a broker: call getbroker() before cerebro.run()")
         return tracker
 
-    # -------------------------------------------------------------- for the user
-
-    @property
-    def state(self) -> ConnectionState:
-        """Worst state of all streams; STOPPED when not started."""
-        runtime = self._runtime
-        return ConnectionState.STOPPED if runtime is None else runtime.streams().state
-
-    def health(self) -> dict[str, Any]:
-        """Everything about the connection in one JSON-able dict. Waits for the session's loop, not for the network."""
-        runtime = self._runtime  # the store may be stopped meanwhile
-        facts: dict[str, Any] = {
-            "exchange": self.name, "mode": self.mode.value, "market_type": self.profile.market_type.value,
-            "started": runtime is not None, "state": self.state.value,
-        }  # fmt: skip
-        if runtime is not None:
-            facts |= self._ask(snapshot(runtime))
-        return {**facts, "last_errors": self._watch.last_errors()}
-
     @property
     def _label(self) -> str:
         return f"{self.name}-{self.profile.market_type.value}-{self.mode.value}"
-
-    def balance(self) -> dict[str, Balance]:
-        """Last known balance of every coin, from memory."""
-        return self._open_runtime.balances()
-
-    def positions(self) -> tuple[Position, ...]:
-        """Last known open contract positions, from memory."""
-        return self._open_runtime.positions()
-
-    def open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
-        """What the exchange has open now. Blocks for one request."""
-        return self._ask(self._open_runtime.exchange.fetch_open_orders(symbol))
-
-    def order_history(
-        self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
-    ) -> list[OrderUpdate]:
-        """Ended orders as the exchange tells them. Blocks for one request."""
-        return self._ask(self._open_runtime.exchange.fetch_closed_orders(symbol, since_ms, limit))
-
-    def trade_history(
-        self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
-    ) -> list[Fill]:
-        """The account's fills as the exchange tells them. Blocks for one request."""
-        return self._ask(self._open_runtime.exchange.fetch_my_trades(symbol, since_ms, limit))
-
-    def supports(self, kind: OrderKind | OrderFeature | str, symbol: str | None = None) -> Support:
-        """How this exchange does an order kind or feature: native, emulated or refused, why, and who else can.
-
-        ``symbol`` must be one of this store's market type; on a started store it must exist. No network.
-        """
-        if symbol is not None and self._runtime is not None:
-            self._symbol(symbol)
-        elif symbol is not None and (":" in symbol) is not (self.profile.market_type is not MarketType.SPOT):
-            raise ConfigError(f"{symbol!r} is not a {self.profile.market_type.value} symbol, as this store trades")
-        return support_of(kind, self.profile)
-
-    @property
-    def sim(self) -> SimExchange | None:
-        """The embedded exchange that this store runs (mode 'sim' without an address), to give it faults."""
-        return self._venue.sim if self._venue is not None else None
-
-    def books_check(self) -> list[tuple[str, Decimal, Decimal]]:
-        """Reconcile now, then every coin and position: (name, our figure, the exchange's figure). Blocks."""
-        broker = self.getbroker()
-        snapshot = self._ask(self._open_runtime.reconcile())
-        if snapshot is None:
-            raise BtccxtError("the exchange did not answer; its figures cannot be compared now")
-        if self.hub is not None:
-            self.hub.inbox.deliver()
-        broker.next()
-        ledger, rows = broker.ledger, []
-        for coin, ours in sorted(ledger.totals.items()):
-            balance = snapshot.balances.by_currency.get(coin)
-            theirs = balance.total if balance is not None else Decimal(0)
-            if ours or balance is not None:
-                rows.append((coin, ours, ours if agree(ours, theirs) else theirs))
-        contracts = {position.symbol: position.amount for position in snapshot.positions}
-        held = {symbol for symbol in broker.symbols if self.markets[symbol].is_contract}
-        rows += [
-            (symbol, ledger.holding(symbol).amount, contracts.get(symbol, Decimal(0)))
-            for symbol in sorted(held | set(contracts))
-        ]
-        return rows
-
-    # -------------------------------------------------------------- inside
-
-    @property
-    def _open_runtime(self) -> Runtime:
-        if self._runtime is None:
-            raise ConfigError(f"the {self.name} store is not started: run it in a Cerebro, or call store.start()")
-        return self._runtime
-
-    def _ask(self, coroutine: Any, timeout_s: float | None = 30.0) -> Any:
-        if self._session is None:
-            coroutine.close()
-            raise ConfigError(f"the {self.name} store is not started")
-        return self._session.call(coroutine, timeout=timeout_s)
