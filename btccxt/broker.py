@@ -364,6 +364,9 @@ class CCXTBroker(bt.BrokerBase):
             raise Refused("the order has ended, or was never sent")
         if self._own.waits(order) or not order.info.get("exchange_order_id"):
             raise Refused("the order is not at the exchange; cancel it and place another")
+        followed_by = order.info.get("followed_by")
+        if any(other.ref == followed_by and other.alive() for other in self.orders):
+            raise Refused(f"order {followed_by} is to follow it already")
         if self._own.is_tied(order) and (size is not None or not self.store.edits_natively):
             raise Refused("the order is tied to others (bracket, oco); cancel them and place them anew")
         market = self.store.markets[request.symbol]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from weakref import WeakValueDictionary
 
 from btccxt.errors import Fatal, JournalError, OrderNotFound, Refused, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
@@ -55,12 +56,21 @@ class Editing:
         self._withdraw = withdraw
         self._next_sequence = next_sequence
         self._unfinished: dict[str, OrderRequest] = {}  # from before a restart
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def edit(self, client_order_id: str, request: OrderRequest) -> None:
         """Make the order what ``request`` says; its ``client_order_id`` is used where a new order has to be placed.
 
-        ``request.amount`` is the whole amount, what is filled already included.
+        ``request.amount`` is the whole amount, what is filled already included. Edits of one order are done one after
+        the other: of two on their way the exchange would choose the last.
         """
+        async with self._turn_of(client_order_id):
+            await self._edit(client_order_id, request)
+
+    def _turn_of(self, client_order_id: str) -> asyncio.Lock:
+        return self._turns.setdefault(client_order_id, asyncio.Lock())
+
+    async def _edit(self, client_order_id: str, request: OrderRequest) -> None:
         register = self._register
         await register.wait(client_order_id, lambda live: live.seen or live.is_final, self._policy.resolve_total_s)
         order = register[client_order_id]
@@ -106,10 +116,11 @@ class Editing:
     async def resume(self) -> None:
         """Once all is compared: go on with what is not finished."""
         for client_order_id, request in self._unfinished.items():
-            if request.client_order_id in self._register:
-                await self._finish_replacing(client_order_id, request)
-            else:
-                await self._find_out(client_order_id, request, _ENDED)
+            async with self._turn_of(client_order_id):
+                if request.client_order_id in self._register:
+                    await self._finish_replacing(client_order_id, request)
+                else:
+                    await self._find_out(client_order_id, request, _ENDED)
 
     async def _bring_back(self, client_order_id: str) -> bool:
         if client_order_id in self._register:

@@ -81,6 +81,18 @@ def test_where_the_exchange_cannot_change_orders_a_new_one_follows_for_the_rest(
     assert script.position.size == pytest.approx(0.4)
 
 
+def test_while_an_order_is_being_followed_it_is_not_edited_again(backend):
+    backend.edits_natively = False
+    made = []
+    script = run(
+        backend, resting, lambda s: backend.accept(),
+        lambda s: made.extend(s.broker.edit(s.orders[0], price=price) for price in (48_000, 47_000)),
+    )  # fmt: skip
+    order = script.orders[0]
+    assert (len(backend.edited), made[1] is order) == (1, True)
+    assert f"order {made[0].ref} is to follow it already" in order.info.notes[-1]
+
+
 def test_an_edit_that_was_not_done_is_notified_with_the_reason(backend):
     run_ = run(
         backend, resting, lambda s: backend.accept(), lambda s: s.broker.edit(s.orders[0], price=48_000),

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from btccxt.errors import BtccxtError
-from btccxt.model import ZERO, OrderKind, OrderRequest
+from btccxt.model import ZERO, OrderKind
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.lifecycle import LifecycleState as S
 from btccxt.orders.live_order import LiveOrder
@@ -63,7 +63,7 @@ def differences(venue: ChaosVenue, store: CCXTStore, strategy: Any, ours: dict[s
     theirs, fills, balances = venue.orders(), venue.fills(), venue.totals()
     alarmed = {notice.about.client_order_id for notice in alarms(strategy)}
 
-    problems += _once(ours, theirs) + _edited(ours, strategy.edits)
+    problems += _once(ours, theirs) + _edited(ours, strategy.edits, venue.wire.amount_step)
     problems += [f"not at rest: {each}" for each in on_the_way(store)]
     by_id = {order.client_order_id: order for order in theirs}
     for name, order in ours.items():
@@ -99,8 +99,9 @@ def _made(ours: dict[str, LiveOrder], strategy: Any) -> list[str]:
     problems = []
     intended = [order.info["client_order_id"] for order in strategy.made if "client_order_id" in order.info]
     problems += [f"{name} stands for two intents" for name in set(intended) if intended.count(name) > 1]
-    problems += [f"ticket {name} belongs to no intent" for name in set(ours) - {*intended, *strategy.edits}]
-    problems += [f"intent {name} has no ticket" for name in set(intended) - set(ours)]
+    problems += [f"ticket {name} belongs to no intent" for name in set(ours) - set(intended)]
+    ended = {order.info["client_order_id"] for order in strategy.made if "follows" in order.info and not order.alive()}
+    problems += [f"intent {name} has no ticket" for name in set(intended) - set(ours) - ended]
     return problems
 
 
@@ -120,7 +121,7 @@ def _one(wire: Wire, order: LiveOrder, actual: SimOrder | None, alarmed: set[str
     return []
 
 
-def _edited(ours: dict[str, LiveOrder], edits: Mapping[str, OrderRequest]) -> list[str]:
+def _edited(ours: dict[str, LiveOrder], edits: Mapping[str, Decimal], step: Decimal) -> list[str]:
     """An order that was to be cancelled and placed anew: one of the two lives, or none."""
     problems = []
     for name, order in ours.items():
@@ -129,9 +130,9 @@ def _edited(ours: dict[str, LiveOrder], edits: Mapping[str, OrderRequest]) -> li
             continue
         if order.attempts and before.state is not S.CANCELED:
             problems.append(f"{name} was sent, and {before.client_order_id}, which it follows, is {before.state.value}")
-        wanted = edits.get(name)
-        if order.attempts and wanted is not None and order.request.amount + before.filled != wanted.amount:
-            problems.append(f"{name} is {order.request.amount} after {before.filled}; {wanted.amount} was asked for")
+        wanted = edits.get(name, ZERO) // step * step
+        if order.attempts and wanted and order.request.amount + before.filled != wanted:
+            problems.append(f"{name} is {order.request.amount} after {before.filled}; {wanted} was asked for")
         if order.held and not order.is_final:
             problems.append(f"{name} waits for {before.client_order_id}, which is {before.state.value}")
     return problems

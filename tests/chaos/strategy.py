@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from btccxt._bt import bt
-from btccxt.model import ConnectionState, OrderKind, OrderRequest, Side
+from btccxt.model import ConnectionState, OrderKind
 from btccxt.orders.desk import OrderDesk
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.store import CCXTStore
@@ -23,7 +22,6 @@ SETTLE_S = 25.0  # within this every order must be in a known state
 _MINUTE_MS = 60_000
 _BREATH_S = 0.004
 _CALM = 3  # looks in a row
-_TIES = {"oco", "parent"}
 _ON_THE_WAY = {LifecycleState.INTENT, LifecycleState.SENT, LifecycleState.UNKNOWN}
 
 
@@ -190,7 +188,7 @@ class ChaosStrategy(bt.Strategy):
         self.made: list[Any] = []
         self.news: list[Any] = []
         self.said: list[Any] = []
-        self.edits: dict[str, OrderRequest] = {}  # by the id that an order has if it has to follow another
+        self.edits: dict[str, Decimal] = {}  # the whole amount that an order and the one it follows shall have
 
     def notify_order(self, order: Any) -> None:
         self.news.append(order)
@@ -211,7 +209,7 @@ class ChaosStrategy(bt.Strategy):
                 self.cancel(alive[action.pick % len(alive)])
             return
         if action.kind == "edit":
-            self._edit(action, price, [order for order in alive if _is_editable(self.p.conductor.store, order)])
+            self._edit(action, price, alive)
             return
         doers: dict[str, Callable[[Action, Decimal], Any]] = {
             "market": self._place_market, "limit": self._place_limit, "stop": self._place_stop,
@@ -220,23 +218,20 @@ class ChaosStrategy(bt.Strategy):
         made = doers[action.kind](action, price)
         self.made += [order for order in (made if isinstance(made, list | tuple) else [made]) if order is not None]
 
-    def _edit(self, action: Action, price: Decimal, editable: list[Any]) -> None:
-        """Price and amount of a limit order that has no ties; some of it may be filled."""
+    def _edit(self, action: Action, price: Decimal, alive: list[Any]) -> None:
+        """Price and amount of a limit order; some of it may be filled, and it may have been changed a moment ago."""
+        tracker = self.p.conductor.store._tracker
+        live = [(order, tracker.order(order.info["client_order_id"])) for order in alive]
+        editable = [order for order, known in live if known and known.request.kind is OrderKind.LIMIT]
         if not editable:
             return
-        conductor, name = self.p.conductor, editable[action.pick % len(editable)].info["client_order_id"]
-        tracker = conductor.store._tracker
-        order = tracker.order(name)
-        away = -action.distance_pct if order.request.side is Side.BUY else action.distance_pct
-        step = conductor.scenario.wire.amount_step
-        request = replace(
-            order.request,
-            client_order_id=tracker.next_client_order_id(),
-            price=(price * (1 + away / 100)).quantize(PRICE_STEP),
-            amount=order.filled + (action.size // step + 1) * step,
-        )
-        self.edits[request.client_order_id] = request
-        tracker.edit(name, request)
+        order = editable[action.pick % len(editable)]
+        away = -action.distance_pct if order.isbuy() else action.distance_pct
+        size = action.size + abs(Decimal(str(order.executed.size)))
+        changed = self.broker.edit(order, size=float(size), price=_at(price, away))
+        if changed is not order:
+            self.made.append(changed)
+            self.edits[changed.info["client_order_id"]] = size
 
     def _side(self, action: Action) -> Callable[..., Any]:
         return self.buy if action.is_buy else self.sell
@@ -272,13 +267,6 @@ class ChaosStrategy(bt.Strategy):
         if not stop.alive():
             return stop
         return [stop, self.sell(size=size, exectype=bt.Order.Limit, price=_at(price, Decimal("0.6")), oco=stop)]
-
-
-def _is_editable(store: CCXTStore, order: Any) -> bool:
-    live = store._tracker.order(order.info.get("client_order_id", ""))
-    if live is None or live.request.kind is not OrderKind.LIMIT or live.cancel_requested:
-        return False
-    return live.state in (LifecycleState.OPEN, LifecycleState.PARTIALLY_FILLED) and not _TIES & live.context.keys()
 
 
 def _at(price: Decimal, away_pct: Decimal) -> float:

@@ -231,6 +231,24 @@ async def test_a_refused_edit_leaves_the_order_as_it_was(make_desk: Callable[...
     assert (desk.order(client_order_id).state, desk.order(client_order_id).request.price) == (OPEN, Decimal(100))
 
 
+async def test_a_second_edit_of_an_order_waits_for_the_first(make_desk: Callable[..., Desk]) -> None:
+    """Otherwise the exchange decides which of them counts, and a killed program looks for the wrong one."""
+    desk = await make_desk(FakeExchange(can_edit=True)).start()
+    client_order_id = await desk.opened()
+    answered = asyncio.Event()
+    desk.exchange.script("edit_order", Script(gate=answered.wait))
+    desk.tracker.edit(client_order_id, desk.request(price="99"))
+    desk.tracker.edit(client_order_id, desk.request(price="98"))
+    await eventually(lambda: desk.exchange.count("edit_order") > 0)
+    for _ in range(10):
+        await asyncio.wrap_future(desk.journal.flush())
+    assert desk.exchange.count("edit_order") == 1
+    answered.set()
+    await eventually(lambda: desk.order(client_order_id).request.price == Decimal(98))
+    assert desk.order(client_order_id).notes.count("edited natively") >= 1
+    assert desk.exchange.count("edit_order") == 2
+
+
 async def test_without_native_edit_the_rest_is_cancelled_and_placed_anew(desk: Desk) -> None:
     client_order_id = await desk.opened(context={"ref": "7"})
     desk.tracker.on_fill(desk.exchange.trade(desk.placed(client_order_id), "0.4"))
