@@ -255,6 +255,8 @@ class CCXTStore(StoreQueries):
             log.info(
                 EventName.STORE_STARTED, exchange=self.name, mode=self.mode.value, markets=len(self._runtime.markets)
             )
+            if self._broker is not None and self.mode in (Mode.TESTNET, Mode.LIVE):
+                self._watch.say(f"{self.name}, mode {self.mode.value!r}: orders move {_MONEY[self.mode]}")
 
     def _connect(self, session: Session) -> Venue:
         if not isinstance(self._exchange_given, str):

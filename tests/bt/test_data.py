@@ -112,6 +112,7 @@ def test_the_request_carries_what_the_data_was_told() -> None:
         fromdate=naive(2024, 1, 1, 6),
         todate=date(2024, 1, 31),
         backfill=False,
+        backfill_start=False,
         bars="trades",
     )
     (request,) = run.stores[0].requests
@@ -119,7 +120,10 @@ def test_the_request_carries_what_the_data_was_told() -> None:
     assert request.timeframe == "15m"
     assert request.from_ms == START_MS + 6 * HOUR_MS
     assert request.to_ms == START_MS + 31 * DAY_MS  # the whole of the 31st
-    assert (request.backfill_start, request.backfill, request.bars) == (True, False, "trades")
+    assert (request.backfill_start, request.backfill, request.bars) == (False, False, "trades")
+    usual, _ = one_feed()
+    (request,) = usual.stores[0].requests
+    assert (request.backfill_start, request.backfill, request.bars) == (True, True, "candles")
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,18 @@ import pytest
 
 from btccxt import CCXTStore
 from btccxt._bt import bt
+from btccxt.config import Mode, build_config
 from btccxt.errors import AuthenticationFailed, BtccxtError, ConfigError
 from btccxt.exchange.ccxt_exchange import CCXTExchange
+from btccxt.exchange.ccxt_instance import Wire, make_instance
 from btccxt.exchange.profile import load_profile
 from btccxt.model import MarketType
+from btccxt.modes import SIM_KEYS, SimOptions, connect
+from btccxt.resilience.clock import ExchangeClock, WallTime
+from btccxt.sim.tls import connector_for
+from btccxt.store import _MONEY
 from tests.e2e.kit import run
+from tests.e2e.stage import Venue
 
 SIM = {"speed": 300.0}
 
@@ -54,6 +61,36 @@ def test_modes_that_move_money_ask_for_keys_and_say_where_they_could_stand(mode,
         monkeypatch.delenv(f"BTCCXT_BINANCE_{name}", raising=False)
     with pytest.raises(ConfigError, match="BTCCXT_BINANCE_API_KEY"):
         CCXTStore("binance", mode=mode)
+
+
+def test_a_store_that_moves_money_says_which_when_it_starts(caplog):
+    with Venue() as venue:
+        own = CCXTExchange(
+            load_profile("binance", MarketType.SPOT), SIM_KEYS, clock=ExchangeClock(WallTime()),
+            connector=lambda: connector_for(venue.address),
+        )  # fmt: skip
+        store = CCXTStore(own, mode="live", journal=":memory:")
+        store.getbroker()
+        store.start()
+        said = [str(message) for message, *_ in store.get_notifications()]
+        store.stop()
+    assert any("binance, mode 'live': orders move REAL MONEY" in text for text in said)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert any("REAL MONEY" in text for text in warnings)  # seen without any setting of the log
+
+
+@pytest.mark.parametrize(("mode", "word"), [("testnet", "play money"), ("live", "REAL MONEY")])
+def test_testnet_and_live_lead_to_their_own_addresses(mode, word):
+    profile = load_profile("binance", MarketType.SPOT)
+    settings = build_config({"exchange": "binance", "mode": mode})
+    venue = connect(
+        Mode(mode), profile, SIM_KEYS, balances={}, sim=SimOptions(), settings=settings, report=lambda what, error: None
+    )
+    instance = make_instance(
+        profile, {}, Wire(None, False), venue.clock, testnet=venue.exchange._testnet
+    )  # as it does when it opens
+    assert ("testnet" in instance.urls["api"]["private"]) is (mode == "testnet")
+    assert word in _MONEY[Mode(mode)]
 
 
 @pytest.mark.parametrize(
