@@ -200,8 +200,16 @@ class OrderTracker:
         )
 
     def confirm_told(self, client_order_id: str) -> None:
-        """The strategy has been notified of the end of this order: a restart need not tell it again."""
-        self._journal.mark_told(client_order_id)
+        """The strategy has been notified of the end of this order: a restart need not tell it again.
+
+        Written two turns of the loop later: what follows from the end (an alarm, and in the next turn a release or a
+        cancel) is in the journal first, however quick the strategy is.
+        """
+        loop, mark = self._loop, self._journal.mark_told
+        if loop is None or loop.is_closed():
+            mark(client_order_id)
+        else:
+            loop.call_soon_threadsafe(loop.call_soon, mark, client_order_id)
 
     def note(self, client_order_id: str, text: str) -> Future[None]:
         """Write something into an order's life; resolves when it is on disk. Session loop."""

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from decimal import Decimal as D
 from pathlib import Path
@@ -18,9 +20,12 @@ from btccxt.config import build_config
 from btccxt.model import OrderKind, Side
 from btccxt.notices import StoreNotice
 from btccxt.orders.alarm_log import AlarmLog
-from btccxt.orders.events import Alarm, AlarmKind
+from btccxt.orders.desk import OrderDesk
+from btccxt.orders.events import Alarm, AlarmKind, LifecycleEvent
 from btccxt.orders.journal import Journal
 from btccxt.orders.lifecycle import LifecycleState as S
+from btccxt.orders.live_order import LiveOrder
+from btccxt.orders.register import OrderEvent
 from btccxt.watch import Watch
 from tests.orders.conftest import Desk, open_journal
 
@@ -204,3 +209,64 @@ def test_a_journal_from_before_alarms_were_kept_is_brought_up_to_date(
     assert journal.alarms().result(5) == []
     assert journal.pair_members(["b1"]).result(5) == {"b1"}
     journal.close()
+
+
+# ------------------------------------------------------------------ a strategy that is quicker than the session
+
+
+async def test_an_end_counts_as_told_only_when_what_follows_from_it_is_in_the_journal(
+    make_desk: Callable[..., Desk],
+) -> None:
+    """The strategy's thread may hear of an end, and say so, before the session has drawn its consequences.
+
+    A kill in between would leave an end that was told, and alarms and exits that nobody will ever think of.
+    """
+    desk = await make_desk().start()
+    log = AlarmLog(desk.journal, desk.clock.now_ms, desk.alarms.append)
+    orders = OrderDesk(desk.tracker, {}, lambda symbol, wanted: None, log.raise_alarm)
+
+    def publish(event: OrderEvent) -> None:
+        if event.order.is_final:
+            strategy = threading.Thread(target=desk.tracker.confirm_told, args=(event.order.client_order_id,))
+            strategy.start()
+            strategy.join()
+        orders.hear(event)
+
+    desk.tracker._register.publish = publish
+    first, second, child = desk.request(), desk.request(price="99"), desk.request(price="120")
+    context = {"oco": first.client_order_id}
+    orders.submit(child, {"parent": second.client_order_id})
+    for request, ties in ((first, {}), (second, context)):
+        desk.tracker.submit(request, ties, begins=orders._remember)
+        await desk.until(request.client_order_id, S.OPEN)
+    await desk.until(child.client_order_id, S.JOURNALED)
+    written = _journal_writes(desk.journal)
+    for request in (first, second):
+        desk.tracker.on_fill(desk.exchange.trade(desk.placed(request.client_order_id), "1"))
+    await desk.until(child.client_order_id, S.OPEN)
+    await desk.quiet()
+    assert [alarm.once for alarm in desk.alarms] == [f"pair {first.client_order_id}"]
+    told = written.index(f"told {second.client_order_id}")
+    assert written.index(f"alarm pair {first.client_order_id}") < told
+    assert written.index(f"Released {child.client_order_id}") < told
+
+
+def _journal_writes(journal: Journal) -> list[str]:
+    """What is handed to the journal from now on, in that order."""
+    written: list[str] = []
+    mark_told, keep_alarm, record_durably = journal.mark_told, journal.keep_alarm, journal.record_durably
+
+    def told(client_order_id: str) -> None:
+        written.append(f"told {client_order_id}")
+        mark_told(client_order_id)
+
+    def alarm(kept: Alarm, at_ms: int) -> None:
+        written.append(f"alarm {kept.once}")
+        keep_alarm(kept, at_ms)
+
+    def durably(order: LiveOrder, event: LifecycleEvent, at_ms: int) -> Future[None]:
+        written.append(f"{type(event).__name__} {order.client_order_id}")
+        return record_durably(order, event, at_ms)
+
+    journal.mark_told, journal.keep_alarm, journal.record_durably = told, alarm, durably  # type: ignore[method-assign]
+    return written
