@@ -84,7 +84,7 @@ class MovingAverageDemo(bt.Strategy):
     def _progress(self) -> None:
         self._say(
             f"{self.data.datetime.datetime(0):%H:%M} {SYMBOL} {self.data.close[0]:>10,.2f}   "
-            f"bar {self.live_bars:>3}/{self.p.live_bars}   orders {self.orders_sent:>2}   fills {self.fills:>3}   "
+            f"bar {min(self.live_bars, self.p.live_bars):>3}/{self.p.live_bars}   orders {self.orders_sent:>2}   fills {self.fills:>3}   "
             f"position {self.position.size:.5f}   equity {self.broker.getvalue():>10,.2f}",
             progress=True,
         )
