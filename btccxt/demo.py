@@ -82,9 +82,10 @@ class MovingAverageDemo(bt.Strategy):
             self.env.runstop()
 
     def _progress(self) -> None:
+        bar = min(self.live_bars, self.p.live_bars)  # a few more may be needed to end flat
         self._say(
             f"{self.data.datetime.datetime(0):%H:%M} {SYMBOL} {self.data.close[0]:>10,.2f}   "
-            f"bar {min(self.live_bars, self.p.live_bars):>3}/{self.p.live_bars}   orders {self.orders_sent:>2}   fills {self.fills:>3}   "
+            f"bar {bar:>3}/{self.p.live_bars}   orders {self.orders_sent:>2}   fills {self.fills:>3}   "
             f"position {self.position.size:.5f}   equity {self.broker.getvalue():>10,.2f}",
             progress=True,
         )

@@ -79,12 +79,18 @@ def test_a_store_refuses_a_journal_that_is(tmp_path, what):
     assert [file.stat().st_size for file in tmp_path.glob("*-wal")] in ([], [0])  # nor written beside it
 
 
-def settings_of(mode: str, key: str, path: Path):
-    return build_config({"exchange": "binance", "mode": mode, "journal": str(path), "config": {"apiKey": key}})
+def open_for(mode: str, key: str, path: Path | None) -> Journal:
+    given = {"exchange": "binance", "mode": mode, "config": {"apiKey": key}}
+    settings = build_config(given if path is None else {**given, "journal": str(path)})
+    return open_journal(settings, {"apiKey": key}, alarm=lambda alarm: None)
 
 
-def open_for(mode: str, key: str, path: Path) -> Journal:
-    return open_journal(settings_of(mode, key, path), {"apiKey": key}, alarm=lambda alarm: None)
+@pytest.mark.parametrize(("mode", "files"), [("sim", 0), ("paper", 0), ("testnet", 1), ("live", 1)])
+def test_only_accounts_that_outlive_the_program_have_a_journal_on_disk_by_default(mode, files, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    open_for(mode, "my key", None).close()
+    found = list((tmp_path / "btccxt").glob(f"binance-{mode}-*.sqlite3"))
+    assert len(found) == files and "my key" not in str(found)
 
 
 @pytest.mark.parametrize("mode", ["testnet", "live"])
