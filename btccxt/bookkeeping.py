@@ -20,7 +20,7 @@ from btccxt._bt import bt
 from btccxt.account import AccountLedger
 from btccxt.bt_order import CryptoBuyOrder, CryptoSellOrder
 from btccxt.hub import Hub
-from btccxt.model import ZERO, Fill, Market, decimal_of
+from btccxt.model import ZERO, Fill, Market, Side, decimal_of
 from btccxt.orders.live_order import LiveOrder
 from btccxt.precision import round_amount
 from btccxt.stamps import num_of_ms
@@ -37,7 +37,7 @@ class Bookkeeper:
         self._datas: dict[str, list[Any]] = {}
         self._trade_sizes: dict[tuple[Any, str], tuple[float, Decimal]] = {}  # as backtrader's float sum, and exact
         self._executed: dict[int, tuple[Decimal, Decimal]] = {}  # order ref -> filled, cost
-        self._estimates: dict[tuple[str, str], Decimal] = {}  # fills whose fee is not known yet -> assumed commission
+        self._estimates: dict[tuple[str, str, Side], Decimal] = {}  # fee not known yet -> assumed commission
         self._seeded: set[str] = set()
         self._hub: Hub | None = None
         self._look_at_all = True  # set by whatever else changes prices or holdings in the ledger
@@ -154,7 +154,7 @@ class Bookkeeper:
         filled, cost = self._executed.get(order.ref, (ZERO, ZERO))
         self._set_executed(order, filled + fill.amount, cost + fill.amount * fill.price, amount)
         if booking.commission_estimated:
-            self._estimates[fill.symbol, fill.trade_id] = booking.commission
+            self._estimates[fill.key] = booking.commission
             order.addinfo(commission_estimated=True)
 
     def _set_executed(self, order: Any, filled: Decimal, cost: Decimal, amount: Decimal) -> None:
@@ -170,7 +170,7 @@ class Bookkeeper:
         actual = self.ledger.correct_fee(fill)
         self._look_at_all = True
         self.show(fill.symbol)
-        more = float(actual - self._estimates.pop((fill.symbol, fill.trade_id), ZERO))
+        more = float(actual - self._estimates.pop(fill.key, ZERO))
         order.executed.comm += more
         order.addinfo(commission_estimated=False)
         owner = order.owner

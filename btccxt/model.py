@@ -265,7 +265,7 @@ class Fee:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """One trade of one of our orders. ``trade_id`` is unique per symbol at the exchange."""
+    """One trade of one of our orders. ``trade_id`` is unique per symbol and side at the exchange."""
 
     trade_id: str
     symbol: str
@@ -277,6 +277,11 @@ class Fill:
     client_order_id: str | None = None
     fee: Fee | None = None
     maker: bool | None = None
+
+    @property
+    def key(self) -> tuple[str, str, Side]:
+        """What it is told apart by: of a trade of the account with itself both sides are told, under one id."""
+        return self.symbol, self.trade_id, self.side
 
 
 @dataclass(frozen=True, slots=True)

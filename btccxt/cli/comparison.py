@@ -64,11 +64,11 @@ def _update(update: OrderUpdate | None) -> str | None:
 
 def compare_fills(ours: Sequence[Fill], theirs: Sequence[Fill]) -> list[Row]:
     """Trades that only one side has."""
-    others = {(fill.symbol, fill.trade_id) for fill in theirs}
+    others = {fill.key for fill in theirs}
     rows = [
         Row(fill.symbol, fill.trade_id, _fill(fill), None, "a trade that the exchange does not list")
         for fill in ours
-        if fill.trade_id and (fill.symbol, fill.trade_id) not in others
+        if fill.trade_id and fill.key not in others
     ]
     return rows + [
         Row(fill.symbol, fill.trade_id, None, _fill(fill), "a trade that the journal does not know")
@@ -78,8 +78,8 @@ def compare_fills(ours: Sequence[Fill], theirs: Sequence[Fill]) -> list[Row]:
 
 def foreign(ours: Sequence[Fill], theirs: Sequence[Fill]) -> list[Fill]:
     """Trades of the exchange's list that are not in the journal."""
-    mine = {(fill.symbol, fill.trade_id) for fill in ours}
-    return [fill for fill in theirs if (fill.symbol, fill.trade_id) not in mine]
+    mine = {fill.key for fill in ours}
+    return [fill for fill in theirs if fill.key not in mine]
 
 
 def _fill(fill: Fill) -> str:

@@ -95,7 +95,7 @@ class JournalReader:
     def fills(self) -> list[Fill]:
         """Every trade that the exchange named, each once."""
         fills = [stored.fill for stored in load_fills(self._connection, "1 = 1") if not stored.inferred]
-        return list({(fill.symbol, fill.trade_id): fill for fill in fills}.values())
+        return list({fill.key: fill for fill in fills}.values())
 
     def booked_fills(self) -> list[Fill]:
         """What was counted: trades, and where the exchange named none, the rise of its cumulative amounts.

@@ -136,6 +136,23 @@ def test_a_fee_learned_later_takes_the_place_of_the_estimate(backend):
     assert backend.broker.getcash() == pytest.approx(100_000 - 75)
 
 
+def test_of_a_trade_with_oneself_each_side_gets_its_own_fee_when_it_is_learned():
+    backend = FakeBackend({"USDT": "100000", "BTC": "1"})
+
+    def both_sides(_):
+        backend.fill("1", "50000", fee=None, index=0)
+        backend._count -= 1  # one trade, one id
+        backend.fill("1", "50000", fee=None, index=1)
+
+    def both_fees(_):
+        backend.correct(("USDT", "5"), index=0)
+        backend.correct(("USDT", "37.5"), index=1)
+
+    script = run(backend, lambda s: s.buy(size=1.0), lambda s: s.sell(size=1.0), both_sides, both_fees)
+    assert [order.executed.comm for order in script.orders] == [pytest.approx(5), pytest.approx(37.5)]
+    assert backend.broker.getcash() == pytest.approx(100_000 - 42.5)
+
+
 # ------------------------------------------------------------------ what was there before
 
 

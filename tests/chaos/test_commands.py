@@ -90,6 +90,14 @@ def test_reconcile_names_trades_that_one_side_has_alone():
     assert [row.why for row in compare_fills([], [fill])] == ["a trade that the journal does not know"]
 
 
+def test_reconcile_names_the_side_that_is_missing_of_a_trade_of_the_account_with_itself():
+    bought = Fill("t1", "BTC/USDT", Side.BUY, D(100), D(1), 1)
+    sold = replace(bought, side=Side.SELL)
+    assert compare_fills([bought, sold], [sold, bought]) == []
+    assert [row.theirs for row in compare_fills([bought, sold], [bought])] == [None]
+    assert [row.ours for row in compare_fills([sold], [bought, sold])] == [None]
+
+
 def test_two_journals_of_one_account_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     account = {"exchange": "binance", "mode": "live", "account": "abc", "lock_whole_account": True}

@@ -213,3 +213,5 @@ async def test_of_a_trade_with_itself_the_account_counts_both_sides(make_desk: C
     desk.tracker.on_fill(other)
     await desk.quiet()
     assert sorted(_booked(desk)) == [(D("0.4"), fill.price)] * 2
+    with JournalReader(desk.journal.path) as reader:
+        assert {told.side for told in reader.fills()} == {Side.BUY, Side.SELL}
