@@ -230,7 +230,8 @@ def draw(run: RunRecorder, path: Path, title: str, currency: str) -> Path:
             )  # fmt: skip
     price_axis.set_title(title, loc="left", fontweight="bold")
     price_axis.set_ylabel("price")
-    price_axis.legend(loc="upper left", frameon=False)
+    if run.fills:
+        price_axis.legend(loc="upper left", frameon=False)
     values = [bar.value for bar in run.bars]
     value_axis.plot(times, values, color="#1f4e9c", linewidth=1.4)
     value_axis.fill_between(times, values, values[0] if values else 0, color="#1f4e9c", alpha=0.12)
