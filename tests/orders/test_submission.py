@@ -150,6 +150,26 @@ async def test_what_never_arrived_is_sent_again_under_the_same_id_if_asked_for(m
     assert any("sent again under the same id" in note for note in desk.order(client_order_id).notes)
 
 
+async def test_what_never_arrives_is_not_sent_again_without_end(make_desk: Callable[..., Desk]) -> None:
+    desk = await make_desk(on_not_found="resend", max_send_attempts=3).start()
+    desk.exchange.script("create_order", *[OrderOutcomeUnknown("time-out")] * 10)
+    client_order_id = desk.submit()
+    order = await desk.until(client_order_id, REJECTED)
+    await desk.quiet()
+    assert desk.exchange.sent() == [client_order_id] * 3
+    assert order.never_arrived and len(desk.alarmed(AlarmKind.OUTCOME_UNKNOWN)) == 1
+
+
+async def test_a_pause_longer_than_sending_may_take_gives_up_at_once(make_desk: Callable[..., Desk]) -> None:
+    """An order of a minute ago may be the wrong order now: it is said, and not sent late."""
+    desk = await make_desk(send_total_s=5.0).start()
+    desk.exchange.script("create_order", RateLimited("banned", 60.0))
+    client_order_id = desk.submit()
+    order = await desk.until(client_order_id, REJECTED)
+    assert desk.exchange.sent() == [client_order_id]
+    assert "given up after 1 attempts" in order.reasons[-1]
+
+
 async def test_an_exchange_that_stays_silent_leads_to_an_alarm_and_goes_on_being_asked(
     make_desk: Callable[..., Desk],
 ) -> None:
