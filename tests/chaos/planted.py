@@ -5,11 +5,10 @@ from __future__ import annotations
 import random
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from btccxt.model import Fill
-from btccxt.orders.journal import Journal, _ticket_statements, _Write
+from btccxt.orders.journal import Journal
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.tracker import OrderTracker
 from tests.chaos import referee
@@ -18,7 +17,7 @@ from tests.chaos import referee
 def plant(name: str) -> None:
     plants = {
         "fills that are told again count again": _count_fills_told_again,
-        "tickets are written when something else is": _write_tickets_late,
+        "tickets are kept in memory": _keep_tickets_in_memory,
         "a slow machine": _slow_the_machine,
     }
     if name not in plants:
@@ -37,14 +36,13 @@ def _count_fills_told_again() -> None:
     OrderTracker.on_fill = twice_at_most  # type: ignore[method-assign]
 
 
-def _write_tickets_late() -> None:
-    def late(self: Journal, order: LiveOrder, next_sequence: int | None = None) -> Future[None]:
-        self._jobs.append(_Write(partial(_ticket_statements, order, next_sequence)))
+def _keep_tickets_in_memory() -> None:
+    def kept(self: Journal, order: LiveOrder, next_sequence: int | None = None) -> Future[None]:
         done: Future[None] = Future()
         done.set_result(None)
         return done
 
-    Journal.ticket = late  # type: ignore[method-assign]
+    Journal.ticket = kept  # type: ignore[method-assign]
 
 
 def _slow_the_machine() -> None:

@@ -43,10 +43,10 @@ def test_a_seed_replays_exactly(stage: Stage, job: Job):
     assert differences(outcomes) == [], _story(*outcomes)
     assert outcomes[0] == outcomes[1]
     assert len(outcomes[0].log) > 30
-    assert any(("SIGKILL" if job.kill else "FAULT") in line for line in outcomes[0].log), _story(outcomes[0])
+    assert any(("the bot is dead" if job.kill else "FAULT") in line for line in outcomes[0].log), _story(outcomes[0])
 
 
-@pytest.mark.parametrize("job", [Job(102, steps=4, wire="LINEAR"), Job(2, kill=True, lives=2)], ids=str)
+@pytest.mark.parametrize("job", [Job(102, steps=3, wire="LINEAR"), Job(2, kill=True, lives=1)], ids=str)
 def test_it_replays_on_a_busy_machine_whose_threads_dawdle_and_in_another_process(stage: Stage, job: Job):
     quiet = stage.play(job)
     with _busy_machine(), Stage() as other:
@@ -65,7 +65,7 @@ def _first_that_fails(stage: Stage, jobs: Iterable[Job]) -> tuple[Job, Outcome]:
 
 @pytest.mark.parametrize(
     ("planted", "kill"),
-    [("fills that are told again count again", False), ("tickets are written when something else is", True)],
+    [("fills that are told again count again", False), ("tickets are kept in memory", True)],
 )
 def test_a_fault_in_btccxt_is_found_and_the_failing_seed_fails_again_in_the_very_same_way(
     stage: Stage, planted: str, kill: bool
