@@ -26,9 +26,9 @@ from tests.chaos.wiretap import Wiretap
 
 EPOCH_NS = 1_780_000_000 * 10**9  # what the clocks say when a run begins
 _TICK_NS = 1_000  # each look at a clock
-_TURN_NS = 400_000  # at most, each time the turn goes on
+_TURN_NS = (100_000, 400_000, 3_000_000)  # at most, each time the turn goes on; the seed chooses one
 _STALL_NS = 250_000_000  # at most, once in a while: the machine is busy with something else
-_STALLS = 0.0005
+_STALLS = (0.0, 0.0005, 0.003)  # of the turns; the seed chooses one
 _MOODS = 0.02  # who is quick and who is slow changes so often
 _HOME_SHARE = 0.3  # of its turns another process gives back although it could go on
 _LOST_S = 60.0  # of real time for bytes to go from one socket to the other; then the run is given up
@@ -76,12 +76,14 @@ class Referee:
         self._people: list[Person] = []
         self._mine = threading.local()
         self._dice = _Random(0)
+        self._turn_ns, self._stalls = _TURN_NS[0], _STALLS[0]
         self._entropy = _Random(0)
 
     def begin(self, seed: object) -> None:
         """The calling thread, so far the only one, has the referee."""
         self._dice, self._entropy = _Random(f"turns {seed}"), _Random(f"entropy {seed}")
         random.seed(f"random {seed}")
+        self._turn_ns, self._stalls = self._dice.choice(_TURN_NS), self._dice.choice(_STALLS)
         me = Person("main")
         self._people = [me]
         self._mine.person = me
@@ -135,8 +137,8 @@ class Referee:
     def _choose(self) -> Person:
         for remote in self.remotes:
             remote.something_happened()
-        self.now_ns += self._dice.randrange(_TURN_NS)
-        if self._dice.random() < _STALLS:
+        self.now_ns += self._dice.randrange(self._turn_ns)
+        if self._dice.random() < self._stalls:
             self.now_ns += self._dice.randrange(_STALL_NS)
         if self.home is not None and self._dice.random() < _HOME_SHARE:
             self.now_ns = max(self.now_ns, self.home(self.now_ns))
