@@ -249,6 +249,21 @@ def test_an_order_that_the_account_cannot_pay_ends_in_margin_and_says_what_is_fr
     assert len(backend.sent) == 1
 
 
+def test_a_pair_with_an_order_that_has_ended_or_is_none_is_refused_and_not_sent_alone(backend):
+    script = run(
+        backend,
+        lambda s: s.buy(size=0.4, exectype=bt.Order.Limit, price=49_000),
+        lambda s: backend.accept(),
+        lambda s: backend.end(OrderStatus.CANCELED),
+        lambda s: s.buy(size=0.4, exectype=bt.Order.Limit, price=48_000, oco=s.orders[0]),
+        lambda s: s.buy(size=0.4, exectype=bt.Order.Limit, price=48_000, oco=[1, 2]),
+    )
+    _, after, strange = script.orders
+    assert (after.status, strange.status) == (bt.Order.Rejected, bt.Order.Rejected)
+    assert "has ended already" in after.info.reasons[0] and "oco=[1, 2]: give the order" in strange.info.reasons[0]
+    assert len(backend.sent) == 1
+
+
 def test_what_is_no_keyword_of_ours_is_kept_for_the_strategy(backend):
     script = run(backend, lambda s: s.buy(size=0.1, why="breakout", tag=7))
     assert (script.orders[0].info.why, script.orders[0].info.tag) == ("breakout", 7)

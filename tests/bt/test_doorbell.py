@@ -250,6 +250,7 @@ def test_the_run_ends_without_a_last_wait_when_all_feeds_have_ended() -> None:
 def test_ctrl_c_ends_the_wait_and_stops_everything() -> None:
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("signals reach the main thread only")
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     store = FakeStore()
     run = Run(store)
     run.cerebro.adddata(patient(store))
@@ -260,8 +261,11 @@ def test_ctrl_c_ends_the_wait_and_stops_everything() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     store.play(script)
-    with pytest.raises(KeyboardInterrupt):
-        run.go()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run.go()
+    finally:
+        signal.signal(signal.SIGINT, former)
     assert store.calls == ["start", "stop"]
     assert run.kinds("stop") == [("stop",)]
 
