@@ -285,6 +285,8 @@ class CCXTBroker(bt.BrokerBase):
         """The intent of the order given as ``oco``."""
         if order.oco is None:
             return None
+        if not isinstance(order.oco, bt.Order):
+            raise Refused(f"oco={order.oco!r}: give the order that buy() or sell() returned")
         leader = self._own.request(order.oco)
         if leader is None:
             raise Refused(f"oco: order {order.oco.ref} has ended already, or was never sent")
