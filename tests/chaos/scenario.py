@@ -27,7 +27,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One bar: faults begin, the strategy acts, the price moves (``when``), and all must come to rest.
+    """One bar: faults begin, the strategy acts, the price moves (``when``), and all must come to rest (or ``rush``).
 
     Faults end with the step; a wrong clock and silence when the price has moved.
     """
@@ -37,6 +37,7 @@ class Step:
     when: MoveWhen = "settled"
     faults: tuple[Fault, ...] = ()
     cut: bool = False  # the private streams break at the end of the step
+    rush: bool = False  # the price moves, and the next step begins, without waiting for anything to come to rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ def make_scenario(seed: int, steps: int = 8, kills: bool = False, wire: Wire | N
                 when=rng.choice(("settled", "settled", "accepted", "cancelling")),
                 faults=_apart(_faults(rng, wire), wire, made[-1].faults if made else ()),
                 cut=rng.random() < 0.12,
+                rush=rng.random() < 0.25,
             )
         )
     fee_currency = None if wire.is_contract else rng.choice((None, None, "BNB", "quote"))

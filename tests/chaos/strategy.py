@@ -166,6 +166,11 @@ class Conductor:
         self.venue.end_standing_faults()
 
     def _settled(self) -> bool:
+        steps = self.scenario.steps
+        if self.acted and 0 <= self.step < len(steps) - 1 and steps[self.step].rush:
+            self._since = time.monotonic()
+            self._rest.again()
+            return True
         if self.acted:
             busy = self._rest.busy(self.venue.known(), self.venue.last())
         else:
