@@ -25,6 +25,7 @@ from btccxt.resilience.retry import RetryPolicy
 from btccxt.resilience.shared_budget import SharedBudget
 from btccxt.session.session import Session
 from btccxt.sim.clock import MarketClock, SimClock
+from btccxt.sim.dialects import check_market_type
 from btccxt.sim.faults import FaultPlan
 from btccxt.sim.markets import Listing, default_listings
 from btccxt.sim.recorded import RecordedBars, RecordedTrades
@@ -205,6 +206,7 @@ def _sim_venue(
     breaker: BreakerPolicy | None,
     report: Report,
 ) -> Venue:
+    check_market_type(profile.exchange, profile.market_type)
     sim_address = settings.sim_address
     server: SimExchange | None = None
     thread: Session | None = None

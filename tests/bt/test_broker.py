@@ -264,6 +264,30 @@ def test_a_pair_with_an_order_that_has_ended_or_is_none_is_refused_and_not_sent_
     assert len(backend.sent) == 1
 
 
+def test_the_exits_of_a_bracket_on_a_contract_can_only_reduce_the_position(backend):
+    """After one has filled, the other must not open the other side, however late its cancel comes."""
+    run(
+        backend, lambda s: s.buy_bracket(size=1, price=49_000, stopprice=48_000, limitprice=52_000)[0],
+        symbol="BTC/USDT:USDT",
+    )  # fmt: skip
+    by_parent: dict[bool, list[bool]] = {True: [], False: []}
+    for request, context in zip(backend.sent, backend.contexts, strict=True):
+        by_parent["parent" in context].append(request.reduce_only)
+    assert by_parent == {True: [True, True], False: [False]}
+
+
+def test_a_market_order_is_no_member_of_a_pair(backend):
+    script = run(
+        backend,
+        lambda s: s.buy(size=0.4, exectype=bt.Order.Limit, price=49_000),
+        lambda s: backend.accept(),
+        lambda s: s.buy(size=0.4, oco=s.orders[0]),
+    )
+    assert script.orders[1].status == bt.Order.Rejected
+    assert "cannot be one of a pair" in script.orders[1].info.reasons[0]
+    assert len(backend.sent) == 1
+
+
 def test_what_is_no_keyword_of_ours_is_kept_for_the_strategy(backend):
     script = run(backend, lambda s: s.buy(size=0.1, why="breakout", tag=7))
     assert (script.orders[0].info.why, script.orders[0].info.tag) == ("breakout", 7)

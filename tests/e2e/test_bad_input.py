@@ -40,6 +40,8 @@ SIM = {"speed": 300.0}
         ({"exchange": "binance", "balance": -1, "mode": "sim"}, "negative"),
         ({"exchange": "binance", "mode": "sim", "sim": {"sped": 2}}, "speed"),
         ({"exchange": "binance", "mode": "sim", "sim": {"speed": 0}}, "above 0"),
+        ({"exchange": "binance", "mode": "sim", "market_type": "linear"}, "no linear ones; 'binanceusdm' or 'bybit'"),
+        ({"exchange": "gate", "mode": "sim"}, "does not speak 'gate'; It speaks: binance, "),
         ({"exchange": "binance", "overrides": {"binanse": {}}}, "binance"),
         ({"exchange": "binance", "overrides": {"binance": {"ordres": {}}}}, "orders"),
         ({"exchange": "binance", "mode": "sim", "sim": {"symbols": ("BTC/USDD",)}}, "BTC/USDT"),

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from btccxt.errors import ConfigError
+from btccxt.model import MarketType
 
 if TYPE_CHECKING:
     from btccxt.sim.dialects.base import Dialect
@@ -25,8 +26,21 @@ def dialect_class(name: str) -> type[Dialect]:
     """Raises ConfigError for a name that has no dialect."""
     if name not in DIALECTS:
         near = get_close_matches(name, DIALECTS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else ";"
         raise ConfigError(f"the embedded exchange does not speak {name!r}{hint} It speaks: {', '.join(DIALECTS)}")
     module, class_name = DIALECTS[name]
     found: type[Dialect] = getattr(import_module(module), class_name)
     return found
+
+
+def check_market_type(name: str, kind: MarketType) -> None:
+    """Raises ConfigError, naming the dialects that have them, where this one has no markets of that type."""
+    own = dialect_class(name).market_types
+    if kind not in own:
+        others = [other for other in DIALECTS if kind in dialect_class(other).market_types]
+        nearest_first = sorted(others, key=lambda other: not other.startswith(name))
+        hint = f"; {' or '.join(map(repr, nearest_first))} has them" if others else ""
+        raise ConfigError(
+            f"the embedded exchange's {name} has {' and '.join(sorted(each.value for each in own))} markets, "
+            f"no {kind.value} ones{hint}"
+        )
