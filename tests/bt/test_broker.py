@@ -12,7 +12,7 @@ import pytest
 from btccxt.bt_order import TakeProfit
 from btccxt.errors import BtccxtError
 from btccxt.exchange.profile import OrderRule
-from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, Side, TimeInForce
+from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side, TimeInForce
 from btccxt.orders.fill_log import FillLog
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
@@ -274,6 +274,24 @@ def test_the_exits_of_a_bracket_on_a_contract_can_only_reduce_the_position(backe
     for request, context in zip(backend.sent, backend.contexts, strict=True):
         by_parent["parent" in context].append(request.reduce_only)
     assert by_parent == {True: [True, True], False: [False]}
+
+
+def test_the_order_carries_both_ids_the_raw_status_and_the_reasons_of_the_exchange(backend):
+    refused = OrderUpdate(
+        "BTC/USDT", OrderStatus.REJECTED, Origin.PUSH, order_id="x77", raw_status="REJECTED_BY_RISK",
+        reject_reason="too risky",
+    )  # fmt: skip
+    resting = OrderUpdate("BTC/USDT", OrderStatus.OPEN, Origin.CREATE, order_id="x77", raw_status="NEW")
+    seen = []
+    script = run(
+        backend,
+        lambda s: s.buy(size=0.4, exectype=bt.Order.Limit, price=49_000),
+        lambda s: backend._tell(0, resting),
+        lambda s: (seen.append(s.orders[0].info.raw_status), backend._tell(0, refused)),
+    )
+    info = script.orders[0].info
+    assert (info.client_order_id, info.exchange_order_id) == (backend.sent[0].client_order_id, "x77")
+    assert (seen, info.raw_status, info.reasons) == (["NEW"], "REJECTED_BY_RISK", ("too risky",))
 
 
 def test_a_market_order_is_no_member_of_a_pair(backend):
