@@ -371,6 +371,27 @@ def test_replaydata_works_live(beside_base: bool) -> None:
     assert seen == [(1, 1.0), (1, 2.0), (1, 3.0), (2, 1.0), (2, 2.0), (2, 3.0)]
 
 
+def test_a_resampled_view_of_a_replayed_data_gets_every_bar_as_it_came() -> None:
+    """Its parent shows growing bars; what they are made of is what the view resamples."""
+    store = FakeStore()
+    run = Run(store)
+    data = store.getdata()
+    run.cerebro.replaydata(data, timeframe=TF.Minutes, compression=3)
+    run.cerebro.resampledata(data, timeframe=TF.Minutes, compression=2)
+
+    def script() -> None:
+        store.send("BTC/USDT", LIVE)
+        for bar in make_bars(6):
+            store.send("BTC/USDT", closed(bar))
+        store.send("BTC/USDT", ENDED)
+
+    store.play(script)
+    run.go()
+    view = run.result[0].datas[1]
+    assert list(view.volume.get(size=len(view))) == [2.0, 2.0, 2.0]
+    assert list(view.close.get(size=len(view))) == [101.0, 103.0, 105.0]
+
+
 # ------------------------------------------------------------------ backfill_from
 
 
