@@ -32,6 +32,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     PrivateAttr,
     SecretStr,
     ValidationError,
@@ -93,7 +94,7 @@ def _thaw(value: Any) -> Any:
     return [_thaw(item) for item in value] if isinstance(value, tuple) else deepcopy(value)
 
 
-FrozenMapping = Annotated[Mapping[str, Any], AfterValidator(_freeze)]
+FrozenMapping = Annotated[Mapping[str, Any], AfterValidator(_freeze), PlainSerializer(_thaw)]
 
 
 class _Frozen(BaseModel):

@@ -357,3 +357,9 @@ def test_pydantics_own_error_shows_no_secret_to_those_who_call_the_class_directl
     with pytest.raises(ValidationError) as caught:
         StoreConfig(exchange="x", keys="pl4nted")  # type: ignore[arg-type]
     assert "pl4nted" not in str(caught.value)
+
+
+def test_what_is_frozen_can_be_written_out_plainly(recwarn):
+    config = build_config({"exchange": "binance", "config": {"options": {"adjust": [1, {"deep": True}]}}})
+    assert config.model_dump()["config"] == {"options": {"adjust": [1, {"deep": True}]}}
+    assert [str(each.message) for each in recwarn] == []

@@ -8,6 +8,7 @@ Both remember what was spent in hundredths of a window, rounded up: never too mu
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from abc import ABC, abstractmethod
@@ -102,8 +103,9 @@ class FileBudget(SharedBudget):
         await self._run(lambda: self._stop(pool, for_ms))
 
     async def close(self) -> None:
-        self._worker.submit(self._close)
-        self._worker.shutdown(wait=False)
+        with contextlib.suppress(BudgetTrouble):  # closed already
+            await self._run(self._close)
+        self._worker.shutdown()  # it has nothing left to do, so this does not wait
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:

@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -280,3 +281,14 @@ async def test_two_limiters_on_one_budget_share_its_capacity_and_its_stops(url: 
     assert await probe.take([charge(1, ceiling=1_000)]) > 3_000_000
     for closable in (one, other, probe):
         await closable.close()
+
+
+def test_a_closed_file_budget_leaves_no_thread_behind(tmp_path):
+    async def go() -> None:
+        budget = await FileBudget.open(tmp_path / "budget.sqlite3", "binance")
+        await budget.close()
+        await budget.close()  # again does no harm
+
+    before = set(threading.enumerate())
+    asyncio.run(go())
+    assert {each for each in threading.enumerate() if each.name.startswith("btccxt-budget")} <= before
