@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import platform
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from btccxt import __version__
 from btccxt.cli.exchanges import exchanges
 from btccxt.cli.orders import app as orders_app
 from btccxt.cli.reconcile import reconcile
@@ -22,8 +25,21 @@ app = typer.Typer(
 )
 
 
+def _tell_version(asked: bool) -> None:
+    """With those of what it stands on: every report of a fault needs them."""
+    if asked:
+        names = ("ccxt", "backtrader", "aiohttp")
+        others = ", ".join(f"{name} {version(name)}" for name in names)
+        typer.echo(f"btccxt {__version__} ({others}, Python {platform.python_version()})")
+        raise typer.Exit
+
+
 @app.callback()
-def root() -> None:
+def root(
+    asked: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="what runs here, for reports")
+    ] = False,
+) -> None:
     """Every command prints its own help with --help."""
 
 
