@@ -28,7 +28,7 @@ async def funding_since(
             continue
         try:
             found += await exchange.fetch_funding(symbol, since_ms[symbol])
-        except (Unsupported, NotImplementedError):
+        except Unsupported:
             return []
         except Retryable:
             raise

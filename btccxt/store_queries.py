@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -33,7 +34,7 @@ from btccxt.sim.server import SimExchange
 from btccxt.watch import Watch
 
 
-class StoreQueries:
+class StoreQueries(ABC):
     """The asking half of ``CCXTStore``; sends nothing that changes anything."""
 
     name: str
@@ -50,8 +51,8 @@ class StoreQueries:
         """Markets by unified symbol; known after ``start()``."""
         return self._open_runtime.markets
 
-    def getbroker(self) -> CCXTBroker:
-        raise NotImplementedError
+    @abstractmethod
+    def getbroker(self) -> CCXTBroker: ...
 
     @property
     def state(self) -> ConnectionState:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import subprocess
 import sys
-import textwrap
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -28,6 +24,7 @@ from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.register import OrderEvent
 from btccxt.watch import Watch
 from tests.orders.conftest import Desk, open_journal
+from tests.orders.killed_child import run_until_killed
 
 _REFUSED = Alarm(AlarmKind.CANCEL_UNCONFIRMED, "order b1 cannot be cancelled", "b1")
 _ONCE = Alarm(AlarmKind.OVERFILL, "a pair filled twice", "b2", once="pair b1")
@@ -146,16 +143,7 @@ async def test_a_kill_right_after_the_evidence_is_on_disk_does_not_silence_its_a
     tmp_path: Path, what: str, evidence: str, said: str
 ) -> None:
     path = tmp_path / "j.sqlite3"
-    child = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", textwrap.dedent(_CHILD), str(path), what, evidence],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert child.returncode == -signal.SIGKILL, child.stderr
+    await run_until_killed(_CHILD, path, what, evidence)
     (alarm,) = await _life(path)
     assert said in alarm.text
     assert await _life(path) == []

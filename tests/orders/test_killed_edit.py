@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
-import subprocess
 import sys
-import textwrap
 from collections.abc import Callable
 from decimal import Decimal as D
 from pathlib import Path
@@ -18,6 +15,7 @@ from btccxt.model import OrderKind, OrderRequest, OrderStatus, Side
 from btccxt.orders.lifecycle import LifecycleState as S
 from tests.orders.conftest import Desk, eventually
 from tests.orders.fake_exchange import FakeExchange
+from tests.orders.killed_child import run_until_killed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 
@@ -74,16 +72,7 @@ asyncio.run(main())
 
 async def _killed(tmp_path: Path, make_desk: Callable[..., Desk], how: str, moment: str) -> tuple[Desk, str, str]:
     """A desk on the journal of a process that was killed, and the exchange as it left it; not started yet."""
-    child = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", textwrap.dedent(_CHILD), str(tmp_path), how, moment],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert child.returncode == -signal.SIGKILL, child.stderr
+    await run_until_killed(_CHILD, tmp_path, how, moment)
     for rest in ("", "-wal", "-shm"):
         if (old := tmp_path / f"journal.sqlite3{rest}").exists():
             old.rename(tmp_path / f"journal0.sqlite3{rest}")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
-import subprocess
 import sys
-import textwrap
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
@@ -22,6 +19,7 @@ from btccxt.orders.lifecycle import LifecycleState, LiveOrder, apply
 from btccxt.orders.tracker import RestoredState
 from tests.orders.conftest import Desk, eventually
 from tests.orders.fake_exchange import FakeExchange, Script
+from tests.orders.killed_child import run_until_killed
 
 D = Decimal
 S = LifecycleState
@@ -256,16 +254,7 @@ asyncio.run(main())
 async def test_a_process_killed_at_any_instant_leaves_an_order_in_a_known_state(
     tmp_path: Path, make_desk: Callable[..., Desk], moment: str, placed: int, state: S, filled: str
 ) -> None:
-    child = await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-c", textwrap.dedent(_CHILD), str(tmp_path), moment],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert child.returncode == -signal.SIGKILL, child.stderr
+    await run_until_killed(_CHILD, tmp_path, moment)
     client_order_id = (tmp_path / "id").read_text()
     exchange = FakeExchange()
     (tmp_path / "journal.sqlite3").rename(tmp_path / "journal0.sqlite3")
