@@ -10,7 +10,7 @@ implementation translates its own. Records are those of ``btccxt.model``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from btccxt.errors import Unsupported
@@ -119,6 +119,12 @@ class ExchangeAPI(ABC):
     async def create_order(self, request: OrderRequest) -> OrderUpdate:
         """Send once. Raises Refused (definitely not placed), RateLimited / ClockSkew / ExchangeUnavailable
         (definitely not placed, may be sent again) or OrderOutcomeUnknown (may have been placed)."""
+
+    async def create_order_when(self, request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
+        """``create_order``, of which nothing may leave before ``ready`` has returned; what it raises, a ``Refused``,
+        is raised as it is, and nothing is sent. An exchange may prepare the request before it waits for ``ready``."""
+        await ready()
+        return await self.create_order(request)
 
     @abstractmethod
     async def cancel_order(self, reference: OrderReference) -> OrderUpdate:

@@ -23,8 +23,8 @@ from btccxt.resilience.retry import call as call_with_retry
 
 T = TypeVar("T")
 
-BeforeRequest = Callable[[CallFacts, str, str, Any], None]
-"""(facts, HTTP method, url, body), just before a request leaves; raises to stop it."""
+BeforeRequest = Callable[[CallFacts, str, str, Any], Awaitable[None]]
+"""(facts, HTTP method, url, body), just before a request leaves, which waits for it; raises to stop it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +159,7 @@ class Calls:
             if running is not None:
                 running.facts.status, running.facts.headers = None, {}
                 if running.before is not None:
-                    running.before(running.facts, method, url, body)
+                    await running.before(running.facts, method, url, body)
             return await fetch(url, method, headers, body)
 
         def watched_response(

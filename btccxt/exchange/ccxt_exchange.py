@@ -25,7 +25,7 @@ from btccxt.errors import (
 )
 from btccxt.exchange import translate
 from btccxt.exchange.api import Deliver, ExchangeAPI
-from btccxt.exchange.calls import Calls, limiter_for
+from btccxt.exchange.calls import BeforeRequest, Calls, limiter_for
 from btccxt.exchange.ccxt_instance import (
     ConnectorFactory,
     Wire,
@@ -81,6 +81,10 @@ from btccxt.resilience.retry import RetryDetails, RetryPolicy
 log = get_logger(__name__)
 
 _CLOSE_S = 2.0
+
+
+async def _at_once() -> None:
+    """Nothing to wait for."""
 
 
 class CCXTExchange(ExchangeAPI):
@@ -341,13 +345,24 @@ class CCXTExchange(ExchangeAPI):
     # -------------------------------------------------------------- orders
 
     async def create_order(self, request: OrderRequest) -> OrderUpdate:
+        return await self._create(request, _at_once)
+
+    async def create_order_when(self, request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
+        """The request is built, signed and checked while ``ready`` is awaited."""
+        if type(self).create_order is not CCXTExchange.create_order:  # a subclass has its own way of sending
+            return await super().create_order_when(request, ready)
+        return await self._create(request, ready)
+
+    async def _create(self, request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
         market, reference_price = await self._prepare(request)
         call = build_call(request, market, self.profile, reference_price=reference_price)
 
-        def check(facts: CallFacts, method: str, url: str, body: Any) -> None:
+        async def check(facts: CallFacts, method: str, url: str, body: Any) -> None:
             path, fields = decode_request(url, body)
             guard(request, self.profile, method, path, fields, reference_price=reference_price)
-            facts.sent = facts.sent or self._may_place(method, path)
+            if not facts.sent and self._may_place(method, path):
+                await ready()
+                facts.sent = True
 
         return await self._send(
             "create_order",
@@ -363,7 +378,7 @@ class CCXTExchange(ExchangeAPI):
         market, reference_price = await self._prepare(request)
         call = build_edit(request, market, self.profile, reference_price=reference_price)
 
-        def note(facts: CallFacts, method: str, _url: str, _body: Any) -> None:
+        async def note(facts: CallFacts, method: str, _url: str, _body: Any) -> None:
             facts.sent = facts.sent or method != "GET"
 
         return await self._send(
@@ -403,7 +418,7 @@ class CCXTExchange(ExchangeAPI):
         method: str,
         ask: Callable[[], Awaitable[Any]],
         request: OrderRequest,
-        before: Callable[[CallFacts, str, str, Any], None],
+        before: BeforeRequest,
     ) -> OrderUpdate:
         if self._rest is None:
             raise ExchangeUnavailable(f"{self.id} {method}: the exchange is closed; nothing was sent")

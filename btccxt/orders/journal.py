@@ -49,6 +49,8 @@ __all__ = ["Journal", "StoredOrder", "account_fingerprint", "default_journal_pat
 Answer = TypeVar("Answer")
 Statement = tuple[str, tuple[Any, ...]]
 MEMORY = ":memory:"
+_SYNCED = "PRAGMA synchronous=FULL"  # the write-ahead log is synced at commit
+_LEFT_TO_THE_SYSTEM = "PRAGMA synchronous=NORMAL"
 PAST_FILLS = 20_000
 _KNOWN_UNTIL = "fills_known_until_ms "
 _BEST_PRICE = "best_price "
@@ -95,7 +97,7 @@ class Journal:
         self._backlog: list[_Write] = []
         self._closed = False
         self._in_trouble = False
-        self._synchronous = ""
+        self._synchronous = _SYNCED  # as ``connect`` leaves it
         self._thread = threading.Thread(target=self._run, name="btccxt-journal", daemon=True)
         self._thread.start()
 
@@ -273,7 +275,7 @@ class Journal:
         self._do(_Write(lambda: statements))
 
     def _write_durably(self, statements: Callable[[], list[Statement]]) -> Future[None]:
-        done: Future[None] = Future()
+        done: Future[None] = _promise()
         if self._closed:
             done.set_exception(JournalError(f"the order journal {self.path} is closed"))
         elif self.path == MEMORY:  # nothing in it outlives the process, so there is nothing to wait for
@@ -284,7 +286,7 @@ class Journal:
         return done
 
     def _read(self, query: Callable[[sqlite3.Connection], Answer]) -> Future[Answer]:
-        done: Future[Answer] = Future()
+        done: Future[Answer] = _promise()
         if self._closed:
             done.set_exception(JournalError(f"the order journal {self.path} is closed"))
         else:
@@ -368,51 +370,53 @@ class Journal:
 
     def _transaction(self, writes: list[_Write], *, synced: bool) -> None:
         connection = self._connection
-        # FULL: the write-ahead log is synced at commit. NORMAL: it is left to the operating system.
-        synchronous = "FULL" if synced else "NORMAL"
-        if synchronous != self._synchronous:
-            connection.execute(f"PRAGMA synchronous={synchronous}")
-            self._synchronous = synchronous
-        connection.execute("BEGIN IMMEDIATE")
+        statements = [each for write in writes for each in write.statements()]
+        if synced and len(statements) == 1 and self._synchronous == _SYNCED:  # a transaction by itself
+            connection.execute(*statements[0])
+            return
+        self._set_synchronous(_SYNCED if synced else _LEFT_TO_THE_SYSTEM)
         try:
-            for write in writes:
-                for statement, values in write.statements():
-                    connection.execute(statement, values)
+            connection.execute("BEGIN IMMEDIATE")
+            for statement, values in statements:
+                connection.execute(statement, values)
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+        finally:
+            self._set_synchronous(_SYNCED)  # now, so that the next ticket need not wait for it
+
+    def _set_synchronous(self, pragma: str) -> None:
+        if pragma != self._synchronous:
+            self._connection.execute(pragma)
+            self._synchronous = pragma
+
+
+def _promise() -> Future[Any]:
+    """A future that whoever waits for it cannot cancel: the journal's thread keeps what it has promised."""
+    promise: Future[Any] = Future()
+    promise.set_running_or_notify_cancel()
+    return promise
 
 
 def _ticket_statements(order: LiveOrder, next_sequence: int | None) -> list[Statement]:
     request = order.request
-    statements: list[Statement] = [
-        (
-            "INSERT INTO tickets (client_order_id, symbol, request, context, created_ms, held, external, state, "
-            "order_id, updated_ms) VALUES (?,?,?,?,?,?,?,?,?,?)",
-            (
-                request.client_order_id,
-                request.symbol,
-                encode(request),
-                encode_context(order.context),
-                order.created_ms,
-                int(order.held),
-                int(order.external),
-                LifecycleState.JOURNALED.value,
-                order.order_id,
-                order.updated_ms,
-            ),
-        )
-    ]
-    statements += [
-        ("INSERT OR IGNORE INTO ties VALUES (?,?,?)", (request.client_order_id, kind, order.context[kind]))
-        for kind in schema.TIE_KINDS
-        if kind in order.context
-    ]
-    if next_sequence is not None:
-        statements.append(_handed_out(next_sequence))
-    return statements
+    values = (
+        request.client_order_id,
+        request.symbol,
+        encode(request),
+        encode_context(order.context),
+        order.created_ms,
+        int(order.held),
+        int(order.external),
+        LifecycleState.JOURNALED.value,
+        order.order_id,
+        order.updated_ms,
+        *map(order.context.get, schema.TIE_KINDS),
+        next_sequence,
+    )
+    return [("INSERT INTO tickets_in VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)]
 
 
 def _handed_out(next_sequence: int) -> Statement:

@@ -117,6 +117,7 @@ def connect(path: str, exchange: str, mode: str, account: str) -> sqlite3.Connec
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA fullfsync=ON")  # macOS: fsync alone leaves the ticket in the drive's cache
         schema.migrate(connection)
+        schema.prepare_to_write(connection)
         # Written at every start: a read-only file or a full disk shows itself here, not with the first order.
         connection.execute("BEGIN IMMEDIATE")
         now_ms = time.time_ns() // 1_000_000

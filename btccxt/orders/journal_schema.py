@@ -91,7 +91,32 @@ MIGRATIONS: list[str] = [_VERSION_1, _VERSION_2, _VERSION_3]
 WITH_ALARMS = 2  # the version since which there is a table of them
 WITH_INFERRED_FILLS = 3
 
+# A ticket, its ties and the sequence it uses up, as one statement: SQLite runs it, with the sync at its end, without
+# the interpreter, which prepares the request meanwhile.
+_TICKETS_IN = """
+CREATE TEMP VIEW tickets_in AS
+    SELECT client_order_id, symbol, request, context, created_ms, held, external, state, order_id, updated_ms,
+           NULL AS ref, NULL AS oco, NULL AS parent, NULL AS replaces, NULL AS next_sequence FROM tickets;
+CREATE TEMP TRIGGER ticket_in INSTEAD OF INSERT ON tickets_in BEGIN
+    INSERT INTO tickets (client_order_id, symbol, request, context, created_ms, held, external, state, order_id,
+                         updated_ms)
+        VALUES (NEW.client_order_id, NEW.symbol, NEW.request, NEW.context, NEW.created_ms, NEW.held, NEW.external,
+                NEW.state, NEW.order_id, NEW.updated_ms);
+    INSERT OR IGNORE INTO ties SELECT NEW.client_order_id, 'ref', NEW.ref WHERE NEW.ref IS NOT NULL;
+    INSERT OR IGNORE INTO ties SELECT NEW.client_order_id, 'oco', NEW.oco WHERE NEW.oco IS NOT NULL;
+    INSERT OR IGNORE INTO ties SELECT NEW.client_order_id, 'parent', NEW.parent WHERE NEW.parent IS NOT NULL;
+    INSERT OR IGNORE INTO ties SELECT NEW.client_order_id, 'replaces', NEW.replaces WHERE NEW.replaces IS NOT NULL;
+    UPDATE meta SET value = NEW.next_sequence
+        WHERE key = 'next_sequence' AND CAST(value AS INTEGER) < NEW.next_sequence;
+END;
+"""
 TIE_KINDS = ("ref", "oco", "parent", "replaces")
+
+
+def prepare_to_write(connection: sqlite3.Connection) -> None:
+    """Make what only a writer needs, and what ends with its connection. Raises sqlite3.Error."""
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.executescript(_TICKETS_IN)
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 
-from btccxt.errors import ClockSkew, ExchangeUnavailable, Fatal, OrderNotFound, RateLimited, Refused
+from btccxt.errors import ClockSkew, ExchangeUnavailable, Fatal, JournalError, OrderNotFound, RateLimited, Refused
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.orders.events import (
     Alarm,
@@ -30,6 +31,17 @@ from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.lookup import find_order
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.register import OrderRegister
+
+
+async def until_durable(ticket: Future[None]) -> None:
+    """Returns when it is on disk. Raises JournalError if it never will be."""
+    if not ticket.done():  # in memory it always is
+        await asyncio.wrap_future(ticket)
+    ticket.result()
+
+
+class _Withheld(Refused):
+    """Raised at the last moment before a request leaves: it is not wanted any more."""
 
 
 class Submission:
@@ -49,8 +61,11 @@ class Submission:
         self._alarm = alarm
         self._measure_clock = measure_clock
 
-    async def send(self, client_order_id: str) -> None:
-        """Send a journaled order. Returns when its outcome is known, or was announced as unknown."""
+    async def send(self, client_order_id: str, ticket: Future[None] | None = None) -> None:
+        """Send an order. Returns when its outcome is known, or was announced as unknown.
+
+        No request leaves before ``ticket`` has resolved (the order is on disk); until then it is only prepared.
+        """
         policy, register = self._policy, self._register
         loop = asyncio.get_running_loop()
         deadline = loop.time() + policy.send_total_s
@@ -59,10 +74,9 @@ class Submission:
             if order.is_final or order.seen:
                 return
             if order.cancel_requested:
-                register.apply(client_order_id, Withdrawn("cancelled before it was placed"))
+                self._withdraw(client_order_id)
                 return
-            register.apply(client_order_id, Sent(order.attempts + 1))
-            why_not_placed = await self._create(client_order_id)
+            why_not_placed = await self._create(client_order_id, ticket)
             if why_not_placed is None:
                 break
             wait_s = self._pause_s(why_not_placed, attempt)
@@ -77,11 +91,17 @@ class Submission:
         if register[client_order_id].state is LifecycleState.UNKNOWN:
             await self.resolve(client_order_id)
 
-    async def _create(self, client_order_id: str) -> RateLimited | ClockSkew | ExchangeUnavailable | None:
+    async def _create(
+        self, client_order_id: str, ticket: Future[None] | None
+    ) -> RateLimited | ClockSkew | ExchangeUnavailable | None:
         """One request. Returns the error if it proves that nothing was placed and another try makes sense."""
         register = self._register
         try:
-            update = await self._exchange.create_order(register[client_order_id].request)
+            update = await self._exchange.create_order_when(
+                register[client_order_id].request, lambda: self._leaves(client_order_id, ticket)
+            )
+        except _Withheld:
+            self._withdraw(client_order_id)
         except Refused as refused:
             register.apply(client_order_id, Rejection(refused.reasons))
         except (RateLimited, ClockSkew, ExchangeUnavailable) as error:
@@ -96,6 +116,26 @@ class Submission:
             else:
                 register.apply(client_order_id, update)
         return None
+
+    async def _leaves(self, client_order_id: str, ticket: Future[None] | None) -> None:
+        """Returns when the request may leave, and it does so at once. Raises Refused if it must not."""
+        trouble: JournalError | None = None
+        if ticket is not None:
+            try:
+                await until_durable(ticket)
+            except JournalError as error:
+                trouble = error
+        order = self._register[client_order_id]
+        if order.is_final or order.seen or order.cancel_requested:  # heard of while the request was prepared
+            raise _Withheld("not wanted any more")
+        if trouble is not None:
+            raise Refused(f"not sent: {trouble}") from trouble
+        self._register.apply(client_order_id, Sent(order.attempts + 1))
+
+    def _withdraw(self, client_order_id: str) -> None:
+        order = self._register[client_order_id]
+        if not order.is_final and not order.seen:
+            self._register.apply(client_order_id, Withdrawn("cancelled before it was placed"))
 
     async def _measure(self, client_order_id: str) -> None:
         assert self._measure_clock is not None

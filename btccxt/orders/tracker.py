@@ -43,7 +43,7 @@ from btccxt.orders.policy import ClientIdForm, TrackerPolicy
 from btccxt.orders.reconcile import Contradiction, Reconciler, open_orders_interval_s
 from btccxt.orders.register import FollowUp, OrderEvent, OrderRegister
 from btccxt.orders.restart import Restart, RestoredState
-from btccxt.orders.submission import Submission
+from btccxt.orders.submission import Submission, until_durable
 from btccxt.resilience.clock import ExchangeClock
 
 __all__ = ["OrderEvent", "OrderTracker", "RestoredState", "TrackerPolicy"]
@@ -316,27 +316,26 @@ class OrderTracker:
         self._spawn(self._carry(order.client_order_id, ticket), "send")
 
     async def _carry(self, client_order_id: str, ticket: Future[None]) -> None:
+        if self._register[client_order_id].held:
+            await self._keep(client_order_id, ticket)
+            return
+        self._sending.add(client_order_id)
+        try:
+            await self._submission.send(client_order_id, ticket)
+        finally:
+            self._sending.discard(client_order_id)
+
+    async def _keep(self, client_order_id: str, ticket: Future[None]) -> None:
+        """A held order: journaled, and no more."""
         register = self._register
         try:
-            if not ticket.done():  # in memory it always is
-                await asyncio.wrap_future(ticket)
-            ticket.result()
+            await until_durable(ticket)
         except JournalError as error:
             register.apply(client_order_id, Rejection((f"not sent: {error}",)))
             return
-        if register[client_order_id].held:
-            order = register.apply(client_order_id, Journaled())
-            if order.cancel_requested:
-                register.apply(client_order_id, Withdrawn("cancelled before it was sent"))
-        else:
-            await self._send(client_order_id)
-
-    async def _send(self, client_order_id: str) -> None:
-        self._sending.add(client_order_id)
-        try:
-            await self._submission.send(client_order_id)
-        finally:
-            self._sending.discard(client_order_id)
+        order = register.apply(client_order_id, Journaled())
+        if order.cancel_requested:
+            register.apply(client_order_id, Withdrawn("cancelled before it was sent"))
 
     def _submit_held(self, request: OrderRequest, context: Mapping[str, str]) -> None:
         self.submit(request, context, hold=True)
@@ -359,7 +358,7 @@ class OrderTracker:
         if order is None or order.is_final:
             return
         order = register.apply(client_order_id, CancelRequested())
-        if order.state is LifecycleState.JOURNALED and client_order_id not in self._sending:
+        if order.state is LifecycleState.JOURNALED or (order.state is LifecycleState.INTENT and not order.held):
             register.apply(client_order_id, Withdrawn("cancelled before it was sent"))
         elif order.state is not LifecycleState.INTENT:
             self._follow_cancel(client_order_id)

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from btccxt.model import Fill
+from btccxt.orders.events import Sent
 from btccxt.orders.journal import Journal
 from btccxt.orders.live_order import LiveOrder
+from btccxt.orders.submission import Submission
 from btccxt.orders.tracker import OrderTracker
 from tests.chaos import referee
 
@@ -18,6 +20,7 @@ def plant(name: str) -> None:
     plants = {
         "fills that are told again count again": _count_fills_told_again,
         "tickets are kept in memory": _keep_tickets_in_memory,
+        "requests leave before their tickets are on disk": _leave_early,
         "a slow machine": _slow_the_machine,
     }
     if name not in plants:
@@ -43,6 +46,14 @@ def _keep_tickets_in_memory() -> None:
         return done
 
     Journal.ticket = kept  # type: ignore[method-assign]
+
+
+def _leave_early() -> None:
+    async def leaves(self: Submission, client_order_id: str, ticket: Future[None] | None) -> None:
+        order = self._register[client_order_id]
+        self._register.apply(client_order_id, Sent(order.attempts + 1))
+
+    Submission._leaves = leaves  # type: ignore[method-assign]
 
 
 def _slow_the_machine() -> None:

@@ -65,12 +65,16 @@ def _first_that_fails(stage: Stage, jobs: Iterable[Job]) -> tuple[Job, Outcome]:
 
 @pytest.mark.parametrize(
     ("planted", "kill"),
-    [("fills that are told again count again", False), ("tickets are kept in memory", True)],
+    [
+        ("fills that are told again count again", False),
+        ("tickets are kept in memory", True),
+        ("requests leave before their tickets are on disk", True),
+    ],
 )
 def test_a_fault_in_btccxt_is_found_and_the_failing_seed_fails_again_in_the_very_same_way(
     stage: Stage, planted: str, kill: bool
 ):
-    seeds = [Job(seed, kill=kill, wire="SPOT", planted=planted) for seed in range(1, 9)]
+    seeds = [Job(seed, kill=kill, wire="SPOT", planted=planted) for seed in range(1, 33)]
     job, failed = _first_that_fails(stage, seeds)
     again = stage.play(job)
     assert failed == again, differences((failed, again))

@@ -264,6 +264,30 @@ def test_the_file_is_written_ahead_and_every_commit_is_synced(path: Path) -> Non
 # ------------------------------------------------------------------ reading beside the writer
 
 
+def test_a_ticket_is_synced_also_after_evidence_that_need_not_be(journal: Journal) -> None:
+    ran: list[str] = []
+    journal._read(lambda connection: connection.set_trace_callback(ran.append)).result(5)
+    order = an_order("b1")
+    journal.ticket(order).result(5)
+    journal.record(order, a_fill(), 1)
+    journal.load_unfinished().result(5)  # the evidence is written by now
+    journal.ticket(an_order("b2")).result(5)
+    journal.record(order, replace(a_fill(), trade_id="2"), 1)
+    journal.ticket(an_order("b3")).result(5)  # one transaction with the evidence before it
+    level = "FULL"
+    tickets: list[str] = []
+    commits: list[str] = []
+    for statement in ran:
+        if statement.startswith("PRAGMA synchronous="):
+            level = statement.removeprefix("PRAGMA synchronous=")
+        elif statement.startswith("INSERT INTO tickets_in"):
+            tickets.append(level)
+        elif statement == "COMMIT":
+            commits.append(level)
+    assert (len(tickets) >= 3, set(tickets)) == (True, {"FULL"})
+    assert commits == ["NORMAL", "FULL"]
+
+
 def test_another_process_reads_an_orders_whole_life_while_it_is_written(journal: Journal, path: Path) -> None:
     order = an_order(context={"parent": "b0"})
     journal.ticket(order).result(5)

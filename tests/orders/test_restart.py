@@ -190,6 +190,7 @@ from decimal import Decimal
 from pathlib import Path
 from btccxt.model import *
 from btccxt.orders.journal import Journal
+from btccxt.orders.submission import until_durable
 from btccxt.orders.tracker import OrderTracker, TrackerPolicy
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from tests.orders.fake_exchange import FakeExchange, Script
@@ -214,9 +215,10 @@ async def main():
     request = OrderRequest(name, "BTC/USDT", Side.BUY, OrderKind.LIMIT, Decimal(1), Decimal(100))
     (directory / "id").write_text(request.client_order_id)
     if moment == "between ticket and send":
-        async def send(client_order_id):
+        async def leaves(client_order_id, ticket):
+            await until_durable(ticket)
             await die()
-        tracker._submission.send = send
+        tracker._submission._leaves = leaves
     elif moment == "before the exchange has it":
         real = exchange._call
         async def call(method, argument, work):
