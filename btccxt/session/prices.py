@@ -29,9 +29,11 @@ class PriceWatch:
         self._on_price = on_price
         self._spawn = spawn
         self._asking: asyncio.Task[Any] | None = None
+        self._trades = 0
 
     def on_event(self, key: StreamKey, event: StreamEvent) -> None:
         if isinstance(event, Trade):
+            self._trades += 1
             self._on_price(self._symbol, decimal_of(event.price))
 
     def on_up(self, key: StreamKey) -> None:
@@ -50,10 +52,11 @@ class PriceWatch:
 
     async def _ask(self, once: bool) -> None:
         while True:
+            trades = self._trades
             try:
                 ticker = await self._exchange.fetch_ticker(self._symbol)
                 price = ticker.last or ticker.bid or ticker.ask
-                if price:
+                if price and trades == self._trades:  # else a trade that came meanwhile is later than the answer
                     self._on_price(self._symbol, decimal_of(price))
                 if once:
                     return
