@@ -46,6 +46,7 @@ from btccxt.exchange.request import (
     build_edit,
     decode_request,
     guard,
+    may_place,
     needs_reference_price,
     reference_params,
     same_client_id,
@@ -360,7 +361,7 @@ class CCXTExchange(ExchangeAPI):
         async def check(facts: CallFacts, method: str, url: str, body: Any) -> None:
             path, fields = decode_request(url, body)
             guard(request, self.profile, method, path, fields, reference_price=reference_price)
-            if not facts.sent and self._may_place(method, path):
+            if not facts.sent and may_place(self.profile, method, path):
                 await ready()
                 facts.sent = True
 
@@ -407,12 +408,6 @@ class CCXTExchange(ExchangeAPI):
         price = price or ticker.last
         return market, None if price is None else Decimal(repr(price))
 
-    def _may_place(self, method: str, path: str) -> bool:
-        line = f"{method} {path}"
-        if any(known in line for known in self.profile.order_requests):
-            return True
-        return method != "GET" and not any(known in line for known in self.profile.harmless_requests)
-
     async def _send(
         self,
         method: str,
@@ -422,7 +417,7 @@ class CCXTExchange(ExchangeAPI):
     ) -> OrderUpdate:
         if self._rest is None:
             raise ExchangeUnavailable(f"{self.id} {method}: the exchange is closed; nothing was sent")
-        row = await self._calls.once(method, ask, request.client_order_id, before, self._is_duplicate)
+        row = await self._calls.once(method, ask, request.client_order_id, before, self.profile.client_id.is_duplicate)
         if not isinstance(row, Mapping) or row.get("id") is None:
             raise OrderOutcomeUnknown(
                 f"{self.id} {method} {request.client_order_id}: the answer names no order (it may have been placed)",
@@ -431,12 +426,6 @@ class CCXTExchange(ExchangeAPI):
         conditional = request.kind.value in self.profile.conditional.kinds
         reference = OrderReference(request.symbol, request.client_order_id, str(row["id"]), conditional)
         return self._update(row, Origin.CREATE, reference)
-
-    def _is_duplicate(self, error: BaseException) -> bool:
-        rule = self.profile.client_id
-        if type(error).__name__ not in rule.duplicate_errors and rule.duplicate_errors:
-            return False
-        return any(text in str(error) for text in rule.duplicate_texts)
 
     async def cancel_order(self, reference: OrderReference) -> OrderUpdate:
         await self._market(reference.symbol)

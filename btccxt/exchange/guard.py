@@ -6,7 +6,7 @@ Driven by the mapping table's ``wire`` entries; the request is what ccxt really 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -35,6 +35,16 @@ def decode_request(url: str, body: Any = None) -> tuple[str, dict[str, Any]]:
     return parts.path, fields
 
 
+def may_place(profile: Profile, method: str, path: str) -> bool:
+    """Whether this HTTP request of a ``create_order`` may be the one that places the order."""
+    line = f"{method} {path}"
+    return _names(profile.order_requests, line) or not (method == "GET" or _names(profile.harmless_requests, line))
+
+
+def _names(requests: Iterable[str], line: str) -> bool:
+    return any(known in line for known in requests)
+
+
 def guard(
     request: OrderRequest,
     profile: Profile,
@@ -49,13 +59,10 @@ def guard(
     Requests that only read, and those the profile lists as harmless, pass.
     """
     line = f"{method} {path}"
-    if not any(known in line for known in profile.order_requests):
-        if method == "GET" or any(known in line for known in profile.harmless_requests):
-            return
-        if profile.order_requests:
-            raise Refused(
-                f"{profile.exchange} would send {line} for a {request.kind.value} order; nobody has proven that"
-            )
+    if not may_place(profile, method, path):
+        return
+    if profile.order_requests and not _names(profile.order_requests, line):
+        raise Refused(f"{profile.exchange} would send {line} for a {request.kind.value} order; nobody has proven that")
     reasons = list(_missing(Values(request, profile, None, reference_price), path, body))
     if reasons:
         raise Refused([f"{profile.exchange} would send {line} without the intent: {reason}" for reason in reasons])

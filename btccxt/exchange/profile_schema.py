@@ -65,6 +65,12 @@ class ClientIdRule(Part):
             return re.compile(r"[1-9][0-9]*")
         return re.compile(f"[{self.alphabet}]{{1,{self.max_length}}}")
 
+    def is_duplicate(self, error: BaseException) -> bool:
+        """Whether the exchange's answer says that an order with this id exists already."""
+        if self.duplicate_errors and type(error).__name__ not in self.duplicate_errors:
+            return False
+        return any(text in str(error) for text in self.duplicate_texts)
+
     def problem(self, client_order_id: str) -> str | None:
         """Why this id would not be accepted, or None."""
         if not self.pattern.fullmatch(client_order_id):

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from btccxt.errors import Refused, Unsupported
-from btccxt.exchange.guard import decode_request, guard
+from btccxt.exchange.guard import decode_request, guard, may_place
 from btccxt.exchange.profile_schema import Profile
 from btccxt.exchange.templates import Values, features_of, fill, is_conditional, plain, rules_of
 from btccxt.model import Market, OrderFeature, OrderKind, OrderReference, OrderRequest, Side, TimeInForce
@@ -24,6 +24,7 @@ __all__ = [
     "features_of",
     "guard",
     "is_conditional",
+    "may_place",
     "needs_reference_price",
     "plain",
     "reference_params",
