@@ -7,9 +7,8 @@ from typing import Any
 import ccxt
 import pytest
 
-from btccxt.sim.faults import Fault, FaultKind
 from tests.sim.binance_kit import soon, until, watching
-from tests.sim.unified_kit import PERP, SPOT, START_MS, book, client_of, exchange, trade
+from tests.sim.unified_kit import PERP, SPOT, START_MS, client_of, exchange, trade
 
 ACKNOWLEDGED = {"acknowledged": True}
 
@@ -156,34 +155,6 @@ async def test_positions_leverage_and_the_unified_wallet(client):
 # ------------------------------------------------------------------ refusals
 
 
-@pytest.mark.parametrize(
-    ("order", "error", "code"),
-    [
-        ((SPOT, "limit", "buy", 2000, 100), ccxt.InsufficientFunds, "170131"),
-        ((PERP, "limit", "buy", 200_000, 100), ccxt.InsufficientFunds, "110007"),
-        ((SPOT, "limit", "buy", 0.01, 100), ccxt.InvalidOrder, "170140"),
-        ((PERP, "limit", "buy", 0.01, 100), ccxt.InvalidOrder, "110094"),
-        ((PERP, "market", "buy", 1, None, {"reduceOnly": True}), ccxt.InvalidOrder, "110017"),
-        (
-            (PERP, "market", "buy", 1, None, {"triggerPrice": 90, "triggerDirection": "ascending"}),
-            ccxt.InvalidOrder,
-            "110092",
-        ),
-    ],
-)
-async def test_the_exchange_refuses_in_its_own_words(client, order, error, code):
-    with pytest.raises(error, match=code):
-        await client.create_order(*order)
-
-
-@pytest.mark.parametrize(("symbol", "code"), [(SPOT, "170141"), (PERP, "110072")])
-async def test_a_client_order_id_is_good_for_one_order_for_ever(client, symbol, code):
-    first = await client.create_order(symbol, "limit", "buy", 1, 90, {"clientOrderId": "once"})
-    await client.cancel_order(first["id"], symbol)
-    with pytest.raises(ccxt.InvalidOrder, match=code):
-        await client.create_order(symbol, "limit", "buy", 1, 90, {"clientOrderId": "once"})
-
-
 async def test_unknown_orders_wrong_keys_and_wrong_signatures(sim, client):
     with pytest.raises(ccxt.OrderNotFound):
         await client.cancel_order("77", SPOT)
@@ -206,36 +177,7 @@ async def test_a_clock_that_is_off_is_refused():
         await client.private_get_v5_account_info()
 
 
-async def test_too_many_orders_and_scripted_troubles():
-    async with exchange("bybit", limits={"bybit": {"ORDERS_1S": 1}}) as sim, client_of(sim, "bybit") as client:
-        await client.load_markets()
-        await client.create_order(SPOT, "limit", "buy", 1, 90)
-        with pytest.raises(ccxt.RateLimitExceeded, match="10006"):
-            await client.create_order(SPOT, "limit", "buy", 1, 90)
-        sim.faults.add(Fault(FaultKind.RATE_LIMIT, path="/v5/market/time"))
-        with pytest.raises(ccxt.RateLimitExceeded):
-            await client.fetch_time()
-
-
 # ------------------------------------------------------------------ streams
-
-
-async def test_public_streams(sim, client):
-    bars = await watching(sim, client.watch_ohlcv(SPOT, "1m"), "spot/kline.1.BTCUSDT")
-    trades = await watching(sim, client.watch_trades(PERP), "linear/publicTrade.BTCUSDT")
-    trade(sim, SPOT, "103")
-    trade(sim, PERP, "104")
-    sim.advance(1_000)
-    assert (await soon(bars))[-1][4] == 103
-    assert (await soon(trades))[-1]["price"] == 104
-    ticker = await soon(client.watch_ticker(PERP))
-    assert (ticker["last"], ticker["bid"]) == (104, 100)
-    seen = await soon(client.watch_order_book(SPOT))
-    assert seen["asks"][0] == [101, 1]
-    book(sim, SPOT, "100", "102", "3")
-    while seen["asks"][0] != [102, 3]:
-        seen = await soon(client.watch_order_book(SPOT))
-    assert len(seen["asks"]) == 1
 
 
 async def test_private_streams_tell_orders_fills_balances_and_positions(sim, client):
