@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from btccxt.model import Market, MarketType
@@ -62,25 +62,8 @@ def linear_market(
 ) -> Market:
     """``linear_market('BTC/USDT:USDT')``: a perpetual contract; amounts are contracts."""
     pair, settle = symbol.split(":")
-    base, quote = pair.split("/")
-    return Market(
-        symbol,
-        base,
-        quote,
-        settle,
-        MarketType.LINEAR,
-        active=True,
-        price_step=Decimal(price_step),
-        amount_step=Decimal(amount_step),
-        min_amount=Decimal(min_amount or amount_step),
-        max_amount=Decimal(max_amount),
-        min_price=Decimal(price_step),
-        max_price=Decimal("1000000000"),
-        min_cost=Decimal(min_cost),
-        contract_size=Decimal(contract_size),
-        maker_rate=Decimal(maker),
-        taker_rate=Decimal(taker),
-    )
+    spot = spot_market(pair, price_step, amount_step, min_cost, maker, taker, min_amount, max_amount)
+    return replace(spot, symbol=symbol, settle=settle, type=MarketType.LINEAR, contract_size=Decimal(contract_size))
 
 
 def default_listings() -> list[Listing]:

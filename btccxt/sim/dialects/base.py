@@ -81,6 +81,20 @@ class SimAccount:
     fee_currency: str | None = None  # a third coin that pays the fees; None: as is usual on the exchange
 
 
+@dataclass(slots=True)
+class AccountCall:
+    """What a dialect has understood of a request, at least."""
+
+    params: Mapping[str, Any]
+    account: SimAccount | None
+    now_ms: int
+
+    @property
+    def owner(self) -> str:
+        assert self.account is not None, "route is not signed"
+        return self.account.name
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One REST request as it arrived. ``query`` and ``body`` are raw: signatures cover their exact bytes."""

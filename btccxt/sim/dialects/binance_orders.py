@@ -11,7 +11,7 @@ from btccxt.model import Market, OrderKind, Side, TimeInForce
 from btccxt.sim.dialects import binance_order_format as fmt
 from btccxt.sim.dialects.base import DialectError, Route
 from btccxt.sim.dialects.binance_errors import error, missing, refused
-from btccxt.sim.dialects.binance_protocol import Call
+from btccxt.sim.dialects.binance_protocol import Call, page_of_fills
 from btccxt.sim.filters import check
 from btccxt.sim.records import EngineReject, NewOrder, RejectCode, SimOrder
 
@@ -294,19 +294,10 @@ def all_orders(dialect: BinanceSpot, call: Call) -> Any:
 
 def my_trades(dialect: BinanceSpot, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
-    first_id, order_id, limit = call.integer("fromId"), call.integer("orderId"), call.limit(500, 1000)
-    if first_id is not None and (call.params.get("startTime") or call.params.get("endTime")):
+    if call.integer("fromId") is not None and (call.params.get("startTime") or call.params.get("endTime")):
         raise error(-1128, "Combination of optional parameters invalid.")
     since, until = _window(call)
-    found = [
-        fill
-        for fill in dialect.venue.engine.fills(call.owner, market.symbol)
-        if (first_id is None or fill.trade_id >= first_id)
-        and (order_id is None or fill.order_id == str(order_id))
-        and since <= fill.time_ms <= until
-    ]
-    from_start = first_id is not None or call.params.get("startTime") is not None
-    chosen = found[:limit] if from_start else found[-limit:]
+    chosen = page_of_fills(call, dialect.venue.engine.fills(call.owner, market.symbol), since, until)
     return [fmt.my_trade(own_id, fill, dialect.lists.number_of_id(fill.order_id)) for fill in chosen]
 
 

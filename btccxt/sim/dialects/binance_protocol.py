@@ -6,7 +6,7 @@ Source: binance-spot-api-docs, rest-api.md ("Limits", "Request Security"), error
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -15,6 +15,7 @@ from btccxt.errors import ConfigError
 from btccxt.model import Market
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects.base import (
+    AccountCall,
     Dialect,
     DialectError,
     RateLimit,
@@ -30,6 +31,7 @@ from btccxt.sim.dialects.base import (
 )
 from btccxt.sim.dialects.binance_errors import error, missing
 from btccxt.sim.faults import Fault, FaultKind
+from btccxt.sim.records import SimFill
 
 _SIGNING = frozenset({"timestamp", "recvWindow", "signature", "apiKey"})
 _NUMBER = re.compile(r"([0-9]{1,20})(\.[0-9]{1,20})?")
@@ -46,17 +48,10 @@ _EARLY_MS = 1_000  # how far a client's clock may run ahead
 
 
 @dataclass(slots=True)
-class Call:
+class Call(AccountCall):
     """One request, whichever way it came: REST, or the WebSocket API."""
 
     params: Mapping[str, str]
-    account: SimAccount | None
-    now_ms: int
-
-    @property
-    def owner(self) -> str:
-        assert self.account is not None, "route is not signed"
-        return self.account.name
 
     def optional(self, name: str) -> str | None:
         value = self.params.get(name)
@@ -102,6 +97,20 @@ class Call:
         if value == 0:
             raise error(-1130, "Data sent for parameter 'limit' is not valid.")
         return default if value is None else min(value, most)
+
+
+def page_of_fills(call: Call, fills: Iterable[SimFill], since_ms: int, until_ms: int) -> list[SimFill]:
+    """One answer's worth of ``fills``: the oldest where the client names a beginning, else the newest."""
+    first_id, order_id, limit = call.integer("fromId"), call.integer("orderId"), call.limit(500, 1000)
+    found = [
+        fill
+        for fill in fills
+        if (first_id is None or fill.trade_id >= first_id)
+        and (order_id is None or fill.order_id == str(order_id))
+        and since_ms <= fill.time_ms <= until_ms
+    ]
+    from_start = first_id is not None or call.params.get("startTime") is not None
+    return found[:limit] if from_start else found[-limit:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from btccxt.model import Market, OrderKind, Side, TimeInForce
 from btccxt.sim.dialects import binanceusdm_format as fmt
 from btccxt.sim.dialects.base import DialectError, Route
 from btccxt.sim.dialects.binance_errors import error, missing
-from btccxt.sim.dialects.binance_protocol import Call
+from btccxt.sim.dialects.binance_protocol import Call, page_of_fills
 from btccxt.sim.dialects.binanceusdm_errors import refused
 from btccxt.sim.records import EngineReject, NewOrder, RejectCode, SimOrder
 
@@ -261,17 +261,9 @@ def _history(dialect: BinanceUsdM, call: Call, wanted: Callable[[SimOrder], bool
 
 def my_trades(dialect: BinanceUsdM, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
-    first_id, order_id, limit = call.integer("fromId"), call.integer("orderId"), call.limit(500, 1000)
     since, until = _window(call)
-    found = [
-        fill
-        for fill in dialect.venue.engine.fills(call.owner, market.symbol)
-        if (first_id is None or fill.trade_id >= first_id)
-        and (order_id is None or fill.order_id == str(order_id))
-        and since <= fill.time_ms <= until
-    ]
-    from_start = first_id is not None or call.params.get("startTime") is not None
-    return [fmt.my_trade(own_id, fill) for fill in (found[:limit] if from_start else found[-limit:])]
+    chosen = page_of_fills(call, dialect.venue.engine.fills(call.owner, market.symbol), since, until)
+    return [fmt.my_trade(own_id, fill) for fill in chosen]
 
 
 def _window(call: Call) -> tuple[int, int]:

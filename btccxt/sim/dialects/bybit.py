@@ -18,6 +18,7 @@ from btccxt.sim.connection import Connection
 from btccxt.sim.dialects import bybit_format as fmt
 from btccxt.sim.dialects.attached_exits import AttachedExits, Exits
 from btccxt.sim.dialects.base import (
+    AccountCall,
     Dialect,
     DialectError,
     RateLimit,
@@ -58,18 +59,10 @@ _PUBLIC_PATHS = frozenset(f"/v5/public/{category}" for category in _CATEGORIES)
 
 
 @dataclass(slots=True)
-class Call:
+class Call(AccountCall):
     """One request: query or JSON body as one mapping."""
 
-    params: Mapping[str, Any]
-    account: SimAccount | None
-    now_ms: int
     category: str = ""
-
-    @property
-    def owner(self) -> str:
-        assert self.account is not None, "route is not signed"
-        return self.account.name
 
     def text(self, name: str) -> str | None:
         value = self.params.get(name)

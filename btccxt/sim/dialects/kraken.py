@@ -23,6 +23,7 @@ from btccxt.sim.connection import Connection
 from btccxt.sim.dialects import kraken_format as fmt
 from btccxt.sim.dialects import kraken_frames as frames
 from btccxt.sim.dialects.base import (
+    AccountCall,
     Dialect,
     DialectError,
     Reply,
@@ -53,17 +54,8 @@ _SNAPSHOT_TRADES = 50
 
 
 @dataclass(slots=True)
-class Call:
+class Call(AccountCall):
     """One request: query, form or JSON body as one mapping."""
-
-    params: Mapping[str, Any]
-    account: SimAccount | None
-    now_ms: int
-
-    @property
-    def owner(self) -> str:
-        assert self.account is not None, "route is not signed"
-        return self.account.name
 
     def text(self, name: str) -> str | None:
         value = self.params.get(name)

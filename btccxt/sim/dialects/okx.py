@@ -19,6 +19,7 @@ from btccxt.sim.connection import Connection
 from btccxt.sim.dialects import okx_format as fmt
 from btccxt.sim.dialects.attached_exits import AttachedExits, Exits
 from btccxt.sim.dialects.base import (
+    AccountCall,
     Dialect,
     DialectError,
     RateLimit,
@@ -61,18 +62,10 @@ _SOCKETS = frozenset({"/ws/v5/public", "/ws/v5/private", "/ws/v5/business"})
 
 
 @dataclass(slots=True)
-class Call:
+class Call(AccountCall):
     """One request: query, or JSON body; a body may be a list (``items``)."""
 
-    params: Mapping[str, Any]
-    account: SimAccount | None
-    now_ms: int
     batch: list[Mapping[str, Any]] = field(default_factory=list)
-
-    @property
-    def owner(self) -> str:
-        assert self.account is not None, "route is not signed"
-        return self.account.name
 
     def items(self) -> Iterator[Call]:
         for params in self.batch or [self.params]:
