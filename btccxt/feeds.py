@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from btccxt.bars.cache import BarCache
-from btccxt.bars.history import HistoryBeginsLater, cached_pages, download, download_trades
+from btccxt.bars.history import (
+    HistoryBeginsLater,
+    HistorySource,
+    bars_of,
+    cached_pages,
+    download_pages,
+    download_trades,
+)
+from btccxt.bars.seam import first_open
 from btccxt.errors import Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile import Profile
@@ -153,25 +161,19 @@ class FeedDesk:
             ):
                 trades += page
             return trades
+        frame = parse_timeframe(request.timeframe)
+        page_limit = self._profile.history.page_size
+        source = HistorySource(self._exchange, request.symbol, frame, page_limit, self._clock.now_ms)
+        asked_ms = first_open(frame, start_ms or 0)
+        cache = self._cache(request.symbol, request.timeframe)
+        if cache is None:
+            pages = download_pages(source, asked_ms, end_ms)
+        else:
+            pages = cached_pages(cache, source, asked_ms, end_ms)
         bars: list[Bar] = []
-        async for found in self._pages(request.symbol, request.timeframe, start_ms or 0, end_ms):
+        async for found in bars_of(pages, asked_ms, self._begins_later):
             bars += found
         return bars
-
-    async def _pages(self, symbol: str, timeframe: str, start_ms: int, end_ms: int) -> AsyncGenerator[list[Bar], None]:
-        cache = self._cache(symbol, timeframe)
-        page_limit, now_ms = self._profile.history.page_size, self._clock.now_ms
-        if cache is None:
-            async for bars in download(
-                self._exchange, symbol, timeframe, start_ms, end_ms,
-                page_limit=page_limit, now_ms=now_ms, report=self._begins_later,
-            ):  # fmt: skip
-                yield bars
-            return
-        async for page in cached_pages(
-            cache, self._exchange, symbol, timeframe, start_ms, end_ms, page_limit=page_limit, now_ms=now_ms
-        ):
-            yield list(page.bars)
 
     def _begins_later(self, fact: HistoryBeginsLater) -> None:
         self._trouble("history", Unsupported(f"history begins at {fact.first_ms}, not at {fact.asked_ms}"))

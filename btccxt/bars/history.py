@@ -49,82 +49,59 @@ class HistoryBeginsLater:
     first_ms: int
 
 
-async def download(
-    exchange: ExchangeAPI,
-    symbol: str,
-    timeframe: str,
-    start_ms: int,
-    end_ms: int,
-    *,
-    page_limit: int,
-    now_ms: Callable[[], int],
-    parallel: int = 4,
-    call: CallPolicy = direct,
-    rest_lag_ms: int = REST_LAG_MS,
-    report: Callable[[HistoryBeginsLater], None] | None = None,
-) -> AsyncGenerator[list[Bar], None]:
-    """Closed bars with ``start_ms <= open_ms < end_ms``, oldest first, in lists of up to ``page_limit``.
+@dataclass(frozen=True, slots=True)
+class HistorySource:
+    """Where bars of the past come from: one symbol and timeframe of an exchange, and how it is asked.
 
     ``page_limit`` must not be more than the exchange gives at once (the profile's page size): one that answers for a
-    window of time would hide the rest of it. ``call`` runs every read. Raises what the exchange raises, after what came
-    before was yielded. Holes inside are not reported here: ``Seam`` does that.
+    window of time would hide the rest of it. ``call`` runs every read; ``parallel``: so many at a time.
     """
-    first: int | None = None
-    pages = download_pages(
-        exchange,
-        symbol,
-        timeframe,
-        start_ms,
-        end_ms,
-        page_limit=page_limit,
-        now_ms=now_ms,
-        parallel=parallel,
-        call=call,
-        rest_lag_ms=rest_lag_ms,
-    )
+
+    exchange: ExchangeAPI
+    symbol: str
+    timeframe: Timeframe
+    page_limit: int
+    now_ms: Callable[[], int]
+    parallel: int = 4
+    call: CallPolicy = direct
+    rest_lag_ms: int = REST_LAG_MS
+
+
+async def bars_of(
+    pages: AsyncGenerator[Page, None], asked_ms: int, report: Callable[[HistoryBeginsLater], None] | None = None
+) -> AsyncGenerator[list[Bar], None]:
+    """The bars of pages that begin at ``asked_ms``. Holes inside are not reported here: ``Seam`` does that."""
+    first = True
     async with aclosing(pages):
         async for page in pages:
             if not page.bars:
                 continue
-            if first is None:
-                first = page.bars[0].open_ms
-                asked_ms = first_open(parse_timeframe(timeframe), start_ms)
-                if report is not None and first > asked_ms:
-                    report(HistoryBeginsLater(asked_ms, first))
+            if first and report is not None and page.bars[0].open_ms > asked_ms:
+                report(HistoryBeginsLater(asked_ms, page.bars[0].open_ms))
+            first = False
             yield list(page.bars)
 
 
-async def download_pages(
-    exchange: ExchangeAPI,
-    symbol: str,
-    timeframe: str,
-    start_ms: int,
-    end_ms: int,
-    *,
-    page_limit: int,
-    now_ms: Callable[[], int],
-    parallel: int = 4,
-    call: CallPolicy = direct,
-    rest_lag_ms: int = REST_LAG_MS,
-) -> AsyncGenerator[Page, None]:
-    """The same as pages for ``Seam.on_page``: together they cover the range without a break, in order.
+async def download_pages(source: HistorySource, start_ms: int, end_ms: int) -> AsyncGenerator[Page, None]:
+    """Closed bars with ``start_ms <= open_ms < end_ms``, oldest first, as pages for ``Seam.on_page``.
 
+    Together they cover the range without a break. Raises what the exchange raises, after what came before was yielded.
     A bar counts as closed if it closed before it was asked for; the newest row of an answer only if ``rest_lag_ms``
     passed since, for it may be an old state of that bar. An empty stretch is joined to the page after it, whose rows
     prove that the exchange has nothing there.
     """
-    source = _Source(exchange, symbol, parse_timeframe(timeframe), page_limit, now_ms, call, rest_lag_ms)
+    asking = _Asking(source)
     parsed = source.timeframe
     position = first_open(parsed, start_ms)
-    end_ms = min(end_ms, closed_until(parsed, position, now_ms()))
+    end_ms = min(end_ms, closed_until(parsed, position, source.now_ms()))
     covered = position
     seen = _Seen()
 
     # The first page alone: it tells where the exchange's history begins.
     if position < end_ms:
-        window = await source.window(position, source.window_end(position, end_ms))
+        window = await asking.window(position, asking.window_end(position, end_ms))
         if not window.rows and window.to_ms < end_ms:
-            window = await source.beginning(window, end_ms)
+            window = await asking.beginning(window, end_ms)
         seen.add(window)
         if window.rows:
             yield Page(covered, window.to_ms, window.rows, seen.to_ms(covered, window.to_ms))
@@ -134,9 +111,9 @@ async def download_pages(
     running: deque[asyncio.Task[_Window]] = deque()
     try:
         while position < end_ms or running:
-            while position < end_ms and len(running) < max(1, parallel):
-                to_ms = source.window_end(position, end_ms)
-                running.append(asyncio.create_task(source.window(position, to_ms)))
+            while position < end_ms and len(running) < max(1, source.parallel):
+                to_ms = asking.window_end(position, end_ms)
+                running.append(asyncio.create_task(asking.window(position, to_ms)))
                 position = to_ms
             window = await running[0]
             running.popleft()
@@ -150,39 +127,6 @@ async def download_pages(
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-
-
-async def fetch_range(
-    exchange: ExchangeAPI,
-    symbol: str,
-    timeframe: str,
-    from_ms: int,
-    to_ms: int,
-    *,
-    page_limit: int,
-    now_ms: Callable[[], int],
-    call: CallPolicy = direct,
-    rest_lag_ms: int = REST_LAG_MS,
-) -> Page:
-    """One whole gap at once: what the exchange has of ``from_ms <= open_ms < to_ms``."""
-    bars: list[Bar] = []
-    seen_to = from_ms
-    pages = download_pages(
-        exchange,
-        symbol,
-        timeframe,
-        from_ms,
-        to_ms,
-        page_limit=page_limit,
-        now_ms=now_ms,
-        call=call,
-        rest_lag_ms=rest_lag_ms,
-    )
-    async with aclosing(pages):
-        async for page in pages:
-            bars += page.bars
-            seen_to = max(seen_to, page.seen_to_ms)
-    return Page(from_ms, to_ms, bars, seen_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,32 +161,31 @@ def _least(first: int | None, second: int | None) -> int | None:
     return min((value for value in (first, second) if value is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
-    exchange: ExchangeAPI
-    symbol: str
-    timeframe: Timeframe
-    page_limit: int
-    now_ms: Callable[[], int]
-    call: CallPolicy
-    rest_lag_ms: int
+class _Asking:
+    """The questions behind one download."""
+
+    def __init__(self, source: HistorySource) -> None:
+        self._source = source
+        self._timeframe = source.timeframe
+        self._page_limit = source.page_limit
 
     def window_end(self, from_ms: int, end_ms: int) -> int:
-        if self.timeframe.length_ms is not None:
-            return min(end_ms, from_ms + self.page_limit * self.timeframe.length_ms)
+        if self._timeframe.length_ms is not None:
+            return min(end_ms, from_ms + self._page_limit * self._timeframe.length_ms)
         to_ms = from_ms
-        for _ in range(self.page_limit):
-            to_ms = self.timeframe.next_open(to_ms)
+        for _ in range(self._page_limit):
+            to_ms = self._timeframe.next_open(to_ms)
             if to_ms >= end_ms:
                 return end_ms
         return to_ms
 
     async def answer(self, since_ms: int, to_ms: int) -> list[Bar]:
         # Two rows more than needed: a later row shows that the exchange is past the range.
-        rows = (to_ms - since_ms) // self.timeframe.approximate_ms + 2
-        limit = max(1, min(self.page_limit, rows))
-        fetch = partial(self.exchange.fetch_ohlcv, self.symbol, self.timeframe.name, since_ms=since_ms, limit=limit)
-        return await self.call(fetch)
+        rows = (to_ms - since_ms) // self._timeframe.approximate_ms + 2
+        limit = max(1, min(self._page_limit, rows))
+        source = self._source
+        fetch = source.exchange.fetch_ohlcv
+        return await source.call(partial(fetch, source.symbol, source.timeframe.name, since_ms=since_ms, limit=limit))
 
     async def window(self, from_ms: int, to_ms: int) -> _Window:
         """Everything that the exchange has in a window, however its answers are cut."""
@@ -254,15 +197,15 @@ class _Source:
         async def ask(since_ms: int, until_ms: int) -> tuple[bool, int]:
             """Adds what is new; tells whether there was anything, and until when bars counted as closed."""
             nonlocal newest_ms, unsettled_ms, later_ms
-            asked_ms = self.now_ms()  # before the question: an answer is older than its arrival
+            asked_ms = self._source.now_ms()  # before the question: an answer is older than its arrival
             known = len(found)
             answer = await self.answer(since_ms, until_ms)
             last_ms = max((bar.open_ms for bar in answer), default=-1)
             for bar in answer:
                 newest_ms = max(newest_ms, bar.open_ms)
                 # A REST that lags gives an old state of the newest bar: it counts as closed once another follows it.
-                proof_ms = self.rest_lag_ms if bar.open_ms == last_ms else 0
-                if self.timeframe.next_open(bar.open_ms) + proof_ms > asked_ms:
+                proof_ms = self._source.rest_lag_ms if bar.open_ms == last_ms else 0
+                if self._timeframe.next_open(bar.open_ms) + proof_ms > asked_ms:
                     unsettled_ms = _least(unsettled_ms, bar.open_ms)
                 elif from_ms <= bar.open_ms < to_ms:
                     found.setdefault(bar.open_ms, bar)
@@ -275,13 +218,13 @@ class _Source:
             progress, asked_ms = await ask(since_ms, to_ms)
             if not progress or newest_ms >= to_ms:
                 break
-            since_ms = self.timeframe.next_open(max(found))
-            if self.timeframe.next_open(since_ms) > asked_ms:
+            since_ms = self._timeframe.next_open(max(found))
+            if self._timeframe.next_open(since_ms) > asked_ms:
                 break  # what follows is not closed yet
         if newest_ms < 0:
             await ask(from_ms, to_ms)  # not one row: an empty answer is not believed the first time
         # Rows are missing at the front: a hole, or a page cut to its newest rows. Ask until nothing new comes.
-        while found and min(found) >= self.timeframe.next_open(from_ms):
+        while found and min(found) >= self._timeframe.next_open(from_ms):
             progress, _ = await ask(from_ms, min(found))
             if not progress:
                 break
@@ -292,8 +235,8 @@ class _Source:
         """The first window that has bars, given that the first one asked for had none."""
         position = empty.to_ms
         if empty.later_ms is not None:  # the exchange answered with what it has later: that is where it begins
-            position = max(position, self.timeframe.floor(empty.later_ms))
-        elif self.timeframe.approximate_ms < _DAY.approximate_ms:
+            position = max(position, self._timeframe.floor(empty.later_ms))
+        elif self._timeframe.approximate_ms < _DAY.approximate_ms:
             position = max(position, await self._first_day(empty.from_ms, end_ms))
         if position >= end_ms:
             return _Window((), empty.from_ms, end_ms, empty.newest_ms, empty.unsettled_ms, None)
@@ -301,10 +244,10 @@ class _Source:
 
     async def _first_day(self, from_ms: int, end_ms: int) -> int:
         """First day with trades: exact, since a day without a daily bar has no shorter bars either."""
-        days = replace(self, timeframe=_DAY)
+        days = _Asking(replace(self._source, timeframe=_DAY))
         position = _DAY.floor(from_ms) - _DAY.approximate_ms  # days of some exchanges do not open at 00:00 UTC
         while position < end_ms:
-            to_ms = position + self.page_limit * _DAY.approximate_ms
+            to_ms = position + self._page_limit * _DAY.approximate_ms
             try:
                 answer = await days.answer(position, to_ms)
             except Fatal:
@@ -317,25 +260,13 @@ class _Source:
 
 
 async def cached_pages(
-    cache: BarCache,
-    exchange: ExchangeAPI,
-    symbol: str,
-    timeframe: str,
-    start_ms: int,
-    end_ms: int,
-    *,
-    page_limit: int,
-    now_ms: Callable[[], int],
-    parallel: int = 4,
-    call: CallPolicy = direct,
-    rest_lag_ms: int = REST_LAG_MS,
-    keep_after_ms: int = 60_000,
+    cache: BarCache, source: HistorySource, start_ms: int, end_ms: int, *, keep_after_ms: int = 60_000
 ) -> AsyncGenerator[Page, None]:
     """What ``download_pages`` gives, with everything that ``cache`` has taken from disk, and the rest kept there.
 
     Bars are kept once they have been closed for ``keep_after_ms``: a candle asked for just after its close may change.
     """
-    parsed = parse_timeframe(timeframe)
+    parsed, now_ms = source.timeframe, source.now_ms
     position = first_open(parsed, start_ms)
     end_ms = min(end_ms, closed_until(parsed, position, now_ms()))
     missing = await asyncio.to_thread(cache.missing, position, end_ms) if position < end_ms else []
@@ -347,18 +278,7 @@ async def cached_pages(
             position = to_ms
         if absent is None:
             return
-        pages = download_pages(
-            exchange,
-            symbol,
-            timeframe,
-            absent.from_ms,
-            absent.to_ms,
-            page_limit=page_limit,
-            now_ms=now_ms,
-            parallel=parallel,
-            call=call,
-            rest_lag_ms=rest_lag_ms,
-        )
+        pages = download_pages(source, absent.from_ms, absent.to_ms)
         async with aclosing(pages):
             async for page in pages:
                 # What is missing at the end of a page is kept as missing only if a later row proves it.
@@ -411,17 +331,7 @@ async def download_trades(
 
 
 async def trade_bar_pages(
-    exchange: ExchangeAPI,
-    symbol: str,
-    timeframe: str,
-    start_ms: int,
-    end_ms: int,
-    *,
-    page_limit: int,
-    now_ms: Callable[[], int],
-    call: CallPolicy = direct,
-    rest_lag_ms: int = REST_LAG_MS,
-    look_back_ms: int = _HOUR_MS,
+    source: HistorySource, start_ms: int, end_ms: int, *, look_back_ms: int = _HOUR_MS
 ) -> AsyncGenerator[Page, None]:
     """What ``download_pages`` gives, built from trades: for timeframes that the exchange has no candles of.
 
@@ -429,14 +339,16 @@ async def trade_bar_pages(
     still had the first bar's beginning, so that bar is left out. The last bar counts as whole once a trade follows it,
     or after ``rest_lag_ms``: trades may still be on their way to an exchange's REST.
     """
-    parsed = parse_timeframe(timeframe)
+    parsed = source.timeframe
     covered = first_open(parsed, start_ms)
-    asked_ms = now_ms()
+    asked_ms = source.now_ms()
     end_ms = min(end_ms, closed_until(parsed, covered, asked_ms))
     builder = TradeBars(parsed, start_ms=covered)
     whole = followed = False
     until_ms = max(end_ms, asked_ms) + 1
-    trades = download_trades(exchange, symbol, covered - look_back_ms, until_ms, page_limit=page_limit, call=call)
+    trades = download_trades(
+        source.exchange, source.symbol, covered - look_back_ms, until_ms, page_limit=source.page_limit, call=source.call
+    )
     async with aclosing(trades):
         async for batch in trades:
             if not whole:
@@ -454,7 +366,7 @@ async def trade_bar_pages(
                 break
     if covered >= end_ms:
         return
-    if followed or asked_ms >= end_ms + rest_lag_ms:
+    if followed or asked_ms >= end_ms + source.rest_lag_ms:
         last = builder.due(end_ms, 0)
         yield Page(covered, end_ms, [last] if last is not None else (), end_ms)
     else:

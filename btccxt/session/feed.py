@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from math import ceil
 from typing import Literal, Protocol
@@ -18,7 +19,15 @@ from typing import Literal, Protocol
 from btccxt.bars.aggregate import TradeBars
 from btccxt.bars.cache import BarCache
 from btccxt.bars.closing import BarCloser, Correction
-from btccxt.bars.history import REST_LAG_MS, CallPolicy, cached_pages, direct, download_pages, trade_bar_pages
+from btccxt.bars.history import (
+    REST_LAG_MS,
+    CallPolicy,
+    HistorySource,
+    cached_pages,
+    direct,
+    download_pages,
+    trade_bar_pages,
+)
 from btccxt.bars.seam import Gap, Hole, Page, Seam
 from btccxt.errors import ConfigError, ExchangeUnavailable, RateLimited, Retryable
 from btccxt.exchange.api import ExchangeAPI
@@ -117,20 +126,14 @@ class BarFeed:
         )
         self._closer = BarCloser(self._timeframe, grace_ms)
         self._builder = TradeBars(self._timeframe) if bars == "trades" else None
-        if history == "trades":
-            pages = partial(trade_bar_pages, exchange)
-        elif cache is not None:
-            pages = partial(cached_pages, cache, exchange, parallel=parallel)
-        else:
-            pages = partial(download_pages, exchange, parallel=parallel)
-        self._pages: Callable[..., AsyncGenerator[Page, None]] = partial(
-            pages,
-            key.symbol,
-            key.timeframe,
-            page_limit=page_limit,
-            now_ms=clock.now_ms,
-            call=call,
+        self._history = HistorySource(
+            exchange, key.symbol, self._timeframe, page_limit, clock.now_ms, parallel=parallel, call=call
         )
+        self._pages: Callable[[HistorySource, int, int], AsyncGenerator[Page, None]] = download_pages
+        if history == "trades":
+            self._pages = trade_bar_pages
+        elif cache is not None:
+            self._pages = partial(cached_pages, cache)
         self._forget_forming(clock.now_ms())
         self._connected = False
         self._down_reason = ""
@@ -270,8 +273,9 @@ class BarFeed:
         last_ms = self._seam.last_open_ms
         from_ms = gap.from_ms if last_ms is None else last_ms
         rest_lag_ms = REST_LAG_MS + self._clock_error_ms()  # a clock that is ahead makes an answer older than it looks
+        history = replace(self._history, rest_lag_ms=rest_lag_ms)
         try:
-            async with aclosing(self._pages(from_ms, gap.to_ms, rest_lag_ms=rest_lag_ms)) as pages:
+            async with aclosing(self._pages(history, from_ms, gap.to_ms)) as pages:
                 async for page in pages:
                     asked_for = {bar.open_ms for bar in page.bars}
                     self._emit(self._seam.on_page(page, self._clock.now_ms()), asked_for)

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from btccxt.bars.closing import BarCloser
-from btccxt.bars.history import download
+from btccxt.bars.history import HistorySource, bars_of, download_pages
 from btccxt.errors import Unsupported
 from btccxt.model import Bar, BarUpdate, StreamKey, StreamKind, StreamOpened, Ticker, Trade
 from btccxt.session.events import BarsClosed, Hole
@@ -96,10 +96,9 @@ async def history_pages_join_without_hole_or_repetition(subject: Subject) -> str
     start_ms = frame.floor(end_ms - _PAGE * _PAGES * frame.approximate_ms)
     bars: list[Bar] = []
     pages = 0
-    async for page in download(
-        subject.exchange, subject.symbol, subject.timeframe, start_ms, end_ms,
-        page_limit=min(_PAGE, subject.profile.history.page_size), now_ms=subject.clock.now_ms,
-    ):  # fmt: skip
+    page_limit = min(_PAGE, subject.profile.history.page_size)
+    source = HistorySource(subject.exchange, subject.symbol, frame, page_limit, subject.clock.now_ms)
+    async for page in bars_of(download_pages(source, start_ms, end_ms), start_ms):
         bars += page
         pages += 1
     if not bars:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from itertools import pairwise
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -13,11 +14,11 @@ from btccxt.bars.cache import BarCache, Range
 from btccxt.bars.history import (
     REST_LAG_MS,
     HistoryBeginsLater,
+    HistorySource,
+    bars_of,
     cached_pages,
-    download,
     download_pages,
     download_trades,
-    fetch_range,
     trade_bar_pages,
 )
 from btccxt.bars.seam import Hole, Page, Seam
@@ -40,9 +41,13 @@ def exchange(rows: list[Bar], now_ms: int, **settings: object) -> FakeExchange:
     return FakeExchange(clock=FakeClock(now_ms), candles=candles, **settings)  # type: ignore[arg-type]
 
 
-async def downloaded(source: FakeExchange, start_ms: int, end_ms: int, **settings: object) -> list[Bar]:
-    options = {"page_limit": 10, "now_ms": source.clock.now_ms, **settings}
-    return [row async for page in download(source, SYMBOL, "1m", start_ms, end_ms, **options) for row in page]  # type: ignore[arg-type]
+def history_of(source: FakeExchange, page_limit: int = 10, timeframe: str = "1m", parallel: int = 4) -> HistorySource:
+    return HistorySource(source, SYMBOL, parse_timeframe(timeframe), page_limit, source.clock.now_ms, parallel=parallel)
+
+
+async def downloaded(source: FakeExchange, start_ms: int, end_ms: int, **settings: int) -> list[Bar]:
+    pages = download_pages(history_of(source, **settings), start_ms, end_ms)
+    return [row async for page in bars_of(pages, start_ms) for row in page]
 
 
 @pytest.mark.parametrize("paging", PAGINGS)
@@ -77,9 +82,7 @@ async def test_pages_asked_in_parallel_come_in_order_and_join_to_the_whole_range
     cap = random.choice([4, 9, 50]) if paging == "next" else 12  # a window cut short looks like a hole
     source = exchange(rows, START + 301 * MINUTE, paging=paging, page_cap=cap)
     source.delay = lambda: random.random() / 1000
-    answers = download_pages(
-        source, SYMBOL, "1m", START, START + 300 * MINUTE, page_limit=12, parallel=5, now_ms=source.clock.now_ms
-    )
+    answers = download_pages(history_of(source, 12, parallel=5), START, START + 300 * MINUTE)
     pages = [page async for page in answers]
     assert [row for page in pages for row in page.bars] == rows
     assert pages[0].from_ms == START
@@ -112,14 +115,20 @@ async def test_a_page_cut_to_its_newest_rows_is_asked_for_again() -> None:
     assert await downloaded(source, START, START + 60 * MINUTE) == rows
 
 
+@pytest.mark.parametrize("cached", [False, True], ids=["", "with a cache"])
 @pytest.mark.parametrize("paging", ["next", "window", "newest"])
-async def test_a_history_that_begins_later_than_asked_is_found_quickly_and_reported(paging: Paging) -> None:
+async def test_a_history_that_begins_later_than_asked_is_found_quickly_and_reported(
+    paging: Paging, cached: bool, tmp_path: Path
+) -> None:
     listed = START + 500 * MINUTE
     rows = bars("1m", listed, 30)
     source = exchange(rows, listed + 31 * MINUTE, paging=paging, page_cap=30)
     notes: list[HistoryBeginsLater] = []
     asked = START - 300 * DAY
-    assert await downloaded(source, asked, listed + 30 * MINUTE, page_limit=30, report=notes.append) == rows
+    history, end_ms = history_of(source, 30), listed + 30 * MINUTE
+    cache = BarCache(str(tmp_path), "fake", SYMBOL, "1m")
+    pages = cached_pages(cache, history, asked, end_ms) if cached else download_pages(history, asked, end_ms)
+    assert [row async for page in bars_of(pages, asked, notes.append) for row in page] == rows
     assert notes == [HistoryBeginsLater(asked, listed)]
     assert len(source.calls) < 60
 
@@ -149,8 +158,7 @@ async def test_a_bar_that_closes_while_the_question_is_on_its_way_is_not_taken_f
     rows = bars("1m", START, 5)
     source = exchange(rows, START + 2 * MINUTE - 100)
     source.delay = lambda: source.clock.advance(200) or 0.0
-    page = await fetch_range(source, SYMBOL, "1m", START, START + 3 * MINUTE, page_limit=10, now_ms=source.clock.now_ms)
-    assert list(page.bars) == rows[:1]
+    assert await downloaded(source, START, START + 3 * MINUTE) == rows[:1]
 
 
 async def test_a_bar_that_a_lagging_answer_showed_unfinished_is_not_taken_for_a_hole_by_a_later_answer() -> None:
@@ -163,9 +171,7 @@ async def test_a_bar_that_a_lagging_answer_showed_unfinished_is_not_taken_for_a_
         return 0.0
 
     source.delay = time_passes_after_the_answer_that_ends_with_an_unfinished_bar
-    answers = download_pages(
-        source, SYMBOL, "1s", START + 1_000, START + 10_000, page_limit=2, now_ms=source.clock.now_ms, parallel=1
-    )
+    answers = download_pages(history_of(source, 2, "1s", parallel=1), START + 1_000, START + 10_000)
     pages = [page async for page in answers]
     seam = Seam(parse_timeframe("1s"), start_ms=START + 1_000)
     events = [event for page in pages for event in seam.on_page(page, source.clock.now_ms())]
@@ -177,9 +183,8 @@ async def test_months_are_paged_by_the_calendar() -> None:
     january_2020 = 1_577_836_800_000
     rows = bars("1M", january_2020, 40)
     source = FakeExchange(clock=FakeClock(rows[-1].open_ms + DAY), candles={(SYMBOL, "1M"): rows})
-    now = source.clock.now_ms
-    pages = [page async for page in download(source, SYMBOL, "1M", january_2020, now(), page_limit=7, now_ms=now)]
-    assert [row for page in pages for row in page] == rows[:39]
+    until_ms = source.clock.now_ms()
+    assert await downloaded(source, january_2020, until_ms, page_limit=7, timeframe="1M") == rows[:39]
 
 
 async def test_a_download_that_fails_does_not_wait_for_the_pages_asked_beside() -> None:
@@ -197,9 +202,7 @@ async def test_an_error_ends_a_download_after_what_came_before_and_leaves_no_tas
     source.failures = deque([None, None, None, ConnectionLost("cut")])
     got: list[Bar] = []
     with pytest.raises(ConnectionLost):
-        async for page in download(
-            source, SYMBOL, "1m", START, START + 100 * MINUTE, page_limit=10, now_ms=source.clock.now_ms
-        ):
+        async for page in bars_of(download_pages(history_of(source), START, START + 100 * MINUTE), START):
             got += page
     assert got == rows[:30]
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -209,12 +212,7 @@ async def test_an_error_ends_a_download_after_what_came_before_and_leaves_no_tas
 
 
 async def cached(cache: BarCache, source: FakeExchange, start_ms: int, end_ms: int) -> list[Bar]:
-    pages: list[Page] = [
-        page
-        async for page in cached_pages(
-            cache, source, SYMBOL, "1m", start_ms, end_ms, page_limit=10, now_ms=source.clock.now_ms
-        )
-    ]
+    pages: list[Page] = [page async for page in cached_pages(cache, history_of(source), start_ms, end_ms)]
     assert all(earlier.to_ms == later.from_ms for earlier, later in pairwise(pages))
     return [row for page in pages for row in page.bars]
 
@@ -289,10 +287,9 @@ async def test_more_trades_in_one_millisecond_than_a_page_holds_do_not_stop_a_do
 async def test_bars_from_trades_leave_out_a_first_bar_whose_beginning_is_unknown() -> None:
     trades = tape(900, step_ms=1_000)  # 300 s
     source = FakeExchange(clock=FakeClock(START + 5 * MINUTE + REST_LAG_MS), trades={SYMBOL: trades}, page_cap=50)
-    now = source.clock.now_ms
 
     async def opens(start_ms: int) -> list[int]:
-        pages = trade_bar_pages(source, SYMBOL, "1m", start_ms, START + DAY, page_limit=50, now_ms=now)
+        pages = trade_bar_pages(history_of(source, 50), start_ms, START + DAY)
         return [row.open_ms for page in [page async for page in pages] for row in page.bars]
 
     everything = [START + position * MINUTE for position in range(5)]
@@ -308,8 +305,7 @@ async def test_the_last_bar_from_trades_is_believed_once_a_trade_follows_it_or_t
 
     async def last_open(trades: list[Trade], after_close_ms: int) -> int:
         source = FakeExchange(clock=FakeClock(START + 5 * MINUTE + after_close_ms), trades={SYMBOL: trades})
-        now = source.clock.now_ms
-        pages = trade_bar_pages(source, SYMBOL, "1m", START, START + 5 * MINUTE, page_limit=50, now_ms=now)
+        pages = trade_bar_pages(history_of(source, 50), START, START + 5 * MINUTE)
         return [row.open_ms for page in [page async for page in pages] for row in page.bars][-1]
 
     assert await last_open(told, 2_000) == START + 3 * MINUTE
