@@ -96,9 +96,10 @@ class Submission:
     ) -> RateLimited | ClockSkew | ExchangeUnavailable | None:
         """One request. Returns the error if it proves that nothing was placed and another try makes sense."""
         register = self._register
+        before = register[client_order_id]
         try:
             update = await self._exchange.create_order_when(
-                register[client_order_id].request, lambda: self._leaves(client_order_id, ticket)
+                before.request, lambda: self._leaves(client_order_id, ticket)
             )
         except _Withheld:
             self._withdraw(client_order_id)
@@ -108,8 +109,12 @@ class Submission:
             return error
         except Fatal as error:
             register.apply(client_order_id, Rejection((f"{type(error).__name__}: {error}",)))
-        except Exception as error:  # noqa: BLE001 - whatever it was, the order may be live
-            register.apply(client_order_id, OutcomeUnknown(f"no clear answer: {type(error).__name__}: {error}"))
+        except Exception as error:  # noqa: BLE001 - whatever it was, once it has left the order may be live
+            what = f"{type(error).__name__}: {error}"
+            if register[client_order_id].attempts == before.attempts:
+                register.apply(client_order_id, Rejection((f"not sent: {what}",)))
+            else:
+                register.apply(client_order_id, OutcomeUnknown(f"no clear answer: {what}"))
         else:
             if update.order_id is None:
                 register.apply(client_order_id, OutcomeUnknown("the exchange's answer carries no order id"))

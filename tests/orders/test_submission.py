@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -20,7 +20,7 @@ from btccxt.errors import (
     Refused,
     Unsupported,
 )
-from btccxt.model import OrderStatus
+from btccxt.model import OrderRequest, OrderStatus, OrderUpdate
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.live_order import LifecycleState
 from tests.orders.conftest import Desk, eventually
@@ -102,6 +102,20 @@ async def test_the_request_leaves_only_after_the_ticket_is_on_disk(desk: Desk) -
     assert not desk.exchange.sent()
     await desk.until(client_order_id, OPEN)
     assert seen == [True]
+
+
+async def test_a_fault_before_the_request_leaves_is_a_rejection_and_nobody_is_asked(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
+        raise ValueError("cannot be built")
+
+    monkeypatch.setattr(desk.exchange, "create_order_when", broken)
+    client_order_id = desk.submit()
+    order = await desk.until(client_order_id, REJECTED)
+    await desk.quiet()
+    assert order.reasons == ("not sent: ValueError: cannot be built",)
+    assert desk.exchange.count("fetch_order") == 0
 
 
 async def test_not_found_counts_only_after_the_visibility_delay(make_desk: Callable[..., Desk]) -> None:
