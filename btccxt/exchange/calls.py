@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from btccxt.errors import BtccxtError, RateLimited
+from btccxt.errors import BtccxtError, RateLimited, Refused
 from btccxt.exchange.errors_map import CallFacts, create_error, read_error
 from btccxt.exchange.profile import RateRule
 from btccxt.observe.metrics import metrics
@@ -61,6 +61,7 @@ _CLASSES: Mapping[str, _Class] = {
 class _Running:
     facts: CallFacts
     before: BeforeRequest | None = None
+    began_s: float = field(default_factory=time.monotonic)
 
 
 _running: ContextVar[_Running | None] = ContextVar("running call", default=None)
@@ -125,10 +126,10 @@ class Calls:
         weight = self.rate.weight(method)
         facts = CallFacts(method)
         failure: BtccxtError | None = None
-        with self.breakers.passing(call_class.group):
+        with self.breakers.passing(call_class.group) as passage:
             await self.limiter.acquire(weight, call_class.priority)
-            token = _running.set(_Running(facts, before))
-            began_s = time.monotonic()
+            running = _Running(facts, before)
+            token = _running.set(running)
             try:
                 return await ask()
             except Exception as error:  # noqa: BLE001 - ccxt raises anything; the map names what it is
@@ -137,11 +138,12 @@ class Calls:
                 cause = error if type(failure) is BtccxtError else None
                 if isinstance(failure, RateLimited):
                     await self.limiter.rate_limited(weight, failure.retry_after_s)
+                passage.proves_nothing = before is not None and isinstance(failure, Refused) and not facts.sent
                 raise failure from cause
             finally:
                 _running.reset(token)
                 outcome = "ok" if failure is None else type(failure).__name__
-                metrics().request(self.exchange, method, time.monotonic() - began_s, outcome)
+                metrics().request(self.exchange, method, time.monotonic() - running.began_s, outcome)
                 if self.on_call is not None:
                     self.on_call(method, failure)
 
@@ -160,6 +162,7 @@ class Calls:
                 running.facts.status, running.facts.headers = None, {}
                 if running.before is not None:
                     await running.before(running.facts, method, url, body)
+                    running.began_s = time.monotonic()  # what it waited for is not the exchange's time
             return await fetch(url, method, headers, body)
 
         def watched_response(

@@ -349,8 +349,9 @@ class CCXTExchange(ExchangeAPI):
         return await self._create(request, _at_once)
 
     async def create_order_when(self, request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
-        """The request is built, signed and checked while ``ready`` is awaited."""
-        if type(self).create_order is not CCXTExchange.create_order:  # a subclass has its own way of sending
+        """The request is built, signed and checked while ``ready`` is awaited, unless others may not overtake it."""
+        sends_its_own_way = type(self).create_order is not CCXTExchange.create_order or "create_order" in vars(self)
+        if sends_its_own_way or self.profile.signed_by == "counter":
             return await super().create_order_when(request, ready)
         return await self._create(request, ready)
 

@@ -36,9 +36,16 @@ def decode_request(url: str, body: Any = None) -> tuple[str, dict[str, Any]]:
 
 
 def may_place(profile: Profile, method: str, path: str) -> bool:
-    """Whether this HTTP request of a ``create_order`` may be the one that places the order."""
+    """Whether this HTTP request of a ``create_order`` may be the one that places the order.
+
+    Where the profile does not say which one does, a GET may, too: some exchanges place orders so.
+    """
     line = f"{method} {path}"
-    return _names(profile.order_requests, line) or not (method == "GET" or _names(profile.harmless_requests, line))
+    if _names(profile.order_requests, line):
+        return True
+    if _names(profile.harmless_requests, line):
+        return False
+    return method != "GET" or not profile.order_requests
 
 
 def _names(requests: Iterable[str], line: str) -> bool:
@@ -59,10 +66,13 @@ def guard(
     Requests that only read, and those the profile lists as harmless, pass.
     """
     line = f"{method} {path}"
-    if not may_place(profile, method, path):
-        return
-    if profile.order_requests and not _names(profile.order_requests, line):
-        raise Refused(f"{profile.exchange} would send {line} for a {request.kind.value} order; nobody has proven that")
+    if not _names(profile.order_requests, line):
+        if method == "GET" or _names(profile.harmless_requests, line):
+            return
+        if profile.order_requests:
+            raise Refused(
+                f"{profile.exchange} would send {line} for a {request.kind.value} order; nobody has proven that"
+            )
     reasons = list(_missing(Values(request, profile, None, reference_price), path, body))
     if reasons:
         raise Refused([f"{profile.exchange} would send {line} without the intent: {reason}" for reason in reasons])

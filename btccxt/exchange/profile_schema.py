@@ -345,6 +345,7 @@ class Profile(Part):
     funding_amounts: Literal["received", "paid"] = "received"
     wire: Mapping[str, Any] = Field(default_factory=dict)
     path: str | Mapping[str, str] | None = None
+    signed_by: Literal["counter", "time"] = "counter"
     order_requests: tuple[str, ...] = ()
     harmless_requests: tuple[str, ...] = ()
     visibility_delay_ms: int = Field(default=1_000, ge=0)

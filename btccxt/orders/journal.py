@@ -204,7 +204,7 @@ class Journal:
         self._write([journal_alarms.told_statement(alarm)])
 
     def flush(self) -> Future[None]:
-        """Resolves when everything before it is written and synced."""
+        """Resolves when everything before it is written."""
         return self._write_durably(list)
 
     def close(self) -> None:
@@ -371,7 +371,8 @@ class Journal:
     def _transaction(self, writes: list[_Write], *, synced: bool) -> None:
         connection = self._connection
         statements = [each for write in writes for each in write.statements()]
-        if synced and len(statements) == 1 and self._synchronous == _SYNCED:  # a transaction by itself
+        alone = synced and len(statements) == 1 and not connection.in_transaction
+        if alone and self._synchronous == _SYNCED:  # a transaction by itself
             connection.execute(*statements[0])
             return
         self._set_synchronous(_SYNCED if synced else _LEFT_TO_THE_SYSTEM)

@@ -41,6 +41,11 @@ class LifecycleState(str, Enum):
         return _RANK[self] >= _FIRST_FINAL
 
     @property
+    def is_unsent(self) -> bool:
+        """No request of it has left."""
+        return self in (LifecycleState.INTENT, LifecycleState.JOURNALED)
+
+    @property
     def is_in_flight(self) -> bool:
         return self in (LifecycleState.SENT, LifecycleState.UNKNOWN)
 

@@ -33,6 +33,7 @@ class TrackerPolicy:
     resolve_total_s: float = 120.0  # after this an alarm; the search goes on with every reconciliation
     not_found_answers: int = 3  # explicit answers that count as proof, after the visibility delay
     on_not_found: OnNotFound = "report"
+    stale_request_s: float = 1.0  # a request that has waited so long for its ticket is prepared anew
     unsent_after_restart: OnNotFound = "report"  # intents that the exchange never saw: tell, or send now
     # Cancelling
     cancel_push_wait_s: float = 0.25  # a push often confirms sooner than a query

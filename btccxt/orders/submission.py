@@ -40,8 +40,12 @@ async def until_durable(ticket: Future[None]) -> None:
     ticket.result()
 
 
-class _Withheld(Refused):
-    """Raised at the last moment before a request leaves: it is not wanted any more."""
+class NotWanted(Refused):
+    """Raised at the last moment before a request leaves: the order was cancelled, or heard of, meanwhile."""
+
+
+class PreparedLongAgo(Refused):
+    """Raised at the last moment before a request leaves: its stamp and its place in the rate limit are stale."""
 
 
 class Submission:
@@ -68,7 +72,7 @@ class Submission:
         """
         policy, register = self._policy, self._register
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + policy.send_total_s
+        deadline: float | None = None
         for attempt in range(1, policy.max_send_attempts + 1):
             order = register[client_order_id]
             if order.is_final or order.seen:
@@ -79,10 +83,14 @@ class Submission:
             why_not_placed = await self._create(client_order_id, ticket)
             if why_not_placed is None:
                 break
+            if register[client_order_id].is_final:
+                return
             wait_s = self._pause_s(why_not_placed, attempt)
+            # From the first answer on: the time that the disk takes is not the exchange's.
+            deadline = loop.time() + policy.send_total_s if deadline is None else deadline
             if attempt == policy.max_send_attempts or loop.time() + wait_s > deadline:
                 reason = f"given up after {attempt} attempts, none of which was placed: {why_not_placed}"
-                register.apply(client_order_id, Rejection((reason,)))
+                self._reject(client_order_id, reason)
                 return
             register.apply(client_order_id, NotPlaced(f"attempt {attempt} was not placed: {why_not_placed}"))
             if isinstance(why_not_placed, ClockSkew) and self._measure_clock is not None:
@@ -101,18 +109,20 @@ class Submission:
             update = await self._exchange.create_order_when(
                 before.request, lambda: self._leaves(client_order_id, ticket)
             )
-        except _Withheld:
+        except NotWanted:
             self._withdraw(client_order_id)
+        except PreparedLongAgo:
+            return await self._create(client_order_id, None)
         except Refused as refused:
-            register.apply(client_order_id, Rejection(refused.reasons))
+            self._reject(client_order_id, *refused.reasons)
         except (RateLimited, ClockSkew, ExchangeUnavailable) as error:
             return error
         except Fatal as error:
-            register.apply(client_order_id, Rejection((f"{type(error).__name__}: {error}",)))
+            self._reject(client_order_id, f"{type(error).__name__}: {error}")
         except Exception as error:  # noqa: BLE001 - whatever it was, once it has left the order may be live
             what = f"{type(error).__name__}: {error}"
             if register[client_order_id].attempts == before.attempts:
-                register.apply(client_order_id, Rejection((f"not sent: {what}",)))
+                self._reject(client_order_id, f"not sent: {what}")
             else:
                 register.apply(client_order_id, OutcomeUnknown(f"no clear answer: {what}"))
         else:
@@ -124,6 +134,8 @@ class Submission:
 
     async def _leaves(self, client_order_id: str, ticket: Future[None] | None) -> None:
         """Returns when the request may leave, and it does so at once. Raises Refused if it must not."""
+        loop = asyncio.get_running_loop()
+        prepared_s = loop.time()
         trouble: JournalError | None = None
         if ticket is not None:
             try:
@@ -132,15 +144,22 @@ class Submission:
                 trouble = error
         order = self._register[client_order_id]
         if order.is_final or order.seen or order.cancel_requested:  # heard of while the request was prepared
-            raise _Withheld("not wanted any more")
+            raise NotWanted("not wanted any more")
         if trouble is not None:
             raise Refused(f"not sent: {trouble}") from trouble
+        if loop.time() - prepared_s > self._policy.stale_request_s:
+            raise PreparedLongAgo("the disk took too long")
         self._register.apply(client_order_id, Sent(order.attempts + 1))
 
     def _withdraw(self, client_order_id: str) -> None:
         order = self._register[client_order_id]
-        if not order.is_final and not order.seen:
+        # Of an order that never left the tracker says so, when the cancel is on disk.
+        if not order.is_final and not order.seen and not order.state.is_unsent:
             self._register.apply(client_order_id, Withdrawn("cancelled before it was placed"))
+
+    def _reject(self, client_order_id: str, *reasons: str) -> None:
+        if not self._register[client_order_id].is_final:  # else withdrawn while the request was prepared
+            self._register.apply(client_order_id, Rejection(reasons))
 
     async def _measure(self, client_order_id: str) -> None:
         assert self._measure_clock is not None

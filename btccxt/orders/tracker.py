@@ -8,6 +8,7 @@ The parts: ``register`` (all orders, applies and journals), ``submission`` (send
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
@@ -313,12 +314,10 @@ class OrderTracker:
         if ticket is None:
             self._register.apply(order.client_order_id, Rejection((f"trading is halted: {self.halted}",)))
             return
-        self._spawn(self._carry(order.client_order_id, ticket), "send")
+        carry = self._keep if order.held else self._carry  # now: it may be released before the task begins
+        self._spawn(carry(order.client_order_id, ticket), "send")
 
     async def _carry(self, client_order_id: str, ticket: Future[None]) -> None:
-        if self._register[client_order_id].held:
-            await self._keep(client_order_id, ticket)
-            return
         self._sending.add(client_order_id)
         try:
             await self._submission.send(client_order_id, ticket)
@@ -332,10 +331,8 @@ class OrderTracker:
             await until_durable(ticket)
         except JournalError as error:
             register.apply(client_order_id, Rejection((f"not sent: {error}",)))
-            return
-        order = register.apply(client_order_id, Journaled())
-        if order.cancel_requested:
-            register.apply(client_order_id, Withdrawn("cancelled before it was sent"))
+        else:
+            register.apply(client_order_id, Journaled())
 
     def _submit_held(self, request: OrderRequest, context: Mapping[str, str]) -> None:
         self.submit(request, context, hold=True)
@@ -357,11 +354,19 @@ class OrderTracker:
         order = register.orders.get(client_order_id)
         if order is None or order.is_final:
             return
-        order = register.apply(client_order_id, CancelRequested())
-        if order.state is LifecycleState.JOURNALED or (order.state is LifecycleState.INTENT and not order.held):
-            register.apply(client_order_id, Withdrawn("cancelled before it was sent"))
-        elif order.state is not LifecycleState.INTENT:
+        asked = register.apply_durably(client_order_id, CancelRequested())
+        if order.state.is_unsent:  # and from now on it does not leave
+            self._spawn(self._withdraw(client_order_id, asked), "cancel")
+        else:
             self._follow_cancel(client_order_id)
+
+    async def _withdraw(self, client_order_id: str, asked: Future[None]) -> None:
+        """Told when it is on disk: else a kill could leave an order that was told to be cancelled, and is sent."""
+        with contextlib.suppress(JournalError):  # of which people are told; in this life it does not leave
+            await until_durable(asked)
+        order = self._register.orders.get(client_order_id)
+        if order is not None and order.state.is_unsent:
+            self._register.apply(client_order_id, Withdrawn("cancelled before it was sent"))
 
     def _follow_cancel(self, client_order_id: str) -> None:
         self._cancel_again_s[client_order_id] = asyncio.get_running_loop().time() + self.policy.cancel_total_s

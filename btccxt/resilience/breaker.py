@@ -138,6 +138,13 @@ class Breaker:
         self._failures = self._probes_out = self._probes_passed = 0
 
 
+@dataclass(slots=True)
+class Passage:
+    """One call on its way. ``proves_nothing``: it ended before anything was asked of the exchange."""
+
+    proves_nothing: bool = False
+
+
 class Breakers:
     """The breakers of one exchange, one per call group. Belongs to one thread."""
 
@@ -159,11 +166,11 @@ class Breakers:
         return {group: breaker.state for group, breaker in self._by_group.items()}
 
     @contextmanager
-    def passing(self, group: CallGroup) -> Iterator[None]:
+    def passing(self, group: CallGroup) -> Iterator[Passage]:
         """Around one call. Raises ExchangeUnavailable at once while the group's breaker is open."""
-        breaker = self._by_group.get(group)
+        breaker, passage = self._by_group.get(group), Passage()
         if breaker is None:
-            yield
+            yield passage
             return
         before = breaker.state
         permit = breaker.enter(self._now_s())
@@ -176,8 +183,11 @@ class Breakers:
                 retry_after_s=wait_s,
             )
         try:
-            yield
+            yield passage
         except BtccxtError as error:
+            if passage.proves_nothing:
+                breaker.abandon(permit)
+                raise
             failed = is_failure(error)
             retry_after_s = error.retry_after_s if isinstance(error, ExchangeUnavailable) else None
             before = breaker.state

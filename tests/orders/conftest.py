@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -39,6 +40,24 @@ QUICK = TrackerPolicy(
     stop_wait_s=0.5,
     start_total_s=3.0,
 )
+
+
+class StalledDisk:
+    """Nothing is written from the beginning of the ``with`` block to ``release``."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._go_on = threading.Event()
+
+    def __enter__(self) -> StalledDisk:
+        self._journal._read(lambda _: self._go_on.wait(30))
+        return self
+
+    def release(self) -> None:
+        self._go_on.set()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 @dataclass

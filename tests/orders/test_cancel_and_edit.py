@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -11,14 +11,16 @@ import pytest
 
 from btccxt.errors import (
     AuthenticationFailed,
+    BtccxtError,
     ConnectionLost,
     ExchangeUnavailable,
     OrderNotFound,
     OrderOutcomeUnknown,
     RateLimited,
     Refused,
+    Unsupported,
 )
-from btccxt.model import OrderKind, OrderStatus, Origin
+from btccxt.model import OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.live_order import LifecycleState
 from tests.orders.conftest import Desk, eventually
@@ -107,6 +109,39 @@ async def test_a_cancel_before_the_order_was_sent_means_it_is_never_sent(desk: D
     await desk.until(client_order_id, CANCELED)
     await desk.quiet()
     assert not desk.exchange.sent()
+
+
+@pytest.mark.parametrize("error", [Refused("no price"), ExchangeUnavailable("down"), Unsupported("no")], ids=repr)
+async def test_an_order_that_was_cancelled_while_it_was_prepared_stays_cancelled(
+    make_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch, error: BtccxtError
+) -> None:
+    desk = await make_desk(max_send_attempts=1).start()
+    preparing, failing = asyncio.Event(), asyncio.Event()
+
+    async def prepare(request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
+        preparing.set()
+        await failing.wait()
+        raise error
+
+    monkeypatch.setattr(desk.exchange, "create_order_when", prepare)
+    client_order_id = desk.submit()
+    await preparing.wait()
+    desk.tracker.cancel(client_order_id)
+    await desk.until(client_order_id, CANCELED)
+    failing.set()
+    await desk.quiet()
+    assert desk.states(client_order_id)[-1] is CANCELED
+
+
+async def test_a_held_order_that_is_released_at_once_is_sent_once(desk: Desk) -> None:
+    answer = asyncio.Event()
+    desk.exchange.script("create_order", Script(gate=answer.wait), Script(gate=answer.wait))
+    client_order_id = desk.submit(hold=True)
+    desk.tracker.release(client_order_id)
+    await desk.quiet()
+    answer.set()
+    await desk.until(client_order_id, LifecycleState.OPEN)
+    assert desk.exchange.sent() == [client_order_id]
 
 
 async def test_a_cancel_while_the_order_is_on_its_way_waits_for_it(desk: Desk) -> None:

@@ -264,6 +264,22 @@ def test_the_file_is_written_ahead_and_every_commit_is_synced(path: Path) -> Non
 # ------------------------------------------------------------------ reading beside the writer
 
 
+def test_a_ticket_keeps_its_ties(journal: Journal, path: Path) -> None:
+    context = {"ref": "7", "oco": "a", "parent": "b", "replaces": "c", "data": "BTC"}
+    journal.ticket(replace(an_order("b1"), context=context), 5).result(5)
+    with sqlite3.connect(path) as connection:
+        ties = set(connection.execute("SELECT client_order_id, kind, other FROM ties"))
+    assert ties == {("b1", "ref", "7"), ("b1", "oco", "a"), ("b1", "parent", "b"), ("b1", "replaces", "c")}
+
+
+def test_a_ticket_in_a_transaction_that_somebody_left_open_is_refused(journal: Journal) -> None:
+    journal._read(lambda connection: connection.execute("BEGIN")).result(5)
+    with pytest.raises(JournalError, match="transaction"):
+        journal.ticket(an_order("b1")).result(5)
+    journal.ticket(an_order("b2")).result(5)
+    assert [stored.request.client_order_id for stored in journal.load_unfinished().result(5)] == ["b2"]
+
+
 def test_a_ticket_is_synced_also_after_evidence_that_need_not_be(journal: Journal) -> None:
     ran: list[str] = []
     journal._read(lambda connection: connection.set_trace_callback(ran.append)).result(5)

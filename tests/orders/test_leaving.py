@@ -3,44 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import shutil
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from btccxt.errors import Refused
 from btccxt.exchange.ccxt_exchange import CCXTExchange
-from btccxt.model import OrderKind, OrderRequest, OrderUpdate, Side
+from btccxt.model import OrderKind, OrderRequest, Side
 from btccxt.orders.journal import Journal
 from btccxt.orders.journal_reader import JournalReader
 from btccxt.orders.live_order import LifecycleState, LiveOrder
-from btccxt.orders.tracker import OrderTracker
+from btccxt.orders.tracker import OrderEvent, OrderTracker
 from btccxt.sim.dialects.base import SeenRequest
+from btccxt.sim.faults import Fault, FaultKind
 from btccxt.sim.server import SimExchange
-from tests.exchange.sim_kit import SPOT, opened, running_sim
-from tests.orders.conftest import QUICK, eventually, open_journal
+from tests.exchange.sim_kit import opened, running_sim
+from tests.orders.conftest import QUICK, StalledDisk, eventually, open_journal
 
 ORDER_PATH = "/api/v3/order"
-
-
-class StalledDisk:
-    """Nothing is written from the beginning of the ``with`` block to ``release``."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._go_on = threading.Event()
-
-    def __enter__(self) -> StalledDisk:
-        self._journal._read(lambda _: self._go_on.wait(30))
-        return self
-
-    def release(self) -> None:
-        self._go_on.set()
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
+STALE = replace(QUICK, stale_request_s=0.3)
 
 
 class Trading:
@@ -48,7 +32,7 @@ class Trading:
 
     def __init__(self, sim: SimExchange, exchange: CCXTExchange, journal: Journal) -> None:
         self.sim, self.exchange, self.journal = sim, exchange, journal
-        self.tracker = OrderTracker(exchange, journal, exchange.clock, lambda _: None, QUICK)
+        self.tracker = OrderTracker(exchange, journal, exchange.clock, lambda _: None, STALE)
         self.arrived: list[str] = []
         self.signed: list[str] = []
         sim.on_request(self._saw)
@@ -72,6 +56,11 @@ class Trading:
         )
         return name
 
+    def order(self, name: str) -> LiveOrder:
+        order = self.tracker.order(name)
+        assert order is not None
+        return order
+
     async def until_signed(self) -> None:
         await eventually(lambda: bool(self.signed))
         await asyncio.sleep(0.05)  # whatever would leave now has had the time to
@@ -81,9 +70,7 @@ class Trading:
             lambda: (found := self.tracker.order(name)) is not None and found.state is state,
             lambda: f"{self.tracker.order(name)}",
         )
-        order = self.tracker.order(name)
-        assert order is not None
-        return order
+        return self.order(name)
 
 
 def in_journal(journal: Journal, name: str) -> LifecycleState:
@@ -121,7 +108,7 @@ async def test_a_request_is_signed_while_the_disk_works_and_leaves_when_the_tick
         name = trading.buy()
         await trading.until_signed()
         assert trading.arrived == []
-        assert trading.tracker.order(name).attempts == 0
+        assert trading.order(name).attempts == 0
         disk.release()
         await trading.until(name, LifecycleState.OPEN)
     assert trading.arrived == [name]
@@ -129,17 +116,67 @@ async def test_a_request_is_signed_while_the_disk_works_and_leaves_when_the_tick
     assert len(trading.signed) == 1
 
 
-async def test_a_cancel_while_the_disk_works_takes_effect_at_once_and_nothing_leaves(trading: Trading) -> None:
+async def test_a_cancel_while_the_disk_works_is_told_when_it_is_on_it_and_nothing_leaves(trading: Trading) -> None:
     with StalledDisk(trading.journal) as disk:
         name = trading.buy()
         await trading.until_signed()
         trading.tracker.cancel(name)
-        await trading.until(name, LifecycleState.CANCELED)
+        await eventually(lambda: trading.order(name).cancel_requested)
+        await asyncio.sleep(0.05)
+        assert not trading.order(name).is_final  # a kill now would leave no trace of the cancel
         disk.release()
+        await trading.until(name, LifecycleState.CANCELED)
         await asyncio.wrap_future(trading.journal.flush())
         await asyncio.sleep(0.05)
     assert trading.arrived == []
     assert in_journal(trading.journal, name) is LifecycleState.CANCELED
+
+
+async def test_a_cancel_that_was_told_is_known_to_the_next_life(trading: Trading, tmp_path: Path) -> None:
+    """Also where that life sends what the former one did not come to send."""
+    copies: list[Path] = []
+
+    def kill(event: OrderEvent) -> None:
+        if event.order.state is LifecycleState.CANCELED:  # what is on the disk the moment it is told
+            copies.extend(
+                shutil.copy(trading.journal.path + end, tmp_path / f"next.sqlite3{end}") for end in ("", "-wal")
+            )
+
+    trading.tracker._register.publish = kill
+    with StalledDisk(trading.journal) as disk:
+        name = trading.buy()
+        await trading.until_signed()
+        trading.tracker.cancel(name)
+        disk.release()
+        await trading.until(name, LifecycleState.CANCELED)
+    assert len(copies) == 2
+    journal = open_journal(tmp_path / "next.sqlite3")
+    policy = replace(QUICK, unsent_after_restart="resend")
+    tracker = OrderTracker(trading.exchange, journal, trading.exchange.clock, lambda _: None, policy)
+    try:
+        await tracker.start()
+        await eventually(lambda: (found := tracker.order(name)) is not None and found.is_final)
+    finally:
+        await tracker.stop()
+        journal.close()
+    assert trading.arrived == []
+
+
+async def test_a_request_that_waited_long_for_its_ticket_is_prepared_anew(trading: Trading) -> None:
+    with StalledDisk(trading.journal) as disk:
+        name = trading.buy()
+        await trading.until_signed()
+        await asyncio.sleep(STALE.stale_request_s)
+        disk.release()
+        order = await trading.until(name, LifecycleState.OPEN)
+    assert (len(trading.signed), trading.arrived, order.attempts) == (2, [name], 1)
+
+
+async def test_each_attempt_asks_whether_it_may_leave(trading: Trading) -> None:
+    trading.sim.faults.add(Fault(FaultKind.RATE_LIMIT, method="POST", path=ORDER_PATH))
+    name = trading.buy()
+    order = await trading.until(name, LifecycleState.OPEN)
+    assert order.attempts == 2
 
 
 async def test_a_ticket_that_could_not_be_written_sends_nothing(trading: Trading) -> None:
@@ -165,38 +202,3 @@ async def test_a_tracker_that_stops_meanwhile_sends_nothing_and_the_journal_goes
         await asyncio.wait_for(asyncio.wrap_future(trading.journal.flush()), 5)
     assert trading.arrived == []
     assert in_journal(trading.journal, name) is LifecycleState.JOURNALED
-
-
-async def test_what_ready_refuses_is_raised_as_it_is_and_nothing_leaves(trading: Trading) -> None:
-    class Withheld(Refused):
-        pass
-
-    async def not_now() -> None:
-        raise Withheld("not now")
-
-    request = OrderRequest("held1", "BTC/USDT", Side.BUY, OrderKind.LIMIT, Decimal("0.01"), price=Decimal(1000))
-    with pytest.raises(Withheld, match="not now"):
-        await trading.exchange.create_order_when(request, not_now)
-    assert (len(trading.signed), trading.arrived) == (1, [])
-
-
-async def test_an_exchange_with_its_own_way_of_sending_is_asked_only_when_the_order_may_leave() -> None:
-    class Own(CCXTExchange):
-        async def create_order(self, request: OrderRequest) -> OrderUpdate:
-            steps.append("sent")
-            return await super().create_order(request)
-
-    steps: list[str] = []
-
-    async def ready() -> None:
-        steps.append("ready")
-
-    async with running_sim() as sim:
-        exchange = Own(SPOT, {"apiKey": "sim-key", "secret": "simsecretkey"}, connector=sim.connector)
-        await exchange.open()
-        try:
-            request = OrderRequest("own1", "BTC/USDT", Side.BUY, OrderKind.LIMIT, Decimal("0.01"), price=Decimal(1000))
-            await exchange.create_order_when(request, ready)
-        finally:
-            await exchange.close()
-    assert steps == ["ready", "sent"]

@@ -23,7 +23,7 @@ from btccxt.errors import (
 from btccxt.model import OrderRequest, OrderStatus, OrderUpdate
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.live_order import LifecycleState
-from tests.orders.conftest import Desk, eventually
+from tests.orders.conftest import Desk, StalledDisk, eventually
 from tests.orders.fake_exchange import FakeExchange, Script
 
 OPEN, REJECTED, UNKNOWN = LifecycleState.OPEN, LifecycleState.REJECTED, LifecycleState.UNKNOWN
@@ -116,6 +116,15 @@ async def test_a_fault_before_the_request_leaves_is_a_rejection_and_nobody_is_as
     await desk.quiet()
     assert order.reasons == ("not sent: ValueError: cannot be built",)
     assert desk.exchange.count("fetch_order") == 0
+
+
+async def test_the_time_that_the_disk_takes_is_not_the_exchanges(make_desk: Callable[..., Desk]) -> None:
+    desk = await make_desk(send_total_s=0.3).start()
+    desk.exchange.script("create_order", ClockSkew("-1021"))
+    with StalledDisk(desk.journal):
+        client_order_id = desk.submit()
+        await asyncio.sleep(0.4)
+    await desk.until(client_order_id, OPEN)
 
 
 async def test_not_found_counts_only_after_the_visibility_delay(make_desk: Callable[..., Desk]) -> None:
