@@ -347,7 +347,7 @@ class CCXTBroker(bt.BrokerBase):
         order.addinfo(followed_by=follower.ref)
         self.orders.append(follower)
         self._own.add(follower, request, waits=True, expires_ms=self._own.expires_ms(order))
-        self.store.edit_order(name, request)
+        self.store.edit_order(name, request, follows=True)
         self.notify(follower)
         return follower
 

@@ -419,8 +419,8 @@ class CCXTStore(StoreQueries):
     def cancel_order(self, client_order_id: str) -> None:
         self._open_runtime.desk.cancel(client_order_id)
 
-    def edit_order(self, client_order_id: str, request: OrderRequest) -> None:
-        self._tracker.edit(client_order_id, request)
+    def edit_order(self, client_order_id: str, request: OrderRequest, *, follows: bool = False) -> None:
+        self._tracker.edit(client_order_id, request, follows=follows)
 
     @property
     def edits_natively(self) -> bool:

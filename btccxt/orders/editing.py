@@ -14,10 +14,10 @@ from weakref import WeakValueDictionary
 from btccxt.errors import Fatal, JournalError, OrderNotFound, Refused, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ZERO, OrderRequest, OrderUpdate
-from btccxt.orders.events import Amended, Noted
+from btccxt.orders.events import Amended, Noted, Rejection
 from btccxt.orders.inquiry import Inquiry
 from btccxt.orders.journal import Journal
-from btccxt.orders.live_order import LifecycleState
+from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.lookup import find_order
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.register import OrderRegister
@@ -41,6 +41,7 @@ class Editing:
         journal: Journal,
         inquiry: Inquiry,
         policy: TrackerPolicy,
+        now_ms: Callable[[], int],
         submit: Submit,
         release: Release,
         withdraw: Withdraw,
@@ -51,6 +52,7 @@ class Editing:
         self._journal = journal
         self._inquiry = inquiry
         self._policy = policy
+        self._now_ms = now_ms
         self._submit = submit
         self._release = release
         self._withdraw = withdraw
@@ -58,33 +60,47 @@ class Editing:
         self._unfinished: dict[str, OrderRequest] = {}  # from before a restart
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    async def edit(self, client_order_id: str, request: OrderRequest) -> None:
+    async def edit(self, client_order_id: str, request: OrderRequest, follows: bool = False) -> None:
         """Make the order what ``request`` says; its ``client_order_id`` is used where a new order has to be placed.
 
         ``request.amount`` is the whole amount, what is filled already included. Edits of one order are done one after
-        the other: of two on their way the exchange would choose the last.
+        the other: of two on their way the exchange would choose the last. ``follows``: as in ``OrderTracker.edit``.
         """
         async with self._turn_of(client_order_id):
-            await self._edit(client_order_id, request)
+            if await self._may_edit(client_order_id, request):
+                await self._edit(client_order_id, request)
+            elif follows:
+                self.nothing_follows(request, f"order {client_order_id} could not be changed any more")
+
+    def nothing_follows(self, request: OrderRequest, why: str) -> None:
+        """The strategy waits for an order that will not be placed: told so."""
+        now_ms = self._now_ms()
+        self._register.add(LiveOrder(request=request, created_ms=now_ms, updated_ms=now_ms))
+        self._register.apply(request.client_order_id, Rejection((f"edit not done: {why}",)))
 
     def _turn_of(self, client_order_id: str) -> asyncio.Lock:
         return self._turns.setdefault(client_order_id, asyncio.Lock())
 
-    async def _edit(self, client_order_id: str, request: OrderRequest) -> None:
+    async def _may_edit(self, client_order_id: str, request: OrderRequest) -> bool:
+        """Whether the order lives, and what it is to become is on disk; else the reason is noted on it."""
         register = self._register
         await register.wait(client_order_id, lambda live: live.seen or live.is_final, self._policy.resolve_total_s)
         order = register[client_order_id]
         if order.is_final or not order.seen:
             register.apply(client_order_id, Noted(f"edit not done: the order is {order.state.value}"))
-            return
+            return False
         try:
             await asyncio.wrap_future(self._journal.keep_edit(client_order_id, request, self._next_sequence()))
         except JournalError as error:
             register.apply(client_order_id, Noted(f"edit not done: {error}"))
-            return
+            return False
+        return True
+
+    async def _edit(self, client_order_id: str, request: OrderRequest) -> None:
+        register = self._register
         register.alias(request.client_order_id, client_order_id)
         try:
-            update = await self._exchange.edit_order(order.reference, request)
+            update = await self._exchange.edit_order(register[client_order_id].reference, request)
         except Unsupported:
             register.drop_alias(request.client_order_id)
             await self._replace(client_order_id, request)

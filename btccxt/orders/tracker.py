@@ -100,6 +100,7 @@ class OrderTracker:
             journal,
             self._inquiry,
             policy,
+            clock.now_ms,
             self._submit_held,
             self._release,
             self._cancel,
@@ -176,9 +177,12 @@ class OrderTracker:
         """Cancel, and confirm. An order that was not sent yet is not sent any more."""
         self._running_loop().call_soon_threadsafe(self._cancel, client_order_id)
 
-    def edit(self, client_order_id: str, request: OrderRequest) -> None:
-        """Make an order what ``request`` says (see ``editing.py``); a held one is changed where it is."""
-        self._running_loop().call_soon_threadsafe(self._edit, client_order_id, request)
+    def edit(self, client_order_id: str, request: OrderRequest, *, follows: bool = False) -> None:
+        """Make an order what ``request`` says (see ``editing.py``); a held one is changed where it is.
+
+        ``follows``: the strategy has an order of its own for ``request``, and is told if nothing comes of it.
+        """
+        self._running_loop().call_soon_threadsafe(self._edit, client_order_id, request, follows)
 
     def order(self, client_order_id: str) -> LiveOrder | None:
         """As it stands now; None if unknown or long ended."""
@@ -372,15 +376,17 @@ class OrderTracker:
         self._cancel_again_s[client_order_id] = asyncio.get_running_loop().time() + self.policy.cancel_total_s
         self._spawn(self._inquiry.cancel(client_order_id), "cancel")
 
-    def _edit(self, client_order_id: str, request: OrderRequest) -> None:
+    def _edit(self, client_order_id: str, request: OrderRequest, follows: bool) -> None:
         order = self._register.orders.get(client_order_id)
         if order is None or order.is_final:
+            if follows:
+                self._editing.nothing_follows(request, f"order {client_order_id} had ended")
             return
         if order.held:
             kept = replace(request, client_order_id=client_order_id)
             self._register.apply(client_order_id, Amended(kept, None, "changed before it was sent"))
         else:
-            self._spawn(self._editing.edit(client_order_id, request), "edit")
+            self._spawn(self._editing.edit(client_order_id, request, follows), "edit")
 
     def _follow_up(self, order: LiveOrder, effect: FollowUp) -> None:
         client_order_id = order.client_order_id

@@ -89,7 +89,8 @@ class FakeBackend:
     def cancel_order(self, client_order_id: str) -> None:
         self.cancelled.append(client_order_id)
 
-    def edit_order(self, client_order_id: str, request: OrderRequest) -> None:
+    def edit_order(self, client_order_id: str, request: OrderRequest, *, follows: bool = False) -> None:
+        assert follows is not self.edits_natively
         self.edited.append((client_order_id, request))
 
     def order_told(self, client_order_id: str) -> None:

@@ -305,6 +305,32 @@ async def test_an_edit_that_loses_against_a_fill_places_nothing(desk: Desk) -> N
     assert desk.exchange.sent() == [client_order_id]
 
 
+@pytest.mark.parametrize("disk_is_full", [False, True], ids=["it had ended", "the disk is full"])
+async def test_who_waits_for_the_order_that_is_to_follow_is_told_that_none_does(desk: Desk, disk_is_full: bool) -> None:
+    client_order_id = await desk.opened()
+    if disk_is_full:
+        desk.journal._read(lambda connection: connection.execute("PRAGMA query_only=ON"))
+    else:
+        desk.tracker.cancel(client_order_id)
+        await desk.until(client_order_id, CANCELED)
+    request = desk.request(price="99")
+    desk.tracker.edit(client_order_id, request, follows=True)
+    order = await desk.until(request.client_order_id, LifecycleState.REJECTED)
+    assert order.reasons[0].startswith("edit not done")
+    assert desk.states(request.client_order_id) == [LifecycleState.REJECTED]
+    assert desk.exchange.sent() == [client_order_id]
+
+
+async def test_an_order_that_is_changed_in_place_is_followed_by_none(desk: Desk) -> None:
+    client_order_id = await desk.opened()
+    desk.tracker.cancel(client_order_id)
+    await desk.until(client_order_id, CANCELED)
+    request = desk.request(price="99")
+    desk.tracker.edit(client_order_id, request)
+    await desk.quiet()
+    assert desk.states(request.client_order_id) == []
+
+
 # ------------------------------------------------------------------ held orders
 
 
