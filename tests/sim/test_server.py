@@ -251,6 +251,18 @@ async def test_connections_can_be_counted_looked_at_and_cut(sim: SimExchange, cl
     await until(lambda: sim.connections == ())
 
 
+async def test_a_connection_that_is_gone_is_not_said_goodbye_to(sim: SimExchange, client: Any) -> None:
+    watch = asyncio.ensure_future(client.watch_trades(SYMBOL))
+    await subscribed(sim, "btcusdt@trade")
+    (connection,) = sim.connections
+    connection._transport.close()
+    connection._transport.close()  # asyncio's TLS transport forgets its protocol then
+    connection.close(1001, "going away")
+    with pytest.raises(ccxt.NetworkError):
+        await soon(watch)
+    await until(lambda: sim.connections == ())
+
+
 async def test_one_event_is_sent_to_a_thousand_subscriptions_in_order(sim: SimExchange) -> None:
     names = [f"btcusdt@kline_{timeframe}" for timeframe in ("1m", "5m")]
     async with aiohttp.ClientSession(connector=sim.connector()) as session:
