@@ -77,7 +77,7 @@ class Connection:
         if not self._closing:
             self._closing = True
             payload = struct.pack("!H", code) + reason.encode()
-            if not self._transport.is_closing():  # else it is gone, and a TLS transport that is gone cannot be written to
+            if not self._transport.is_closing():  # TLS that is gone cannot be written to
                 self._transport.write(b"\x88" + bytes((len(payload),)) + payload)
             self._loop.call_later(_GOODBYE_S, self.abort)
 
