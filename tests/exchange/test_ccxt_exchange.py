@@ -59,18 +59,6 @@ def limit_order(client_id: str, price: str = "1000", side: Side = Side.BUY) -> O
     return OrderRequest(client_id, BTC, side, OrderKind.LIMIT, Decimal("0.01"), price=Decimal(price))
 
 
-@pytest.fixture
-async def sim():
-    async with running_sim() as sim:
-        yield sim
-
-
-@pytest.fixture
-async def exchange(sim):
-    async with opened(sim) as exchange:
-        yield exchange
-
-
 def orders_at(sim) -> int:
     return len(sim.engine.orders(next(iter(sim.accounts))))
 

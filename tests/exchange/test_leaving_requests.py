@@ -16,7 +16,7 @@ from btccxt.exchange.profile import Profile, load_profile
 from btccxt.model import MarketType, OrderKind, OrderRequest, OrderUpdate, Side
 from btccxt.resilience.breaker import BreakerPolicy, BreakerState, CallGroup
 from tests.exchange.capture import REFERENCE_PRICE, make_exchange, native_requests, profiles
-from tests.exchange.sim_kit import opened, running_sim
+from tests.exchange.sim_kit import opened
 
 REQUEST = OrderRequest("own1", "BTC/USDT", Side.BUY, OrderKind.LIMIT, Decimal("0.01"), price=Decimal(1000))
 
@@ -31,19 +31,6 @@ async def not_now() -> None:
 
 async def at_once() -> None:
     pass
-
-
-@pytest.fixture
-async def sim():
-    async with running_sim() as sim:
-        yield sim
-
-
-@pytest.fixture
-async def exchange(sim):
-    async with opened(sim) as exchange:
-        await exchange.load_markets()
-        yield exchange
 
 
 def orders_asked_for(sim) -> list[str]:
@@ -204,6 +191,7 @@ async def test_the_disks_time_is_not_the_exchanges_latency(sim, exchange, monkey
     async def slow_disk() -> None:
         clock.now_s += 10.0
 
+    await exchange.load_markets()
     took_s: list[float] = []
     clock = Clock()
     monkeypatch.setattr("btccxt.exchange.calls.time", clock)
