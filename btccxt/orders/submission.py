@@ -147,7 +147,7 @@ class Submission:
             raise NotWanted("not wanted any more")
         if trouble is not None:
             raise Refused(f"not sent: {trouble}") from trouble
-        if loop.time() - prepared_s > self._policy.stale_request_s:
+        if ticket is not None and loop.time() - prepared_s > self._policy.stale_request_s:
             raise PreparedLongAgo("the disk took too long")
         self._register.apply(client_order_id, Sent(order.attempts + 1))
 

@@ -118,6 +118,11 @@ async def test_a_fault_before_the_request_leaves_is_a_rejection_and_nobody_is_as
     assert desk.exchange.count("fetch_order") == 0
 
 
+async def test_a_request_is_prepared_anew_at_most_once(make_desk: Callable[..., Desk]) -> None:
+    desk = await make_desk(stale_request_s=0.0).start()
+    await desk.opened()
+
+
 async def test_the_time_that_the_disk_takes_is_not_the_exchanges(make_desk: Callable[..., Desk]) -> None:
     desk = await make_desk(send_total_s=0.3).start()
     desk.exchange.script("create_order", ClockSkew("-1021"))
