@@ -32,6 +32,8 @@ from btccxt.orders.lookup import find_order
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.register import OrderRegister
 
+HALTED = "trading is halted: "
+
 
 async def until_durable(ticket: Future[None]) -> None:
     """Returns when it is on disk. Raises JournalError if it never will be."""
@@ -57,12 +59,14 @@ class Submission:
         register: OrderRegister,
         policy: TrackerPolicy,
         alarm: Callable[[Alarm], None],
+        halted: Callable[[], str | None],
         measure_clock: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._exchange = exchange
         self._register = register
         self._policy = policy
         self._alarm = alarm
+        self._halted = halted
         self._measure_clock = measure_clock
 
     async def send(self, client_order_id: str, ticket: Future[None] | None = None) -> None:
@@ -147,6 +151,8 @@ class Submission:
             raise NotWanted("not wanted any more")
         if trouble is not None:
             raise Refused(f"not sent: {trouble}") from trouble
+        if (why := self._halted()) is not None:
+            raise Refused(HALTED + why)
         if ticket is not None and loop.time() - prepared_s > self._policy.stale_request_s:
             raise PreparedLongAgo("the disk took too long")
         self._register.apply(client_order_id, Sent(order.attempts + 1))

@@ -44,7 +44,7 @@ from btccxt.orders.policy import ClientIdForm, TrackerPolicy
 from btccxt.orders.reconcile import Contradiction, Reconciler, open_orders_interval_s
 from btccxt.orders.register import FollowUp, OrderEvent, OrderRegister
 from btccxt.orders.restart import Restart, RestoredState
-from btccxt.orders.submission import Submission, until_durable
+from btccxt.orders.submission import HALTED, Submission, until_durable
 from btccxt.resilience.clock import ExchangeClock
 
 __all__ = ["OrderEvent", "OrderTracker", "RestoredState", "TrackerPolicy"]
@@ -92,7 +92,7 @@ class OrderTracker:
             final_orders_kept=policy.final_orders_kept,
         )
         self._fills = FillFetcher(exchange, register, journal, clock.now_ms, policy, self.on_fill)
-        self._submission = Submission(exchange, register, policy, self._alarm, measure_clock)
+        self._submission = Submission(exchange, register, policy, self._alarm, lambda: self.halted, measure_clock)
         self._inquiry = Inquiry(exchange, register, self._fills, policy, self._alarm)
         self._editing = Editing(
             exchange,
@@ -316,7 +316,7 @@ class OrderTracker:
             begins(order.request, order.context)
         self._register.add(order)
         if ticket is None:
-            self._register.apply(order.client_order_id, Rejection((f"trading is halted: {self.halted}",)))
+            self._register.apply(order.client_order_id, Rejection((HALTED + str(self.halted),)))
             return
         carry = self._keep if order.held else self._carry  # now: it may be released before the task begins
         self._spawn(carry(order.client_order_id, ticket), "send")
@@ -346,7 +346,7 @@ class OrderTracker:
         if order is None or not order.held or order.is_final:
             return
         if self.halted:
-            self._register.apply(client_order_id, Rejection((f"trading is halted: {self.halted}",)))
+            self._register.apply(client_order_id, Rejection((HALTED + self.halted,)))
             return
         request = replace(request or order.request, client_order_id=client_order_id)
         self._spawn(

@@ -191,6 +191,18 @@ async def test_a_ticket_that_could_not_be_written_sends_nothing(trading: Trading
     assert trading.arrived == []
 
 
+async def test_an_order_that_is_being_prepared_when_trading_is_halted_does_not_leave(trading: Trading) -> None:
+    with StalledDisk(trading.journal) as disk:
+        name = trading.buy()
+        await trading.until_signed()
+        trading.tracker.halt("both cannot be true")
+        await eventually(lambda: trading.tracker.halted is not None)
+        disk.release()
+        order = await trading.until(name, LifecycleState.REJECTED)
+    assert "trading is halted" in order.reasons[0]
+    assert trading.arrived == []
+
+
 async def test_a_tracker_that_stops_meanwhile_sends_nothing_and_the_journal_goes_on(
     trading: Trading,
 ) -> None:
