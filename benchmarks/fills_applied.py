@@ -17,11 +17,11 @@ from benchmarks.report import Column, Report, Row, Target
 from benchmarks.sizes import Size
 from benchmarks.stats import median_of
 from btccxt.model import Fee, Fill, OrderKind, OrderRequest, Side
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LifecycleState
 from btccxt.orders.tracker import OrderEvent, OrderTracker
 from btccxt.resilience.clock import ExchangeClock, WallTime
-from btccxt.session.session import new_event_loop
+from btccxt.session.loop_thread import new_event_loop
 
 NAME = "fills_applied"
 TITLE = "fills through lifecycle, tracker and journal"

@@ -12,7 +12,7 @@ from benchmarks.processes import once
 from benchmarks.report import Column, Report, Row, Target
 from benchmarks.sizes import Size
 from benchmarks.stats import median
-from btccxt.exchange.profile import known_exchanges, load_profile, market_types
+from btccxt.exchange.profile.profile import known_exchanges, load_profile, market_types
 from btccxt.exchange.request import build_call, decode_request, guard, refusals
 from btccxt.model import MarketType, OrderKind, OrderRequest, Side
 from btccxt.sim.markets import spot_market

@@ -17,7 +17,7 @@ from benchmarks.processes import once
 from benchmarks.report import Column, Report, Row, Target
 from benchmarks.sizes import Size
 from benchmarks.stats import median_of
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 
 NAME = "history_load"
 TITLE = "preloaded one-minute history through cerebro.run()"
@@ -97,7 +97,7 @@ def _price(number: int) -> float:
 
 def _ours(count: int, _path: str) -> Any:
     from benchmarks.clients.local import LocalSource
-    from btccxt.data import CCXTData
+    from btccxt.bt.data import CCXTData
     from btccxt.model import Bar
 
     bars = []

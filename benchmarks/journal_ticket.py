@@ -14,7 +14,7 @@ from benchmarks.report import Column, Report, Row, Target
 from benchmarks.sizes import Size
 from benchmarks.stats import median, percentile
 from btccxt.model import OrderKind, OrderRequest, Side
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LiveOrder
 
 NAME = "journal_ticket"

@@ -21,8 +21,8 @@ from benchmarks.processes import Link, Worker, WorkerFailed, worker
 from benchmarks.report import Column, Report, Row, Target
 from benchmarks.sizes import Size
 from benchmarks.stats import median
-from btccxt.exchange.ccxt_exchange import CCXTExchange
-from btccxt.exchange.profile import load_profile
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType, OrderKind, OrderRequest, Side, TimeInForce
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.sim.tls import SimAddress, connector_for

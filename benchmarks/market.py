@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from btccxt.matching.records import Event
 from btccxt.model import Bar, Market, Trade
 from btccxt.sim.markets import spot_market
-from btccxt.sim.records import Event
 from btccxt.sim.source import MarketStep
 
 TIMEFRAME = "1h"

@@ -13,13 +13,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from btccxt.broker import CCXTBroker
-    from btccxt.bt_order import TakeProfit, TakeProfitLimit
-    from btccxt.data import CCXTData
+    from btccxt.bt.broker import CCXTBroker
+    from btccxt.bt.data import CCXTData
+    from btccxt.bt.order_request import TakeProfit, TakeProfitLimit
     from btccxt.exchange.api import ExchangeAPI
-    from btccxt.live import run_live
-    from btccxt.modes import SimOptions
-    from btccxt.store import CCXTStore
+    from btccxt.store.live import run_live
+    from btccxt.store.store import CCXTStore
+    from btccxt.store.venues import SimOptions
 
 __version__ = "0.1.0"
 __all__ = [
@@ -34,14 +34,14 @@ __all__ = [
     "run_live",
 ]
 _HOMES = {
-    "CCXTBroker": "btccxt.broker",
-    "CCXTData": "btccxt.data",
-    "CCXTStore": "btccxt.store",
+    "CCXTBroker": "btccxt.bt.broker",
+    "CCXTData": "btccxt.bt.data",
+    "CCXTStore": "btccxt.store.store",
     "ExchangeAPI": "btccxt.exchange.api",
-    "SimOptions": "btccxt.modes",
-    "TakeProfit": "btccxt.bt_order",
-    "TakeProfitLimit": "btccxt.bt_order",
-    "run_live": "btccxt.live",
+    "SimOptions": "btccxt.store.venues",
+    "TakeProfit": "btccxt.bt.order_request",
+    "TakeProfitLimit": "btccxt.bt.order_request",
+    "run_live": "btccxt.store.live",
 }
 
 

@@ -10,8 +10,8 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from btccxt._bt import bt
-from btccxt.bt_order import CryptoBuyOrder, CryptoSellOrder, positive
+from btccxt.bt.compat import bt
+from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder, positive
 from btccxt.errors import Refused
 from btccxt.model import ZERO, Market, OrderKind, OrderRequest, decimal_of
 from btccxt.precision import round_amount, round_price

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from btccxt.bt_time import check_date, check_timeframe
+from btccxt.bt.time import check_date, check_timeframe
 from btccxt.errors import ConfigError
 
 _CHOICES = {"bars": ("candles", "trades"), "gaps": ("report", "fill", "raise"), "stamp": ("close", "open")}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from btccxt.exchange.ccxt_exchange import CCXTExchange
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.observe.redact import redact_text
 from btccxt.orders.live_order import LifecycleState
-from btccxt.runtime import Runtime
+from btccxt.store.account_session import Runtime
 
 
 async def snapshot(runtime: Runtime) -> dict[str, Any]:

@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
+from btccxt.bt.order_plan import EXPIRES
+from btccxt.bt.order_request import order_of, take_ref
+from btccxt.bt.orders import OwnOrders
 from btccxt.bt_edit import take_figures
-from btccxt.bt_order import order_of, take_ref
 from btccxt.errors import BtccxtError
-from btccxt.orders.desk import WATCH
+from btccxt.orders.emulator import WATCH
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
-from btccxt.own_orders import OwnOrders
-from btccxt.placing import EXPIRES
 
 if TYPE_CHECKING:
-    from btccxt.broker import CCXTBroker
+    from btccxt.bt.broker import CCXTBroker
 
 _FINAL_STATUS = {
     LifecycleState.FILLED: bt.Order.Completed,

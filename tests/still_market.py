@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
+from btccxt.matching.records import Event
 from btccxt.model import Bar, Market
-from btccxt.sim.records import Event
 from btccxt.sim.source import Level, MarketStep, Print
 from btccxt.stamps import num_of_ms
 

@@ -13,10 +13,10 @@ from benchmarks.clients.tally import Tally
 from benchmarks.exchange_process import stamp
 from benchmarks.market import HOUR_MS, NOON_MS, PRICE, START_MS, symbols_of
 from benchmarks.processes import Link
-from btccxt._bt import bt
-from btccxt.data import CCXTData
+from btccxt.bt.cerebro import Hub
+from btccxt.bt.compat import bt
+from btccxt.bt.data import CCXTData
 from btccxt.feed_source import FeedRequest
-from btccxt.hub import Hub
 from btccxt.model import Bar, ConnectionState
 from btccxt.session.events import BarsClosed, FeedEvent, FeedState
 

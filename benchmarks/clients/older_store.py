@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.exchange_process import keys_of
 from benchmarks.market import symbols_of
 from benchmarks.processes import Link
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.sim.tls import SimAddress
 
 NAME = "cryptobt 1.0.2"

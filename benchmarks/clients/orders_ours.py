@@ -11,9 +11,9 @@ from benchmarks.clients.fill_frames import FillFrames
 from benchmarks.clients.ours import HOURLY, answer_in_thread, store_at
 from benchmarks.market import PRICE, symbols_of
 from benchmarks.processes import Link
-from btccxt._bt import bt
-from btccxt.live import run_live
+from btccxt.bt.compat import bt
 from btccxt.sim.tls import SimAddress
+from btccxt.store.live import run_live
 
 FAR_PRICE = float(PRICE) / 2  # the book is around PRICE, so nothing fills there
 

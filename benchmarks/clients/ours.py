@@ -11,10 +11,10 @@ from benchmarks.clients.tally import Tally
 from benchmarks.exchange_process import keys_of, stamp
 from benchmarks.market import symbols_of
 from benchmarks.processes import Link
-from btccxt._bt import bt
-from btccxt.live import run_live
+from btccxt.bt.compat import bt
 from btccxt.sim.tls import SimAddress
-from btccxt.store import CCXTStore
+from btccxt.store.live import run_live
+from btccxt.store.store import CCXTStore
 
 HOURLY = {"timeframe": bt.TimeFrame.Minutes, "compression": 60}
 _POOLS = {"weight": {"capacity": 10**9, "window_ms": 60_000}, "orders": {"capacity": 10**9, "window_ms": 10_000}}

@@ -16,7 +16,7 @@ from benchmarks.clients.tally import Tally
 from benchmarks.exchange_process import keys_of
 from benchmarks.market import TIMEFRAME, symbols_of
 from benchmarks.processes import Link
-from btccxt.session.session import new_event_loop
+from btccxt.session.loop_thread import new_event_loop
 from btccxt.sim.tls import SimAddress, connector_for
 
 _STREAM_URL = "wss://stream.binance.com:9443/stream"

@@ -12,7 +12,7 @@ from benchmarks.clients.ours import store_at
 from benchmarks.market import symbols_of
 from benchmarks.processes import Link
 from btccxt.model import OrderKind, OrderRequest, Side, TimeInForce
-from btccxt.orders.journal_reader import JournalReader
+from btccxt.orders.journal.reader import JournalReader
 from btccxt.sim.tls import SimAddress
 
 _GROUP = "A"

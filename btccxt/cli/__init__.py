@@ -51,7 +51,7 @@ def demo(
     output: Annotated[Path, typer.Option(help="folder of the picture")] = Path("demo-output"),
 ) -> None:
     """A moving-average strategy on the embedded exchange, about a minute; no network, no keys."""
-    from btccxt.demo import run_demo
+    from btccxt.cli.demo import run_demo
 
     if not run_demo(live_bars=bars, speed=speed, seed=seed, output=output):
         raise typer.Exit(1)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from btccxt.account import AccountLedger, Drift
+from btccxt.account.explain import expected, funding_that_explains, unexplained
+from btccxt.account.ledger import AccountLedger, Drift
 from btccxt.cli.orders import utc
-from btccxt.holdings import expected, funding_that_explains, unexplained
 from btccxt.model import ZERO, Balances, Fill, FundingPayment, Market, OrderUpdate, Position
-from btccxt.orders.journal_holdings import StoredHoldings
-from btccxt.orders.journal_reader import OrderSummary
+from btccxt.orders.journal.holdings import StoredHoldings
+from btccxt.orders.journal.reader import OrderSummary
 
 
 @dataclass(frozen=True, slots=True)

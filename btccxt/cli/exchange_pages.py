@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from btccxt.exchange.order_rule import OrderRule
-from btccxt.exchange.profile import known_exchanges, load_profile, market_types
-from btccxt.exchange.profile_schema import Profile
+from btccxt.exchange.profile.order_rule import OrderRule
+from btccxt.exchange.profile.profile import known_exchanges, load_profile, market_types
+from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.model import MarketType, OrderFeature, OrderKind
 
 ORDER_WORDS = [*(kind.value for kind in OrderKind), *(feature.value for feature in OrderFeature)]

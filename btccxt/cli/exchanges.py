@@ -12,8 +12,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from btccxt.cli.exchange_pages import GRADES, ORDER_WORDS, facts, how, pages, write_pages
-from btccxt.exchange.profile import known_exchanges, load_profile, market_types
-from btccxt.exchange.profile_schema import Profile
+from btccxt.exchange.profile.profile import known_exchanges, load_profile, market_types
+from btccxt.exchange.profile.profile_schema import Profile
 
 _SHORT = {
     "market": "mkt", "limit": "lmt", "stop": "stop", "stop_limit": "stop lmt", "take_profit": "tp",

@@ -15,11 +15,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from btccxt.account.explain import spot_positions
 from btccxt.errors import ConfigError, JournalError
-from btccxt.holdings import spot_positions
-from btccxt.orders.journal import Journal
-from btccxt.orders.journal_file import state_directory
-from btccxt.orders.journal_reader import JournalReader, OrderSummary
+from btccxt.orders.journal.file import state_directory
+from btccxt.orders.journal.journal import Journal
+from btccxt.orders.journal.reader import JournalReader, OrderSummary
 
 app = typer.Typer(help="The order journal: what was asked, sent, answered and filled.", no_args_is_help=False)
 _TIES = {"parent": "exit of", "oco": "paired with", "replaces": "follows"}

@@ -15,14 +15,14 @@ from btccxt.cli.comparison import Row, compare_fills, compare_holdings, compare_
 from btccxt.config import Mode, StoreConfig, load_config, resolve_keys
 from btccxt.errors import ConfigError, Unsupported
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.exchange.profile import load_profile, market_types
+from btccxt.exchange.profile.profile import load_profile, market_types
 from btccxt.funding import funding_since
 from btccxt.model import Balances, Fill, FundingPayment, Market, MarketType, OrderUpdate, Position
-from btccxt.modes import SimOptions, connect
-from btccxt.orders.journal import Journal
-from btccxt.orders.journal_file import account_fingerprint, default_journal_path
-from btccxt.orders.journal_holdings import StoredHoldings
-from btccxt.orders.journal_reader import JournalReader, OrderSummary
+from btccxt.orders.journal.file import account_fingerprint, default_journal_path
+from btccxt.orders.journal.holdings import StoredHoldings
+from btccxt.orders.journal.journal import Journal
+from btccxt.orders.journal.reader import JournalReader, OrderSummary
+from btccxt.store.venues import SimOptions, connect
 
 _DAY_MS = 86_400_000
 

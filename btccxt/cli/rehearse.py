@@ -17,14 +17,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
+from btccxt.cli.report import ProgressLine, RunRecorder, print_books, print_orders
 from btccxt.errors import BtccxtError, ConfigError
-from btccxt.live import stopped_by_signals
 from btccxt.notices import NoticeKind, StoreNotice
 from btccxt.orders.lifecycle import LifecycleState
-from btccxt.report import ProgressLine, RunRecorder, print_books, print_orders
 from btccxt.sim.faults import AppliedFault, Fault, FaultKind, FaultPlan
-from btccxt.store import CCXTStore, SimOptions
+from btccxt.store.live import stopped_by_signals
+from btccxt.store.store import CCXTStore, SimOptions
 
 _START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 _REST_S = 30.0

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from btccxt.modes import SIM_KEYS, SimOptions, start_balances, start_sim_exchange
+from btccxt.store.venues import SIM_KEYS, SimOptions, start_balances, start_sim_exchange
 
 
 def sim(

@@ -11,15 +11,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from btccxt.cli.acceptance.report import CheckResult, Report
+from btccxt.cli.acceptance.subject import NotProven, Subject
+from btccxt.cli.acceptance.suite import verify as run_suite
 from btccxt.config import Mode, build_config, resolve_keys
 from btccxt.errors import BtccxtError, ConfigError, ConnectionLost
-from btccxt.exchange.profile import load_profile, market_types
+from btccxt.exchange.profile.profile import load_profile, market_types
 from btccxt.model import MarketType
-from btccxt.modes import SimOptions, connect, start_balances
 from btccxt.observe.redact import register_secret
-from btccxt.verify.report import CheckResult, Report
-from btccxt.verify.subject import NotProven, Subject
-from btccxt.verify.suite import verify as run_suite
+from btccxt.store.venues import SimOptions, connect, start_balances
 
 _SIGNS = {"proven": "[green]✓[/]", "failed": "[red]✗[/]", "not applicable": "[dim]–[/]"}
 _PLAY_MONEY = 1_000.0

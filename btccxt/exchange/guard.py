@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from btccxt.errors import Refused
-from btccxt.exchange.profile_schema import Profile
+from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.exchange.templates import ABSENT, Values, features_of, filled, is_conditional, rules_of
 from btccxt.model import OrderRequest, Side
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from btccxt.errors import Unsupported
-from btccxt.exchange import translate
-from btccxt.exchange.profile import Profile
+from btccxt.exchange.ccxt import translate
+from btccxt.exchange.profile.profile import Profile
 from btccxt.model import Market
 
 _SHOWN_SYMBOLS = 3

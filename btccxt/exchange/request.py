@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from btccxt.errors import Refused, Unsupported
 from btccxt.exchange.guard import decode_request, guard, may_place
-from btccxt.exchange.profile_schema import Profile
+from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.exchange.templates import Values, features_of, fill, is_conditional, plain, rules_of
 from btccxt.model import Market, OrderFeature, OrderKind, OrderReference, OrderRequest, Side, TimeInForce
 

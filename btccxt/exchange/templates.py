@@ -8,8 +8,8 @@ from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from functools import lru_cache
 from typing import Any
 
-from btccxt.exchange.order_rule import PLACEHOLDER, OrderRule
-from btccxt.exchange.profile_schema import Profile
+from btccxt.exchange.profile.order_rule import PLACEHOLDER, OrderRule
+from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.model import Market, OrderFeature, OrderKind, OrderRequest, Side, TimeInForce
 
 _TIF_FEATURE = {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from btccxt.orders.events import Alarm, AlarmKind
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 
 _JUDGED_ANEW = frozenset({AlarmKind.MISMATCH, AlarmKind.JOURNAL})
 """Every start finds these out by itself, or refuses to begin; an old one would only confuse."""

@@ -15,11 +15,11 @@ from btccxt.errors import Fatal, JournalError, OrderNotFound, Refused, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ZERO, OrderRequest, OrderUpdate
 from btccxt.orders.events import Amended, Noted, Rejection
-from btccxt.orders.inquiry import Inquiry
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.lookup import find_order
 from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.queries import Inquiry
 from btccxt.orders.register import OrderRegister
 
 Submit = Callable[[OrderRequest, Mapping[str, str]], None]

@@ -9,7 +9,7 @@ from btccxt.errors import Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ZERO, Fill
 from btccxt.orders.events import FillsOverdue
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.register import OrderRegister
 

@@ -13,9 +13,9 @@ from btccxt.errors import Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ZERO, OrderUpdate
 from btccxt.orders.fills import FillFetcher
-from btccxt.orders.inquiry import Inquiry
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.queries import Inquiry
 from btccxt.orders.register import OrderRegister
 
 

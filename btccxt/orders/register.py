@@ -19,7 +19,7 @@ from btccxt.orders.events import (
     LifecycleEvent,
     NewFill,
 )
-from btccxt.orders.journal import Journal, StoredOrder
+from btccxt.orders.journal.journal import Journal, StoredOrder
 from btccxt.orders.lifecycle import apply
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 

@@ -12,7 +12,7 @@ from typing import Any
 from btccxt.errors import Retryable
 from btccxt.orders.events import OutcomeUnknown
 from btccxt.orders.fills import FillFetcher
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.reconcile import Contradiction, Reconciler

@@ -35,12 +35,12 @@ from btccxt.orders.events import (
     Released,
     Withdrawn,
 )
+from btccxt.orders.external_orders import Outsiders
 from btccxt.orders.fills import FillFetcher
-from btccxt.orders.inquiry import Inquiry
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LifecycleState, LiveOrder
-from btccxt.orders.outsiders import Outsiders
 from btccxt.orders.policy import ClientIdForm, TrackerPolicy
+from btccxt.orders.queries import Inquiry
 from btccxt.orders.reconcile import Contradiction, Reconciler, open_orders_interval_s
 from btccxt.orders.register import FollowUp, OrderEvent, OrderRegister
 from btccxt.orders.restart import Restart, RestoredState

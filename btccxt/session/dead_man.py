@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.exchange.profile import Profile
+from btccxt.exchange.profile.profile import Profile
 from btccxt.observe.log import EventName, get_logger
 
 log = get_logger(__name__)

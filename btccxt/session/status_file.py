@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from btccxt.errors import BtccxtError
-from btccxt.orders.file_lock import FileLock, FileLocked
-from btccxt.orders.journal_file import state_directory
+from btccxt.orders.journal.file import state_directory
+from btccxt.orders.journal.file_lock import FileLock, FileLocked
 
 _WRITE_PERIOD_S = 5.0
 _STOP_S = 3.0

@@ -15,8 +15,8 @@ from btccxt.bars.trade_seam import TradeSeam
 from btccxt.errors import ConfigError, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamKind, Trade
+from btccxt.session.bar_feed import MarketClock, Sink, back_off, pause
 from btccxt.session.events import FeedState, TicksArrived
-from btccxt.session.feed import MarketClock, Sink, back_off, pause
 
 _IDLE_S = 30.0
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from heapq import heappop, heappush
 
+from btccxt.matching.engine import Engine
+from btccxt.matching.records import Event, PublicTrade
 from btccxt.model import Bar, Trade, decimal_of
 from btccxt.sim.candles import Candle
 from btccxt.sim.clock import MarketClock
-from btccxt.sim.engine import Engine
 from btccxt.sim.markets import Listing, linear_market, spot_market
 from btccxt.sim.participants import ParticipantsSource
 from btccxt.sim.recorded import RecordedBars, RecordedTrades
-from btccxt.sim.records import Event, PublicTrade
 from btccxt.sim.source import CombinedSource, MarketSource, MarketStep, Print
 from btccxt.sim.synthetic import SyntheticSource, default_universe, many_symbols
 from btccxt.timeframe import Timeframe, parse_timeframe

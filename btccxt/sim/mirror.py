@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from btccxt.model import ZERO
 
 if TYPE_CHECKING:
-    from btccxt.sim.engine import Engine
+    from btccxt.matching.engine import Engine
 
 Level = tuple[Decimal, Decimal]  # price, amount
 

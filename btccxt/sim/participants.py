@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 
+from btccxt.matching.records import Event, PublicTrade
 from btccxt.model import Bar, Market, Trade, decimal_of
 from btccxt.sim.candles import bars_from_trades
-from btccxt.sim.records import Event, PublicTrade
 from btccxt.sim.source import MarketStep
 from btccxt.timeframe import parse_timeframe
 

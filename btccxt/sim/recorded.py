@@ -13,12 +13,12 @@ from pathlib import Path
 from random import Random
 from typing import IO, Any, cast
 
+from btccxt.matching.filters import plain
+from btccxt.matching.records import Event
 from btccxt.model import Bar, Market, Side, Trade, decimal_of
 from btccxt.sim.candles import bars_from_bars, bars_from_trades, is_made_of
 from btccxt.sim.depth import depth_around
-from btccxt.sim.filters import plain
 from btccxt.sim.markets import linear_market, spot_market
-from btccxt.sim.records import Event
 from btccxt.sim.source import MarketStep, Print
 from btccxt.timeframe import Timeframe, parse_timeframe
 

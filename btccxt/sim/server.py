@@ -22,12 +22,12 @@ import aiohttp
 from aiohttp import WSMsgType, web
 
 from btccxt.errors import ConfigError
+from btccxt.matching.engine import Engine
 from btccxt.model import Bar
 from btccxt.sim.clock import MarketClock
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects import dialect_class
 from btccxt.sim.dialects.base import Dialect, DialectError, Reply, Request, SeenRequest, SimAccount, encode
-from btccxt.sim.engine import Engine
 from btccxt.sim.faults import Fault, FaultKind, FaultPlan, Faults, RequestFaults
 from btccxt.sim.market import MarketSource
 from btccxt.sim.tls import INFO_PATH, CertificateAuthority, SimAddress, connector_for

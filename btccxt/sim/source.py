@@ -8,8 +8,8 @@ from decimal import Decimal
 from heapq import merge
 from typing import Protocol
 
+from btccxt.matching.records import Event
 from btccxt.model import Bar, Market, Side, Trade
-from btccxt.sim.records import Event
 
 Level = tuple[Decimal, Decimal]  # price, amount
 

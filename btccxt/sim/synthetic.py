@@ -17,10 +17,10 @@ from math import exp, sqrt
 from random import Random
 from typing import NamedTuple
 
+from btccxt.matching.records import Event
 from btccxt.model import Bar, Market, Side, Trade
 from btccxt.sim.depth import depth_around
 from btccxt.sim.markets import Listing, default_listings, many_listings
-from btccxt.sim.records import Event
 from btccxt.sim.source import MarketStep, Print
 from btccxt.timeframe import parse_timeframe
 

@@ -10,15 +10,15 @@ from types import MappingProxyType
 from typing import Any
 
 from btccxt.errors import ConfigError
+from btccxt.matching.engine import Engine
+from btccxt.matching.records import Event
 from btccxt.model import Bar, Trade, decimal_of
 from btccxt.sim.clock import MarketClock, SimClock, SteppedClock
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects.base import Dialect, SimAccount
-from btccxt.sim.engine import Engine
 from btccxt.sim.faults import Fault, Faults
 from btccxt.sim.market import CHUNK_MS, CandleEvent, MarketRunner, MarketSource
 from btccxt.sim.mirror import BookMirror
-from btccxt.sim.records import Event
 
 _TICK_S = 0.1
 _DAY_BAR_AGE_S = 1.0

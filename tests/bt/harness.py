@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from btccxt._bt import bt
-from btccxt.data import CCXTData
+from btccxt.bt.compat import bt
+from btccxt.bt.data import CCXTData
 from btccxt.feed_source import FeedRequest
 from btccxt.model import Bar, ConnectionState, Trade
 from btccxt.session.events import BarsClosed, FeedEnded, FeedEvent, FeedState

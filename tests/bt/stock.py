@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from btccxt._bt import bt
-from btccxt.bt_time import Stamper
+from btccxt.bt.compat import bt
+from btccxt.bt.time import Stamper
 from btccxt.model import Bar
 from btccxt.timeframe import parse_timeframe
 

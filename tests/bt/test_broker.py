@@ -9,14 +9,14 @@ from decimal import Decimal as D
 import backtrader as bt
 import pytest
 
-from btccxt.bt_order import TakeProfit
+from btccxt.bt.order_request import TakeProfit
 from btccxt.errors import BtccxtError
-from btccxt.exchange.profile import OrderRule
+from btccxt.exchange.profile.profile import OrderRule
 from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side, TimeInForce
 from btccxt.orders.fill_log import FillLog
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
-from tests.bt.fake_backend import START_MS, FakeBackend, run
+from tests.bt.fake_ports import START_MS, FakeBackend, run
 
 
 @pytest.fixture
@@ -523,7 +523,7 @@ def test_get_cash_and_get_value_exist_as_the_analyzers_expect(backend):
 
 
 def test_two_datas_of_one_symbol_share_one_position_and_one_trade(backend):
-    from tests.bt.fake_backend import MinuteBars, Script
+    from tests.bt.fake_ports import MinuteBars, Script
 
     cerebro = bt.Cerebro(stdstats=False, quicknotify=True)
     for _ in range(2):

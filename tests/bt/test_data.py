@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from btccxt._bt import bt
-from btccxt.data import CCXTData
+from btccxt.bt.compat import bt
+from btccxt.bt.data import CCXTData
 from btccxt.errors import BtccxtError, ConfigError, ConnectionLost, MissingBars, Unsupported
 from btccxt.model import Bar, ConnectionState, Trade
 from btccxt.session.events import Correction, FeedFailed, FeedState, Hole, HoleCause, TicksArrived

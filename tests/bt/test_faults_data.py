@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.model import Bar
 from btccxt.stamps import ms_of_num
 from tests.bt.harness import (

@@ -15,8 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from btccxt.exchange.ccxt_exchange import CCXTExchange
-from btccxt.exchange.profile import load_profile
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.resilience.retry import RetryPolicy

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt.errors import BtccxtError, OrderNotFound, Refused, Unsupported
-from btccxt.exchange.ccxt_exchange import CCXTExchange
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.model import (
     Balances,
     Bar,

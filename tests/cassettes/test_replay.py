@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from btccxt.errors import BtccxtError, OrderNotFound, Refused
-from btccxt.exchange.profile import known_exchanges
+from btccxt.exchange.profile.profile import known_exchanges
 from btccxt.model import MarketType, OrderReference, OrderStatus, Side
 from btccxt.sim.market import SyntheticSource
 from btccxt.sim.markets import default_listings

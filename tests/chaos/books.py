@@ -9,12 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from btccxt.errors import BtccxtError
+from btccxt.matching.records import SimFill, SimOrder, SimStatus
 from btccxt.model import ZERO, OrderKind
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.lifecycle import LifecycleState as S
 from btccxt.orders.live_order import LiveOrder
-from btccxt.sim.records import SimFill, SimOrder, SimStatus
-from btccxt.store import CCXTStore
+from btccxt.store.store import CCXTStore
 from tests.chaos.strategy import on_the_way
 from tests.chaos.venue import ChaosVenue
 from tests.chaos.wires import Wire

@@ -14,8 +14,8 @@ import time
 from decimal import Decimal
 from typing import Any
 
-from btccxt._bt import bt
-from btccxt.orders.journal import Journal
+from btccxt.bt.compat import bt
+from btccxt.orders.journal.journal import Journal
 from tests.chaos import wires
 from tests.chaos.forked import Pipe
 from tests.chaos.run import make_store

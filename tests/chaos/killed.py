@@ -14,16 +14,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.model import ZERO
-from btccxt.orders.desk import WATCH
-from btccxt.orders.journal_file import open_read_only
-from btccxt.orders.journal_reader import JournalReader
-from btccxt.orders.journal_rows import load
+from btccxt.orders.emulator import WATCH
+from btccxt.orders.journal.file import open_read_only
+from btccxt.orders.journal.reader import JournalReader
+from btccxt.orders.journal.rows import load
 from btccxt.orders.lifecycle import LifecycleState as S
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.register import rebuild
-from btccxt.store import CCXTStore
+from btccxt.store.store import CCXTStore
 from tests.chaos.books import differences, digest
 from tests.chaos.bot import lead_a_life
 from tests.chaos.forked import ForkedBot

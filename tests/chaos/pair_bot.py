@@ -17,12 +17,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.notices import StoreNotice
 from btccxt.orders.events import Alarm, AlarmKind
-from btccxt.orders.journal import Journal
-from btccxt.store import CCXTStore
-from btccxt.watch import Watch
+from btccxt.orders.journal.journal import Journal
+from btccxt.store.notifier import Watch
+from btccxt.store.store import CCXTStore
 from tests.chaos.run import make_store
 from tests.chaos.scenario import START_PRICE
 from tests.chaos.wires import LINEAR

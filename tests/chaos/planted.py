@@ -9,7 +9,7 @@ from typing import Any
 
 from btccxt.model import Fill
 from btccxt.orders.events import Sent
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.submission import Submission
 from btccxt.orders.tracker import OrderTracker

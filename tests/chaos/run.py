@@ -9,15 +9,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from btccxt._bt import bt
-from btccxt.exchange.profile import load_profile
-from btccxt.opening import tracker_policy_of
-from btccxt.orders.journal_reader import JournalReader
+from btccxt.bt.compat import bt
+from btccxt.exchange.profile.profile import load_profile
+from btccxt.orders.journal.reader import JournalReader
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.resilience.backoff import Backoff
 from btccxt.resilience.breaker import BreakerPolicy
 from btccxt.session.stream_policy import StreamPolicy
-from btccxt.store import CCXTStore
+from btccxt.store.startup import tracker_policy_of
+from btccxt.store.store import CCXTStore
 from tests.chaos.books import Books, compare
 from tests.chaos.scenario import Scenario
 from tests.chaos.strategy import ChaosStrategy, Conductor, data_of

@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.model import ConnectionState, OrderKind
-from btccxt.orders.desk import OrderDesk
+from btccxt.orders.emulator import OrderDesk
 from btccxt.orders.lifecycle import LifecycleState
-from btccxt.store import CCXTStore
+from btccxt.store.store import CCXTStore
 from tests.chaos.scenario import Action, Scenario
 from tests.chaos.venue import ChaosVenue
 from tests.chaos.wires import PRICE_STEP

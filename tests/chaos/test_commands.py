@@ -14,8 +14,8 @@ from btccxt.cli.comparison import compare_fills, compare_orders
 from btccxt.cli.rehearse import fault_mix, load_strategy
 from btccxt.errors import ConfigError, JournalError
 from btccxt.model import Fill, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side
-from btccxt.orders.journal import Journal
-from btccxt.orders.journal_reader import OrderSummary
+from btccxt.orders.journal.journal import Journal
+from btccxt.orders.journal.reader import OrderSummary
 from btccxt.orders.lifecycle import LifecycleState
 
 STRATEGY = """

@@ -12,8 +12,8 @@ import pytest
 
 from btccxt.errors import JournalError
 from btccxt.model import OrderRequest
-from btccxt.orders.journal_file import open_read_only
-from btccxt.orders.journal_reader import JournalReader
+from btccxt.orders.journal.file import open_read_only
+from btccxt.orders.journal.reader import JournalReader
 from btccxt.orders.lifecycle import LifecycleState as S
 from tests.chaos.__main__ import told
 from tests.chaos.killed import KillKind, bot, last_life, make_kill

@@ -17,8 +17,8 @@ import pytest
 from btccxt.errors import JournalError
 from btccxt.model import OrderKind
 from btccxt.orders.events import AlarmKind
-from btccxt.orders.journal_file import open_read_only
-from btccxt.orders.journal_reader import JournalReader
+from btccxt.orders.journal.file import open_read_only
+from btccxt.orders.journal.reader import JournalReader
 from btccxt.orders.live_order import LifecycleState
 from btccxt.sim.faults import Fault, FaultKind
 from tests.chaos.books import alarms

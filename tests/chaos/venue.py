@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
+from btccxt.matching.records import Event, OrderChanged, SimFill, SimOrder
 from btccxt.model import Side
 from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.dialects.base import SeenRequest, SimAccount
 from btccxt.sim.faults import Fault
-from btccxt.sim.records import Event, OrderChanged, SimFill, SimOrder
 from btccxt.sim.server import SimExchange
 from tests.chaos.wires import PRICE_STEP, Wire
 from tests.still_market import START_MS, QuietSource, depth

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from btccxt.cli import app
-from btccxt.demo import MovingAverageDemo
-from btccxt.store import CCXTStore
+from btccxt.cli.demo import MovingAverageDemo
+from btccxt.store.store import CCXTStore
 
 matplotlib_image = pytest.importorskip("matplotlib.image")
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from btccxt.cli import app
 from btccxt.cli.exchange_pages import ORDER_WORDS, REGENERATE, pages
-from btccxt.exchange.profile import known_exchanges, load_profile, market_types
+from btccxt.exchange.profile.profile import known_exchanges, load_profile, market_types
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "exchanges"
 

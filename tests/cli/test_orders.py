@@ -14,7 +14,7 @@ from btccxt.cli import app
 from btccxt.errors import JournalError
 from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side
 from btccxt.orders.events import Journaled, Sent
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.lifecycle import apply
 from btccxt.orders.live_order import LiveOrder
 

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from btccxt.cli import app
-from btccxt.store import CCXTStore
+from btccxt.store.store import CCXTStore
 
 STRATEGY = "import backtrader as bt\n\nclass Idle(bt.Strategy):\n    pass\n"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.stamps import ms_of_num
 
 Row = tuple[int, float, float, float, float, float]  # stamp in ms, open, high, low, close, volume

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.model import Market, Side
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.orders.policy import TrackerPolicy

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.orders.events import AlarmKind
 from btccxt.sim.faults import Fault, FaultKind
 from tests.e2e.stage import Player, Step, Venue, play, quick_policy

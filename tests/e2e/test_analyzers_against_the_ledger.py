@@ -8,7 +8,7 @@ from math import isnan
 
 import pytest
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from tests.e2e.stage import BNB_PRICE, Player, Step, Venue, play
 
 

@@ -11,17 +11,17 @@ import threading
 import pytest
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.config import Mode, build_config
 from btccxt.errors import AuthenticationFailed, BtccxtError, ConfigError
-from btccxt.exchange.ccxt_exchange import CCXTExchange
-from btccxt.exchange.ccxt_instance import Wire, make_instance
-from btccxt.exchange.profile import load_profile
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.ccxt.ccxt_instance import Wire, make_instance
+from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
-from btccxt.modes import SIM_KEYS, SimOptions, connect
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.sim.tls import connector_for
-from btccxt.store import _MONEY
+from btccxt.store.store import _MONEY
+from btccxt.store.venues import SIM_KEYS, SimOptions, connect
 from tests.e2e.kit import run
 from tests.e2e.stage import Venue
 
@@ -160,8 +160,8 @@ def test_ctrl_c_while_a_store_starts_leaves_no_thread(interrupted, monkeypatch):
 
     before = set(threading.enumerate())
     where = {
-        "making the client": "btccxt.modes.CCXTExchange",
-        "loading the markets": "btccxt.store.Runtime",
+        "making the client": "btccxt.store.venues.CCXTExchange",
+        "loading the markets": "btccxt.store.store.Runtime",
     }[interrupted]
     store = CCXTStore("binance", mode="sim", sim=SIM, journal=":memory:")
     monkeypatch.setattr(where, interrupt)

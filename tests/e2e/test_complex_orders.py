@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from tests.e2e.kit import Witness, run
 
 FAST = {"speed": 300.0, "seed": 3, "symbols": ("BTC/USDT",)}

@@ -9,7 +9,7 @@ from decimal import Decimal as D
 import pytest
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from tests.e2e.kit import Witness, run
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from tests.e2e.kit import Witness, run
 from tests.e2e.test_dialects import ROWS, Row, agree, minutes, names, sim_store, trade
 

@@ -8,14 +8,14 @@ from decimal import Decimal as D
 import pytest
 from typer.testing import CliRunner
 
-from btccxt._bt import bt
+from btccxt.account.explain import spot_positions
+from btccxt.bt.compat import bt
 from btccxt.cli import app
 from btccxt.errors import JournalError, StateMismatch
-from btccxt.holdings import spot_positions
+from btccxt.matching.records import NewOrder
 from btccxt.model import OrderKind, Side
 from btccxt.orders.events import AlarmKind
-from btccxt.orders.journal import Journal
-from btccxt.sim.records import NewOrder
+from btccxt.orders.journal.journal import Journal
 from tests.e2e.stage import Player, Step, Venue, play
 from tests.still_market import START_MS
 

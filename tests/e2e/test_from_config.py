@@ -11,11 +11,11 @@ from datetime import datetime, timezone
 import pytest
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.errors import ConfigError
 from btccxt.observe.alerts import AlertKind
 from btccxt.observe.metrics import disable
-from btccxt.watch import NoticeKind, StoreNotice
+from btccxt.store.notifier import NoticeKind, StoreNotice
 from tests.e2e.kit import run
 
 FAST = {"speed": 300.0, "symbols": ("BTC/USDT",)}

@@ -7,7 +7,7 @@ from decimal import Decimal as D
 import pytest
 
 from btccxt.errors import Unsupported
-from btccxt.exchange.ccxt_exchange import CCXTExchange
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.observe.log import EventName
 from btccxt.orders.events import AlarmKind
 from tests.e2e.stage import PERP, Player, Step, Venue, play

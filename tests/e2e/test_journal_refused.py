@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.config import build_config
 from btccxt.errors import JournalError
 from btccxt.model import OrderKind, OrderRequest, Side
-from btccxt.opening import open_journal
-from btccxt.orders import journal_schema
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal import schema as journal_schema
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LiveOrder
+from btccxt.store.startup import open_journal
 from tests.e2e.stage import Player, Step, Venue, play
 
 PRICE = D(60_000)

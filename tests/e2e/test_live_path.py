@@ -8,7 +8,7 @@ from decimal import Decimal as D
 import pytest
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.model import MarketType
 from tests.e2e.kit import Witness, run
 
@@ -182,9 +182,9 @@ def test_historical_data_is_preloaded_and_ends():
 
 def test_paper_trades_on_public_data_with_the_balance_one_gives_it():
     from btccxt.config import build_config
-    from btccxt.exchange.ccxt_exchange import CCXTExchange
-    from btccxt.exchange.profile import load_profile
-    from btccxt.modes import Mode, SimOptions, connect
+    from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+    from btccxt.exchange.profile.profile import load_profile
+    from btccxt.store.venues import Mode, SimOptions, connect
 
     profile = load_profile("binance", MarketType.SPOT)
     venue = connect(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.stamps import ms_of_num, num_of_ms
 from tests.e2e.kit import Row, row
 

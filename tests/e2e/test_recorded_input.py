@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from tests.e2e.kit import read_rows, run
 from tests.recorded import recorded_path
 

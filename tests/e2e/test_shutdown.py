@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.errors import ConfigError
 from tests.e2e.kit import Witness, run
 

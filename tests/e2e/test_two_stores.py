@@ -7,7 +7,7 @@ import threading
 from datetime import datetime, timezone
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from tests.e2e.kit import Witness
 
 START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)

@@ -72,8 +72,8 @@ def test_a_wrong_word_of_a_custom_exchange_is_refused_with_the_nearest_right_one
 
 
 def test_an_instance_of_ccxt_exchange_brings_its_own_profile_and_keys() -> None:
-    from btccxt.exchange.ccxt_exchange import CCXTExchange
-    from btccxt.exchange.profile import load_profile
+    from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+    from btccxt.exchange.profile.profile import load_profile
 
     exchange = CCXTExchange(load_profile("kraken", MarketType.SPOT), {"apiKey": "k", "secret": "czNjcmV0"})
     store = CCXTStore(exchange, mode="live", journal=":memory:")

@@ -22,8 +22,8 @@ from typing import Any
 import ccxt.pro
 
 from btccxt.errors import Unsupported
-from btccxt.exchange import translate
-from btccxt.exchange.profile import Profile, known_exchanges, load_profile, market_types
+from btccxt.exchange.ccxt import translate
+from btccxt.exchange.profile.profile import Profile, known_exchanges, load_profile, market_types
 from btccxt.exchange.request import (
     CcxtCall,
     build_call,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.exchange.sim_kit import opened, running_sim
+from tests.exchange.ccxt.sim_kit import opened, running_sim
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from btccxt.errors import Refused, Unsupported
-from btccxt.exchange.profile import Profile, load_profile
+from btccxt.exchange.profile.profile import Profile, load_profile
 from btccxt.exchange.request import (
     build_call,
     decode_request,

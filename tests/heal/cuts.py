@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.faults import Fault, FaultKind
 from tests.heal.kit import SYMBOLS, Run, check_bars, check_fills, exchange, store_on

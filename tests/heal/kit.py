@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.model import ConnectionState, StreamKind
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.resilience.backoff import Backoff

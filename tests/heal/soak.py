@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.model import ConnectionState
 from btccxt.sim.markets import many_listings
 from btccxt.sim.server import SimExchange

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from btccxt.model import OrderKind, OrderRequest, Side
 from btccxt.resilience.limiter import AsyncLimiter, Limiter, PoolRule, Priority
-from tests.exchange.sim_kit import opened, running_sim
-from tests.exchange.tiny_binance import until
+from tests.exchange.ccxt.sim_kit import opened, running_sim
+from tests.exchange.ccxt.tiny_binance import until
 
 
 async def test_an_order_issued_while_twenty_history_pages_are_queued_leaves_before_them():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.sim.faults import Fault, FaultKind
 from tests.heal.kit import Run, check_fills, exchange, store_on
 

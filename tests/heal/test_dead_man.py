@@ -14,10 +14,10 @@ import pytest
 
 from btccxt import CCXTStore
 from btccxt.errors import ConfigError, ConnectionLost, Unsupported
-from btccxt.exchange.profile import load_profile
+from btccxt.exchange.profile.profile import load_profile
 from btccxt.session.dead_man import DeadMansSwitch, check_dead_mans_switch
 from tests.exchange.capture import capture, make_exchange, profiles
-from tests.exchange.tiny_binance import until
+from tests.exchange.ccxt.tiny_binance import until
 from tests.fakes import FakeExchange
 from tests.heal.kit import exchange as running_exchange
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.model import ConnectionState
 from btccxt.notices import NoticeKind
 from btccxt.observe import metrics as observe_metrics

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.markets import many_listings
 from btccxt.sim.server import SimExchange

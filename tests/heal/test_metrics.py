@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.model import Bar, ConnectionState
 from btccxt.observe import metrics as observe_metrics
 from btccxt.session.events import BarsClosed, FeedEvent, FeedState
-from btccxt.session.meters import FeedMeter
+from btccxt.session.metrics import FeedMeter
 from btccxt.sim.faults import Fault, FaultKind
 from btccxt.timeframe import parse_timeframe
 from tests.heal.kit import QUICK, QUICK_BREAKER, QUICK_ORDERS, SYMBOLS, Run, exchange

@@ -8,9 +8,9 @@ from decimal import Decimal
 
 import pytest
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.model import MarketType, StreamKind
-from btccxt.session.hearing import PrivateHearing, state_to_hear
+from btccxt.session.private_monitor import PrivateHearing, state_to_hear
 from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.faults import Fault, FaultKind
 from tests.heal.kit import QUICK_ORDERS, Run, check_fills, exchange, store_on

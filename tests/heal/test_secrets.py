@@ -16,13 +16,14 @@ import pytest
 from typer.testing import CliRunner
 
 from btccxt import CCXTStore
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.cli import app
+from btccxt.cli.acceptance.subject import Subject
+from btccxt.cli.acceptance.suite import verify
 from btccxt.config import Mode, build_config
 from btccxt.errors import BtccxtError
-from btccxt.exchange.profile import load_profile
+from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
-from btccxt.modes import SimOptions, connect, start_balances
 from btccxt.observe import metrics as observe_metrics
 from btccxt.session.status_file import find_running
 from btccxt.sim.background import BackgroundExchange
@@ -31,8 +32,7 @@ from btccxt.sim.faults import Fault, FaultKind
 from btccxt.sim.markets import default_listings
 from btccxt.sim.server import SimExchange
 from btccxt.sim.synthetic import SyntheticSource
-from btccxt.verify.subject import Subject
-from btccxt.verify.suite import verify
+from btccxt.store.venues import SimOptions, connect, start_balances
 from tests.heal.kit import QUICK, QUICK_BREAKER, QUICK_ORDERS, Run, store_on
 
 KEY, SECRET, PASSWORD = "PLANTEDkey7f3a9c1e5b", "PLANTEDsecret0d8b6e2f4a+/AA=", "PLANTEDpassphrase3c1d"

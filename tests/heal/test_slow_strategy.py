@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.lag import LagWatch
 from btccxt.notices import NoticeKind, StoreNotice
 from tests.heal.kit import SYMBOLS, Run, check_bars, exchange, store_on

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from btccxt import CCXTStore
 from btccxt.cli import app
 from btccxt.session.status_file import find_running, status_directory
-from tests.exchange.tiny_binance import until
+from tests.exchange.ccxt.tiny_binance import until
 
 DIES = """
 import signal, sys, time

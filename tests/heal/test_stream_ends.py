@@ -7,7 +7,7 @@ from decimal import Decimal
 import orjson
 import pytest
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.errors import AuthenticationFailed
 from btccxt.sim.faults import Fault, FaultKind
 from tests.heal.kit import Run, check_fills, exchange, store_on

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from btccxt._bt import bt
+from btccxt.bt.compat import bt
 from btccxt.model import ConnectionState
 from btccxt.sim.faults import Fault, FaultKind
 from btccxt.stamps import ms_of_num

@@ -56,7 +56,7 @@ def test_a_json_line_has_time_level_logger_event_and_fields(tmp_path: Path) -> N
 
 def test_a_text_line_reads_well_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     configure("info")
-    get_logger("btccxt.store").info(EventName.STORE_STARTED, exchange="binance")
+    get_logger("btccxt.store.store").info(EventName.STORE_STARTED, exchange="binance")
     written = capsys.readouterr().err
     assert "store_started" in written
     assert "exchange=binance" in written

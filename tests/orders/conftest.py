@@ -14,7 +14,7 @@ import pytest
 
 from btccxt.model import Fill, OrderKind, OrderRequest, Side
 from btccxt.orders.events import Alarm, AlarmKind
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState

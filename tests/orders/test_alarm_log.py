@@ -16,13 +16,13 @@ from btccxt.config import build_config
 from btccxt.model import OrderKind, Side
 from btccxt.notices import StoreNotice
 from btccxt.orders.alarm_log import AlarmLog
-from btccxt.orders.desk import OrderDesk
+from btccxt.orders.emulator import OrderDesk
 from btccxt.orders.events import Alarm, AlarmKind, LifecycleEvent
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.lifecycle import LifecycleState as S
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.register import OrderEvent
-from btccxt.watch import Watch
+from btccxt.store.notifier import Watch
 from tests.orders.conftest import Desk, open_journal
 from tests.orders.killed_child import run_until_killed
 
@@ -187,7 +187,7 @@ async def test_pairs_that_ended_long_ago_are_not_brought_back(make_desk: Callabl
 def test_a_journal_from_before_alarms_were_kept_is_brought_up_to_date(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from btccxt.orders import journal_schema
+    from btccxt.orders.journal import schema as journal_schema
 
     path = tmp_path / "j.sqlite3"
     with monkeypatch.context() as old:

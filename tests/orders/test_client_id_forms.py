@@ -10,8 +10,8 @@ import ccxt.pro
 import pytest
 
 from btccxt import CCXTStore
-from btccxt.exchange.ccxt_exchange import CCXTExchange
-from btccxt.exchange.profile import Profile
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.request import decode_request
 from btccxt.model import Balances, MarketType, OrderKind, OrderRequest, Side
 from btccxt.orders.policy import TrackerPolicy

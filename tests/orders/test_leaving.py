@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from btccxt.exchange.ccxt_exchange import CCXTExchange
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.model import OrderKind, OrderRequest, Side
-from btccxt.orders.journal import Journal
-from btccxt.orders.journal_reader import JournalReader
+from btccxt.orders.journal.journal import Journal
+from btccxt.orders.journal.reader import JournalReader
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, OrderTracker
 from btccxt.sim.dialects.base import SeenRequest
 from btccxt.sim.faults import Fault, FaultKind
 from btccxt.sim.server import SimExchange
-from tests.exchange.sim_kit import opened, running_sim
+from tests.exchange.ccxt.sim_kit import opened, running_sim
 from tests.orders.conftest import QUICK, StalledDisk, eventually, open_journal
 
 ORDER_PATH = "/api/v3/order"

@@ -19,7 +19,7 @@ from btccxt.exchange.api import Deliver
 from btccxt.model import Bar, BarUpdate, ConnectionState, StreamKey, StreamKind, StreamOpened
 from btccxt.resilience.backoff import Backoff
 from btccxt.session.streams import StreamChanged, StreamPolicy, StreamSupervisor, Verdict
-from tests.exchange.tiny_binance import until
+from tests.exchange.ccxt.tiny_binance import until
 
 ORDERS = StreamKey(StreamKind.ORDERS)
 FAST = Backoff(first_s=0.0, start_s=0.001, factor=1.0, max_s=0.002)

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from btccxt.exchange.ccxt_exchange import CCXTExchange
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.model import (
     BarUpdate,
     ConnectionState,
@@ -21,11 +21,11 @@ from btccxt.model import (
 )
 from btccxt.resilience.backoff import Backoff
 from btccxt.resilience.clock import ExchangeClock
-from btccxt.session.session import Session
+from btccxt.session.loop_thread import Session
 from btccxt.session.streams import StreamChanged, StreamPolicy, StreamSupervisor
 from btccxt.sim.faults import Fault, FaultKind
-from tests.exchange.sim_kit import BTC_1M, ETH_1M, FILLS, KEYS, ORDERS, SPOT, opened, running_sim
-from tests.exchange.tiny_binance import until
+from tests.exchange.ccxt.sim_kit import BTC_1M, ETH_1M, FILLS, KEYS, ORDERS, SPOT, opened, running_sim
+from tests.exchange.ccxt.tiny_binance import until
 
 FAST = Backoff(first_s=0.01, start_s=0.02, factor=1.2, max_s=0.1)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from btccxt.sim.server import SimExchange
-from tests.sim.binance_kit import client_of, exchange, set_book, trade
+from tests.sim.dialects.binance_kit import client_of, exchange, set_book, trade
 
 
 @pytest.fixture

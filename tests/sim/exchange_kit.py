@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from btccxt.matching.engine import Engine, EngineReject, Event, NewOrder, OrderChanged, RejectCode, SimFill, SimOrder
 from btccxt.model import OrderKind, Side, TimeInForce
-from btccxt.sim.engine import Engine, EngineReject, Event, NewOrder, OrderChanged, RejectCode, SimFill, SimOrder
 from btccxt.sim.markets import linear_market, spot_market
 
 D = Decimal

@@ -13,7 +13,7 @@ import pytest
 
 from btccxt.sim.faults import Fault, FaultKind
 from btccxt.sim.server import SimExchange
-from tests.sim.binance_kit import SYMBOL, soon
+from tests.sim.dialects.binance_kit import SYMBOL, soon
 
 ORDERS = {"method": "POST", "path": "/api/v3/order"}
 

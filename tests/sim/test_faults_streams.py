@@ -13,7 +13,7 @@ import pytest
 from btccxt.model import Bar
 from btccxt.sim.faults import Fault, FaultKind, Faults
 from btccxt.sim.server import SimExchange
-from tests.sim.binance_kit import START_MS, SYMBOL, exchange, soon, subscribed, trade, until
+from tests.sim.dialects.binance_kit import START_MS, SYMBOL, exchange, soon, subscribed, trade, until
 
 NAME = "btcusdt@kline_1m"
 STREAM = f"wss://stream.binance.com:9443/ws/{NAME}"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from btccxt.matching.engine import Engine, NewOrder, SimStatus
 from btccxt.model import Bar, OrderKind, Side, Trade, decimal_of
 from btccxt.sim.candles import bars_from_trades
 from btccxt.sim.clock import SteppedClock
-from btccxt.sim.engine import Engine, NewOrder, SimStatus
 from btccxt.sim.market import CandleEvent, MarketRunner, RecordedBars, RecordedTrades, spot_market
 from btccxt.timeframe import parse_timeframe
 from tests.recorded import recorded_path

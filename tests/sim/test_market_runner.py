@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from btccxt.matching.engine import Engine, Event, PublicTrade, SimStatus
 from btccxt.model import Bar, OrderKind, Side
 from btccxt.sim.clock import SimClock, SteppedClock
-from btccxt.sim.engine import Engine, Event, PublicTrade, SimStatus
 from btccxt.sim.market import (
     CandleEvent,
     CombinedSource,

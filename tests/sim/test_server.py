@@ -18,7 +18,7 @@ from btccxt.sim.dialects.base import Request, SeenRequest, SimAccount
 from btccxt.sim.market import ParticipantsSource, default_universe, spot_market
 from btccxt.sim.server import SimExchange
 from btccxt.sim.tls import connector_for, fetch_info, parse_address
-from tests.sim.binance_kit import START_MS, SYMBOL, client_of, exchange, set_book, soon, subscribed, until
+from tests.sim.dialects.binance_kit import START_MS, SYMBOL, client_of, exchange, set_book, soon, subscribed, until
 
 PING = "https://api.binance.com/api/v3/ping"
 

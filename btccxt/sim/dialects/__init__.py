@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 # ccxt id -> module and class; imported when first used.
 DIALECTS = {
-    "binance": ("btccxt.sim.dialects.binance", "BinanceSpot"),
-    "binanceusdm": ("btccxt.sim.dialects.binanceusdm", "BinanceUsdM"),
-    "bybit": ("btccxt.sim.dialects.bybit", "Bybit"),
-    "okx": ("btccxt.sim.dialects.okx", "Okx"),
-    "kraken": ("btccxt.sim.dialects.kraken", "Kraken"),
+    "binance": ("btccxt.sim.dialects.binance.dialect", "BinanceSpot"),
+    "binanceusdm": ("btccxt.sim.dialects.binanceusdm.dialect", "BinanceUsdM"),
+    "bybit": ("btccxt.sim.dialects.bybit.dialect", "Bybit"),
+    "okx": ("btccxt.sim.dialects.okx.dialect", "Okx"),
+    "kraken": ("btccxt.sim.dialects.kraken.dialect", "Kraken"),
 }
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from btccxt.matching.filters import floor_to_step
+from btccxt.matching.records import EngineReject, NewOrder, SimOrder
 from btccxt.model import ZERO, Market, OrderKind
-from btccxt.sim.filters import floor_to_step
-from btccxt.sim.records import EngineReject, NewOrder, SimOrder
 
 if TYPE_CHECKING:
-    from btccxt.sim.engine import Engine
+    from btccxt.matching.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,14 +35,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from urllib.parse import parse_qsl
 
+from btccxt.matching.records import Event
 from btccxt.model import Bar, Market, MarketType, Trade
 from btccxt.sim.connection import Connection, Hub
 from btccxt.sim.faults import Fault
 from btccxt.sim.mirror import BookMirror
-from btccxt.sim.records import Event
 
 if TYPE_CHECKING:
-    from btccxt.sim.engine import Engine
+    from btccxt.matching.engine import Engine
 
 try:
     import orjson

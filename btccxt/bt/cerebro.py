@@ -1,0 +1,349 @@
+"""One hub per cerebro: where the strategy's thread waits, and what makes a live run end well.
+
+Backtrader lets every feed sleep on its own, so ten feeds add up to seconds. Here nothing sleeps but the hub: cerebro
+asks its stores for notifications once per loop, before it polls feeds and broker; the first of our stores to be asked
+(the leader) waits there for all. Whatever arrives for any feed, broker or store of this cerebro ends the wait.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from btccxt.bt.time import backtrader_zone
+from btccxt.observe.log import EventName, get_logger
+from btccxt.session.inbox import Inbox
+
+log = get_logger(__name__)
+
+_LONGEST_WAIT_S = 0.5  # Windows notices Ctrl-C only when the wait ends
+_SHORTEST_WAIT_S = 0.001
+_FOREIGN_LIVE_WAIT_S = 0.01  # other people's live feeds cannot ring here
+_HISTORY_PATIENCE_S = 30.0
+_FIRST_BAR_PATIENCE_S = 10.0
+_FIRST_BAR_LOOK_S = 1.0
+_LOOP_FUNCTIONS = frozenset({"_runnext", "_runonce", "_runnext_old", "_runonce_old"})
+_hubs: weakref.WeakKeyDictionary[Any, Hub] = weakref.WeakKeyDictionary()
+
+
+class HubStore(Protocol):
+    """What the hub needs of a store."""
+
+    hub: Hub | None
+    """The hub of the cerebro it takes part in, set by ``attach``; ``get_notifications`` pumps it."""
+
+    def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None: ...
+
+
+class HubFeed(Protocol):
+    """What the hub needs of a live feed."""
+
+    label: str
+
+    def release(self) -> None:
+        """Bars may be delivered now."""
+
+
+class Hub:
+    """``Hub.of(cerebro)`` makes it on first use. Everything but ``wake`` and ``inbox.put`` is the strategy thread's."""
+
+    @staticmethod
+    def of(cerebro: Any) -> Hub:
+        hub = _hubs.get(cerebro)
+        if hub is None:
+            hub = _hubs[cerebro] = Hub(cerebro)
+        return hub
+
+    def __init__(self, cerebro: Any) -> None:
+        # Weak, or the mapping would keep every cerebro for ever.
+        self._cerebro: Callable[[], Any] = weakref.ref(cerebro)
+        self.inbox = Inbox()
+        self.stirred = True
+        """Set by whatever leaves work for the next loop: a bar rewound, stacked or waiting. Then nobody waits."""
+        self.unheard = True
+        """Set by a data that has news for ``notify_data``."""
+        self.is_live = False
+        self._forget()
+        # The instance is changed, never the class: other cerebros of the process stay as they are.
+        cerebro.runstrategies = functools.partial(_run_guarded, cerebro)
+        cerebro.runstop = functools.partial(_stop_at_once, cerebro)
+        cerebro._datanotify = functools.partial(_pass_on_news, cerebro, self)
+
+    def _forget(self) -> None:
+        self._moved: dict[int, Any] = {}
+        self._delivered = False
+        self._leader: weakref.ref[Any] | None = None
+        self._alive: dict[int, HubFeed] = {}
+        self._held: dict[int, HubFeed] = {}
+        self._ready: set[int] = set()
+        self._progress_s = 0.0
+        self._surveyed = False
+        self._foreign: list[Any] = []
+        self._foreign_lengths: list[int] = []
+        self._clocked: list[Any] = []
+        self._longest_wait_s = _LONGEST_WAIT_S
+        self._started_s = 0.0
+        self._next_gate_look_s = float("inf")
+        self._gate_said: set[int] = set()
+
+    # -------------------------------------------------------------- who takes part
+
+    def attach(self, store: HubStore) -> None:
+        """Make cerebro poll this store (a store with a broker only would never be asked otherwise)."""
+        store.hub = self
+        cerebro = self._cerebro()
+        if not any(store is known for known in cerebro.stores):
+            cerebro.addstore(store)
+
+    def opened(self, feed: HubFeed) -> None:
+        """A feed will deliver live bars."""
+        self._alive[id(feed)] = feed
+
+    def hold(self, feed: HubFeed, *, ready: bool = False) -> None:
+        """This feed delivers nothing until every held feed has its history (``ready``: this one has it already).
+
+        Histories arrive when they arrive; delivered like that, one feed's last week would meet another's first bar.
+        Held until all are here, cerebro merges them by time, as in a backtest.
+        """
+        self._held[id(feed)] = feed
+        self.history_progress(feed, ready)
+
+    def closed(self, feed: HubFeed) -> None:
+        """Nothing more will come from this feed."""
+        self._alive.pop(id(feed), None)
+        self._held.pop(id(feed), None)
+
+    def history_progress(self, feed: HubFeed, complete: bool) -> None:
+        """A held feed got events; ``complete`` says that its history is all here."""
+        self._progress_s = time.monotonic()
+        if complete:
+            self._ready.add(id(feed))
+            self.stirred = True
+
+    def moved(self, data: Any) -> None:
+        """This data has a new bar."""
+        self._delivered = True
+        self._moved[id(data)] = data
+
+    def take_moved(self) -> list[Any]:
+        """Our datas with a new bar since the last call: for the broker, so that 200 feeds are not all looked at.
+
+        Complete only in a live run (``is_live``): a vectorised one moves datas by itself.
+        """
+        if not self._moved:
+            return []
+        moved = list(self._moved.values())
+        self._moved.clear()
+        return moved
+
+    # -------------------------------------------------------------- the one wait
+
+    def wake(self) -> None:
+        """End a wait. Any thread."""
+        self.inbox.wake()
+
+    def pump(self, store: HubStore) -> None:
+        """Deliver what has arrived; wait for it if there is nothing else to do.
+
+        Called by every store's ``get_notifications``; acts for the leader only.
+        """
+        if self._leader is None:
+            self._leader = weakref.ref(store)
+        elif self._leader() is not store:
+            return
+        cerebro = self._cerebro()
+        if not self._surveyed:
+            self._survey(cerebro)
+        if self._held:
+            self._release_held()
+        stirred = self.stirred or (self._delivered and _next_left_work(cerebro))
+        self.stirred = self._delivered = False
+        may_wait = not stirred and self._alive and not cerebro._event_stop and not self._foreign_moved()
+        self.inbox.deliver(self._patience_s() if may_wait else 0.0)
+        if getattr(cerebro._broker, "arrivals", None):
+            cerebro._brokernotify()  # cerebro does it only after asking every data for a bar, and there may be hundreds
+        if time.monotonic() >= self._next_gate_look_s:
+            self._look_at_gate(cerebro)
+
+    def _survey(self, cerebro: Any) -> None:
+        """What kind of feeds run beside each other; asked once, when all have been started."""
+        self._surveyed = True
+        self._foreign = [data for data in cerebro.datas if not hasattr(data, "rings_hub")]
+        self._foreign_lengths = [-1] * len(self._foreign)
+        self._clocked = [data for data in cerebro.datas if getattr(data, "seconds_to_edge", None) is not None]
+        self._clocked = [data for data in self._clocked if data.has_resampler]
+        waits_s = [data.p.qcheck for data in cerebro.datas if id(data) in self._alive]
+        self._longest_wait_s = max(_SHORTEST_WAIT_S, min([_LONGEST_WAIT_S, *(wait for wait in waits_s if wait > 0)]))
+        if any(data.islive() for data in self._foreign):
+            self._longest_wait_s = min(self._longest_wait_s, _FOREIGN_LIVE_WAIT_S)
+        self._started_s = time.monotonic()
+        if self._alive:
+            self._next_gate_look_s = self._started_s + _FIRST_BAR_LOOK_S
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether every data is one of ours, which say when they have news."""
+        return self._surveyed and not self._foreign
+
+    def _foreign_moved(self) -> bool:
+        """Feeds of others (CSV files ...) do not stir the hub; as long as their length changes, nobody waits."""
+        if not self._foreign:
+            return False
+        lengths = [len(data) for data in self._foreign]
+        moved, self._foreign_lengths = lengths != self._foreign_lengths, lengths
+        return moved
+
+    def _patience_s(self) -> float:
+        """Until the next resampled bar is due, at most half a second."""
+        patience_s = self._longest_wait_s
+        for data in self._clocked:
+            patience_s = min(patience_s, data.seconds_to_edge())
+        return max(patience_s, _SHORTEST_WAIT_S)
+
+    def _release_held(self) -> None:
+        missing = [feed for key, feed in self._held.items() if key not in self._ready]
+        if missing and len(self._held) > 1 and time.monotonic() - self._progress_s < _HISTORY_PATIENCE_S:
+            return
+        if missing and len(self._held) > 1:
+            names = ", ".join(feed.label for feed in missing)
+            self.say(
+                f"no history of {names} for {_HISTORY_PATIENCE_S:.0f} s: the other feeds start without it; "
+                "its bars will come later than theirs of the same time"
+            )
+        for feed in self._held.values():
+            feed.release()
+        self._held.clear()
+        self.stirred = True
+
+    # -------------------------------------------------------------- what a user should know
+
+    def say(self, message: str, **details: Any) -> None:
+        """Log, and tell ``notify_store``."""
+        log.warning(EventName.NOTIFICATION, text=message)
+        store = self._leader() if self._leader is not None else None
+        if store is not None:
+            store.put_notification(message, **details)
+
+    def _look_at_gate(self, cerebro: Any) -> None:
+        """Backtrader calls ``next`` only when *every* data has its bars: name the one that keeps all others waiting."""
+        waited_s = time.monotonic() - self._started_s
+        self._next_gate_look_s = time.monotonic() + _FIRST_BAR_LOOK_S
+        someone_lacks = False
+        for strategy in cerebro.runningstrats:
+            needs = list(zip(strategy.datas, strategy._minperiods, strict=False))
+            lacking = [(data, need) for data, need in needs if len(data) < need]
+            someone_lacks = someone_lacks or bool(lacking)
+            if not lacking or len(lacking) == len(needs):
+                continue  # all may go, or all are still warming up together
+            others_live = all(
+                data._laststatus == data.LIVE for data, need in needs if len(data) >= need and id(data) in self._alive
+            )
+            if waited_s < _FIRST_BAR_PATIENCE_S and not others_live:
+                continue
+            for data, need in lacking:
+                if id(data) not in self._gate_said:
+                    self._gate_said.add(id(data))
+                    self.say(_gate_message(strategy, data, need), data=data)
+        if not someone_lacks:
+            self._next_gate_look_s = float("inf")
+
+    # -------------------------------------------------------------- a run
+
+    def begin_run(self) -> None:
+        cerebro = self._cerebro()
+        self._forget()
+        self.inbox.clear()
+        self.stirred = self.unheard = True
+        self.is_live = bool(cerebro._dolive)
+        cerebro.p.tz = backtrader_zone(cerebro.p.tz) if not isinstance(cerebro.p.tz, int) else cerebro.p.tz
+        # Without it notify_order waits for the next bar: up to a minute with 1m bars. A pure backtest stays as it was.
+        if cerebro._dolive or hasattr(cerebro.broker, "arrivals"):
+            cerebro.p.quicknotify = True
+
+    def end_run(self) -> None:
+        self._forget()
+        self.inbox.clear()  # what is left would keep feeds and cerebro in memory
+
+
+def _next_left_work(cerebro: Any) -> bool:
+    """Whether a strategy's ``next`` did what the coming loop has to carry on: its orders, its messages.
+
+    Parts that are not ours cannot be asked, so with them the answer is yes: one loop more, as with stock feeds.
+    """
+    broker = cerebro._broker
+    return (
+        not hasattr(broker, "arrivals")
+        or bool(broker.notifs)
+        or any(getattr(store, "has_news", True) for store in cerebro.stores)
+    )
+
+
+def _gate_message(strategy: Any, data: Any, need: int) -> str:
+    label = getattr(data, "label", None) or data._name or str(data._dataname)
+    have = len(data)
+    bars = "has no bar yet" if have == 0 else f"has {have} of {need} bars"
+    return (
+        f"{type(strategy).__name__} stays in prenext(): {label} {bars}, and backtrader calls next() only when every "
+        "data has its own. Give it history (backfill_start=True, an earlier fromdate), or let prenext() call next()"
+    )
+
+
+# ------------------------------------------------------------------ guarding cerebro's run
+
+
+def _stop_at_once(cerebro: Any) -> None:
+    """``cerebro.runstop()``: as before, and the wait ends."""
+    type(cerebro).runstop(cerebro)
+    Hub.of(cerebro).wake()
+
+
+def _pass_on_news(cerebro: Any, hub: Hub) -> None:
+    """``cerebro._datanotify``: as before, but datas are asked for news only when one has some.
+
+    Cerebro asks all of them four times per loop, which with 200 feeds takes a third of a millisecond.
+    """
+    if hub.unheard:
+        hub.unheard = not hub.knows_all
+        type(cerebro)._datanotify(cerebro)
+
+
+def _run_guarded(cerebro: Any, iterstrat: Any, predata: bool = False) -> Any:
+    """``cerebro.runstrategies``: as before, but an exception still stops strategies, broker, feeds and stores.
+
+    Backtrader has no ``finally`` there: after an error in ``next()`` no ``stop()`` is called and threads and sockets
+    stay open.
+    """
+    hub = Hub.of(cerebro)
+    hub.begin_run()
+    try:
+        return type(cerebro).runstrategies(cerebro, iterstrat, predata=predata)
+    except BaseException as error:
+        _stop_all(cerebro, error)
+        raise
+    finally:
+        hub.end_run()
+
+
+def _stop_all(cerebro: Any, error: BaseException) -> None:
+    steps: list[Any] = []
+    if _raised_in_loop(error):  # otherwise the strategies had not started, or were being stopped already
+        steps += [strategy._stop for strategy in cerebro.runningstrats]
+    steps.append(cerebro._broker.stop)
+    steps += [part.stop for parts in (cerebro.datas, cerebro.feeds, cerebro.stores) for part in parts]
+    for stop in steps:
+        try:
+            stop()
+        except Exception:  # one that cannot stop must not keep the others running
+            log.exception(EventName.SESSION_ERROR, what="stopping", after=repr(error))
+
+
+def _raised_in_loop(error: BaseException) -> bool:
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_name in _LOOP_FUNCTIONS:
+            return True
+        trace = trace.tb_next
+    return False

@@ -1,0 +1,486 @@
+"""CCXTData: the market data of one symbol as backtrader sees it: closed bars or trades, each once, in order, UTC."""
+
+from __future__ import annotations
+
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from btccxt.bt.cerebro import Hub
+from btccxt.bt.compat import bt
+from btccxt.bt.data_lines import FeedLines
+from btccxt.bt.rows import Row, RowMaker
+from btccxt.bt.time import Stamper, offered_name, timeframe_names
+from btccxt.errors import BtccxtError, ConfigError, MissingBars
+from btccxt.feed_arguments import check_arguments
+from btccxt.feed_source import FeedHandle, FeedRequest, FeedSource
+from btccxt.lag import LagWatch
+from btccxt.model import Bar, ConnectionState, Trade
+from btccxt.notices import StoreNotice
+from btccxt.observe.log import EventName, get_logger
+from btccxt.session.events import (
+    BarsClosed,
+    Correction,
+    FeedEnded,
+    FeedEvent,
+    FeedFailed,
+    FeedState,
+    Hole,
+    HoleCause,
+    TicksArrived,
+)
+from btccxt.stamps import ms_of_num, num_of_ms
+from btccxt.timeframe import Timeframe, parse_timeframe
+
+log = get_logger(__name__)
+
+_NAN = float("nan")
+_HOLES_KEPT = 1000
+_BARS_LATENESS_S = 5.0
+_TICKS_LATENESS_S = 0.25
+
+_BROKEN = frozenset({ConnectionState.STALE, ConnectionState.RECONNECTING})
+
+
+class CCXTData(FeedLines):
+    """Made by ``store.getdata(dataname='BTC/USDT', timeframe=bt.TimeFrame.Minutes, compression=1, ...)``.
+
+    Besides backtrader's own parameters (``fromdate`` and ``todate``: bars that open and close within; naive ones are in
+    ``tz``, which may be a name, a ``zoneinfo``, a ``datetime.timezone`` or pytz):
+
+    - ``historical``: history only, then the data ends. Loaded at once; cerebro may preload and vectorise.
+    - ``backfill_start``: begin with history (from ``fromdate``, else the exchange's most recent page).
+    - ``backfill``: after a disconnect, fetch what was missed.
+    - ``backfill_from``: another data, delivered first (stamped as this one is); the exchange's history follows it.
+    - ``bars``: 'candles' of the exchange, or built from its 'trades'.
+    - ``gaps``: where the exchange itself has no bars: 'report' (``notify_store`` and log), 'fill' with flat bars of
+      volume 0 (``is_filler(ago)`` tells them apart), or 'raise' MissingBars.
+    - ``stamp``: 'close', or 'open' as exchanges write it. With 'open', an hour bar appears beside minute bars 59
+      minutes before its close was known: a backtest then looks ahead.
+    - ``lateness_s``: how long after its close a bar may arrive before a resampled bar goes on without it (this
+      machine's time; default 5 s, trades 0.25 s). ``latethrough``: let later ones into the next resampled bar.
+    - ``qcheck``: longest wait of cerebro's loop in seconds; at most 0.5.
+
+    ``timeframe=bt.TimeFrame.Ticks`` gives single trades: open = high = low = close = price, volume = amount.
+    """
+
+    params = (
+        ("historical", False),
+        ("backfill_start", True),
+        ("backfill", True),
+        ("backfill_from", None),
+        ("latethrough", False),
+        ("lateness_s", None),
+        ("qcheck", 0.5),
+        ("bars", "candles"),
+        ("gaps", "report"),
+        ("stamp", "close"),
+    )
+
+    def __init__(self, source: FeedSource | None = None, **unknown: Any) -> None:
+        super().__init__()
+        if source is None:
+            raise ConfigError("CCXTData comes from a store: store.getdata(dataname='BTC/USDT', ...)")
+        check_arguments(self.p, unknown)
+        self.source = self._store = source
+        self.is_ticks = self.p.timeframe == bt.TimeFrame.Ticks
+        self.stamps_begin = self.is_ticks or self.p.stamp == "open"
+        self.label = f"{self.p.dataname} {'trades' if self.is_ticks else _name(self.p)}"
+        self.holes: deque[Hole] = deque(maxlen=_HOLES_KEPT)
+        self.late_bars = 0
+        self._frame: Timeframe | None = None
+        self._stamper: Stamper | None = None
+        self._handle: FeedHandle | None = None
+        self._kept: tuple[FeedRequest, Sequence[Bar] | Sequence[Trade]] | None = None
+        self._run = 0
+        self._ended = True
+
+    # -------------------------------------------------------------- life
+
+    def islive(self) -> bool:
+        return not self.p.historical
+
+    def setenvironment(self, env: Any) -> None:
+        super().setenvironment(env)
+        self._hub.attach(self.source)
+        self._resolve_timeframe()
+
+    def _resolve_timeframe(self) -> None:
+        """Find the exchange's name for the timeframe. Raises ConfigError before anything is sent."""
+        if self.is_ticks:
+            if self.p.compression != 1:
+                raise ConfigError(f"{self.p.dataname}: compression={self.p.compression}, but trades come one by one")
+            return
+        names = timeframe_names(self.p.timeframe, self.p.compression)
+        name = names[0]
+        if self.p.bars == "candles":
+            try:
+                name = offered_name(
+                    self.p.timeframe,
+                    self.p.compression,
+                    self.source.timeframes(),
+                    self.p.dataname,
+                    self.source.name,
+                )
+            except ConfigError as error:
+                # The run will never begin: what would be delivered in its loop is delivered here.
+                self.put_notification(self.NOTSUPPORTED_TF, str(error))
+                for status, args, kwargs in self.get_notifications():
+                    self._env._notify_data(self, status, *args, **kwargs)
+                raise
+        self._frame = parse_timeframe(name)
+        self._stamper = Stamper(self._frame, self.p.timeframe, at_open=self.p.stamp == "open")
+        self.label = f"{self.p.dataname} {name}"
+
+    def start(self) -> None:
+        self._refuse_optimisation()
+        super().start()
+        self._start_finish()
+        self._run += 1
+        self._arrived_s: deque[float] = deque()  # one per run of bars or trades that has not been read yet
+        self._lag = LagWatch(self.label, self._tell_lag)
+        self._waiting: deque[FeedEvent] = deque()
+        self._held = False
+        self._ended, self._when_quiet = False, None
+        self._rows: Iterator[Row] | None = None
+        self._rows_left = -1  # at most so many will come; below zero: nobody knows
+        self._made = RowMaker(
+            self._frame, self._stamper, late_allowed=self._lets_late_through(), on_late=self._report_late
+        )
+        self._said_no_trades = False
+        first_rows = self._backfill_rows()
+        request = self._request()
+        if self.p.historical:
+            self._history = self._load_history(request)
+            self._rows = _chain(first_rows, self._made.rows_of(self._history))
+            self._announce_connected()
+            if self._env._dolive:  # beside live feeds, whose history is still to come
+                self._held = True
+                self._hub.hold(self, ready=True)
+            return
+        self._rows = iter(first_rows) if first_rows else None
+        self._hub.opened(self)
+        if request.backfill_start:
+            self._held = True
+            self._hub.hold(self)
+        self._handle = self.source.open_feed(request, self._make_sink(self._hub, self._run))
+
+    def _refuse_optimisation(self) -> None:
+        if self._env._dooptimize and self.islive():
+            raise ConfigError(f"{self.label}: optstrategy needs data that end: getdata(..., historical=True)")
+        if self._env._dooptimize and self._env.p.maxcpus != 1:
+            raise ConfigError(f"{self.label}: other processes cannot share this connection: bt.Cerebro(maxcpus=1)")
+
+    def _load_history(self, request: FeedRequest) -> Sequence[Bar] | Sequence[Trade]:
+        if self._kept is not None and self._kept[0] == request:
+            return self._kept[1]
+        history = self.source.history(request)
+        if self._env._dooptimize:  # every set of parameters starts the data anew
+            self._kept = (request, history)
+        return history
+
+    def _start_finish(self) -> None:
+        if self.p.tzinput is not None:
+            raise ConfigError(f"{self.label}: tzinput={self.p.tzinput!r}: exchanges stamp in UTC; for output use tz")
+        super()._start_finish()
+        self.fromdate: float
+        self.todate: float
+        if self.fromdate > self.todate:
+            raise ConfigError(f"{self.label}: fromdate {self.p.fromdate} lies after todate {self.p.todate}")
+        if self.todate != float("inf"):
+            # Backtrader ends a day 10 µs early; its last bar closes at midnight.
+            self.todate = num_of_ms(ms_of_num(self.todate))
+
+    def _request(self) -> FeedRequest:
+        from_ms = None if self.fromdate == float("-inf") else ms_of_num(self.fromdate)
+        made = self._made
+        made.from_ms, made.to_ms = from_ms, None if self.todate == float("inf") else ms_of_num(self.todate)
+        if made.newest_ms >= 0:  # backfill_from has gone before
+            from_ms = made.newest_ms + 1 if self._frame is None else self._frame.next_open(made.newest_ms)
+        return FeedRequest(
+            symbol=self.p.dataname,
+            timeframe=None if self._frame is None else self._frame.name,
+            from_ms=from_ms,
+            to_ms=made.to_ms,
+            backfill_start=self.p.backfill_start,
+            backfill=self.p.backfill,
+            bars=self.p.bars,
+        )
+
+    def _make_sink(self, hub: Hub, run: int) -> Callable[[FeedEvent], None]:
+        inbox, arrived_s = hub.inbox, self._arrived_s
+
+        def sink(event: FeedEvent) -> None:
+            if run == self._run and not self._ended:  # a feed that is being closed may still have something to say
+                if isinstance(event, BarsClosed | TicksArrived):
+                    arrived_s.append(time.monotonic())
+                inbox.put(self, event)
+
+        return sink
+
+    def stop(self) -> None:
+        """Close the feed. Idempotent."""
+        super().stop()
+        self._end()
+
+    def _end(self) -> None:
+        if not self._ended:
+            self._ended, self._when_quiet, self._held = True, False, False
+            self._hub.closed(self)
+            if self.p.backfill_from is not None:
+                self.p.backfill_from.stop()
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.close()
+
+    # -------------------------------------------------------------- polled by cerebro in every loop
+
+    def _has_more(self) -> bool:
+        return self._rows is not None or bool(self._waiting)
+
+    def _load(self) -> bool | None:
+        while True:
+            if self._rows is not None:
+                for row in self._rows:
+                    if self._clones and self.replaying:
+                        self._hub.stirred = True
+                        for clone in self._clones:
+                            clone.arrivals.append(row)
+                    self._rows_left -= 1
+                    if self._write(row):
+                        if self._rows_left == 0:
+                            self._rows = None
+                        return True
+                self._rows = None
+                if self.p.historical:
+                    self.put_notification(self.DISCONNECTED, "history is complete")
+                    self._end()
+            events = self._waiting or self.arrivals
+            if not events:
+                return False if self._ended else None
+            self._take(events.popleft())
+
+    def preload(self) -> None:
+        """Everything into the line buffers at once."""
+        if self._filters or self.is_ticks or self.p.backfill_from is not None or not self._history:
+            super().preload()
+            return
+        self._rows = None
+        bars = [bar for bar in self._history if isinstance(bar, Bar) and self._made.is_wanted(bar.open_ms)]
+        self._history = ()
+        count = len(bars)
+        assert self._stamper is not None
+        columns: tuple[Iterable[float], ...] = (
+            self._stamper.nums([bar.open_ms for bar in bars]),
+            [bar.open for bar in bars],
+            [bar.high for bar in bars],
+            [bar.low for bar in bars],
+            [bar.close for bar in bars],
+            [bar.volume for bar in bars],
+        )
+        values = dict(zip(map(id, self._row_lines), (*columns, [0.0] * count), strict=True))
+        for line in self._all_lines:  # a subclass may have more
+            column = values.get(id(line))
+            bulk = array("d", [_NAN]) * count if column is None else array("d", column)
+            line.array = bulk + line.array  # what is there already is the room for lookahead
+        self.put_notification(self.DISCONNECTED, "history is complete")
+        self._end()
+        self.home()
+
+    # -------------------------------------------------------------- until all histories are here
+
+    def release(self) -> None:
+        self._held = False
+
+    def _history_is_here(self) -> bool:
+        """Whether the hub has let go. Looks into what has arrived, without delivering it."""
+        arrivals = self.arrivals
+        if arrivals:
+            complete = False
+            while arrivals:
+                event = arrivals.popleft()
+                if isinstance(event, FeedState) and event.state in _BROKEN:
+                    self._take_state(event)  # the user should not wait for this news
+                    continue
+                self._waiting.append(event)
+                complete = complete or self._completes_history(event)
+            self._hub.history_progress(self, complete)
+        return not self._held
+
+    def _completes_history(self, event: FeedEvent) -> bool:
+        if isinstance(event, FeedState):
+            return event.state in (ConnectionState.LIVE, ConnectionState.STOPPED)
+        if isinstance(event, BarsClosed) and self._frame is not None and event.bars:
+            # Without a stream (polling) nothing says that history is over but the bar that has just closed.
+            forming_ms = self._frame.next_open(event.bars[-1].open_ms)
+            return self._frame.next_open(forming_ms) > self.source.now_ms()
+        return isinstance(event, (FeedEnded, FeedFailed))
+
+    def _backfill_rows(self) -> list[Row]:
+        """All bars of ``backfill_from``."""
+        other = self.p.backfill_from
+        if other is None:
+            return []
+        other.setenvironment(self._env)
+        other._start()
+        rows: list[Row] = []
+        while other.next():
+            values = [
+                getattr(other.lines, alias)[0] for alias in ("datetime", "open", "high", "low", "close", "volume")
+            ]
+            rows.append((*values, 0.0))
+        if rows:
+            made = self._made
+            made.close = rows[-1][4]
+            made.newest_ms = ms_of_num(rows[-1][0])
+            if self._frame is not None and self.p.stamp == "close":
+                made.newest_ms = self._frame.previous_open(made.newest_ms)
+        return rows
+
+    # -------------------------------------------------------------- events
+
+    def _take(self, event: FeedEvent) -> None:
+        if isinstance(event, BarsClosed):
+            self._note_lag()
+            self._announce_delayed()
+            self._rows, self._rows_left = self._made.rows_of(event.bars), len(event.bars)
+        elif isinstance(event, TicksArrived):
+            self._note_lag()
+            self._announce_delayed()
+            self._rows, self._rows_left = self._made.rows_of(event.trades), len(event.trades)
+        elif isinstance(event, FeedState):
+            self._take_state(event)
+        elif isinstance(event, Hole):
+            self._take_hole(event)
+        elif isinstance(event, Correction):
+            text = f"{self.label}: {self.source.name} corrected a bar that was delivered"
+            self._say(EventName.BAR_REVISED, text, correction=event)
+        elif isinstance(event, FeedEnded):
+            self._end()
+            self.put_notification(self.DISCONNECTED, event.reason)
+        elif isinstance(event, FeedFailed):
+            self._fail(event.error)
+        else:
+            raise TypeError(f"{self.label}: no feed event: {event!r}")
+
+    def _note_lag(self) -> None:
+        """History may wait for other feeds; what comes live waits for the strategy only."""
+        arrived_s = self._arrived_s.popleft() if self._arrived_s else 0.0
+        if arrived_s and self._laststatus == self.LIVE:
+            self._lag.read(time.monotonic() - arrived_s, len(self._arrived_s))
+
+    def _tell_lag(self, notice: StoreNotice) -> None:
+        log.warning(EventName.STRATEGY_SLOW, feed=self.label, text=notice.text)
+        self.source.put_notification(notice)
+
+    def _take_state(self, event: FeedState) -> None:
+        state = event.state
+        args = (event.reason,) if event.reason else ()
+        if state is ConnectionState.LIVE:
+            self._announce_connected()
+            self.put_notification(self.LIVE, *args)
+        elif state in _BROKEN:
+            self.put_notification(self.CONNBROKEN, *args)
+        elif state is ConnectionState.DEGRADED:
+            if self._laststatus == self.LIVE:
+                self.put_notification(self.CONNBROKEN, *args)
+            self._announce_connected()
+            self.put_notification(self.DELAYED, *args)
+        elif state is ConnectionState.CONNECTING and self._laststatus in (self.LIVE, self.CONNBROKEN):
+            self.put_notification(self.DELAYED, *args)
+        elif state is ConnectionState.STOPPED:
+            self.put_notification(self.DISCONNECTED, *args)
+
+    def _fail(self, error: BaseException) -> None:
+        self._end()
+        self.put_notification(self.NOTSUBSCRIBED, error)
+        self.put_notification(self.DISCONNECTED, error)
+        if self._made.newest_ms < 0:
+            # Without a first bar it would hold all others in prenext for ever.
+            raise error if isinstance(error, BtccxtError) else BtccxtError(f"{self.label}: {error!r}") from error
+        self._say(EventName.STREAM_FAILED, f"{self.label} has ended: {error}", error=error)
+
+    def _take_hole(self, hole: Hole) -> None:
+        self.holes.append(hole)
+        text = f"{self.label}: no bars from {_iso(hole.from_ms)} to {_iso(hole.to_ms)}: {hole.cause.value}"
+        harmless = hole.cause in (HoleCause.NO_TRADES, HoleCause.DEPTH)
+        if self.p.gaps == "raise" and not harmless:
+            self._end()
+            raise MissingBars(text + ". With gaps='report' or gaps='fill' the run would go on")
+        if self.p.gaps == "fill" and hole.cause is not HoleCause.DEPTH and self._made.close == self._made.close:
+            self._rows, self._rows_left = self._made.flat_rows(hole), -1
+        if hole.cause is HoleCause.NO_TRADES:
+            if self._said_no_trades:
+                return  # an illiquid market does this all day
+            self._said_no_trades = True
+        self._say(EventName.HOLE_REPORTED, text, hole=hole)
+
+    def _say(self, event: EventName, text: str, **details: Any) -> None:
+        log.warning(event, feed=self.label, text=text)
+        self.source.put_notification(text, data=self, **details)
+
+    def is_filler(self, ago: int = 0) -> bool:
+        """Whether that bar was invented by ``gaps='fill'``."""
+        return self.lines.datetime[ago] in self._made.fillers
+
+    # -------------------------------------------------------------- notifications
+
+    def _announce_connected(self) -> None:
+        if self._laststatus == self.UNKNOWN:
+            self.put_notification(self.CONNECTED)
+
+    def _announce_delayed(self) -> None:
+        """Bars that come while the feed is not live are history."""
+        if self._laststatus != self.LIVE and self._laststatus != self.DELAYED:
+            self._announce_connected()
+            self.put_notification(self.DELAYED)
+
+    # -------------------------------------------------------------- the exchange's clock
+
+    def clock_closes(self) -> bool:
+        return (
+            self._laststatus == self.LIVE
+            and self._rows is None
+            and not self.arrivals
+            and not self._waiting
+            and not self._ended
+        )
+
+    def exchange_ms(self) -> float:
+        """The time up to which every bar counts as arrived."""
+        lateness_s = self.p.lateness_s
+        if lateness_s is None:
+            lateness_s = _TICKS_LATENESS_S if self.is_ticks else _BARS_LATENESS_S
+        return self.source.now_ms() - lateness_s / self.source.wall_s(1.0)
+
+    def wall_s(self, exchange_ms: float) -> float:
+        return self.source.wall_s(exchange_ms)
+
+    def _lets_late_through(self) -> bool:
+        return bool(self.p.latethrough)
+
+    def _report_late(self, num: float) -> None:
+        self.late_bars += 1
+        if self.late_bars == 1:
+            what = "trade" if self.is_ticks else "bar"
+            self._say(
+                EventName.BAR_LATE,
+                f"{self.label}: the {what} of {_iso(ms_of_num(num))} came too late and was dropped; raise lateness_s, "
+                "or set latethrough=True to count it to the next bar. Further ones are counted in data.late_bars",
+            )
+
+
+def _name(parameters: Any) -> str:
+    return timeframe_names(parameters.timeframe, parameters.compression)[0]
+
+
+def _chain(first: Iterable[Row], second: Iterable[Row]) -> Iterator[Row]:
+    yield from first
+    yield from second
+
+
+def _iso(time_ms: float) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,295 @@
+"""Between backtrader's ``Order`` and an ``OrderRequest``: kinds, validity, rounding, and the news coming back.
+
+Runs in the strategy's thread only: every clone of a backtrader order shares one list of executions.
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from btccxt.bt.compat import bt
+from btccxt.errors import Refused
+from btccxt.model import Market, OrderKind, OrderRequest, Side, TimeInForce, decimal_of
+from btccxt.precision import round_amount, round_price
+from btccxt.stamps import ms_of_num
+
+_DAY_MS = 86_400_000
+
+
+class _TakeProfitNames:
+    """Two order kinds that backtrader does not know, with names for logs."""
+
+    TakeProfit = len(bt.Order.ExecTypes)
+    TakeProfitLimit = len(bt.Order.ExecTypes) + 1
+    ExecTypes = [*bt.Order.ExecTypes, "TakeProfit", "TakeProfitLimit"]
+
+
+class _QuickOrder:
+    """What of a backtrader order is slow, done quickly: each notification copies it and reads its parameters."""
+
+    params: Any
+    executed: Any
+
+    def __init__(self, **_params: Any) -> None:  # backtrader's metaclass has taken them
+        super().__init__()
+        values = vars(self)
+        for name, value in vars(self.params).items():  # else found by ``__getattr__``, after a failed search
+            values.setdefault(name, value)
+
+    def clone(self) -> Any:
+        twin = _copied(self)
+        self.executed.markpending()
+        twin.executed = _copied(self.executed)
+        return twin
+
+
+def _copied(original: Any) -> Any:
+    """``copy.copy`` of a plain object."""
+    twin = object.__new__(type(original))
+    twin.__dict__.update(original.__dict__)
+    return twin
+
+
+class CryptoBuyOrder(_QuickOrder, bt.BuyOrder, _TakeProfitNames):
+    """A buy order with the take-profit kinds."""
+
+    ExecTypes = _TakeProfitNames.ExecTypes
+
+
+class CryptoSellOrder(_QuickOrder, bt.SellOrder, _TakeProfitNames):
+    """A sell order with the take-profit kinds."""
+
+    ExecTypes = _TakeProfitNames.ExecTypes
+
+
+TakeProfit = _TakeProfitNames.TakeProfit
+TakeProfitLimit = _TakeProfitNames.TakeProfitLimit
+
+
+def take_ref(order: Any, former: int) -> None:
+    """Give a restored order the number it had in the former run, unless this process has used that one already.
+
+    Later orders of the process count on from it: a number never stands for two orders.
+    """
+    if former >= order.ref:
+        order.ref = former
+        bt.order.OrderBase.refbasis = itertools.count(former + 1)
+
+
+_KINDS = {
+    bt.Order.Market: OrderKind.MARKET,
+    bt.Order.Limit: OrderKind.LIMIT,
+    bt.Order.Stop: OrderKind.STOP,
+    bt.Order.StopLimit: OrderKind.STOP_LIMIT,
+    TakeProfit: OrderKind.TAKE_PROFIT,
+    TakeProfitLimit: OrderKind.TAKE_PROFIT_LIMIT,
+}
+EXECTYPE_OF_KIND = {kind: exectype for exectype, kind in _KINDS.items()} | {
+    OrderKind.TRAILING_AMOUNT: bt.Order.StopTrail,
+    OrderKind.TRAILING_PERCENT: bt.Order.StopTrail,
+}
+_WITH_LIMIT_PRICE = {OrderKind.LIMIT, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT_LIMIT}
+_WITH_TRIGGER = {OrderKind.STOP, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT, OrderKind.TAKE_PROFIT_LIMIT}
+
+KEYWORDS = ("post_only", "reduce_only", "tif", "iceberg", "params")
+_OTHERS_WORDS = {"timeinforce": "tif", "icebergamount": "iceberg", "icebergqty": "iceberg"}
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """What btccxt adds to ``buy`` and ``sell``. Anything else that a user passes lands in ``order.info``."""
+
+    post_only: bool = False
+    reduce_only: bool = False
+    time_in_force: TimeInForce | None = None
+    iceberg_amount: Decimal | None = None
+    params: Mapping[str, Any] | None = None
+
+    @classmethod
+    def take_from(cls, kwargs: dict[str, Any]) -> Keywords:
+        """Remove our keywords from ``kwargs``. Raises Refused with every reason."""
+        reasons = []
+        tif = kwargs.pop("tif", None)
+        if tif is not None and str(tif).upper() not in TimeInForce.__members__:
+            reasons.append(f"tif={tif!r} is not one of {', '.join(TimeInForce.__members__)}")
+            tif = None
+        iceberg = kwargs.pop("iceberg", None)
+        iceberg_amount = None if iceberg is None else positive(iceberg, "iceberg", reasons)
+        params = kwargs.pop("params", None)
+        if params is not None and not isinstance(params, Mapping):
+            reasons.append(f"params must be a mapping that ccxt understands, not {type(params).__name__}")
+        post_only, reduce_only = bool(kwargs.pop("post_only", False)), bool(kwargs.pop("reduce_only", False))
+        # Taken for a remark, it would make an order other than the one that was meant.
+        reasons += [f"{name}: write {meant}=" for name in kwargs if (meant := _meant_by(name)) is not None]
+        if reasons:
+            raise Refused(reasons)
+        return cls(post_only, reduce_only, TimeInForce[str(tif).upper()] if tif else None, iceberg_amount, params)
+
+
+def _meant_by(name: str) -> str | None:
+    """The keyword of which ``name`` is another spelling, if it is one."""
+    plain = name.replace("_", "").lower()
+    spellings = {keyword.replace("_", ""): keyword for keyword in KEYWORDS} | _OTHERS_WORDS
+    near = difflib.get_close_matches(plain, spellings, n=1, cutoff=0.85)
+    return spellings[near[0]] if near else None
+
+
+def order_of(request: OrderRequest, average: Decimal | None, tradeid: int, data: Any) -> Any:
+    """A backtrader order for an intent that no strategy of this run asked for."""
+    cls = CryptoBuyOrder if request.side is Side.BUY else CryptoSellOrder
+    has_both = request.price is not None and request.trigger_price is not None
+    return cls(
+        data=data,
+        size=float(request.amount),
+        price=float(request.trigger_price or request.price or average or 0),
+        pricelimit=float(request.price) if has_both and request.price is not None else None,
+        exectype=EXECTYPE_OF_KIND[request.kind],
+        simulated=True,
+        tradeid=tradeid,
+    )
+
+
+def expiry_ms(order: Any, now_ms: int) -> int | None:
+    """When the order ends by itself. Backtrader leaves ``valid=0`` (end of the day) for the broker to resolve."""
+    if order.valid is None:
+        return None
+    if order.valid == 0:
+        return now_ms - now_ms % _DAY_MS + _DAY_MS
+    return ms_of_num(float(order.valid))
+
+
+def request_of(order: Any, market: Market, keywords: Keywords, client_order_id: str, now_ms: int) -> OrderRequest:
+    """The intent that a backtrader order stands for, rounded to the market's steps.
+
+    Also writes the rounded size and prices back to the order, with what changed in ``order.info.rounded``.
+    Raises Refused with every reason that can be told without the exchange.
+    """
+    reasons: list[str] = []
+    kind = _kind_of(order, reasons)
+    side = Side.BUY if order.isbuy() else Side.SELL
+    amount = _amount(order, market, reasons)
+    limit_price = trigger_price = trail_amount = trail_percent = None
+    if kind in _WITH_LIMIT_PRICE:
+        limit_price = _price(
+            order.created.pricelimit if kind in _WITH_TRIGGER else order.created.price, "limit price", market, reasons
+        )
+    if kind in _WITH_TRIGGER:
+        trigger_price = _price(order.created.price, "trigger price", market, reasons)
+    if kind is OrderKind.TRAILING_AMOUNT:
+        trail_amount = positive(order.trailamount, "trailamount", reasons)
+    elif kind is OrderKind.TRAILING_PERCENT:
+        fraction = positive(order.trailpercent, "trailpercent", reasons)
+        trail_percent = None if fraction is None else fraction * 100
+        if fraction is not None and fraction >= 1:
+            reasons.append(f"trailpercent={order.trailpercent} is {fraction * 100} %; it is a fraction: 2 % is 0.02")
+    expires_ms = expiry_ms(order, now_ms)
+    if expires_ms is not None and expires_ms <= now_ms:
+        reasons.append("valid lies in the past")
+    tif = keywords.time_in_force or TimeInForce.GTC
+    if keywords.post_only and tif in (TimeInForce.IOC, TimeInForce.FOK):
+        reasons.append(f"post_only and tif={tif.value} exclude each other")
+    if kind is OrderKind.MARKET and keywords.post_only:
+        reasons.append("a market order cannot be post_only")
+    if tif is TimeInForce.GTD and expires_ms is None:
+        reasons.append("tif='GTD' needs valid=")
+    if reasons:
+        raise Refused(reasons)
+    assert kind is not None and amount is not None
+    _write_back(order, amount, limit_price, trigger_price, kind)
+    return OrderRequest(
+        client_order_id=client_order_id,
+        symbol=market.symbol,
+        side=side,
+        kind=kind,
+        amount=amount,
+        price=limit_price,
+        trigger_price=trigger_price,
+        trailing_amount=trail_amount,
+        trailing_percent=trail_percent,
+        time_in_force=tif,
+        expires_ms=expires_ms,
+        post_only=keywords.post_only,
+        reduce_only=keywords.reduce_only,
+        iceberg_amount=keywords.iceberg_amount,
+        params=dict(keywords.params or {}),
+    )
+
+
+def _kind_of(order: Any, reasons: list[str]) -> OrderKind | None:
+    if order.exectype == bt.Order.StopTrail:
+        if order.trailamount and order.trailpercent:
+            reasons.append("give trailamount or trailpercent, not both")
+        elif order.trailamount:
+            return OrderKind.TRAILING_AMOUNT
+        elif order.trailpercent:
+            return OrderKind.TRAILING_PERCENT
+        else:
+            reasons.append("StopTrail needs trailamount or trailpercent")
+        return None
+    kind = _KINDS.get(order.exectype)
+    if kind is None:
+        reasons.append(_no_kind(order))
+    return kind
+
+
+def _no_kind(order: Any) -> str:
+    exectype, names = order.exectype, order.ExecTypes
+    if exectype == bt.Order.Close:
+        return "exectype Close: an exchange that never closes has no closing price; use Market"
+    if exectype in range(len(names)):
+        return f"exectype {names[exectype]}: not supported"
+    near = difflib.get_close_matches(str(exectype).capitalize(), names, n=1, cutoff=0.5)
+    return f"exectype {exectype!r}: {f'write bt.Order.{near[0]}' if near else 'not supported'}"
+
+
+def _amount(order: Any, market: Market, reasons: list[str]) -> Decimal | None:
+    asked = positive(abs(order.size), "size", reasons)
+    if asked is None:
+        return None
+    amount = round_amount(market, asked)
+    if not amount:
+        reasons.append(f"size {asked} is below one step of {market.symbol} ({market.amount_step})")
+        return None
+    return amount
+
+
+def _price(value: float, what: str, market: Market, reasons: list[str]) -> Decimal | None:
+    price = positive(value, what, reasons)
+    return None if price is None else round_price(market, price)
+
+
+def positive(value: Any, what: str, reasons: list[str]) -> Decimal | None:
+    try:
+        number = decimal_of(value)
+    except InvalidOperation:
+        reasons.append(f"{what} {value!r} is not a number")
+        return None
+    if not number.is_finite() or number <= 0:
+        reasons.append(f"{what} must be a positive number, not {value!r}")
+        return None
+    return number
+
+
+def _write_back(
+    order: Any, amount: Decimal, limit_price: Decimal | None, trigger_price: Decimal | None, kind: OrderKind
+) -> None:
+    sign = 1 if order.isbuy() else -1
+    rounded = {}
+    size = float(amount) * sign
+    if size != order.size:
+        rounded["size"] = (order.size, size)
+        order.size = order.created.size = size
+    order.executed.remsize = size
+    main = trigger_price if kind in _WITH_TRIGGER else limit_price
+    if main is not None and float(main) != order.created.price:
+        rounded["price"] = (order.created.price, float(main))
+        order.created.price = float(main)
+    if kind in _WITH_LIMIT_PRICE and limit_price is not None:
+        order.created.pricelimit = float(limit_price)
+    if rounded:
+        order.addinfo(rounded=rounded)

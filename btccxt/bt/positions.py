@@ -1,0 +1,256 @@
+"""Backtrader's own books, kept right: execution bits, positions and trades, from fills in exact decimals.
+
+Runs in the strategy's thread. Backtrader sums floats, so 0.1 + 0.2 - 0.3 leaves an order ``Partial`` and a trade open
+for ever; here decimals decide what is left, and the floats handed to backtrader are chosen so that their running sum
+meets the decimal one exactly.
+
+What backtrader sees of a position is what can be traded: whole amount steps, and after a sale nothing if the rest is
+worth less than the exchange's minimum. Such dust (a fee taken in coins leaves some with every trade) stays in the
+ledger and in the value, but ``if self.position`` is false and the trade is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+from btccxt.account.ledger import AccountLedger
+from btccxt.bt.cerebro import Hub
+from btccxt.bt.compat import bt
+from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder
+from btccxt.model import ZERO, Fill, Market, Side, decimal_of
+from btccxt.orders.live_order import LiveOrder
+from btccxt.precision import round_amount
+from btccxt.stamps import num_of_ms
+
+
+class Bookkeeper:
+    """Applies fills to the ledger, to backtrader's positions and to backtrader's orders."""
+
+    def __init__(self, ledger: AccountLedger) -> None:
+        self.ledger = ledger
+        self.fills_booked = 0
+        self._views: dict[str, Any] = {}  # symbol -> backtrader Position
+        self._visible: dict[str, Decimal] = {}  # the same size, exact
+        self._datas: dict[str, list[Any]] = {}
+        self._trade_sizes: dict[tuple[Any, str], tuple[float, Decimal]] = {}  # as backtrader's float sum, and exact
+        self._executed: dict[int, tuple[Decimal, Decimal]] = {}  # order ref -> filled, cost
+        self._estimates: dict[tuple[str, str, Side], Decimal] = {}  # fee not known yet -> assumed commission
+        self._seeded: set[str] = set()
+        self._hub: Hub | None = None
+        self._look_at_all = True  # set by whatever else changes prices or holdings in the ledger
+        self._unheard: set[str] = set()  # symbols of others' datas (CSV files ...), which do not tell that they moved
+
+    # -------------------------------------------------------------- datas, prices, positions
+
+    def register(self, data: Any, symbol: str) -> bool:
+        """Make a data known; True the first time its symbol is seen."""
+        datas = self._datas.setdefault(symbol, [])
+        if any(known is data for known in datas):
+            return False
+        datas.append(data)
+        self._look_at_all = True
+        if hasattr(data, "rings_hub"):
+            self._hub = data._hub
+        else:
+            self._unheard.add(symbol)
+        if data is not datas[0]:
+            data.compensate(datas[0])  # one position per symbol: trades of all its datas belong together
+            return False
+        self.ledger.track(symbol)
+        self.show(symbol)
+        return True
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        return tuple(self._datas)
+
+    def first_data(self, symbol: str) -> Any | None:
+        datas = self._datas.get(symbol)
+        return datas[0] if datas else None
+
+    def position(self, symbol: str) -> Any:
+        """Backtrader's Position of a symbol; the object stays the same, its figures change."""
+        if symbol not in self._views:
+            self.show(symbol)
+        return self._views[symbol]
+
+    def show(self, symbol: str) -> None:
+        """Take size and price from the ledger; whether a small rest is dust is judged here."""
+        holding = self.ledger.holding(symbol)
+        price = self.ledger.price(symbol) or holding.price
+        amount = tradable(self.ledger.market(symbol), holding.amount, price)
+        self._visible[symbol] = amount
+        view = self._views.setdefault(symbol, bt.Position())
+        view.size = float(amount)
+        view.price = float(holding.price) if holding.price is not None and amount else 0.0
+
+    def show_all(self) -> None:
+        self._look_at_all = True
+        for symbol in self._views:
+            self.show(symbol)
+
+    def take_prices(self) -> None:
+        """Latest close of every symbol, from whichever of its datas is furthest."""
+        for symbol in self._symbols_to_look_at():
+            datas = self._datas[symbol]
+            latest = datas[0] if len(datas) == 1 else max(datas, key=_last_stamp)
+            if len(latest) and isfinite(latest.close[0]):  # a bar that was begun and never filled has none
+                self.ledger.set_price(symbol, decimal_of(latest.close[0]))
+                self._show_entry_price(symbol)
+
+    def _symbols_to_look_at(self) -> Collection[str]:
+        """Those with a new bar. Asked for twice per bar, and with 200 symbols 199 have none."""
+        hub = self._hub
+        if hub is None:
+            return self._datas.keys()
+        moved = {data._dataname for data in hub.take_moved()}
+        if self._look_at_all or not hub.is_live:
+            self._look_at_all = False
+            return self._datas.keys()
+        return self._datas.keys() & (moved | self._unheard)
+
+    def _show_entry_price(self, symbol: str) -> None:
+        """A position that was there before us is taken to have cost what the first bar says."""
+        view, holding = self._views[symbol], self.ledger.holding(symbol)
+        if view.size and not view.price and holding.price is not None:
+            view.price = float(holding.price)
+
+    # -------------------------------------------------------------- fills
+
+    def execute(self, order: Any, fill: Fill, amount: Decimal) -> None:
+        """Book one fill of an order for ``amount``: one execution bit, with the position as it is after it."""
+        self.fills_booked += 1
+        self.take_prices()
+        before = self._visible[fill.symbol]
+        booking = self.ledger.apply(fill)
+        self._look_at_all = True
+        self.show(fill.symbol)
+        after = self._visible[fill.symbol]
+        comminfo = order.comminfo
+        closed, opened = self._trade_bits((order.tradeid, fill.symbol), before, after)
+        moved = abs(closed) + abs(opened)
+        closed_share = abs(closed) / moved if moved else 0.0
+        commission = float(booking.commission)
+        price = float(fill.price)
+        entry = float(booking.before.price) if booking.before.price is not None else price
+        order.execute(
+            dt=num_of_ms(fill.time_ms),
+            size=float(fill.amount * fill.side.sign),
+            price=price,
+            closed=closed,
+            closedvalue=comminfo.getvaluesize(closed, entry) if closed else 0.0,
+            closedcomm=commission * closed_share,
+            opened=opened,
+            openedvalue=comminfo.getvaluesize(opened, price) if opened else 0.0,
+            openedcomm=commission * (1.0 - closed_share),
+            margin=comminfo.get_margin(price),
+            pnl=float(booking.pnl),
+            psize=float(after),
+            pprice=self._views[fill.symbol].price,
+        )
+        filled, cost = self._executed.get(order.ref, (ZERO, ZERO))
+        self._set_executed(order, filled + fill.amount, cost + fill.amount * fill.price, amount)
+        if booking.commission_estimated:
+            self._estimates[fill.key] = booking.commission
+            order.addinfo(commission_estimated=True)
+
+    def _set_executed(self, order: Any, filled: Decimal, cost: Decimal, amount: Decimal) -> None:
+        self._executed[order.ref] = (filled, cost)
+        sign, left = (1 if order.isbuy() else -1), max(amount - filled, ZERO)
+        order.executed.size = float(filled) * sign
+        order.executed.price = float(cost / filled)
+        order.executed.remsize = float(left) * sign
+        order.status = bt.Order.Partial if left else bt.Order.Completed
+
+    def correct(self, order: Any, fill: Fill) -> None:
+        """A fee that came after its fill takes the place of the estimate, in the order and in its open trade."""
+        actual = self.ledger.correct_fee(fill)
+        self._look_at_all = True
+        self.show(fill.symbol)
+        more = float(actual - self._estimates.pop(fill.key, ZERO))
+        order.executed.comm += more
+        order.addinfo(commission_estimated=False)
+        owner = order.owner
+        trades = owner._trades[order.data._compensate or order.data][order.tradeid] if owner is not None else ()
+        if trades:
+            trades[-1].commission += more
+            trades[-1].pnlcomm -= more
+
+    def resume(self, order: Any, live: LiveOrder) -> None:
+        """Show on a restored order what a former run already booked; the ledger's start contains it."""
+        if live.filled:
+            self._set_executed(order, live.filled, live.cost, live.amount)
+
+    def _trade_bits(self, key: tuple[Any, str], before: Decimal, after: Decimal) -> tuple[float, float]:
+        """What a move of the position closes and opens, as floats whose running sum meets the decimal sum exactly."""
+        if before * after < 0:
+            parts = (-before, after)
+        elif abs(after) < abs(before):
+            parts = (after - before, ZERO)
+        else:
+            parts = (ZERO, after - before)
+        as_float, exact = self._trade_sizes.get(key, (0.0, ZERO))
+        bits = []
+        for part in parts:
+            exact += part
+            bit = float(exact) - as_float if part else 0.0
+            as_float += bit
+            bits.append(bit)
+        self._trade_sizes[key] = (as_float, exact)
+        return bits[0], bits[1]
+
+    # -------------------------------------------------------------- what was there before
+
+    def seeds(self, commission_info_of: Any) -> list[Any]:
+        """Orders that tell backtrader of positions it has not seen opened, so that selling them opens no short trade.
+
+        They are ``Historical``: analyzers and trades see them, ``notify_order`` does not. Each symbol comes once, as
+        soon as its data has a bar.
+        """
+        orders = []
+        for symbol, datas in self._datas.items():
+            if symbol in self._seeded or not len(datas[0]):
+                continue
+            self._seeded.add(symbol)
+            self.take_prices()
+            self.show(symbol)
+            amount, price = self._visible[symbol], self._views[symbol].price
+            if not amount or (0, symbol) in self._trade_sizes:
+                continue
+            orders.append(self._seed(datas[0], symbol, amount, price, commission_info_of))
+        return orders
+
+    @property
+    def all_seeded(self) -> bool:
+        return len(self._seeded) == len(self._datas)
+
+    def _seed(self, data: Any, symbol: str, amount: Decimal, price: float, commission_info_of: Any) -> Any:
+        side = CryptoBuyOrder if amount > 0 else CryptoSellOrder
+        size = float(amount)
+        order = side(data=data, size=abs(size), price=price, exectype=bt.Order.Historical, simulated=True)
+        order.addcomminfo(commission_info_of(data))
+        order.addinfo(seed=True)
+        order.submit()
+        value = order.comminfo.getvaluesize(size, price)
+        order.execute(
+            dt=data.datetime[0], size=size, price=price, closed=0.0, closedvalue=0.0, closedcomm=0.0, opened=size,
+            openedvalue=value, openedcomm=0.0, margin=None, pnl=0.0, psize=size, pprice=price,
+        )  # fmt: skip
+        self._trade_sizes[(0, symbol)] = (size, amount)
+        return order
+
+
+def _last_stamp(data: Any) -> float:
+    return data.datetime[0] if len(data) else float("-inf")
+
+
+def tradable(market: Market, amount: Decimal, price: Decimal | None) -> Decimal:
+    """The part of a position that an order could close: whole steps, and nothing below the exchange's minimums."""
+    whole = round_amount(market, abs(amount))
+    too_small = market.min_amount is not None and whole < market.min_amount
+    if not market.is_contract and price is not None and market.min_cost is not None:
+        too_small = too_small or whole * price < market.min_cost
+    return ZERO if too_small else whole.copy_sign(amount)

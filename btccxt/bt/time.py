@@ -1,0 +1,251 @@
+"""Backtrader's notion of time: its timeframes in the exchange's notation, its bar stamps, its time zones."""
+
+from __future__ import annotations
+
+import difflib
+import zoneinfo
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Any
+
+from btccxt.bt.compat import bt
+from btccxt.errors import ConfigError
+from btccxt.stamps import num_of_ms
+from btccxt.timeframe import Timeframe, parse_timeframe
+
+_TF = bt.TimeFrame
+_MS_PER = {_TF.Seconds: 1_000, _TF.Minutes: 60_000, _TF.Days: 86_400_000, _TF.Weeks: 604_800_000}
+_MONTHS_PER = {_TF.Months: 1, _TF.Years: 12}
+_UNITS_MS = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000))
+_OWN_UNIT = {_TF.Seconds: "s", _TF.Minutes: "m", _TF.Days: "d", _TF.Weeks: "w", _TF.Months: "M", _TF.Years: "y"}
+_DAY_MS = 86_400_000
+DAY_END = bt.utils.date.time2num(bt.utils.date.TIME_MAX)
+"""Fraction of a day at which backtrader ends its sessions: 23:59:59.99999."""
+NUDGE = 30e-6 / 86_400
+"""30 µs in days: enough to leave a boundary (backtrader rounds 10 µs away), too little to change a millisecond."""
+
+
+# ------------------------------------------------------------------ timeframes
+
+
+def check_timeframe(timeframe: Any, compression: Any) -> None:
+    """Raises ConfigError for what is not one of backtrader's numbers, and says how it is written with them."""
+    if timeframe not in range(len(_TF.Names)):  # of strings, too
+        raise ConfigError(f"timeframe={timeframe!r}: {_written_with_numbers(str(timeframe))}")
+    if isinstance(compression, bool) or not isinstance(compression, int):
+        raise ConfigError(f"compression={compression!r}: must be a whole number, as in compression=5")
+
+
+def _written_with_numbers(word: str) -> str:
+    try:
+        return f"write {_as_arguments(parse_timeframe(word))}"
+    except (ConfigError, StopIteration):
+        names = [name for name in _TF.Names if name]
+        near = difflib.get_close_matches(word.capitalize(), names, n=1, cutoff=0.5)
+        return f"write timeframe=bt.TimeFrame.{near[0] if near else 'Minutes, compression=5'}"
+
+
+def check_date(name: str, value: Any) -> None:
+    """Raises ConfigError for what is neither a date nor a datetime."""
+    if value is None or isinstance(value, date):
+        return
+    try:
+        example = repr(datetime.fromisoformat(str(value)))
+    except ValueError:
+        example = "datetime.datetime(2026, 1, 31)"
+    raise ConfigError(f"{name}={value!r}: give a datetime, as in {name}={example}")
+
+
+def timeframe_names(timeframe: int, compression: int) -> tuple[str, ...]:
+    """ccxt's names for a backtrader timeframe, the usual one first: (Minutes, 120) -> '2h', '120m', '7200s'.
+
+    Raises ConfigError where no candle can have that timeframe (Ticks, MicroSeconds, NoTimeFrame).
+    """
+    if compression < 1:
+        raise ConfigError(f"compression={compression}: must be 1 or more")
+    if timeframe in _MONTHS_PER:
+        months = compression * _MONTHS_PER[timeframe]
+        names = [f"{months}M"] + ([f"{months // 12}y"] if months % 12 == 0 else [])
+        return tuple(names[::-1] if timeframe == _TF.Years or months >= 12 else names)
+    if timeframe not in _MS_PER:
+        raise ConfigError(
+            f"timeframe {bt.TimeFrame.Names[timeframe]} has no candles; "
+            "use Ticks (single trades), Seconds, Minutes, Days, Weeks, Months or Years"
+        )
+    length_ms = compression * _MS_PER[timeframe]
+    names = [f"{length_ms // unit_ms}{unit}" for unit, unit_ms in _UNITS_MS if length_ms % unit_ms == 0]
+    if timeframe == _TF.Days:  # '7d' is aligned to the epoch, '1w' to Monday: the user's own unit goes first
+        own = f"{compression}d"
+        names = [own, *(name for name in names if name != own)]
+    return tuple(names)
+
+
+def offered_name(timeframe: int, compression: int, offered: Collection[str], symbol: str, exchange: str) -> str:
+    """The name under which the exchange offers this timeframe; ConfigError naming the nearest ones otherwise."""
+    names = timeframe_names(timeframe, compression)
+    for name in names:
+        if name in offered:
+            return name
+    wanted = parse_timeframe(names[0])
+    known = sorted((parse_timeframe(name) for name in offered), key=lambda frame: frame.approximate_ms)
+    by_distance = sorted(known, key=lambda frame: _distance(frame, wanted))
+    nearest = " and ".join(frame.name for frame in sorted(by_distance[:2], key=lambda frame: frame.approximate_ms))
+    text = f"{exchange} has no {names[0]} candles. Nearest: {nearest}. All: {', '.join(frame.name for frame in known)}."
+    base = _largest_part(known, wanted)
+    if base is not None:
+        unit = bt.TimeFrame.Names[timeframe]
+        text += (
+            f" To build {names[0]} bars from {base.name}: cerebro.resampledata(store.getdata(dataname={symbol!r}, "
+            f"{_as_arguments(base)}), timeframe=bt.TimeFrame.{unit}, compression={compression})."
+        )
+    raise ConfigError(text)
+
+
+def _distance(frame: Timeframe, wanted: Timeframe) -> float:
+    ratio = frame.approximate_ms / wanted.approximate_ms
+    return max(ratio, 1 / ratio)
+
+
+def _largest_part(known: Iterable[Timeframe], wanted: Timeframe) -> Timeframe | None:
+    """The longest offered timeframe of which ``wanted`` is a whole number."""
+    length_ms = wanted.length_ms or _DAY_MS  # months and years are whole days
+    parts = [frame for frame in known if frame.length_ms and length_ms % frame.length_ms == 0]
+    parts = [frame for frame in parts if frame.length_ms != wanted.length_ms]
+    return parts[-1] if parts else None
+
+
+def _as_arguments(frame: Timeframe) -> str:
+    unit, count = frame.unit, frame.count
+    if unit == "h":
+        unit, count = "m", count * 60
+    name = next(bt.TimeFrame.Names[timeframe] for timeframe, own in _OWN_UNIT.items() if own == unit)
+    return f"timeframe=bt.TimeFrame.{name}, compression={count}"
+
+
+# ------------------------------------------------------------------ stamps
+
+
+class Stamper:
+    """Which day number a bar carries.
+
+    At its close, as backtrader's own resampling does: intraday exactly there, a day and longer at 23:59:59.99999 of its
+    last UTC day. An hour bar stamped at its open would be seen 59 minutes too early beside minute bars; whoever wants
+    the exchange's stamp nevertheless gets it with ``at_open``.
+    """
+
+    __slots__ = ("_at_open", "_frame", "_is_daily")
+
+    def __init__(self, frame: Timeframe, bt_timeframe: int, at_open: bool) -> None:
+        self._frame = frame
+        self._is_daily = bt_timeframe >= _TF.Days
+        self._at_open = at_open
+
+    def num(self, open_ms: int) -> float:
+        if self._at_open:
+            return num_of_ms(open_ms)
+        close_ms = self._frame.next_open(open_ms)
+        if self._is_daily:
+            return num_of_ms(close_ms - _DAY_MS) + DAY_END
+        return num_of_ms(close_ms)
+
+    def nums(self, opens_ms: Sequence[int]) -> list[float]:
+        """``num`` of many, in a tenth of the time."""
+        length_ms = self._frame.length_ms
+        if length_ms is None:
+            return [self.num(open_ms) for open_ms in opens_ms]
+        shift_ms, addend = length_ms, 0.0
+        if self._at_open:
+            shift_ms = 0
+        elif self._is_daily:
+            shift_ms, addend = length_ms - _DAY_MS, DAY_END
+        nums = [
+            _EPOCH_NUM + days + rest / _DAY_MS for days, rest in [divmod(ms + shift_ms, _DAY_MS) for ms in opens_ms]
+        ]
+        return [num + addend for num in nums] if addend else nums
+
+
+_EPOCH_NUM = int(num_of_ms(0))
+
+
+def day_end_of(num: float, tz: Any) -> float:
+    """A bar that closes at midnight ends its day; as 00:00 backtrader would count it to the next one.
+
+    Other instants come back as they are. ``tz`` is the data's zone (None: UTC): midnight there is what ends a session.
+    """
+    if tz is None:
+        return num - 1 + DAY_END if num == int(num) else num
+    local = bt.num2date(num, tz)
+    if local.hour or local.minute or local.second or local.microsecond:
+        return num
+    end = datetime.combine(local.date() - timedelta(days=1), bt.utils.date.TIME_MAX)
+    return bt.date2num(tz.localize(end))
+
+
+def is_last_of_period(num: float, bt_timeframe: int, tz: Any) -> bool:
+    """Whether the instant after ``num`` lies in another day, week, month or year."""
+    one_ms = 1 / _DAY_MS
+    return _period(bt.num2date(num, tz).date(), bt_timeframe) != _period(
+        bt.num2date(num + one_ms, tz).date(), bt_timeframe
+    )
+
+
+def _period(day: date, bt_timeframe: int) -> tuple[int, ...]:
+    if bt_timeframe == _TF.Weeks:
+        return day.isocalendar()[:2]
+    if bt_timeframe == _TF.Months:
+        return (day.year, day.month)
+    if bt_timeframe == _TF.Years:
+        return (day.year,)
+    return (day.toordinal(),)
+
+
+# ------------------------------------------------------------------ time zones
+
+
+class LocalizedZone(tzinfo):
+    """Any standard ``tzinfo`` with the ``localize`` that backtrader (made for pytz) calls."""
+
+    def __init__(self, zone: tzinfo) -> None:
+        self.zone = zone
+
+    def localize(self, moment: datetime) -> datetime:
+        return moment.replace(tzinfo=self)
+
+    def utcoffset(self, moment: datetime | None) -> timedelta | None:
+        return self.zone.utcoffset(_in_zone(moment, self.zone))
+
+    def dst(self, moment: datetime | None) -> timedelta | None:
+        return self.zone.dst(_in_zone(moment, self.zone))
+
+    def tzname(self, moment: datetime | None) -> str | None:
+        return self.zone.tzname(_in_zone(moment, self.zone))
+
+    def fromutc(self, moment: datetime) -> datetime:
+        return self.zone.fromutc(moment.replace(tzinfo=self.zone)).replace(tzinfo=self)
+
+    def __repr__(self) -> str:
+        return f"LocalizedZone({self.zone!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (LocalizedZone, (self.zone,))
+
+
+def _in_zone(moment: datetime | None, zone: tzinfo) -> datetime | None:
+    return None if moment is None else moment.replace(tzinfo=zone)
+
+
+def backtrader_zone(tz: Any) -> Any:
+    """A zone that backtrader can use, from a name, a ``zoneinfo``, a ``datetime.timezone`` or pytz; None stays None.
+
+    Raises ConfigError for a name that nobody knows.
+    """
+    if tz is None or hasattr(tz, "localize"):
+        return tz
+    if isinstance(tz, tzinfo):
+        return LocalizedZone(tz)
+    try:
+        return LocalizedZone(zoneinfo.ZoneInfo(tz))
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        near = difflib.get_close_matches(str(tz), zoneinfo.available_timezones(), n=3)
+        hint = f"; did you mean {' or '.join(near)}?" if near else "; write it like 'Europe/Berlin', or pass a tzinfo"
+        raise ConfigError(f"tz={tz!r} is not a time zone{hint}") from None

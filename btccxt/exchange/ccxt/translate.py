@@ -1,0 +1,342 @@
+"""ccxt's dicts -> the frozen records of ``btccxt.model``. All is copied: ccxt goes on changing its own objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from btccxt.exchange.ccxt.statuses import first_of, judge, number_of
+from btccxt.exchange.profile.profile_schema import BalanceRule, Profile
+from btccxt.model import (
+    ZERO,
+    Balance,
+    Balances,
+    Bar,
+    Fee,
+    Fill,
+    FundingPayment,
+    Market,
+    MarketType,
+    OrderKind,
+    OrderUpdate,
+    Origin,
+    Position,
+    Side,
+    Ticker,
+    Trade,
+)
+
+_DECIMAL_PLACES, _SIGNIFICANT_DIGITS = 2, 3  # ccxt's precision modes; the third is the tick size itself
+_NOT_A_CURRENCY = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
+
+
+# ------------------------------------------------------------------ orders and fills
+
+
+def order_update(
+    order: Mapping[str, Any], profile: Profile, origin: Origin, *, conditional: bool | None = None
+) -> OrderUpdate:
+    """One ccxt order -> OrderUpdate. ``filled`` is the exchange's own figure or None, never ccxt's inference."""
+    rule, info = profile.statuses, order.get("info")
+    facts = judge(order, profile, origin, conditional=conditional)
+    symbol = _text(order.get("symbol")) or ""
+    average = number_of(first_of(info, rule.average_fields))
+    if facts.conditional and profile.conditional.separate_book:
+        average = None  # its child's
+    elif not average and facts.filled:
+        average = number_of(order.get("average"))
+    id_fields, client_id_fields = rule.order_id_fields, rule.client_id_fields
+    if facts.conditional:
+        id_fields = rule.conditional_order_id_fields or id_fields
+        client_id_fields = rule.conditional_client_id_fields or client_id_fields
+    client_id = _text(first_of(info, client_id_fields))
+    if client_id is None and rule.ccxt_client_id:
+        client_id = _text(order.get("clientOrderId"))
+    prefix = profile.client_id.wire_prefix
+    if client_id and prefix and client_id.startswith(prefix):
+        client_id = client_id[len(prefix) :]
+    order_id = _text(first_of(info, id_fields)) or _text(order.get("id"))
+    child_id = _text(first_of(info, rule.child_id_fields)) if facts.conditional else None
+    time_ms = _time(order.get("lastUpdateTimestamp")) or _time(order.get("timestamp"))
+    reason = _text(first_of(info, rule.reason_fields))
+    side = _side(order.get("side"))
+    fills = tuple(
+        fill(trade, profile, order_id=order_id, client_order_id=client_id, symbol=symbol, time_ms=time_ms, side=side)
+        for trade in order.get("trades") or ()
+        if trade.get("id") is not None and trade.get("amount") is not None
+        # Without a side it is left out: the same fill comes again, whole, with the account's trades.
+        if side is not None or _side(trade.get("side")) is not None
+    )
+    return OrderUpdate(
+        symbol=symbol,
+        status=facts.status,
+        origin=origin,
+        order_id=order_id,
+        client_order_id=client_id,
+        side=side,
+        kind=_kind(order),
+        price=_positive(order.get("price")),
+        trigger_price=_positive(first_of(info, rule.trigger_price_fields)) or _positive(order.get("triggerPrice")),
+        amount=facts.amount if facts.amount is not None else number_of(order.get("amount")),
+        filled=facts.filled,
+        average=average or None,
+        time_ms=time_ms,
+        raw_status=facts.raw_status,
+        reject_reason=reason if reason != "NONE" else None,
+        child_order_id=child_id if child_id != "0" else None,
+        conditional=facts.conditional,
+        fills=fills,
+    )
+
+
+def fill(
+    trade: Mapping[str, Any],
+    profile: Profile,
+    *,
+    order_id: str | None = None,
+    client_order_id: str | None = None,
+    symbol: str = "",
+    time_ms: int | None = None,
+    side: Side | None = None,
+) -> Fill:
+    """One trade of the account -> Fill. Keyword arguments fill in what the trade itself does not carry.
+
+    Where the exchange gives no trade id, one is made from what cannot change, so that the same fill has the same id.
+    Raises ValueError for a trade of which nobody knows whether it bought or sold.
+    """
+    found_order_id = _text(trade.get("order")) or order_id
+    price, amount = number_of(trade.get("price")) or ZERO, abs(number_of(trade.get("amount")) or ZERO)
+    time_ms = _time(trade.get("timestamp")) or time_ms or 0
+    side = _side(trade.get("side")) or side
+    if side is None:
+        raise ValueError(f"trade {trade.get('id')} of order {found_order_id} says neither buy nor sell")
+    info = trade.get("info")
+    client_id = client_order_id or _text(trade.get("clientOrderId"))
+    client_id = client_id or _text(first_of(info, profile.statuses.fill_client_id_fields))
+    prefix = profile.client_id.wire_prefix
+    if client_id and prefix and client_id.startswith(prefix):
+        client_id = client_id[len(prefix) :]
+    maker_or_taker = trade.get("takerOrMaker")
+    return Fill(
+        trade_id=_text(trade.get("id")) or f"{found_order_id}:{time_ms}:{side.value}:{price}:{amount}",
+        symbol=_text(trade.get("symbol")) or symbol,
+        side=side,
+        price=price,
+        amount=amount,
+        time_ms=time_ms,
+        order_id=found_order_id,
+        client_order_id=client_id,
+        fee=_fee(trade, profile),
+        maker=None if maker_or_taker is None else maker_or_taker == "maker",
+    )
+
+
+def _fee(trade: Mapping[str, Any], profile: Profile) -> Fee | None:
+    told_in = profile.statuses.fill_fee_fields
+    if told_in and first_of(trade.get("info"), told_in) is None:
+        return None  # the exchange tells none here: ccxt has multiplied by a rate of its own
+    # Where the exchange writes a paid fee as a negative number, ccxt does not always turn the sign.
+    negated = number_of(first_of(trade.get("info"), profile.statuses.fill_negative_fee_fields))
+    first: Fee | None = None
+    for fee in (trade.get("fee"), *(trade.get("fees") or ())):
+        if fee and fee.get("currency") is not None and (cost := number_of(fee.get("cost"))) is not None:
+            told = Fee(currency=str(fee["currency"]), cost=cost if negated is None else -negated)
+            if told.cost:
+                return told
+            first = first or told  # where a third coin pays, some exchanges name the usual one first, with zero
+    return first
+
+
+def _kind(order: Mapping[str, Any]) -> OrderKind | None:
+    """Kind where ccxt's answer leaves no doubt; a trigger price may be a stop's, a take-profit's or an exit's."""
+    if any(order.get(name) is not None for name in ("triggerPrice", "stopLossPrice", "takeProfitPrice")):
+        return None  # ccxt writes the prices of attached exits there as well
+    return {"limit": OrderKind.LIMIT, "market": OrderKind.MARKET}.get(str(order.get("type")))
+
+
+# ------------------------------------------------------------------ account
+
+
+def balances(
+    answer: Mapping[str, Any], now_ms: int, *, complete: bool = True, profile: Profile | None = None
+) -> Balances:
+    """ccxt's balance structure -> Balances. ``now_ms`` stands in where the exchange gives no time.
+
+    ``profile``: says where the exchange's own figures stand, if ccxt's total counts open profit in. A push then holds
+    only the coins of its last message; ccxt goes on showing all that it has seen.
+    """
+    own = {} if profile is None else _own_balances(answer.get("info"), profile.balances)
+    found = {
+        currency: balance
+        for currency, entry in answer.items()
+        if currency not in _NOT_A_CURRENCY and isinstance(entry, Mapping) and (complete or not own or currency in own)
+        if (balance := own.get(currency) or _balance(currency, entry)) is not None
+    }
+    return Balances(_time(answer.get("timestamp")) or now_ms, MappingProxyType(found), complete)
+
+
+def _own_balances(info: Any, rule: BalanceRule) -> dict[str, Balance]:
+    """By the exchange's own names of coins, which are ccxt's for nearly all."""
+    found: dict[str, Balance] = {}
+    for row in first_of(info, rule.rows) or ():
+        currency, total = _text(first_of(row, (rule.currency,))), number_of(first_of(row, (rule.total,)))
+        if currency is not None and total is not None:
+            used = sum((number_of(first_of(row, (name,))) or ZERO for name in rule.used), ZERO)
+            found[currency] = Balance(currency, total - used, used)
+    return found
+
+
+def _balance(currency: str, entry: Mapping[str, Any]) -> Balance | None:
+    free, used, total = (number_of(entry.get(key)) for key in ("free", "used", "total"))
+    if free is None:
+        if total is None:
+            return None
+        free = total - (used or ZERO)
+    if used is None:
+        used = total - free if total is not None else ZERO
+    return Balance(currency, free, used)
+
+
+def position(entry: Mapping[str, Any], now_ms: int) -> Position:
+    """ccxt's position -> Position with a signed amount in contracts; flat is zero."""
+    contracts = abs(number_of(entry.get("contracts")) or ZERO)
+    side = entry.get("side")
+    return Position(
+        symbol=str(entry.get("symbol")),
+        amount=-contracts if side == "short" else contracts,
+        entry_price=_positive(entry.get("entryPrice")),
+        time_ms=_time(entry.get("timestamp")) or now_ms,
+        unrealised_pnl=number_of(entry.get("unrealizedPnl")),
+        leverage=number_of(entry.get("leverage")),
+        liquidation_price=_positive(entry.get("liquidationPrice")),
+        margin_mode=_text(entry.get("marginMode")),
+        hedge_side=side if entry.get("hedged") and side in ("long", "short") else None,
+    )
+
+
+def funding(row: Mapping[str, Any], profile: Profile) -> FundingPayment:
+    """ccxt's funding payment -> FundingPayment: exchanges differ in what the sign of its amount means."""
+    amount = number_of(row.get("amount")) or ZERO
+    return FundingPayment(
+        symbol=str(row.get("symbol")),
+        currency=str(row.get("code")),
+        amount=-amount if profile.funding_amounts == "paid" else amount,
+        time_ms=_time(row.get("timestamp")) or 0,
+        payment_id=_text(row.get("id")) or "",
+    )
+
+
+# ------------------------------------------------------------------ markets
+
+
+def market(entry: Mapping[str, Any], precision_mode: int, *, amounts_in_base: bool = False) -> Market | None:
+    """ccxt's market -> Market; None for what is neither spot nor contract. ``precision_mode`` is the exchange's own.
+
+    ``amounts_in_base``: its contracts are ordered and held in base units, whatever a contract's size.
+    """
+    kind = _market_type(entry)
+    if kind is None:
+        return None
+    limits, precision = entry.get("limits") or {}, entry.get("precision") or {}
+    amount, price, cost = (limits.get(key) or {} for key in ("amount", "price", "cost"))
+    return Market(
+        symbol=str(entry["symbol"]),
+        base=str(entry.get("base")),
+        quote=str(entry.get("quote")),
+        settle=_text(entry.get("settle")),
+        type=kind,
+        active=entry.get("active") is not False,
+        price_step=_step(precision.get("price"), precision_mode),
+        amount_step=_step(precision.get("amount"), precision_mode, is_amount=True),
+        min_amount=_positive(amount.get("min")),
+        max_amount=_positive(amount.get("max")),
+        min_price=_positive(price.get("min")),
+        max_price=_positive(price.get("max")),
+        min_cost=_positive(cost.get("min")),
+        max_cost=_positive(cost.get("max")),
+        contract_size=(None if amounts_in_base else _positive(entry.get("contractSize"))) or Decimal(1),
+        maker_rate=number_of(entry.get("maker")) or ZERO,
+        taker_rate=number_of(entry.get("taker")) or ZERO,
+    )
+
+
+def _market_type(entry: Mapping[str, Any]) -> MarketType | None:
+    if entry.get("option"):
+        return MarketType.OPTION
+    if entry.get("contract") or entry.get("swap") or entry.get("future"):
+        return MarketType.INVERSE if entry.get("inverse") else MarketType.LINEAR
+    return MarketType.SPOT if entry.get("spot") else None
+
+
+def _step(precision: Any, mode: int, *, is_amount: bool = False) -> Decimal | None:
+    """Step size of a ccxt precision. Significant digits are no step for prices; for amounts they are decimal places."""
+    value = number_of(precision)
+    if value is None:
+        return None
+    if mode == _DECIMAL_PLACES or (mode == _SIGNIFICANT_DIGITS and is_amount):
+        return Decimal(1).scaleb(-int(value))
+    if mode == _SIGNIFICANT_DIGITS or value <= 0:
+        return None
+    return value
+
+
+# ------------------------------------------------------------------ market data
+
+
+def bar(row: Sequence[Any]) -> Bar:
+    """ccxt's candle row ``[ms, open, high, low, close, volume]`` -> Bar."""
+    return Bar(int(row[0]), float(row[1]), float(row[2]), float(row[3]), float(row[4]), float(row[5] or 0.0))
+
+
+def trade(entry: Mapping[str, Any]) -> Trade:
+    """ccxt's public trade -> Trade."""
+    time_ms = int(entry["timestamp"])
+    price, amount = float(entry["price"]), float(entry["amount"])
+    trade_id = entry.get("id")
+    return Trade(
+        trade_id=str(trade_id) if trade_id is not None else f"{time_ms}:{price!r}:{amount!r}",
+        time_ms=time_ms,
+        price=price,
+        amount=amount,
+        side=_side(entry.get("side")),
+        symbol=str(entry.get("symbol") or ""),
+    )
+
+
+def ticker(entry: Mapping[str, Any], now_ms: int) -> Ticker:
+    """ccxt's ticker -> Ticker. ``now_ms`` stands in where the exchange gives no time."""
+    return Ticker(
+        symbol=str(entry["symbol"]),
+        time_ms=_time(entry.get("timestamp")) or now_ms,
+        bid=_float(entry.get("bid")),
+        ask=_float(entry.get("ask")),
+        bid_amount=_float(entry.get("bidVolume")),
+        ask_amount=_float(entry.get("askVolume")),
+        last=_float(entry.get("last")),
+    )
+
+
+# ------------------------------------------------------------------ small parts
+
+
+def _side(word: Any) -> Side | None:
+    return Side(word) if word in ("buy", "sell") else None
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None or value == "" else str(value)
+
+
+def _positive(value: Any) -> Decimal | None:
+    number = number_of(value)
+    return number if number is not None and number > 0 else None
+
+
+def _time(value: Any) -> int | None:
+    return None if value is None else int(value)
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None else float(value)

@@ -1,0 +1,383 @@
+"""What a profile may say: the schema of the mapping table. ``profile.py`` reads and merges, this file only judges.
+
+Every model is frozen and refuses keys it does not know. The head of ``exchanges.yaml`` explains the fields to users.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import Enum
+from fnmatch import translate as glob_to_regex
+from functools import cached_property
+from typing import Any, Literal
+
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from btccxt.exchange.profile.order_rule import ORDER_KEYS, OrderRule, Part
+from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus, StreamKind
+
+
+class ClientIdRule(Part):
+    """What a client order id must look like, and how an order is found by it."""
+
+    form: Literal["text", "integer", "hex"] = "text"
+    max_length: int = Field(default=32, ge=1, le=128)
+    alphabet: str = "A-Za-z0-9"
+    max_integer: int | None = None
+    not_first: str = ""
+    create: str = "clientOrderId"
+    create_conditional: str | None = None
+    wire: str | None = None
+    wire_conditional: str | None = None
+    wire_prefix: str = ""
+    lookup: Literal["fetch_order", "open_and_closed_orders", "list_and_filter"] = "list_and_filter"
+    lookup_conditional: Literal["fetch_order", "open_and_closed_orders", "list_and_filter"] | None = None
+    query: Mapping[str, Any] = Field(default_factory=dict)
+    query_conditional: Mapping[str, Any] | None = None
+    query_id: str | None = None
+    cancel: Mapping[str, Any] | None = None
+    cancel_conditional: Mapping[str, Any] | None = None
+    cancel_id: str | None = None
+    cancels_conditional: bool = True
+    duplicate_refused: Literal["always", "while_open", "no", "unknown"] = "unknown"
+    duplicate_errors: tuple[str, ...] = ()
+    duplicate_texts: tuple[str, ...] = ()
+
+    @field_validator("alphabet")
+    @classmethod
+    def _an_alphabet(cls, value: str) -> str:
+        try:
+            re.compile(f"[{value}]")
+        except re.error as error:
+            raise ValueError(f"not a set of characters such as A-Za-z0-9_-: {error}") from None
+        return value
+
+    def lookup_for(self, conditional: bool) -> str:
+        """How to ask after an order of which only the client id is known."""
+        return self.lookup_conditional or self.lookup if conditional else self.lookup
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        if self.form == "hex":
+            return re.compile(r"0x[0-9a-f]{32}")
+        if self.form == "integer":
+            return re.compile(r"[1-9][0-9]*")
+        return re.compile(f"[{self.alphabet}]{{1,{self.max_length}}}")
+
+    def is_duplicate(self, error: BaseException) -> bool:
+        """Whether the exchange's answer says that an order with this id exists already."""
+        if self.duplicate_errors and type(error).__name__ not in self.duplicate_errors:
+            return False
+        return any(text in str(error) for text in self.duplicate_texts)
+
+    def problem(self, client_order_id: str) -> str | None:
+        """Why this id would not be accepted, or None."""
+        if not self.pattern.fullmatch(client_order_id):
+            return f"client order id {client_order_id!r} must be {self.describe()}"
+        if self.max_integer is not None and self.form == "integer" and int(client_order_id) > self.max_integer:
+            return f"client order id {client_order_id} must be at most {self.max_integer}"
+        if self.not_first and client_order_id[0] in self.not_first:
+            return f"client order id {client_order_id!r} must not begin with one of {self.not_first!r}"
+        return None
+
+    def describe(self) -> str:
+        if self.form == "hex":
+            return "0x and 32 hexadecimal digits"
+        if self.form == "integer":
+            return "a positive integer"
+        return f"1 to {self.max_length} characters of [{self.alphabet}]"
+
+
+class StatusCase(Part):
+    """Status decided by several raw fields at once: all of ``when`` must match."""
+
+    when: Mapping[str, Any]
+    status: OrderStatus
+
+
+class FilledSum(Part):
+    """Filled amount as the sum over a list of executions."""
+
+    rows: str
+    amount: str
+    when: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class StatusRule(Part):
+    """Raw and unified words -> OrderStatus, and where the raw facts stand in ccxt's ``info``.
+
+    A field is a path such as ``status``, ``order.status`` or ``0.x``; of several, the first that has a value counts.
+    """
+
+    raw_fields: tuple[str, ...] = ("status",)
+    cases: tuple[StatusCase, ...] = ()
+    raw: Mapping[str, OrderStatus] = Field(default_factory=dict)
+    conditional_raw: Mapping[str, OrderStatus] = Field(default_factory=dict)
+    unified: Mapping[str, OrderStatus] = Field(default_factory=dict)
+    after_create: OrderStatus = OrderStatus.UNKNOWN
+    conditional_marks: tuple[str, ...] = ()
+    plain_marks: tuple[str, ...] = ()
+    filled_fields: tuple[str, ...] = ()
+    filled_differences: tuple[tuple[str, str], ...] = ()
+    filled_sum: FilledSum | None = None
+    filled_unknown_when: tuple[Mapping[str, Any], ...] = ()
+    by_cost_when: tuple[Mapping[str, Any], ...] = ()
+    full_means_filled: bool = False
+    amount_fields: tuple[str, ...] = ()
+    amount_sums: tuple[tuple[str, str], ...] = ()
+    average_fields: tuple[str, ...] = ()
+    order_id_fields: tuple[str, ...] = ()
+    conditional_order_id_fields: tuple[str, ...] = ()
+    child_id_fields: tuple[str, ...] = ()
+    client_id_fields: tuple[str, ...] = ()
+    conditional_client_id_fields: tuple[str, ...] = ()
+    ccxt_client_id: bool = True
+    trigger_price_fields: tuple[str, ...] = ()
+    reason_fields: tuple[str, ...] = ()
+    fill_client_id_fields: tuple[str, ...] = ()
+    fill_negative_fee_fields: tuple[str, ...] = ()
+    fill_fee_fields: tuple[str, ...] = ()
+    _globs: tuple[tuple[re.Pattern[str], OrderStatus], ...] = PrivateAttr(default=())
+
+    def model_post_init(self, context: object, /) -> None:
+        self._globs = tuple(
+            (re.compile(glob_to_regex(word)), status) for word, status in self.raw.items() if "*" in word
+        )
+
+    def of_raw(self, word: str, conditional: bool) -> OrderStatus | None:
+        """Status of a raw word, exact entries before patterns; None for a word nobody listed."""
+        if conditional and (known := self.conditional_raw.get(word)) is not None:
+            return known
+        if (known := self.raw.get(word)) is not None:
+            return known
+        for pattern, status in self._globs:
+            if pattern.fullmatch(word):
+                return status
+        return None
+
+
+class BalanceRule(Part):
+    """Where the exchange's own figures of each coin stand, if ccxt's total counts the profit of open positions in.
+
+    ``rows`` are paths of the list of coins (asked for, pushed); the other fields are paths within a coin.
+    """
+
+    rows: tuple[str, ...] = ()
+    currency: str = "currency"
+    total: str = "total"
+    used: tuple[str, ...] = ()
+
+
+class ConditionalRule(Part):
+    """Trigger orders: whether they live in a book of their own, and what their id becomes."""
+
+    separate_book: bool = False
+    query_params: Mapping[str, Any] = Field(default_factory=dict)
+    cancel_params: Mapping[str, Any] = Field(default_factory=dict)
+    open_params: tuple[Mapping[str, Any], ...] = ()
+    closed_params: tuple[Mapping[str, Any], ...] = ()
+    stream_params: Mapping[str, Any] | None = None
+    fetch_order: bool = True
+    id_after_trigger: Literal["same", "new"] = "same"
+    default_trigger_price: Literal["last", "mark", "index"] = "last"
+    kinds: tuple[str, ...] = (
+        "stop",
+        "stop_limit",
+        "take_profit",
+        "take_profit_limit",
+        "trailing_amount",
+        "trailing_percent",
+    )
+
+
+class BarRule(Part):
+    """The candle stream."""
+
+    stream: bool = True
+    without_stream: Literal["rest", "trades"] = "trades"
+    closed_flag: str | None = None
+    one_timeframe_per_symbol: bool = False
+    keeps_last_candle_only: bool = False
+    starts_with_history: bool = False
+    timeframes: tuple[str, ...] = ()
+    names: Mapping[str, str] = Field(default_factory=dict)  # timeframe -> the exchange's own, where ccxt's is wrong
+
+
+class HistoryRule(Part):
+    """Candles by REST."""
+
+    page_size: int = Field(default=500, ge=1)
+    max_candles_back: int | None = None
+    forming_included: bool = True
+
+
+class NextPage(str, Enum):
+    """What the account's trades are continued with when a page is not the last."""
+
+    UNKNOWN = "unknown"  # one page, as the exchange gives it
+    BY_START_TIME = "by_start_time"  # oldest first: from the newest on
+    BY_OFFSET = "by_offset"
+    BY_NUMBER = "by_number"
+    BY_CURSOR = "by_cursor"
+    BY_OLDEST_ID = "by_oldest_id"
+    BY_OLDEST_TIME = "by_oldest_time"  # ISO 8601
+
+
+class MyTradesRule(Part):
+    """The account's trades by REST: most exchanges answer with the newest page of what was asked for.
+
+    ``param`` names the parameter that continues, ``field`` where its value stands in the raw row. A full page has
+    ``page_size`` rows; that many are asked for. ``window_ms``: the longest span of one request. ``all_symbols``: the
+    exchange does not choose by symbol, ccxt does so after the page is cut. ``since_exclusive``: in whole seconds, and
+    the first is left out. ``archive``: parameters of a second list, which has what is older than ``archive_after_ms``.
+    """
+
+    next_page: NextPage = NextPage.UNKNOWN
+    page_size: int = Field(default=100, ge=2)
+    param: str = ""
+    field: str = ""
+    window_ms: int | None = Field(default=None, ge=3_600_000)
+    all_symbols: bool = False
+    since_exclusive: bool = False
+    params: Mapping[str, Any] = Field(default_factory=dict)
+    archive: Mapping[str, Any] = Field(default_factory=dict)
+    archive_after_ms: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _complete(self) -> MyTradesRule:
+        how = self.next_page
+        if bool(self.param) is (how in (NextPage.UNKNOWN, NextPage.BY_START_TIME)):
+            raise ValueError(f"my_trades: {how.value} and param {self.param!r} do not go together")
+        if bool(self.field) is not (how in (NextPage.BY_CURSOR, NextPage.BY_OLDEST_ID)):
+            raise ValueError(f"my_trades: {how.value} and field {self.field!r} do not go together")
+        if bool(self.archive) is (self.archive_after_ms is None):
+            raise ValueError("my_trades: archive and archive_after_ms go together")
+        return self
+
+
+class WebSocketRule(Part):
+    keep_alive_ms: int = Field(default=20_000, ge=1_000)
+    keys_per_frame: int = Field(default=1, ge=1)
+    keys_per_connection: int = Field(default=100, ge=1)
+    frame_interval_ms: int = Field(default=250, ge=0)
+    batch: Mapping[str, str] = Field(default_factory=dict)
+    ends: tuple[Mapping[str, str], ...] = ()
+    """Frames after which a subscription is dead and ccxt tells nobody: path -> value, all of one entry."""
+
+
+class Pool(Part):
+    """One allowance: ``capacity`` weight per ``window_ms``; ``header`` names the answer's used-weight header."""
+
+    capacity: float = Field(gt=0)
+    window_ms: int = Field(gt=0)
+    header: str | None = None
+
+
+class RateRule(Part):
+    pools: Mapping[str, Pool] = Field(default_factory=lambda: {"requests": Pool(capacity=5, window_ms=1_000)})
+    weights: Mapping[str, Mapping[str, float]] = Field(default_factory=dict)
+
+    def weight(self, method: str) -> Mapping[str, float]:
+        """Pool -> weight of one call of a ccxt method (``create_order``, ``fetch_ohlcv`` …)."""
+        return self.weights.get(method) or self.weights.get("other") or {next(iter(self.pools)): 1}
+
+    @model_validator(mode="after")
+    def _pools_exist(self) -> RateRule:
+        for method, costs in self.weights.items():
+            for pool in costs:
+                if pool not in self.pools:
+                    raise ValueError(
+                        f"weights of {method} name the pool {pool!r}, which is not among {sorted(self.pools)}"
+                    )
+        return self
+
+
+class StreamRule(Part):
+    """Which streams exist, and what the private ones leave out."""
+
+    trades: bool = True
+    ticker: bool = True
+    orders: bool = True
+    fills: bool = True
+    balance: bool = True
+    positions: bool = False
+    partial_fills_in_orders: bool = True
+    orders_need_symbol: bool = False
+
+    def has(self, kind: StreamKind) -> bool:
+        return kind is StreamKind.BARS or bool(getattr(self, kind.value))
+
+
+class DeadMansSwitch(Part):
+    available: bool = False
+    max_timeout_ms: int | None = None
+
+
+class Profile(Part):
+    """What btccxt knows of one exchange and one market type."""
+
+    exchange: str
+    market_type: MarketType
+    name: str = ""
+    known: bool = True
+    about: str = ""
+    verified: Literal["sim", "captured", "assumed"] = "assumed"
+    testnet: Literal["sandbox", "demo", "none"] = "none"
+    quote_currency: str = "USDT"
+    settle_currency: str | None = None
+    credentials: tuple[str, ...] = ("apiKey", "secret")
+    orders: Mapping[str, OrderRule]
+    client_id: ClientIdRule = ClientIdRule()
+    statuses: StatusRule = StatusRule()
+    balances: BalanceRule = BalanceRule()
+    conditional: ConditionalRule = ConditionalRule()
+    bars: BarRule = BarRule()
+    history: HistoryRule = HistoryRule()
+    my_trades: MyTradesRule = MyTradesRule()
+    streams: StreamRule = StreamRule()
+    websocket: WebSocketRule = WebSocketRule()
+    rate: RateRule = RateRule()
+    dead_mans_switch: DeadMansSwitch = DeadMansSwitch()
+    market_slippage_pct: float = Field(default=5, gt=0, lt=50)
+    price_significant_digits: int | None = None
+    amounts_in: Literal["contracts", "base"] = "contracts"
+    funding_amounts: Literal["received", "paid"] = "received"
+    wire: Mapping[str, Any] = Field(default_factory=dict)
+    path: str | Mapping[str, str] | None = None
+    signed_by: Literal["counter", "time"] = "counter"
+    order_requests: tuple[str, ...] = ()
+    harmless_requests: tuple[str, ...] = ()
+    visibility_delay_ms: int = Field(default=1_000, ge=0)
+    query_params: Mapping[str, Any] = Field(default_factory=dict)
+    closed_lists: tuple[Mapping[str, Any], ...] = Field(default=({},), min_length=1)
+    fetch_order_finds: Literal["all", "open"] = "all"
+    edit: Literal["native", "no"] = "no"
+    edit_client_id: str | None = None
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    _plans: dict[Any, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def plans(self) -> dict[Any, Any]:
+        """The guard's notes on what each kind of request must carry, made once."""
+        return self._plans
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_orders(cls, value: object) -> object:
+        if isinstance(value, Mapping):
+            for key in value.get("orders") or ():
+                if key not in ORDER_KEYS:
+                    raise ValueError(f"orders: unknown key {key!r}")
+        return value
+
+    def asks_for_one(self, *, by_id: bool, conditional: bool) -> bool:
+        """Whether ``fetch_order`` can find the order, also when it is done; else its lists have to be searched."""
+        if self.fetch_order_finds == "open" or (conditional and not self.conditional.fetch_order):
+            return False
+        return by_id or self.client_id.lookup_for(conditional) == "fetch_order"
+
+    def rule(self, key: OrderKind | OrderFeature | str) -> OrderRule:
+        """The rule of an order kind or feature; every key of the two enums has one."""
+        return self.orders[key.value if isinstance(key, (OrderKind, OrderFeature)) else key]

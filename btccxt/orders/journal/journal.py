@@ -1,0 +1,493 @@
+"""The order journal: an intent is on disk, synced, before it is sent.
+
+SQLite in WAL mode. One thread writes; what arrives while it syncs goes into the next transaction together (group
+commit). A transaction with a ticket in it is synced to the disk (``synchronous=FULL``); one with only updates and fills
+is left to the operating system (they survive a killed process, and after a power cut the exchange still has them).
+
+One process writes a journal at a time; any number may read it meanwhile (``journal_reader.py``).
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from btccxt.errors import JournalError
+from btccxt.model import Balances, Fill, OrderRequest, Position
+from btccxt.orders.events import Alarm, LifecycleEvent
+from btccxt.orders.journal import alarms as journal_alarms
+from btccxt.orders.journal import schema as schema
+from btccxt.orders.journal.codec import decode_request, encode, encode_context
+from btccxt.orders.journal.file import (
+    account_fingerprint,
+    check_existing,
+    connect,
+    default_journal_path,
+    lock_account,
+    take_lock,
+    trouble_with,
+)
+from btccxt.orders.journal.file_lock import FileLock
+from btccxt.orders.journal.fills import booked_fills, fill_row
+from btccxt.orders.journal.holdings import StoredHoldings, keep_statement, load_holdings
+from btccxt.orders.journal.prune import Fold, Opening, Pruned, folded_until, load_openings, prune
+from btccxt.orders.journal.rows import StoredOrder, evidence_rows, load
+from btccxt.orders.live_order import LifecycleState, LiveOrder
+
+__all__ = ["Journal", "StoredOrder", "account_fingerprint", "default_journal_path"]
+
+Answer = TypeVar("Answer")
+Statement = tuple[str, tuple[Any, ...]]
+MEMORY = ":memory:"
+_SYNCED = "PRAGMA synchronous=FULL"  # the write-ahead log is synced at commit
+_LEFT_TO_THE_SYSTEM = "PRAGMA synchronous=NORMAL"
+PAST_FILLS = 20_000
+_KNOWN_UNTIL = "fills_known_until_ms "
+_BEST_PRICE = "best_price "
+_EDIT = "edit "
+_MAX_BATCH = 2_000
+_MAX_BACKLOG = 100_000
+
+
+@dataclass(slots=True)
+class _Write:
+    statements: Callable[[], list[Statement]]  # called in the journal's thread: encoding need not hold up an order
+    done: Future[None] | None = None  # given: to be synced before it is resolved
+
+
+@dataclass(slots=True)
+class _Read:
+    query: Callable[[sqlite3.Connection], Any]
+    done: Future[Any]
+
+
+class Journal:
+    """Open with ``Journal.open``. All methods may be called from any thread; none waits for the disk but ``close``."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: str,
+        locks: tuple[FileLock, ...],
+        on_trouble: Callable[[JournalError], None] | None,
+    ) -> None:
+        meta = dict(connection.execute("SELECT key, value FROM meta"))
+        self.path = path
+        self.exchange: str = meta["exchange"]
+        self.mode: str = meta["mode"]
+        self.account: str = meta["account"]
+        self.tag = int(meta["tag"])
+        self.next_sequence = int(meta["next_sequence"])
+        """Of the next client order id, as it was when the journal was opened."""
+        self._connection = connection
+        self._locks = locks
+        self._on_trouble = on_trouble
+        self._jobs: deque[_Write | _Read | None] = deque()
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # rung when jobs should be done now
+        self._backlog: list[_Write] = []
+        self._closed = False
+        self._in_trouble = False
+        self._synchronous = _SYNCED  # as ``connect`` leaves it
+        self._thread = threading.Thread(target=self._run, name="btccxt-journal", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        exchange: str,
+        mode: str,
+        account: str,
+        lock_whole_account: bool = False,
+        on_trouble: Callable[[JournalError], None] | None = None,
+    ) -> Journal:
+        """Open or create the journal of one account, for writing.
+
+        ``path`` may be ``':memory:'``. ``on_trouble`` is called in the journal's thread when writing fails later on.
+        ``lock_whole_account``: refuse another journal of the same account, too, as long as this one is open.
+        Raises JournalError, with what to do and without changing anything, if the file belongs to another account or
+        exchange, is in use by another process, damaged, newer than this program, read-only, or the disk is full.
+        """
+        text = str(path)
+        locks: list[FileLock] = []
+        connection = None
+        try:
+            if text != MEMORY:
+                file = Path(path).expanduser().absolute()
+                text = str(file)
+                locks.append(take_lock(file))
+            if lock_whole_account:
+                locks.append(lock_account(exchange, mode, account))
+            if text != MEMORY and os.path.exists(text):
+                check_existing(text, exchange, mode, account)
+            connection = connect(text, exchange, mode, account)
+            return cls(connection, text, tuple(locks), on_trouble)
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            for lock in locks:
+                lock.release()
+            if isinstance(error, sqlite3.Error | OSError):
+                raise trouble_with(text, error) from error
+            raise
+
+    # -------------------------------------------------------------- writing
+
+    def ticket(self, order: LiveOrder, next_sequence: int | None = None) -> Future[None]:
+        """Put an intent on disk. The future resolves when it is synced, or holds a JournalError (nothing was kept)."""
+        return self._write_durably(partial(_ticket_statements, order, next_sequence))
+
+    def record(self, order: LiveOrder, event: LifecycleEvent, at_ms: int, inferred: Collection[Fill] = ()) -> None:
+        """Keep a piece of evidence that changed ``order`` (given as it is afterwards), and fills that follow from it.
+
+        Not synced, and written with the next thing that is, or at the next ``write_now``: a thread woken for each piece
+        takes the interpreter from the order or fill that is under way.
+        """
+        self._jobs.append(_Write(partial(_record_statements, order, event, at_ms, inferred)))
+
+    def write_now(self) -> None:
+        """Write what ``record`` has gathered."""
+        self._bell.put(None)
+
+    def record_durably(self, order: LiveOrder, event: LifecycleEvent, at_ms: int) -> Future[None]:
+        """Like ``record``; the future resolves when it is synced, or holds a JournalError (it was not kept)."""
+        return self._write_durably(partial(_record_statements, order, event, at_ms))
+
+    def mark_told(self, client_order_id: str) -> None:
+        """The strategy has heard of the end of this order; it need not be told after a restart."""
+        self._write([("UPDATE tickets SET told=1 WHERE client_order_id=?", (client_order_id,))])
+
+    def note(self, text: str, at_ms: int, client_order_id: str | None = None) -> None:
+        self._write(
+            [("INSERT INTO notes (client_order_id, at_ms, text) VALUES (?,?,?)", (client_order_id, at_ms, text))]
+        )
+
+    def fills_are_known_until(self, symbol: str, time_ms: int) -> None:
+        """The exchange has been asked for all trades of ``symbol`` up to ``time_ms``."""
+        self._write([("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_KNOWN_UNTIL + symbol, str(time_ms)))])
+
+    def keep_best_price(self, client_order_id: str, price: Decimal) -> None:
+        self._write([("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_BEST_PRICE + client_order_id, str(price)))])
+
+    def keep_holdings(self, at_ms: int, balances: Balances, positions: Iterable[Position]) -> None:
+        """What the account has, at a moment when every fill that made it so has been recorded."""
+        self._write([keep_statement(at_ms, balances, positions)])
+
+    def keep_edit(self, client_order_id: str, request: OrderRequest, next_sequence: int) -> Future[None]:
+        """An order is to become what ``request`` says, under an id that no other gets; resolves when that is synced."""
+        return self._write_durably(
+            lambda: [
+                ("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_EDIT + client_order_id, encode(request))),
+                _handed_out(next_sequence),
+            ]
+        )
+
+    def edit_ended(self, client_order_id: str) -> None:
+        self._write([("DELETE FROM meta WHERE key = ?", (_EDIT + client_order_id,))])
+
+    def keep_alarm(self, alarm: Alarm, at_ms: int) -> None:
+        """Call it before the evidence that raised the alarm is recorded: it is on disk no later than that."""
+        self._write([journal_alarms.keep_statement(alarm, at_ms)])
+
+    def alarm_told(self, alarm: Alarm) -> None:
+        self._write([journal_alarms.told_statement(alarm)])
+
+    def flush(self) -> Future[None]:
+        """Resolves when everything before it is written."""
+        return self._write_durably(list)
+
+    def close(self) -> None:
+        """Write what is queued, release the file. Waits for the disk (bounded); idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._do(None)
+        self._thread.join(10.0)
+        for lock in self._locks:
+            lock.release()
+
+    # -------------------------------------------------------------- reading (in the journal's thread)
+
+    def load_unfinished(self) -> Future[list[StoredOrder]]:
+        """Orders that are not final, and final ones whose end the strategy was not told of."""
+        return self._read(lambda connection: load(connection, "t.final = 0 OR t.told = 0"))
+
+    def load_order(
+        self, *, client_order_id: str | None = None, order_id: str | None = None, symbol: str = ""
+    ) -> Future[StoredOrder | None]:
+        """One order, however old, by either id."""
+        return self._read(lambda connection: _load_one(connection, client_order_id, order_id, symbol))
+
+    def fills_known_until_ms(self) -> Future[dict[str, int]]:
+        """By symbol: up to when the exchange has been asked for all of the account's trades."""
+        return self._read(_fills_known_until_ms)
+
+    def best_prices(self) -> Future[dict[str, Decimal]]:
+        """By client order id: the best price that a trailing order waiting here had seen."""
+        return self._read(_best_prices)
+
+    def holdings(self) -> Future[StoredHoldings | None]:
+        """The figures kept last, with the fills recorded since; None before the first."""
+        return self._read(load_holdings)
+
+    def edits(self) -> Future[dict[str, OrderRequest]]:
+        """By client order id: edits that were under way when the last program ended."""
+        return self._read(_edits)
+
+    def alarms(self) -> Future[list[journal_alarms.StoredAlarm]]:
+        """Alarms that nobody was told of, and those that are told once."""
+        return self._read(journal_alarms.load_alarms)
+
+    def pair_members(self, client_order_ids: Collection[str]) -> Future[set[str]]:
+        """These orders and all others of their pairs and groups."""
+        return self._read(partial(_pair_members, client_order_ids=client_order_ids))
+
+    def openings(self) -> Future[dict[str, Opening]]:
+        """By spot symbol: position and average price that the fills taken out by ``prune`` had led to."""
+        return self._read(load_openings)
+
+    def prune(self, before_ms: int, fold: Fold) -> Future[Pruned]:
+        """Take out orders that ended before ``before_ms`` and that nothing needs any more."""
+        return self._read(lambda connection: prune(connection, before_ms, fold))
+
+    def past_fills(self) -> Future[list[Fill]]:
+        """The latest fills (at most ``PAST_FILLS``), oldest first, each once and with its fee where it is known."""
+        return self._read(_past_fills)
+
+    # -------------------------------------------------------------- the thread
+
+    def _do(self, job: _Write | _Read | None) -> None:
+        self._jobs.append(job)
+        self._bell.put(None)
+
+    def _write(self, statements: list[Statement]) -> None:
+        self._do(_Write(lambda: statements))
+
+    def _write_durably(self, statements: Callable[[], list[Statement]]) -> Future[None]:
+        done: Future[None] = _promise()
+        if self._closed:
+            done.set_exception(JournalError(f"the order journal {self.path} is closed"))
+        elif self.path == MEMORY:  # nothing in it outlives the process, so there is nothing to wait for
+            self._jobs.append(_Write(statements))
+            done.set_result(None)
+        else:
+            self._do(_Write(statements, done))
+        return done
+
+    def _read(self, query: Callable[[sqlite3.Connection], Answer]) -> Future[Answer]:
+        done: Future[Answer] = _promise()
+        if self._closed:
+            done.set_exception(JournalError(f"the order journal {self.path} is closed"))
+        else:
+            self._do(_Read(query, done))
+        return done
+
+    def _run(self) -> None:
+        try:
+            running = True
+            while running:
+                self._bell.get()
+                while self._bell.qsize():  # rung again before it was heard: one answer does for all
+                    self._bell.get()
+                running = self._work_off()
+        finally:
+            self._connection.close()
+
+    def _work_off(self) -> bool:
+        """Everything queued, in its order; False if the end was among it."""
+        batch: list[_Write] = []
+        while self._jobs:
+            job = self._jobs.popleft()
+            if isinstance(job, _Write):
+                batch.append(job)
+                if len(batch) < _MAX_BATCH:
+                    continue
+            self._commit(batch)
+            batch = []
+            if isinstance(job, _Read):
+                self._answer(job)
+            elif job is None:
+                return False
+        self._commit(batch)
+        return True
+
+    def _answer(self, job: _Read) -> None:
+        try:
+            job.done.set_result(job.query(self._connection))
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked
+            job.done.set_exception(trouble_with(self.path, error))
+
+    def _commit(self, batch: list[_Write]) -> None:
+        """One transaction. On failure tickets are given back, updates are kept for the next one."""
+        if self._backlog:
+            self._commit_backlog()
+        if not batch:
+            return
+        waiting = [write.done for write in batch if write.done is not None]
+        try:
+            self._transaction(batch, synced=bool(waiting))
+        except Exception as error:  # noqa: BLE001 - a journal that fails must not take its thread along
+            if len(batch) > 1:  # one bad ticket (a client order id used twice) must not take the others along
+                for write in batch:
+                    self._commit([write])
+                return
+            trouble = trouble_with(self.path, error)
+            if waiting:
+                waiting[0].set_exception(trouble)
+            elif len(self._backlog) < _MAX_BACKLOG:
+                self._backlog.append(batch[0])
+            self._tell(trouble)
+            return
+        self._in_trouble = False
+        for done in waiting:
+            done.set_result(None)
+
+    def _commit_backlog(self) -> None:
+        try:
+            self._transaction(self._backlog, synced=False)
+        except sqlite3.OperationalError:
+            return  # still full or locked; whoever caused it has been told
+        except sqlite3.Error as error:
+            self._tell(trouble_with(self.path, error))
+        self._backlog.clear()
+
+    def _tell(self, trouble: JournalError) -> None:
+        """Once per trouble, not once per write; whoever waits for a ticket hears of it anyway."""
+        if self._on_trouble is not None and not self._in_trouble:
+            self._on_trouble(trouble)
+        self._in_trouble = True
+
+    def _transaction(self, writes: list[_Write], *, synced: bool) -> None:
+        connection = self._connection
+        statements = [each for write in writes for each in write.statements()]
+        alone = synced and len(statements) == 1 and not connection.in_transaction
+        if alone and self._synchronous == _SYNCED:  # a transaction by itself
+            connection.execute(*statements[0])
+            return
+        self._set_synchronous(_SYNCED if synced else _LEFT_TO_THE_SYSTEM)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for statement, values in statements:
+                connection.execute(statement, values)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        finally:
+            self._set_synchronous(_SYNCED)  # now, so that the next ticket need not wait for it
+
+    def _set_synchronous(self, pragma: str) -> None:
+        if pragma != self._synchronous:
+            self._connection.execute(pragma)
+            self._synchronous = pragma
+
+
+def _promise() -> Future[Any]:
+    """A future that whoever waits for it cannot cancel: the journal's thread keeps what it has promised."""
+    promise: Future[Any] = Future()
+    promise.set_running_or_notify_cancel()
+    return promise
+
+
+def _ticket_statements(order: LiveOrder, next_sequence: int | None) -> list[Statement]:
+    request = order.request
+    values = (
+        request.client_order_id,
+        request.symbol,
+        encode(request),
+        encode_context(order.context),
+        order.created_ms,
+        int(order.held),
+        int(order.external),
+        LifecycleState.JOURNALED.value,
+        order.order_id,
+        order.updated_ms,
+        *map(order.context.get, schema.TIE_KINDS),
+        next_sequence,
+    )
+    return [("INSERT INTO tickets_in VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)]
+
+
+def _handed_out(next_sequence: int) -> Statement:
+    """No client order id below this sequence is handed out again."""
+    return (
+        "UPDATE meta SET value = ? WHERE key = 'next_sequence' AND CAST(value AS INTEGER) < ?",
+        (str(next_sequence), next_sequence),
+    )
+
+
+def _record_statements(
+    order: LiveOrder, event: LifecycleEvent, at_ms: int, inferred: Collection[Fill] = ()
+) -> list[Statement]:
+    return [
+        *evidence_rows(order.client_order_id, event, at_ms),
+        *(fill_row(order.client_order_id, fill, at_ms, inferred=True) for fill in inferred),
+        (
+            "UPDATE tickets SET state=?, order_id=?, filled=?, final=?, held=?, updated_ms=? WHERE client_order_id=?",
+            (
+                order.state.value,
+                order.order_id,
+                str(order.filled),
+                int(order.is_final),
+                int(order.held),
+                order.updated_ms,
+                order.client_order_id,
+            ),
+        ),
+    ]
+
+
+def _load_one(
+    connection: sqlite3.Connection, client_order_id: str | None, order_id: str | None, symbol: str
+) -> StoredOrder | None:
+    found = load(connection, "t.client_order_id = ?", client_order_id) if client_order_id else []
+    if not found and order_id:
+        found = load(connection, "t.order_id = ? AND t.symbol = ?", order_id, symbol)
+    return found[0] if found else None
+
+
+def _fills_known_until_ms(connection: sqlite3.Connection) -> dict[str, int]:
+    rows = connection.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_KNOWN_UNTIL + "%",))
+    return {key.removeprefix(_KNOWN_UNTIL): int(value) for key, value in rows}
+
+
+def _best_prices(connection: sqlite3.Connection) -> dict[str, Decimal]:
+    rows = connection.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_BEST_PRICE + "%",))
+    return {key.removeprefix(_BEST_PRICE): Decimal(value) for key, value in rows}
+
+
+def _edits(connection: sqlite3.Connection) -> dict[str, OrderRequest]:
+    rows = connection.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_EDIT + "%",))
+    return {key.removeprefix(_EDIT): decode_request(value) for key, value in rows}
+
+
+def _pair_members(connection: sqlite3.Connection, client_order_ids: Collection[str]) -> set[str]:
+    found: set[str] = set()
+    to_see = set(client_order_ids)
+    while to_see:
+        name = to_see.pop()
+        found.add(name)
+        named = connection.execute("SELECT other FROM ties WHERE client_order_id = ? AND kind = 'oco'", (name,))
+        naming = connection.execute("SELECT client_order_id FROM ties WHERE other = ? AND kind = 'oco'", (name,))
+        to_see |= {other for (other,) in (*named, *naming)} - found
+    return found
+
+
+def _past_fills(connection: sqlite3.Connection) -> list[Fill]:
+    newest = connection.execute(
+        "SELECT MIN(id) FROM (SELECT id FROM fills ORDER BY id DESC LIMIT ?)", (PAST_FILLS,)
+    ).fetchone()[0]
+    after = max((newest or 1) - 1, folded_until(connection))
+    return sorted(booked_fills(connection, after), key=lambda fill: fill.time_ms)

@@ -1,0 +1,120 @@
+"""Binance's order lists (OCO): their numbers, names, states and events, on top of the engine's lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from btccxt.matching.records import EngineReject, NewOrder, RejectCode, SimOrder
+from btccxt.sim.dialects.binance import order_format as fmt
+from btccxt.sim.dialects.binance.errors import error, refused
+from btccxt.sim.dialects.binance.protocol import Call
+
+if TYPE_CHECKING:
+    from btccxt.sim.dialects.binance.dialect import BinanceSpot
+
+
+@dataclass(slots=True)
+class _OrderList:
+    number: int
+    client_id: str
+    account: str
+    symbol: str
+    order_ids: tuple[str, ...]
+    done: bool = False
+
+
+class OrderLists:
+    """The engine names a list by text; Binance by a number and a client id."""
+
+    def __init__(self, dialect: BinanceSpot) -> None:
+        self._dialect = dialect
+        self._lists: dict[int, _OrderList] = {}
+        self._numbers: dict[str, int] = {}  # by the engine's list id; lists of other dialects are not here
+        self._by_order: dict[str, int] = {}
+        self._last_number = 0
+        self._placing = False
+
+    def number_of(self, order: SimOrder) -> int:
+        return -1 if order.list_id is None else self._numbers.get(order.list_id, -1)
+
+    def number_of_id(self, order_id: str) -> int:
+        return self._by_order.get(order_id, -1)
+
+    def place(self, call: Call, own_id: str, legs: Sequence[NewOrder], response_type: str) -> dict[str, Any]:
+        engine = self._dialect.venue.engine
+        client_id = call.client_id("listClientOrderId") or self._dialect.new_client_id()
+        number = self._last_number = self._last_number + 1
+        list_id = f"{self._dialect.name}-{number}"
+        self._numbers[list_id] = number  # known before the first report of a leg
+        self._placing = True
+        try:
+            orders = engine.submit_list(call.owner, [replace(leg, list_id=list_id) for leg in legs], call.now_ms)
+        except EngineReject as reject:
+            if reject.code in (RejectCode.WOULD_TAKE, RejectCode.WOULD_TRIGGER):
+                raise error(-2010, "The relationship of the prices for the orders is not correct.") from None
+            raise refused(reject) from None
+        finally:
+            self._placing = False
+        ids = tuple(order.order_id for order in orders)
+        placed = _OrderList(number, client_id, call.owner, orders[0].symbol, ids)
+        self._lists[number] = placed
+        self._by_order.update(dict.fromkeys(ids, number))
+        self._tell(placed, orders)
+        reports = [fmt.order_placed(own_id, order, number, [], response_type) for order in orders]
+        return {**self._describe(placed, orders), "orderReports": reports}
+
+    def canceled(self, order: SimOrder, cancel_id: str) -> dict[str, Any]:
+        """The answer to a cancel that took this leg and with it the list."""
+        canceled = self._lists[self.number_of(order)]
+        own_id, orders = self._dialect.ids[order.symbol], self._orders(canceled)
+        reports = [fmt.order_canceled(own_id, leg, canceled.number, cancel_id) for leg in orders]
+        return {**self._describe(canceled, orders), "orderReports": reports}
+
+    def state(self, account: str, number: int | None, client_id: str | None) -> dict[str, Any]:
+        found = self._find(account, number, client_id)
+        if found is None:
+            raise error(-2013, "Order list does not exist.")
+        return self._describe(found, self._orders(found))
+
+    def states(self, account: str, open_only: bool) -> list[dict[str, Any]]:
+        return [
+            self._describe(known, self._orders(known))
+            for known in self._lists.values()
+            if known.account == account and not (open_only and known.done)
+        ]
+
+    def open_leg(self, account: str, number: int | None, client_id: str | None) -> SimOrder | None:
+        found = self._find(account, number, client_id)
+        if found is None:
+            return None
+        return next((order for order in self._orders(found) if order.is_open), None)
+
+    def on_order(self, order: SimOrder) -> None:
+        """After each change of an order: a list is done when its last leg is."""
+        known = self._lists.get(self.number_of(order))
+        if known is None or known.done or self._placing:
+            return
+        orders = self._orders(known)
+        if not any(leg.is_open for leg in orders):
+            known.done = True
+            self._tell(known, orders)
+
+    def _find(self, account: str, number: int | None, client_id: str | None) -> _OrderList | None:
+        for known in reversed(self._lists.values()):
+            if known.account == account and (known.number == number or known.client_id == client_id):
+                return known
+        return None
+
+    def _orders(self, known: _OrderList) -> list[SimOrder]:
+        engine = self._dialect.venue.engine
+        return [engine.order(known.account, symbol=known.symbol, order_id=order_id) for order_id in known.order_ids]
+
+    def _describe(self, known: _OrderList, orders: Sequence[SimOrder]) -> dict[str, Any]:
+        return fmt.order_list(self._dialect.ids[known.symbol], known.number, known.client_id, orders, known.done)
+
+    def _tell(self, known: _OrderList, orders: Sequence[SimOrder]) -> None:
+        own_id, now_ms = self._dialect.ids[known.symbol], self._dialect.venue.now_ms()
+        event = fmt.list_event(own_id, known.number, known.client_id, orders, known.done, now_ms)
+        self._dialect.tell(known.account, event)

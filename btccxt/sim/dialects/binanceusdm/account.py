@@ -1,0 +1,286 @@
+"""Binance USD-M's account endpoints: balances, positions, leverage, modes, listen keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from btccxt.matching.positions import MAINTENANCE_RATE
+from btccxt.matching.records import EngineReject
+from btccxt.model import ZERO, Position
+from btccxt.sim.dialects.base import Route
+from btccxt.sim.dialects.binance.account import coins, nothing
+from btccxt.sim.dialects.binance.errors import error
+from btccxt.sim.dialects.binance.format import NOTHING, text
+from btccxt.sim.dialects.binance.protocol import Call
+from btccxt.sim.dialects.binanceusdm import format as fmt
+from btccxt.sim.dialects.binanceusdm.errors import refused
+
+if TYPE_CHECKING:
+    from btccxt.sim.dialects.binanceusdm.dialect import BinanceUsdM
+
+MAX_LEVERAGE = 125
+
+
+def _positions(dialect: BinanceUsdM, call: Call) -> list[dict[str, Any]]:
+    """Open positions, as v3 lists them."""
+    symbol = dialect.market_of(call)[1].symbol if call.optional("symbol") else None
+    engine = dialect.venue.engine
+    return [
+        fmt.position_risk(
+            dialect.ids[position.symbol],
+            engine.markets[position.symbol],
+            position,
+            engine.mark(position.symbol) or ZERO,
+        )
+        for position in engine.positions(call.owner)
+        if position.symbol in dialect.ids and symbol in (None, position.symbol)
+    ]
+
+
+def position_risk(dialect: BinanceUsdM, call: Call) -> Any:
+    """v3: symbols with a position only."""
+    return _positions(dialect, call)
+
+
+def position_risk_of_all(dialect: BinanceUsdM, call: Call) -> Any:
+    """v2: every symbol, flat ones too."""
+    held = _positions(dialect, call)
+    busy = {row["symbol"] for row in held}
+    wanted = [dialect.market_of(call)] if call.optional("symbol") else list(dialect.markets.items())
+    engine = dialect.venue.engine
+    for own_id, market in wanted:
+        if own_id not in busy:
+            flat = Position(
+                market.symbol, ZERO, None, 0, ZERO, dialect.leverage_of(call.owner, market.symbol), None, "cross", None
+            )
+            held.append(fmt.position_risk(own_id, market, flat, engine.mark(market.symbol) or ZERO))
+    return held
+
+
+def _assets(dialect: BinanceUsdM, call: Call) -> list[dict[str, Any]]:
+    engine = dialect.venue.engine
+    lost: dict[str, Decimal] = {}
+    for position in engine.positions(call.owner):
+        market = engine.markets[position.symbol]
+        coin = market.settle or market.quote
+        lost[coin] = lost.get(coin, ZERO) + (position.unrealised_pnl or ZERO)
+    return [
+        fmt.asset(balance, lost.get(coin, ZERO), call.now_ms) for coin, balance in engine.balances(call.owner).items()
+    ]
+
+
+def account(dialect: BinanceUsdM, call: Call) -> Any:
+    assets = _assets(dialect, call)
+
+    def total(name: str) -> str:
+        return text(sum((Decimal(asset[name]) for asset in assets), ZERO))
+
+    positions = _positions(dialect, call)
+    kept = (
+        *("symbol", "positionSide", "positionAmt", "unrealizedProfit", "isolatedMargin", "notional", "isolatedWallet"),
+        *("initialMargin", "maintMargin", "updateTime", "entryPrice", "leverage"),
+    )
+    return {
+        "totalInitialMargin": total("initialMargin"),
+        "totalMaintMargin": text(sum((Decimal(row["maintMargin"]) for row in positions), ZERO)),
+        "totalWalletBalance": total("walletBalance"),
+        "totalUnrealizedProfit": total("unrealizedProfit"),
+        "totalMarginBalance": total("marginBalance"),
+        "totalPositionInitialMargin": total("positionInitialMargin"),
+        "totalOpenOrderInitialMargin": NOTHING,
+        "totalCrossWalletBalance": total("crossWalletBalance"),
+        "totalCrossUnPnl": total("crossUnPnl"),
+        "availableBalance": total("availableBalance"),
+        "maxWithdrawAmount": total("maxWithdrawAmount"),
+        "assets": assets,
+        "positions": [
+            {name: ({**row, "unrealizedProfit": row["unRealizedProfit"]})[name] for name in kept} for row in positions
+        ],
+    }
+
+
+def balance(dialect: BinanceUsdM, call: Call) -> Any:
+    return [
+        {
+            "accountAlias": "sim",
+            "asset": row["asset"],
+            "balance": row["walletBalance"],
+            "crossWalletBalance": row["crossWalletBalance"],
+            "crossUnPnl": row["crossUnPnl"],
+            "availableBalance": row["availableBalance"],
+            "maxWithdrawAmount": row["maxWithdrawAmount"],
+            "marginAvailable": True,
+            "updateTime": row["updateTime"],
+        }
+        for row in _assets(dialect, call)
+    ]
+
+
+# ------------------------------------------------------------------ settings
+
+
+def set_leverage(dialect: BinanceUsdM, call: Call) -> Any:
+    own_id, market = dialect.market_of(call)
+    leverage = call.integer("leverage")
+    if leverage is None or not 1 <= leverage <= MAX_LEVERAGE:
+        raise error(-4028, f"Leverage {leverage} is not valid")
+    try:
+        dialect.venue.engine.set_leverage(call.owner, market.symbol, Decimal(leverage), call.now_ms)
+    except EngineReject as reject:
+        raise refused(reject) from None
+    dialect.remember_leverage(call.owner, market.symbol, Decimal(leverage))
+    return {"leverage": leverage, "maxNotionalValue": "1000000000", "symbol": own_id}
+
+
+def set_margin_type(dialect: BinanceUsdM, call: Call) -> Any:
+    dialect.market_of(call)
+    wanted = call.required("marginType")
+    if wanted == "CROSSED":
+        raise error(-4046, "No need to change margin type.")
+    if wanted == "ISOLATED":  # the engine shares all margin; the nearest thing the real exchange says
+        raise error(-4168, "Unable to adjust to isolated-margin mode under the Multi-Assets mode.")
+    raise error(-1102, "Mandatory parameter 'marginType' was not sent, was empty/null, or malformed.")
+
+
+def position_mode(dialect: BinanceUsdM, call: Call) -> Any:
+    return {"dualSidePosition": call.owner in dialect.hedging}
+
+
+def set_position_mode(dialect: BinanceUsdM, call: Call) -> Any:
+    hedge = call.required("dualSidePosition").lower() == "true"
+    if hedge == (call.owner in dialect.hedging):
+        raise error(-4059, "No need to change position side.")
+    try:
+        dialect.venue.engine.set_hedge_mode(call.owner, hedge)
+    except EngineReject:
+        held = any(position.amount for position in dialect.venue.engine.positions(call.owner))
+        code, what = (-4068, "exists position") if held else (-4067, "exists open orders")
+        raise error(code, f"Position side cannot be changed if there {what}.") from None
+    (dialect.hedging.add if hedge else dialect.hedging.discard)(call.owner)
+    return {"code": 200, "msg": "success"}
+
+
+def multi_assets_mode(dialect: BinanceUsdM, call: Call) -> Any:
+    return {"multiAssetsMargin": False}
+
+
+def account_config(dialect: BinanceUsdM, call: Call) -> Any:
+    return {
+        "feeTier": 0,
+        "canTrade": True,
+        "canDeposit": True,
+        "canWithdraw": True,
+        "dualSidePosition": call.owner in dialect.hedging,
+        "updateTime": 0,
+        "multiAssetsMargin": False,
+        "tradeGroupId": -1,
+    }
+
+
+def symbol_config(dialect: BinanceUsdM, call: Call) -> Any:
+    wanted = [dialect.market_of(call)] if call.optional("symbol") else list(dialect.markets.items())
+    return [
+        {
+            "symbol": own_id,
+            "marginType": "CROSSED",
+            "isAutoAddMargin": False,
+            "leverage": int(dialect.leverage_of(call.owner, market.symbol)),
+            "maxNotionalValue": "1000000000",
+        }
+        for own_id, market in wanted
+    ]
+
+
+def leverage_brackets(dialect: BinanceUsdM, call: Call) -> Any:
+    """One bracket for all sizes: the engine has one maintenance rate."""
+    wanted = [dialect.market_of(call)] if call.optional("symbol") else list(dialect.markets.items())
+    bracket = {
+        "bracket": 1,
+        "initialLeverage": MAX_LEVERAGE,
+        "notionalCap": 1_000_000_000,
+        "notionalFloor": 0,
+        "maintMarginRatio": float(MAINTENANCE_RATE),
+        "cum": 0.0,
+    }
+    return [{"symbol": own_id, "notionalCoef": 1.0, "brackets": [bracket]} for own_id, _ in wanted]
+
+
+def commission_rate(dialect: BinanceUsdM, call: Call) -> Any:
+    own_id, market = dialect.market_of(call)
+    return {
+        "symbol": own_id,
+        "makerCommissionRate": str(market.maker_rate),
+        "takerCommissionRate": str(market.taker_rate),
+        "rpiCommissionRate": NOTHING,
+    }
+
+
+def income(dialect: BinanceUsdM, call: Call) -> Any:
+    """Funding received and paid."""
+    symbol = dialect.market_of(call)[1].symbol if call.optional("symbol") else None
+    if call.optional("incomeType") not in (None, "FUNDING_FEE"):
+        return []
+    since, until = call.integer("startTime") or 0, call.integer("endTime") or call.now_ms
+    return [
+        {
+            "symbol": dialect.ids[funding.symbol],
+            "incomeType": "FUNDING_FEE",
+            "income": text(funding.received[call.owner]),
+            "asset": dialect.venue.engine.markets[funding.symbol].settle,
+            "info": "FUNDING_FEE",
+            "time": funding.time_ms,
+            "tranId": number,
+            "tradeId": "",
+        }
+        for number, funding in enumerate(dialect.fundings, start=1)
+        if call.owner in funding.received and symbol in (None, funding.symbol) and since <= funding.time_ms <= until
+    ][-call.limit(100, 1000) :]
+
+
+# ------------------------------------------------------------------ user stream
+
+
+def start_listen_key(dialect: BinanceUsdM, call: Call) -> Any:
+    """A key that is valid is given again, its hour begins anew."""
+    return {"listenKey": dialect.user_streams.open_key(call.owner)}
+
+
+def keep_listen_key(dialect: BinanceUsdM, call: Call) -> Any:
+    key = dialect.user_streams.renew(call.owner)
+    if key is None:
+        raise error(-1125, "This listenKey does not exist.")
+    return {"listenKey": key}
+
+
+def close_listen_key(dialect: BinanceUsdM, call: Call) -> Any:
+    dialect.user_streams.close(call.owner)
+    return {}
+
+
+ACCOUNT_ROUTES: Mapping[str, Route] = {
+    "GET /fapi/v3/account": Route(account, 5, signed=True),
+    "GET /fapi/v2/account": Route(account, 5, signed=True),
+    "GET /fapi/v3/balance": Route(balance, 5, signed=True),
+    "GET /fapi/v2/balance": Route(balance, 5, signed=True),
+    "GET /fapi/v3/positionRisk": Route(position_risk, 5, signed=True),
+    "GET /fapi/v2/positionRisk": Route(position_risk_of_all, 5, signed=True),
+    "POST /fapi/v1/leverage": Route(set_leverage, signed=True),
+    "POST /fapi/v1/marginType": Route(set_margin_type, signed=True),
+    "GET /fapi/v1/positionSide/dual": Route(position_mode, 30, signed=True),
+    "POST /fapi/v1/positionSide/dual": Route(set_position_mode, signed=True),
+    "GET /fapi/v1/multiAssetsMargin": Route(multi_assets_mode, 30, signed=True),
+    "GET /fapi/v1/accountConfig": Route(account_config, 5, signed=True),
+    "GET /fapi/v1/symbolConfig": Route(symbol_config, 5, signed=True),
+    "GET /fapi/v1/leverageBracket": Route(leverage_brackets, signed=True),
+    "GET /fapi/v1/commissionRate": Route(commission_rate, 20, signed=True),
+    "GET /fapi/v1/income": Route(income, 30, signed=True),
+    "POST /fapi/v1/listenKey": Route(start_listen_key, needs_key=True),
+    "PUT /fapi/v1/listenKey": Route(keep_listen_key, needs_key=True),
+    "DELETE /fapi/v1/listenKey": Route(close_listen_key, needs_key=True),
+    # What ccxt asks of spot's host while it loads markets.
+    "GET /sapi/v1/capital/config/getall": Route(coins, 10, signed=True),
+    "GET /sapi/v1/margin/allPairs": Route(nothing, needs_key=True),
+    "GET /sapi/v1/margin/isolated/allPairs": Route(nothing, 10, signed=True),
+}

@@ -1,0 +1,412 @@
+"""Bybit v5's JSON as pure functions: records in, dicts out. Numbers are strings, times are strings of milliseconds.
+
+Shapes: bybit-exchange.github.io/docs/v5 (market, order, position, account, websocket).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from btccxt.matching.filters import plain
+from btccxt.matching.positions import MAINTENANCE_RATE
+from btccxt.matching.records import TRIGGER_KINDS, SimFill, SimOrder, SimStatus
+from btccxt.matching.triggers import fires_above
+from btccxt.model import ZERO, Balance, Bar, Market, OrderKind, Position, Side, TimeInForce, Trade, decimal_of
+from btccxt.timeframe import parse_timeframe
+
+INTERVALS = {
+    "1": "1m", "3": "3m", "5": "5m", "15": "15m", "30": "30m", "60": "1h", "120": "2h", "240": "4h", "360": "6h",
+    "720": "12h", "D": "1d", "W": "1w", "M": "1M",
+}  # fmt: skip
+INTERVAL_OF = {timeframe: interval for interval, timeframe in INTERVALS.items()}
+_SMALLEST = Decimal("0.00000001")
+_KIND_NAMES = {OrderKind.STOP: "Market", OrderKind.TAKE_PROFIT: "Market", OrderKind.MARKET: "Market"}
+
+
+def text(number: Decimal | float | None) -> str:
+    return "" if number is None else plain(decimal_of(number))
+
+
+def side_name(side: Side | None) -> str:
+    return "Sell" if side is Side.SELL else "Buy"
+
+
+def own_order_id(order_id: str, category: str) -> str:
+    """Engine's id -> Bybit's: a number for spot, a UUID for contracts."""
+    return order_id if category == "spot" else str(uuid.UUID(int=int(order_id)))
+
+
+# ------------------------------------------------------------------ markets
+
+
+def instrument(own_id: str, market: Market) -> dict[str, Any]:
+    step, lot = market.price_step or _SMALLEST, market.amount_step or _SMALLEST
+    common = {
+        "symbol": own_id,
+        "baseCoin": market.base,
+        "quoteCoin": market.quote,
+        "status": "Trading" if market.active else "Closed",
+    }
+    least, most = text(market.min_amount or lot), text(market.max_amount or Decimal(1_000_000))
+    if not market.is_contract:
+        lots = {
+            "basePrecision": text(lot),
+            "quotePrecision": text(_SMALLEST),
+            "minOrderQty": least,
+            "maxOrderQty": most,
+            "minOrderAmt": text(market.min_cost or Decimal(1)),
+            "maxOrderAmt": text(market.max_cost or Decimal(1_000_000_000)),
+        }
+        return {
+            **common,
+            "innovation": "0",
+            "marginTrading": "none",
+            "lotSizeFilter": lots,
+            "priceFilter": {"tickSize": text(step)},
+        }
+    return {
+        **common,
+        "contractType": "LinearPerpetual",
+        "launchTime": "1585526400000",
+        "deliveryTime": "0",
+        "deliveryFeeRate": "",
+        "priceScale": str(max(0, -int(step.normalize().as_tuple().exponent))),
+        "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
+        "priceFilter": {
+            "minPrice": text(market.min_price or step),
+            "maxPrice": text(market.max_price or Decimal(1_000_000)),
+            "tickSize": text(step),
+        },
+        "lotSizeFilter": {
+            "maxOrderQty": most,
+            "minOrderQty": least,
+            "qtyStep": text(lot),
+            "postOnlyMaxOrderQty": most,
+            "maxMktOrderQty": most,
+            "minNotionalValue": text(market.min_cost or Decimal(5)),
+        },
+        "unifiedMarginTrade": True,
+        "fundingInterval": 480,
+        "settleCoin": market.settle,
+    }
+
+
+def coin_info(coin: str) -> dict[str, Any]:
+    return {"name": coin, "coin": coin, "remainAmount": "0", "chains": []}
+
+
+# ------------------------------------------------------------------ market data
+
+
+def kline_row(bar: Bar) -> list[str]:
+    turnover = bar.volume * (bar.open + bar.close) / 2
+    numbers = (bar.open, bar.high, bar.low, bar.close, bar.volume, turnover)
+    return [str(bar.open_ms), *(text(number) for number in numbers)]
+
+
+def kline_event(interval: str, bar: Bar, closed: bool, now_ms: int) -> dict[str, Any]:
+    end_ms = parse_timeframe(INTERVALS[interval]).next_open(bar.open_ms) - 1
+    return {
+        "start": bar.open_ms,
+        "end": end_ms,
+        "interval": interval,
+        "open": text(bar.open),
+        "close": text(bar.close),
+        "high": text(bar.high),
+        "low": text(bar.low),
+        "volume": text(bar.volume),
+        "turnover": text(bar.volume * (bar.open + bar.close) / 2),
+        "confirm": closed,
+        "timestamp": now_ms,
+    }
+
+
+def public_trade(own_id: str, trade: Trade) -> dict[str, Any]:
+    return {
+        "execId": trade.trade_id,
+        "symbol": own_id,
+        "price": text(trade.price),
+        "size": text(trade.amount),
+        "side": side_name(trade.side),
+        "time": str(trade.time_ms),
+        "isBlockTrade": False,
+        "isRPITrade": False,
+    }
+
+
+def trade_event(own_id: str, trade: Trade) -> dict[str, Any]:
+    return {
+        "i": trade.trade_id,
+        "T": trade.time_ms,
+        "p": text(trade.price),
+        "v": text(trade.amount),
+        "S": side_name(trade.side),
+        "s": own_id,
+        "BT": False,
+        "RPI": False,
+    }
+
+
+Level = tuple[Decimal, Decimal]
+
+
+def levels(rows: Iterable[Level]) -> list[list[str]]:
+    return [[text(price), text(amount)] for price, amount in rows]
+
+
+def ticker(own_id: str, market: Market, day: Bar, bid: Level | None, ask: Level | None) -> dict[str, Any]:
+    """As REST gives it: with the best bid and ask on spot too."""
+    change = (day.close - day.open) / day.open if day.open else 0.0
+    shown = {
+        "symbol": own_id,
+        "bid1Price": text(bid[0]) if bid else "",
+        "bid1Size": text(bid[1]) if bid else "",
+        "ask1Price": text(ask[0]) if ask else "",
+        "ask1Size": text(ask[1]) if ask else "",
+        "lastPrice": text(day.close),
+        "prevPrice24h": text(day.open),
+        "price24hPcnt": f"{change:.6f}",
+        "highPrice24h": text(day.high),
+        "lowPrice24h": text(day.low),
+        "volume24h": text(day.volume),
+        "turnover24h": f"{day.volume * (day.open + day.close) / 2:.8f}",
+    }
+    if not market.is_contract:
+        return {**shown, "usdIndexPrice": text(day.close)}
+    return {
+        **shown,
+        "prevPrice1h": text(day.close),
+        "markPrice": text(day.close),
+        "indexPrice": text(day.close),
+        "openInterest": "0",
+        "openInterestValue": "0",
+        "fundingRate": "0.0001",
+        "nextFundingTime": "0",
+    }
+
+
+def ticker_event(row: Mapping[str, Any], market: Market) -> dict[str, Any]:
+    """As the stream gives it: spot tickers carry no bid and ask."""
+    if market.is_contract:
+        return dict(row)
+    return {name: value for name, value in row.items() if not name.startswith(("bid1", "ask1"))}
+
+
+# ------------------------------------------------------------------ orders and fills
+
+
+def order_status(order: SimOrder, category: str) -> str:
+    if order.status is SimStatus.TRIGGER_WAITING:
+        return "Untriggered"
+    if order.status is SimStatus.REJECTED:
+        return "Rejected"
+    if order.status in (SimStatus.CANCELED, SimStatus.EXPIRED):
+        if order.request.kind in TRIGGER_KINDS and not order.triggered:
+            return "Deactivated"
+        return "PartiallyFilledCanceled" if order.filled and category == "spot" else "Cancelled"
+    return {SimStatus.NEW: "New", SimStatus.PARTIALLY_FILLED: "PartiallyFilled"}.get(order.status, "Filled")
+
+
+def time_in_force(order: SimOrder) -> str:
+    request = order.request
+    if request.post_only:
+        return "PostOnly"
+    if request.price is None:
+        return "IOC"
+    return "GTC" if request.time_in_force is TimeInForce.GTD else request.time_in_force.value
+
+
+def reject_reason(order: SimOrder, would_take: bool) -> str:
+    if would_take:
+        return "EC_PostOnlyWillTakeLiquidity"
+    if order.status is SimStatus.EXPIRED:
+        return "EC_NoImmediateQtyToFill"
+    return "EC_PerCancelRequest" if order.status is SimStatus.CANCELED else "EC_NoError"
+
+
+def order(
+    own_id: str,
+    order: SimOrder,
+    category: str,
+    *,
+    fees: Mapping[str, Decimal],
+    stop_type: str,
+    status: str | None = None,
+    would_take: bool = False,
+) -> dict[str, Any]:
+    """``stop_type``: 'Stop', 'tpslOrder', … or nothing. ``status`` overrides the order's own ('Triggered')."""
+    request = order.request
+    left = ZERO if not order.is_open or order.remaining is None else order.remaining
+    is_trigger = request.kind in TRIGGER_KINDS
+    canceled_by_user = order.status is SimStatus.CANCELED and not would_take
+    return {
+        "orderId": own_order_id(order.order_id, category),
+        "orderLinkId": "" if order.client_order_id == f"sim-{order.order_id}" else order.client_order_id,
+        "blockTradeId": "",
+        "symbol": own_id,
+        "price": text(request.price or ZERO),
+        "qty": text(request.cost_quote if request.amount is None else request.amount),
+        "marketUnit": "" if category != "spot" or request.price else "baseCoin" if request.amount else "quoteCoin",
+        "side": side_name(order.side),
+        "isLeverage": "0" if category == "spot" else "",
+        "positionIdx": {"long": 1, "short": 2}.get(request.position_side or "", 0),
+        "orderStatus": status or order_status(order, category),
+        "cancelType": "CancelByUser" if canceled_by_user else "UNKNOWN",
+        "rejectReason": reject_reason(order, would_take),
+        "avgPrice": text(average_price(order)) if order.filled else "",
+        "leavesQty": text(left),
+        "leavesValue": text(left * (request.price or ZERO)),
+        "cumExecQty": text(order.filled),
+        "cumExecValue": text(order.cost_quote),
+        "cumExecFee": text(sum(fees.values(), ZERO)),
+        "cumFeeDetail": {coin: text(fee) for coin, fee in fees.items()},
+        "timeInForce": time_in_force(order),
+        "orderType": _KIND_NAMES.get(request.kind, "Limit"),
+        "stopOrderType": stop_type,
+        "orderIv": "",
+        "triggerPrice": text(order.trigger_price or request.trigger_price) or "0",
+        "triggerDirection": (1 if fires_above(request) else 2) if is_trigger and category != "spot" else 0,
+        "triggerBy": "LastPrice" if is_trigger else "",
+        "takeProfit": "",
+        "stopLoss": "",
+        "tpTriggerBy": "",
+        "slTriggerBy": "",
+        "tpLimitPrice": "0",
+        "slLimitPrice": "0",
+        "lastPriceOnCreated": "",
+        "reduceOnly": request.reduce_only,
+        "closeOnTrigger": False,
+        "smpType": "None",
+        "smpGroup": 0,
+        "smpOrderId": "",
+        "tpslMode": "",
+        "placeType": "",
+        "createType": "CreateByUser",
+        "createdTime": str(order.created_ms),
+        "updatedTime": str(order.updated_ms),
+    }
+
+
+def average_price(order: SimOrder) -> Decimal:
+    return (order.cost_quote / order.filled).quantize(_SMALLEST)
+
+
+def execution(own_id: str, fill: SimFill, order: SimOrder, category: str) -> dict[str, Any]:
+    value = fill.price * fill.amount
+    left = order.remaining or ZERO
+    return {
+        "category": category,
+        "symbol": own_id,
+        "execId": str(fill.trade_id) if category == "spot" else str(uuid.UUID(int=fill.trade_id)),
+        "orderId": own_order_id(fill.order_id, category),
+        "orderLinkId": "" if fill.client_order_id == f"sim-{fill.order_id}" else fill.client_order_id,
+        "side": side_name(fill.side),
+        "orderPrice": text(order.request.price or ZERO),
+        "orderQty": text(order.request.amount or order.filled),
+        "leavesQty": text(left),
+        "orderType": _KIND_NAMES.get(order.request.kind, "Limit"),
+        "stopOrderType": "Stop" if order.request.kind in TRIGGER_KINDS else "UNKNOWN",
+        "execFee": text(fill.fee.cost),
+        "feeRate": text((fill.fee.cost / value).quantize(_SMALLEST) if value else ZERO),
+        "execPrice": text(fill.price),
+        "execQty": text(fill.amount),
+        "execType": "Trade",
+        "execValue": text(value),
+        "execTime": str(fill.time_ms),
+        "isMaker": fill.maker,
+        "markPrice": text(fill.price),
+        "closedSize": "0",
+        "execPnl": text(fill.realized_pnl),
+        "isLeverage": "0",
+        "createType": "CreateByUser",
+        "seq": fill.trade_id,
+    }
+
+
+# ------------------------------------------------------------------ account
+
+
+def coin_row(balance: Balance, order_margin: Decimal, locked: Decimal, pnl: Decimal) -> dict[str, Any]:
+    """``locked``: in spot orders; ``order_margin``: in contract orders; what else is used is positions' margin."""
+    position_margin = max(ZERO, balance.used - order_margin - locked)
+    return {
+        "coin": balance.currency,
+        "equity": text(balance.total + pnl),
+        "usdValue": "",
+        "walletBalance": text(balance.total),
+        "availableToWithdraw": "",
+        "availableToBorrow": "",
+        "borrowAmount": "0",
+        "accruedInterest": "0",
+        "totalOrderIM": text(order_margin),
+        "totalPositionIM": text(position_margin),
+        "totalPositionMM": "0",
+        "unrealisedPnl": text(pnl),
+        "cumRealisedPnl": "0",
+        "bonus": "0",
+        "locked": text(locked),
+        "spotHedgingQty": "0",
+        "collateralSwitch": True,
+        "marginCollateral": True,
+    }
+
+
+def wallet(coins: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "accountType": "UNIFIED",
+        "accountLTV": "0",
+        "accountIMRate": "0",
+        "accountMMRate": "0",
+        "totalEquity": "",
+        "totalWalletBalance": "",
+        "totalMarginBalance": "",
+        "totalAvailableBalance": "",
+        "totalPerpUPL": "",
+        "totalInitialMargin": "",
+        "totalMaintenanceMargin": "",
+        "coin": coins,
+    }
+
+
+def position(
+    own_id: str, position: Position | None, mark: Decimal, leverage: Decimal, now_ms: int, entry_name: str, index: int
+) -> dict[str, Any]:
+    """``entry_name``: 'avgPrice' by REST, 'entryPrice' in the stream. No position: one row of size zero."""
+    amount = ZERO if position is None else position.amount
+    value = abs(amount) * mark
+    return {
+        "positionIdx": index,
+        "tradeMode": 0,
+        "riskId": 1,
+        "riskLimitValue": "2000000",
+        "symbol": own_id,
+        "side": "" if not amount else "Buy" if amount > 0 else "Sell",
+        "size": text(abs(amount)),
+        entry_name: text((position.entry_price or ZERO).quantize(_SMALLEST)) if position is not None else "0",
+        "leverage": text(leverage),
+        "positionValue": text(value),
+        "positionBalance": "0",
+        "markPrice": text(mark),
+        "positionIM": text((value / leverage).quantize(_SMALLEST)),
+        "positionMM": text((value * MAINTENANCE_RATE).quantize(_SMALLEST)),
+        "takeProfit": "",
+        "stopLoss": "",
+        "trailingStop": "0",
+        "unrealisedPnl": text(position.unrealised_pnl) if position is not None else "0",
+        "cumRealisedPnl": "0",
+        "liqPrice": text(position.liquidation_price.quantize(_SMALLEST))
+        if position is not None and position.liquidation_price is not None
+        else "",
+        "bustPrice": "",
+        "category": "linear",
+        "positionStatus": "Normal",
+        "adlRankIndicator": 0,
+        "autoAddMargin": 0,
+        "tpslMode": "Full",
+        "createdTime": str(now_ms if position is None else position.time_ms),
+        "updatedTime": str(now_ms if position is None else position.time_ms),
+        "seq": now_ms,
+    }

@@ -1,0 +1,128 @@
+"""OKX v5's endpoints for account, balance and positions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from btccxt.matching.records import EngineReject
+from btccxt.model import ZERO
+from btccxt.sim.dialects.base import Route
+from btccxt.sim.dialects.okx import format as fmt
+from btccxt.sim.dialects.okx.errors import error, parameter_error
+
+if TYPE_CHECKING:
+    from btccxt.sim.dialects.okx.dialect import Call, Okx
+
+
+def config(dialect: Okx, call: Call) -> Any:
+    row = {
+        "uid": "1",
+        "mainUid": "1",
+        "acctLv": "2",
+        "posMode": "long_short_mode" if call.owner in dialect.hedged else "net_mode",
+        "autoLoan": False,
+        "greeksType": "PA",
+        "level": "Lv1",
+        "levelTmp": "",
+        "ctIsoMode": "automatic",
+        "mgnIsoMode": "automatic",
+        "perm": "read_only,trade",
+        "label": "sim",
+        "ip": "",
+    }
+    return [row]
+
+
+def balance(dialect: Okx, call: Call) -> Any:
+    wanted = call.text("ccy")
+    return [account_row(dialect, call.owner, None if wanted is None else wanted.split(","))]
+
+
+def account_row(dialect: Okx, owner: str, coins: Collection[str] | None = None) -> dict[str, Any]:
+    """``coins``: only these; None: all that the account has."""
+    engine, now_ms = dialect.venue.engine, dialect.venue.now_ms()
+    pnl: dict[str, Decimal] = {}
+    for position in engine.positions(owner):
+        settle = engine.markets[position.symbol].settle or ""
+        pnl[settle] = pnl.get(settle, ZERO) + (position.unrealised_pnl or ZERO)
+    details = [
+        fmt.balance_detail(balance, pnl.get(coin, ZERO), now_ms)
+        for coin, balance in engine.balances(owner).items()
+        if coins is None or coin in coins
+    ]
+    return fmt.account(details, now_ms)
+
+
+def positions(dialect: Okx, call: Call) -> Any:
+    wanted, kind = call.text("instId"), call.text("instType")
+    rows = position_rows(dialect, call.owner) if kind in (None, "SWAP") else []
+    return [row for row in rows if wanted is None or row["instId"] in wanted.split(",")]
+
+
+def position_rows(dialect: Okx, owner: str, symbol: str | None = None) -> list[dict[str, Any]]:
+    """Open positions; a ``symbol`` that has none gives one row of size zero."""
+    engine, now_ms = dialect.venue.engine, dialect.venue.now_ms()
+
+    def row(held_symbol: str, position: Any) -> dict[str, Any]:
+        market, mark = engine.markets[held_symbol], engine.mark(held_symbol) or ZERO
+        leverage = dialect.leverage_of(owner, held_symbol)
+        return fmt.position(dialect.ids[held_symbol], market, position, mark, leverage, now_ms)
+
+    rows = [row(p.symbol, p) for p in engine.positions(owner) if symbol in (None, p.symbol)]
+    return rows if rows or symbol is None else [row(symbol, None)]
+
+
+def set_leverage(dialect: Okx, call: Call) -> Any:
+    own_id, market = dialect.market_of(call)
+    leverage = call.decimal("lever") or ZERO
+    try:
+        dialect.venue.engine.set_leverage(call.owner, market.symbol, leverage, call.now_ms)
+    except EngineReject as reject:
+        raise error(59102, f"Leverage is refused: {reject.message}") from None
+    dialect.leverages[call.owner, market.symbol] = leverage
+    return [{"lever": fmt.text(leverage), "mgnMode": call.text("mgnMode") or "cross", "instId": own_id, "posSide": ""}]
+
+
+def leverage_info(dialect: Okx, call: Call) -> Any:
+    own_id, market = dialect.market_of(call)
+    lever = fmt.text(dialect.leverage_of(call.owner, market.symbol))
+    return [{"instId": own_id, "mgnMode": call.text("mgnMode") or "cross", "posSide": "net", "lever": lever}]
+
+
+def set_position_mode(dialect: Okx, call: Call) -> Any:
+    mode = call.required("posMode")
+    if mode not in ("long_short_mode", "net_mode"):
+        raise parameter_error("posMode")
+    try:
+        dialect.venue.engine.set_hedge_mode(call.owner, mode == "long_short_mode")
+    except EngineReject:
+        raise error(59000, "Setting failed. Cancel any open orders, close positions first.") from None
+    (dialect.hedged.add if mode == "long_short_mode" else dialect.hedged.discard)(call.owner)
+    return [{"posMode": mode}]
+
+
+def trade_fee(dialect: Okx, call: Call) -> Any:
+    market = dialect.market_of(call)[1] if call.text("instId") else next(iter(dialect.markets.values()))
+    maker, taker = fmt.text(-market.maker_rate), fmt.text(-market.taker_rate)
+    kind = call.required("instType")
+    fees = {"maker": maker, "taker": taker, "makerU": maker, "takerU": taker}
+    return [{"instType": kind, "level": "Lv1", "category": "1", "ts": str(call.now_ms), **fees}]
+
+
+def currencies(dialect: Okx, call: Call) -> Any:
+    coins = {coin for market in dialect.markets.values() for coin in (market.base, market.quote)}
+    return [fmt.currency(coin) for coin in sorted(coins)]
+
+
+ACCOUNT_ROUTES: Mapping[str, Route] = {
+    "GET /api/v5/account/config": Route(config, signed=True),
+    "GET /api/v5/account/balance": Route(balance, signed=True),
+    "GET /api/v5/account/positions": Route(positions, signed=True),
+    "GET /api/v5/account/leverage-info": Route(leverage_info, signed=True),
+    "GET /api/v5/account/trade-fee": Route(trade_fee, signed=True),
+    "POST /api/v5/account/set-leverage": Route(set_leverage, signed=True),
+    "POST /api/v5/account/set-position-mode": Route(set_position_mode, signed=True),
+    "GET /api/v5/asset/currencies": Route(currencies, signed=True),
+}

@@ -1,0 +1,429 @@
+"""OKX v5's JSON as pure functions: records in, dicts out. All values are strings; nothing is the empty string.
+
+Shapes: www.okx.com/docs-v5 (public data, market data, trade, algo trading, trading account).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from btccxt.matching.filters import plain
+from btccxt.matching.positions import MAINTENANCE_RATE
+from btccxt.matching.records import TRIGGER_KINDS, SimFill, SimOrder, SimStatus
+from btccxt.model import ZERO, Balance, Bar, Market, OrderKind, Position, TimeInForce, Trade, decimal_of
+
+BARS = {
+    "1m": "1m", "3m": "3m", "5m": "5m", "15m": "15m", "30m": "30m", "1H": "1h", "2H": "2h", "4H": "4h",
+    "6Hutc": "6h", "12Hutc": "12h", "1Dutc": "1d", "1Wutc": "1w", "1Mutc": "1M", "3Mutc": "3M",
+}  # fmt: skip
+BAR_OF = {timeframe: bar for bar, timeframe in BARS.items()}
+_SMALLEST = Decimal("0.00000001")
+_FIRST_ORDER_ID, _FIRST_ALGO_ID = 2 * 10**18, 10**18  # algo orders and the orders they make have ids of their own
+
+
+def text(number: Decimal | float | None) -> str:
+    return "" if number is None else plain(decimal_of(number))
+
+
+def own_order_id(order_id: str) -> str:
+    return str(_FIRST_ORDER_ID + int(order_id))
+
+
+def own_algo_id(order_id: str) -> str:
+    return str(_FIRST_ALGO_ID + int(order_id))
+
+
+def client_id(order: SimOrder) -> str:
+    return "" if order.client_order_id == f"sim-{order.order_id}" else order.client_order_id
+
+
+def instrument_type(market: Market) -> str:
+    return "SWAP" if market.is_contract else "SPOT"
+
+
+# ------------------------------------------------------------------ markets
+
+
+def instrument(own_id: str, market: Market) -> dict[str, Any]:
+    contract = market.is_contract
+    lot = market.amount_step or _SMALLEST
+    most = text(market.max_amount or Decimal(1_000_000_000))
+    return {
+        "alias": "",
+        "auctionEndTime": "",
+        "baseCcy": "" if contract else market.base,
+        "category": "1",
+        "ctMult": "1" if contract else "",
+        "ctType": "linear" if contract else "",
+        "ctVal": text(market.contract_size) if contract else "",
+        "ctValCcy": market.base if contract else "",
+        "expTime": "",
+        "instFamily": f"{market.base}-{market.quote}" if contract else "",
+        "instId": own_id,
+        "instType": instrument_type(market),
+        "lever": "100" if contract else "",
+        "listTime": "1548133413000",
+        "lotSz": text(lot),
+        "maxIcebergSz": most,
+        "maxLmtAmt": "1000000000",
+        "maxLmtSz": most,
+        "maxMktAmt": "" if contract else "1000000000",
+        "maxMktSz": most,
+        "maxStopSz": most,
+        "maxTriggerSz": most,
+        "maxTwapSz": most,
+        "minSz": text(market.min_amount or lot),
+        "optType": "",
+        "quoteCcy": "" if contract else market.quote,
+        "ruleType": "normal",
+        "settleCcy": market.settle or "",
+        "state": "live" if market.active else "suspend",
+        "stk": "",
+        "tickSz": text(market.price_step or _SMALLEST),
+        "uly": f"{market.base}-{market.quote}" if contract else "",
+    }
+
+
+def currency(coin: str) -> dict[str, Any]:
+    return {
+        "ccy": coin,
+        "name": coin,
+        "chain": f"{coin}-Sim",
+        "canDep": False,
+        "canWd": False,
+        "canInternal": False,
+        "minWd": "0",
+        "maxWd": "0",
+        "wdTickSz": "8",
+        "fee": "0",
+    }
+
+
+# ------------------------------------------------------------------ market data
+
+
+def candle_row(bar: Bar, market: Market, closed: bool) -> list[str]:
+    """Volumes: spot in base and quote; contracts in contracts, base and quote."""
+    base = bar.volume * float(market.contract_size)
+    quote = base * (bar.open + bar.close) / 2
+    volumes = (bar.volume, base, quote) if market.is_contract else (bar.volume, quote, quote)
+    numbers = (bar.open, bar.high, bar.low, bar.close, *volumes)
+    return [str(bar.open_ms), *(text(number) for number in numbers), "1" if closed else "0"]
+
+
+def trade(own_id: str, trade: Trade) -> dict[str, Any]:
+    return {
+        "instId": own_id,
+        "tradeId": trade.trade_id,
+        "px": text(trade.price),
+        "sz": text(trade.amount),
+        "side": trade.side.value if trade.side else "buy",
+        "ts": str(trade.time_ms),
+        "count": "1",
+    }
+
+
+Level = tuple[Decimal, Decimal]
+
+
+def levels(rows: Iterable[Level]) -> list[list[str]]:
+    """Price, amount, a field of no meaning any more, number of orders."""
+    return [[text(price), text(amount), "0", "1" if amount else "0"] for price, amount in rows]
+
+
+def ticker(own_id: str, market: Market, day: Bar, bid: Level | None, ask: Level | None, now_ms: int) -> dict[str, Any]:
+    turnover = day.volume * (day.open + day.close) / 2
+    return {
+        "instType": instrument_type(market),
+        "instId": own_id,
+        "last": text(day.close),
+        "lastSz": "0",
+        "askPx": text(ask[0]) if ask else "",
+        "askSz": text(ask[1]) if ask else "",
+        "bidPx": text(bid[0]) if bid else "",
+        "bidSz": text(bid[1]) if bid else "",
+        "open24h": text(day.open),
+        "high24h": text(day.high),
+        "low24h": text(day.low),
+        "volCcy24h": text(day.volume if market.is_contract else turnover),
+        "vol24h": text(day.volume),
+        "sodUtc0": text(day.open),
+        "sodUtc8": text(day.open),
+        "ts": str(now_ms),
+    }
+
+
+# ------------------------------------------------------------------ orders and fills
+
+
+def order_state(order: SimOrder) -> str:
+    if order.status is SimStatus.FILLED:
+        return "filled"
+    if not order.is_open:
+        return "canceled"
+    return "partially_filled" if order.filled else "live"
+
+
+def order_type(order: SimOrder) -> str:
+    request = order.request
+    if request.price is None:
+        return "market"
+    if request.post_only:
+        return "post_only"
+    return {TimeInForce.IOC: "ioc", TimeInForce.FOK: "fok"}.get(request.time_in_force, "limit")
+
+
+def cancel_source(order: SimOrder, would_take: bool) -> tuple[str, str]:
+    if would_take:
+        return "31", "The post-only order would take liquidity in the market."
+    if order.status is SimStatus.CANCELED:
+        return "1", "Order canceled by user"
+    if order.status is SimStatus.EXPIRED:
+        if order.request.time_in_force is TimeInForce.FOK:
+            return "13", "FOK order was canceled due to incompletely filled."
+        return "14", "IOC order was partially canceled due to incompletely filled."
+    return "", ""
+
+
+def order(
+    own_id: str,
+    order: SimOrder,
+    market: Market,
+    *,
+    fees: Mapping[str, Decimal],
+    leverage: str,
+    would_take: bool = False,
+) -> dict[str, Any]:
+    """A plain order, or the one that a fired algo order has made (it names its parent)."""
+    request, is_child = order.request, order.request.kind in TRIGGER_KINDS
+    source, why = cancel_source(order, would_take)
+    fee_coin, fee = next(iter(fees.items()), (market.settle or market.quote, ZERO))
+    by_cost = request.amount is None
+    return {
+        "instType": instrument_type(market),
+        "instId": own_id,
+        "ccy": "",
+        "ordId": own_order_id(order.order_id),
+        "clOrdId": "" if is_child else client_id(order),
+        "algoId": own_algo_id(order.order_id) if is_child else "",
+        "algoClOrdId": client_id(order) if is_child else "",
+        "attachAlgoClOrdId": "",
+        "attachAlgoOrds": [],
+        "linkedAlgoOrd": {"algoId": ""},
+        "tag": "",
+        "px": text(request.price),
+        "sz": text(request.cost_quote if by_cost else request.amount),
+        "tgtCcy": "" if market.is_contract or request.price else "quote_ccy" if by_cost else "base_ccy",
+        "ordType": order_type(order),
+        "side": order.side.value,
+        "posSide": request.position_side or "net",
+        "tdMode": "cross" if market.is_contract else "cash",
+        "accFillSz": text(order.filled),
+        "fillPx": "",
+        "fillSz": "0",
+        "fillTime": "",
+        "tradeId": "",
+        "avgPx": text(average_price(order, market)) if order.filled else "",
+        "state": order_state(order),
+        "lever": leverage if market.is_contract else "",
+        "feeCcy": fee_coin,
+        "fee": text(-fee),
+        "rebateCcy": market.quote,
+        "rebate": "0",
+        "pnl": "0",
+        "source": "6" if is_child else "",
+        "category": "normal",
+        "reduceOnly": str(request.reduce_only).lower(),
+        "cancelSource": source,
+        "cancelSourceReason": why,
+        "quickMgnType": "",
+        "stpId": "",
+        "stpMode": "cancel_maker",
+        "slTriggerPx": "",
+        "slOrdPx": "",
+        "tpTriggerPx": "",
+        "tpOrdPx": "",
+        "cTime": str(order.created_ms),
+        "uTime": str(order.updated_ms),
+    }
+
+
+def average_price(order: SimOrder, market: Market) -> Decimal:
+    return (order.cost_quote / order.filled / market.contract_size).quantize(_SMALLEST)
+
+
+def fill_fields(fill: SimFill) -> dict[str, Any]:
+    """What a fill adds to the order's push. A fee that is paid is negative."""
+    return {
+        "fillPx": text(fill.price),
+        "fillSz": text(fill.amount),
+        "fillTime": str(fill.time_ms),
+        "fillFee": text(-fill.fee.cost),
+        "fillFeeCcy": fill.fee.currency,
+        "fillPnl": text(fill.realized_pnl),
+        "execType": "M" if fill.maker else "T",
+        "tradeId": str(fill.trade_id),
+    }
+
+
+def my_fill(own_id: str, fill: SimFill, order: SimOrder, market: Market) -> dict[str, Any]:
+    return {
+        "instType": instrument_type(market),
+        "instId": own_id,
+        "tradeId": str(fill.trade_id),
+        "ordId": own_order_id(fill.order_id),
+        "clOrdId": "" if order.request.kind in TRIGGER_KINDS else client_id(order),
+        "billId": str(fill.trade_id),
+        "tag": "",
+        "fillPx": text(fill.price),
+        "fillSz": text(fill.amount),
+        "fillPnl": text(fill.realized_pnl),
+        "side": fill.side.value,
+        "posSide": fill.position_side or "net",
+        "execType": "M" if fill.maker else "T",
+        "feeCcy": fill.fee.currency,
+        "fee": text(-fill.fee.cost),
+        "ts": str(fill.time_ms),
+        "fillTime": str(fill.time_ms),
+    }
+
+
+# ------------------------------------------------------------------ algo orders
+
+
+def algo_state(order: SimOrder) -> str:
+    if order.triggered:
+        return "effective"
+    return "live" if order.is_open else "canceled"
+
+
+def algo_order(own_id: str, order: SimOrder, market: Market, algo_type: str, leverage: str) -> dict[str, Any]:
+    request = order.request
+    trigger, limit = text(order.trigger_price or request.trigger_price), text(request.price) or "-1"
+    is_trigger, is_stop = algo_type == "trigger", request.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT)
+    exit_prefix = "" if algo_type not in ("conditional", "oco") else "sl" if is_stop else "tp"
+    child = own_order_id(order.order_id) if order.triggered else ""
+    row = {
+        "instType": instrument_type(market),
+        "instId": own_id,
+        "ccy": "",
+        "algoId": own_algo_id(order.order_id),
+        "algoClOrdId": client_id(order),
+        "clOrdId": "",
+        "ordId": child,
+        "ordIdList": [child] if child else [],
+        "sz": text(request.amount),
+        "closeFraction": "",
+        "ordType": algo_type,
+        "side": order.side.value,
+        "posSide": request.position_side or "net",
+        "tdMode": "cross" if market.is_contract else "cash",
+        "tgtCcy": "" if market.is_contract else "base_ccy",
+        "state": algo_state(order),
+        "lever": leverage if market.is_contract else "",
+        "triggerPx": trigger if is_trigger else "",
+        "triggerPxType": "last" if is_trigger else "",
+        "ordPx": limit if is_trigger else "",
+        "slTriggerPx": "",
+        "slTriggerPxType": "",
+        "slOrdPx": "",
+        "tpTriggerPx": "",
+        "tpTriggerPxType": "",
+        "tpOrdPx": "",
+        "callbackRatio": text(request.trailing_percent / 100) if request.trailing_percent is not None else "",
+        "callbackSpread": text(request.trailing_amount),
+        "activePx": text(request.trigger_price) if algo_type == "move_order_stop" else "",
+        "moveTriggerPx": trigger if algo_type == "move_order_stop" else "",
+        "actualSz": text(order.filled) if order.triggered else "",
+        "actualPx": text(average_price(order, market)) if order.filled else "",
+        "actualSide": "",
+        "triggerTime": str(order.updated_ms) if order.triggered else "",
+        "reduceOnly": str(request.reduce_only).lower(),
+        "failCode": "0",
+        "tag": "",
+        "cTime": str(order.created_ms),
+        "uTime": str(order.updated_ms),
+    }
+    if exit_prefix:
+        row.update(
+            {f"{exit_prefix}TriggerPx": trigger, f"{exit_prefix}TriggerPxType": "last", f"{exit_prefix}OrdPx": limit}
+        )
+    return row
+
+
+# ------------------------------------------------------------------ account
+
+
+def balance_detail(balance: Balance, pnl: Decimal, now_ms: int) -> dict[str, Any]:
+    equity = balance.total + pnl
+    return {
+        "ccy": balance.currency,
+        "cashBal": text(balance.total),
+        "eq": text(equity),
+        "availBal": text(balance.free),
+        "availEq": text(equity - balance.used),
+        "frozenBal": text(balance.used),
+        "ordFrozen": text(balance.used),
+        "upl": text(pnl),
+        "disEq": "0",
+        "eqUsd": "0",
+        "isoEq": "0",
+        "liab": "",
+        "interest": "",
+        "uTime": str(now_ms),
+    }
+
+
+def account(details: list[dict[str, Any]], now_ms: int) -> dict[str, Any]:
+    return {
+        "adjEq": "",
+        "imr": "",
+        "isoEq": "0",
+        "mgnRatio": "",
+        "mmr": "",
+        "notionalUsd": "",
+        "ordFroz": "",
+        "totalEq": "",
+        "upl": "",
+        "uTime": str(now_ms),
+        "details": details,
+    }
+
+
+def position(
+    own_id: str, market: Market, position: Position | None, mark: Decimal, leverage: Decimal, now_ms: int
+) -> dict[str, Any]:
+    """No position: one row of size zero, as it is pushed when one was closed."""
+    amount = ZERO if position is None else position.amount
+    value = abs(amount) * market.contract_size * mark
+    entry = position.entry_price if position is not None else None
+    liquidation = position.liquidation_price if position is not None else None
+    return {
+        "instType": "SWAP",
+        "instId": own_id,
+        "mgnMode": "cross",
+        "posId": f"1{sum(own_id.encode())}",
+        "posSide": (position.hedge_side if position is not None else None) or "net",
+        "pos": text(amount),
+        "availPos": text(abs(amount)),
+        "posCcy": "",
+        "ccy": market.settle,
+        "avgPx": text(entry.quantize(_SMALLEST)) if entry is not None else "",
+        "markPx": text(mark),
+        "last": text(mark),
+        "lever": text(leverage),
+        "liqPx": text(liquidation.quantize(_SMALLEST)) if liquidation is not None else "",
+        "imr": text((value / leverage).quantize(_SMALLEST)),
+        "mmr": text((value * MAINTENANCE_RATE).quantize(_SMALLEST)),
+        "margin": "",
+        "mgnRatio": "",
+        "notionalUsd": text(value),
+        "upl": text(position.unrealised_pnl) if position is not None else "0",
+        "uplRatio": "0",
+        "realizedPnl": "0",
+        "adl": "1",
+        "cTime": str(now_ms if position is None else position.time_ms),
+        "uTime": str(now_ms if position is None else position.time_ms),
+    }

@@ -1,0 +1,279 @@
+"""OKX v5's endpoints for plain orders and fills. Requests in, engine calls, answers out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from btccxt.matching.records import TRIGGER_KINDS, EngineReject, NewOrder, SimOrder
+from btccxt.model import Market, OrderKind, Side, TimeInForce
+from btccxt.sim.dialects.attached_exits import Exits
+from btccxt.sim.dialects.base import DialectError, Route
+from btccxt.sim.dialects.okx import format as fmt
+from btccxt.sim.dialects.okx.errors import NOT_FOUND, OrderRefused, error, parameter_error, refused
+
+if TYPE_CHECKING:
+    from btccxt.sim.dialects.okx.dialect import Call, Okx
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
+_TYPES = frozenset({"market", "limit", "post_only", "fok", "ioc", "optimal_limit_ioc"})
+_VALIDITY = {"ioc": TimeInForce.IOC, "fok": TimeInForce.FOK}
+_THREE_DAYS_MS = 3 * 86_400_000
+
+
+# ------------------------------------------------------------------ what orders and algo orders share
+
+
+def one_by_one(dialect: Okx, call: Call, serve: Callable[[Okx, Call], dict[str, Any]]) -> Any:
+    """Each order of a request is accepted or refused by itself; ``code`` says whether all, some or none failed."""
+    rows, failures = [], 0
+    for item in call.items():
+        try:
+            row = {**serve(dialect, item), "sCode": "0", "sMsg": ""}
+        except (OrderRefused, DialectError) as refusal:
+            code, message = _words(refusal)
+            failures += 1
+            names = ("ordId", "clOrdId", "algoId", "algoClOrdId")
+            row = {**{name: item.text(name) or "" for name in names}, "tag": "", "sCode": code, "sMsg": message}
+        rows.append(row)
+    if failures == 0:
+        return rows
+    code, message = ("1", "All operations failed") if failures == len(rows) else ("2", "Bulk operation partially ok")
+    raise DialectError(200, {"code": code, "msg": message, "data": rows})
+
+
+def _words(refusal: OrderRefused | DialectError) -> tuple[str, str]:
+    if isinstance(refusal, OrderRefused):
+        return str(refusal.code), refusal.message
+    return refusal.body["code"], refusal.body["msg"]
+
+
+def side_and_mode(call: Call, market: Market) -> Side:
+    side, mode = call.required("side"), call.required("tdMode")
+    if side not in ("buy", "sell"):
+        raise parameter_error("side")
+    if mode not in (("cross", "isolated") if market.is_contract else ("cash",)):
+        raise OrderRefused(51000, "Parameter tdMode error")
+    return Side(side)
+
+
+def checked_client_id(call: Call, name: str) -> str | None:
+    value = call.text(name)
+    if value is not None and not _CLIENT_ID.fullmatch(value):
+        raise OrderRefused(51000, f"Parameter {name} error")
+    return value
+
+
+def coin_spent(market: Market, side: Side) -> str:
+    return (market.settle or market.quote) if market.is_contract or side is Side.BUY else market.base
+
+
+def paged(rows: Iterable[dict[str, Any]], call: Call, id_name: str) -> list[dict[str, Any]]:
+    """``rows`` newest first; ``after`` and ``before`` are ids, exclusive."""
+    after, before = call.integer("after"), call.integer("before")
+    chosen = [
+        row
+        for row in rows
+        if (after is None or int(row[id_name]) < after) and (before is None or int(row[id_name]) > before)
+    ]
+    return chosen[: call.limit(100, 100)]
+
+
+# ------------------------------------------------------------------ placing
+
+
+def place(dialect: Okx, call: Call) -> Any:
+    return one_by_one(dialect, call, _place)
+
+
+def _place(dialect: Okx, call: Call) -> dict[str, Any]:
+    _, market = dialect.market_of(call)
+    order = _read_order(call, market)
+    attached: Any = call.params.get("attachAlgoOrds") or ({},)
+    prices = {name: attached[0].get(name) for name in ("tpTriggerPx", "slTriggerPx")}
+    exits = Exits(*(Decimal(str(price)) if price else None for price in prices.values()))
+    placed = dialect.submit(call.owner, order, call.now_ms, exits)
+    return {
+        "ordId": fmt.own_order_id(placed.order_id),
+        "clOrdId": call.text("clOrdId") or "",
+        "tag": call.text("tag") or "",
+        "ts": str(call.now_ms),
+    }
+
+
+def _read_order(call: Call, market: Market) -> NewOrder:
+    side, kind = side_and_mode(call, market), call.required("ordType")
+    if kind not in _TYPES:
+        raise OrderRefused(51000, "Parameter ordType error")
+    amount, price = call.decimal("sz"), call.decimal("px")
+    if amount is None or amount <= 0:
+        raise OrderRefused(51000, "Parameter sz error")
+    is_market = kind in ("market", "optimal_limit_ioc")
+    if not is_market and price is None:
+        raise OrderRefused(51000, "Parameter px error")
+    # A spot market buy counts in the quote currency unless it says otherwise.
+    unit = call.text("tgtCcy") or ("quote_ccy" if side is Side.BUY else "base_ccy")
+    by_cost = is_market and not market.is_contract and unit == "quote_ccy"
+    position_side = call.text("posSide")
+    return NewOrder(
+        symbol=market.symbol,
+        side=side,
+        kind=OrderKind.MARKET if is_market else OrderKind.LIMIT,
+        amount=None if by_cost else amount,
+        cost_quote=amount if by_cost else None,
+        price=None if is_market else price,
+        time_in_force=_VALIDITY.get(kind, TimeInForce.GTC),
+        post_only=kind == "post_only",
+        reduce_only=market.is_contract and call.flag("reduceOnly"),
+        position_side=None if position_side == "net" else position_side,
+        client_order_id=checked_client_id(call, "clOrdId"),
+    )
+
+
+# ------------------------------------------------------------------ changing
+
+
+def _find(dialect: Okx, call: Call, market: Market, missing: tuple[int, str]) -> SimOrder:
+    own_id, link = call.text("ordId"), call.text("clOrdId")
+    if own_id is None and link is None:
+        raise OrderRefused(51000, "Parameter ordId error")
+    for order in dialect.plain_orders(call.owner, market.symbol):
+        is_child = order.request.kind in TRIGGER_KINDS
+        if own_id == fmt.own_order_id(order.order_id) or (
+            own_id is None and not is_child and link == order.client_order_id
+        ):
+            return order
+    raise OrderRefused(*missing)
+
+
+def cancel(dialect: Okx, call: Call) -> Any:
+    return one_by_one(dialect, call, _cancel)
+
+
+def _cancel(dialect: Okx, call: Call) -> dict[str, Any]:
+    _, market = dialect.market_of(call)
+    gone = (51400, "Order cancellation failed as the order has been filled, canceled or does not exist.")
+    order = _find(dialect, call, market, gone)
+    try:
+        dialect.venue.engine.cancel(call.owner, symbol=market.symbol, order_id=order.order_id, now_ms=call.now_ms)
+    except EngineReject:
+        raise OrderRefused(*gone) from None
+    return {
+        "ordId": fmt.own_order_id(order.order_id),
+        "clOrdId": call.text("clOrdId") or fmt.client_id(order),
+        "ts": str(call.now_ms),
+    }
+
+
+def amend(dialect: Okx, call: Call) -> Any:
+    return one_by_one(dialect, call, _amend)
+
+
+def _amend(dialect: Okx, call: Call) -> dict[str, Any]:
+    _, market = dialect.market_of(call)
+    order = _find(dialect, call, market, (51503, "Order modification failed as the order does not exist."))
+    price, amount = call.decimal("newPx"), call.decimal("newSz")
+    if price is None and amount is None:
+        raise OrderRefused(50014, "Parameter newSz or newPx can not be empty.")
+    if not order.is_open:
+        raise OrderRefused(51510, "Modification failed as the order has been completed or canceled.")
+    try:
+        dialect.venue.engine.amend(
+            call.owner, symbol=market.symbol, order_id=order.order_id, price=price, amount=amount, now_ms=call.now_ms
+        )
+    except EngineReject as reject:
+        raise refused(reject, coin_spent(market, order.side)) from None
+    return {
+        "ordId": fmt.own_order_id(order.order_id),
+        "clOrdId": call.text("clOrdId") or fmt.client_id(order),
+        "reqId": call.text("reqId") or "",
+        "ts": str(call.now_ms),
+    }
+
+
+# ------------------------------------------------------------------ looking
+
+
+def query(dialect: Okx, call: Call) -> Any:
+    _, market = dialect.market_of(call)
+    try:
+        return [dialect.order_row(_find(dialect, call, market, NOT_FOUND))]
+    except OrderRefused as refusal:
+        raise error(refusal.code, refusal.message) from None
+
+
+def pending(dialect: Okx, call: Call) -> Any:
+    return paged(_rows(dialect, call, lambda order: order.is_open), call, "ordId")
+
+
+def history(dialect: Okx, call: Call) -> Any:
+    """Ended orders; of those cancelled without a fill only the last two hours', as on OKX."""
+    call.required("instType")
+    begin, end = call.integer("begin") or 0, call.integer("end") or call.now_ms
+    recent_ms = call.now_ms - 2 * 3_600_000
+
+    def wanted(order: SimOrder) -> bool:
+        kept = order.filled or order.updated_ms >= recent_ms
+        return not order.is_open and bool(kept) and begin <= order.created_ms <= end
+
+    return paged(_rows(dialect, call, wanted), call, "ordId")
+
+
+def _rows(dialect: Okx, call: Call, wanted: Callable[[SimOrder], bool]) -> list[dict[str, Any]]:
+    symbol = dialect.market_of(call)[1].symbol if call.text("instId") else None
+    named = {name: call.text(name) for name in ("instType", "ordType", "state")}
+    rows = [dialect.order_row(order) for order in dialect.plain_orders(call.owner, symbol) if wanted(order)]
+    chosen = [row for row in rows if all(value in (None, row[name]) for name, value in named.items())]
+    return sorted(chosen, key=lambda row: int(row["ordId"]), reverse=True)
+
+
+def fills(dialect: Okx, call: Call) -> Any:
+    """Newest first; three days without ``begin`` for ``fills``, three months for ``fills-history``."""
+    symbol = dialect.market_of(call)[1].symbol if call.text("instId") else None
+    own_id, kind, engine = call.text("ordId"), call.text("instType"), dialect.venue.engine
+    begin, end = call.integer("begin") or 0, call.integer("end") or call.now_ms
+    rows = []
+    for fill in reversed(engine.fills(call.owner, symbol)):
+        market = engine.markets[fill.symbol]
+        if (
+            fill.symbol in dialect.ids
+            and own_id in (None, fmt.own_order_id(fill.order_id))
+            and kind in (None, fmt.instrument_type(market))
+            and begin <= fill.time_ms <= end
+        ):
+            order = engine.order(call.owner, symbol=fill.symbol, order_id=fill.order_id)
+            rows.append(fmt.my_fill(dialect.ids[fill.symbol], fill, order, market))
+    return paged(rows, call, "billId")
+
+
+def recent_fills(dialect: Okx, call: Call) -> Any:
+    oldest_ms = call.now_ms - _THREE_DAYS_MS
+    return [row for row in fills(dialect, call) if int(row["ts"]) >= oldest_ms]
+
+
+def cancel_all_after(dialect: Okx, call: Call) -> Any:
+    """Dead man's switch: 10 to 120 seconds, 0 stops it."""
+    timeout_s = call.integer("timeOut")
+    if timeout_s is None or (timeout_s and not 10 <= timeout_s <= 120):
+        raise parameter_error("timeOut")
+    due_ms = dialect.switches.arm(call.owner, timeout_s, call.now_ms)
+    return [{"triggerTime": str(due_ms if timeout_s else 0), "tag": "", "ts": str(call.now_ms)}]
+
+
+ORDER_ROUTES: Mapping[str, Route] = {
+    "POST /api/v5/trade/order": Route(place, signed=True, is_order=True),
+    "POST /api/v5/trade/batch-orders": Route(place, signed=True, is_order=True),
+    "POST /api/v5/trade/cancel-order": Route(cancel, signed=True, is_order=True),
+    "POST /api/v5/trade/cancel-batch-orders": Route(cancel, signed=True, is_order=True),
+    "POST /api/v5/trade/cancel-all-after": Route(cancel_all_after, signed=True),
+    "POST /api/v5/trade/amend-order": Route(amend, signed=True, is_order=True),
+    "POST /api/v5/trade/amend-batch-orders": Route(amend, signed=True, is_order=True),
+    "GET /api/v5/trade/order": Route(query, signed=True, is_order=True),
+    "GET /api/v5/trade/orders-pending": Route(pending, signed=True, is_order=True),
+    "GET /api/v5/trade/orders-history": Route(history, signed=True),
+    "GET /api/v5/trade/orders-history-archive": Route(history, signed=True),
+    "GET /api/v5/trade/fills": Route(recent_fills, signed=True, is_order=True),
+    "GET /api/v5/trade/fills-history": Route(fills, signed=True),
+}

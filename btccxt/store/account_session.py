@@ -1,0 +1,481 @@
+"""Everything of one store that lives in its session thread: streams, feeds, order tracker, account, clock.
+
+The store (strategy's thread) calls only what says "any thread"; the rest runs in the session's loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from btccxt.account.explain import FUNDING_SLACK_MS, spot_positions
+from btccxt.account.startup_check import CLOCK_SLACK_MS, agree_with_journal
+from btccxt.bt.ports import RUN_BEGINS, AccountSnapshot, RunBegins
+from btccxt.errors import BtccxtError, ConfigError, Retryable
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.profile.profile import Profile
+from btccxt.exchange.server_time import measure_clock
+from btccxt.funding import funding_since
+from btccxt.model import (
+    Balance,
+    Fill,
+    FundingPayment,
+    Market,
+    Position,
+    StreamKey,
+    StreamKind,
+)
+from btccxt.observe.metrics import metrics
+from btccxt.orders.alarm_log import AlarmLog
+from btccxt.orders.emulator import OrderDesk
+from btccxt.orders.events import Alarm
+from btccxt.orders.journal.journal import Journal
+from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
+from btccxt.resilience.clock import ExchangeClock
+from btccxt.session.dead_man import DeadMansSwitch
+from btccxt.session.events import FeedEvent
+from btccxt.session.feeds import FeedDesk
+from btccxt.session.loop_thread import Session
+from btccxt.session.metrics import OrderMeter, gauge_streams
+from btccxt.session.prices import PriceWatch, latest_prices
+from btccxt.session.private_monitor import PRIVATE_KINDS, PrivateHearing, state_to_hear
+from btccxt.session.private_streams import AccountNews
+from btccxt.session.streams import Decide, StreamChanged, StreamPolicy, StreamSupervisor
+from btccxt.store.paper import PaperExchange
+
+Sink = Callable[[FeedEvent], None]
+_ORDER_NEWS = frozenset({StreamKind.ORDERS, StreamKind.FILLS})
+_CLOCK_PERIOD_S = 600.0
+_GAUGE_PERIOD_S = 5.0
+_STARTING_TRIES = 3
+_LOOK_AGAIN_S = 1.0
+_LAST_LOOK_S = 2.0
+_MOST_TRADES_OF_HISTORY = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Whom the session tells what. Called in the session thread; none may block."""
+
+    order: Callable[[OrderEvent], None]
+    account: Callable[[AccountSnapshot | RunBegins], None]
+    alarm: Callable[[Alarm], None]
+    stream: Callable[[StreamChanged], None]
+    trouble: Callable[[str, BaseException], None]
+
+
+class Runtime:
+    """Made by the store; ``open`` connects, ``close`` ends everything. Both run in the session's loop."""
+
+    def __init__(
+        self,
+        session: Session,
+        exchange: ExchangeAPI,
+        clock: ExchangeClock,
+        profile: Profile,
+        listeners: Listeners,
+        stream_policy: StreamPolicy | None = None,
+        decide: Decide | None = None,
+        dead_mans_switch_s: float | None = None,
+        history_cache: Path | None = None,
+    ) -> None:
+        self.exchange = exchange
+        self.clock = clock
+        self.markets: Mapping[str, Market] = {}
+        self.tracker: OrderTracker | None = None
+        self.restored = RestoredState((), ())
+        self._session = session
+        self._profile = profile
+        self._listeners = listeners
+        policy = stream_policy or StreamPolicy(keys_per_connection=profile.websocket.keys_per_connection)
+        self._supervisor = StreamSupervisor(
+            exchange, clock, policy=policy, listener=listeners.stream, decide=decide, report=listeners.trouble
+        )
+        self.feeds = FeedDesk(
+            session, exchange, clock, profile, self._supervisor, self._spawn, listeners.trouble, history_cache
+        )
+        to_hear = state_to_hear(profile.market_type, fills=profile.streams.fills)
+        self.hearing = PrivateHearing(self._supervisor.suspect, policy.told_within_s, to_hear)
+        self._account = AccountNews(self.hearing, clock.now_ms, self.reconcile_soon)
+        self._order_meter = OrderMeter(exchange.id, clock)
+        self._switch = (
+            DeadMansSwitch(exchange, dead_mans_switch_s, listeners.trouble, clock.wall_s)
+            if dead_mans_switch_s is not None
+            else None
+        )
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._reconciling: asyncio.Task[None] | None = None
+        self._reconcile_again = False
+        self._unreconciled = False  # the last try failed
+        self._fills_repaired: set[str] | None = None  # trade ids found while catching up after a cut
+        self._start_snapshot: AccountSnapshot | None = None
+        self._journal: Journal | None = None
+        self._fills_heard = 0
+        self._holdings_due = False
+        self._to_explain: dict[str, int] = {}  # symbol -> since when trades made outside are of interest
+        self._look_again = False  # a difference was seen
+        self._missed: list[OrderEvent] | None = None  # news while the account is being opened
+        self._desk: OrderDesk | None = None
+        self._alarms: AlarmLog | None = None
+        self._price_watches: dict[str, PriceWatch] = {}
+
+    # -------------------------------------------------------------- life
+
+    async def open(self) -> None:
+        """Connect, load the markets, measure the clock. Raises btccxt errors."""
+        await self.exchange.open()
+        self.markets = await self.exchange.load_markets()
+        await self.measure_clock()
+        self._spawn(self._keep_clock(), "clock")
+        self._spawn(self._keep_gauges(), "gauges")
+
+    async def open_account(self, journal: Journal, policy: TrackerPolicy, *, lasting: bool = True) -> None:
+        """Restore the orders, take the account's figures, open the private streams. After ``open``.
+
+        ``lasting``: the account is the one that the journal's last program left, so its figures must follow from there.
+        Raises StateMismatch where a position does not, and no trade explains it.
+        """
+        self._alarms = alarms = AlarmLog(journal, self.clock.now_ms, self._listeners.alarm)
+        await alarms.restore()
+        tracker = OrderTracker(
+            self.exchange,
+            journal,
+            self.clock,
+            self._publish,
+            policy,
+            alarm=alarms.raise_alarm,
+            private_stream_age_s=self._private_age_s,
+            measure_clock=self.measure_clock,
+        )
+        self._journal = journal
+        self._missed = []
+        before = await self._fetch_account()
+        restored = await tracker.start()
+        try:
+            await self._take_stock(tracker, before, restored, compare=lasting)
+        except BaseException:
+            await tracker.stop()
+            raise
+        self.tracker = self._account.tracker = tracker
+        # From the end of ``_take_stock`` to that of ``restore`` nothing is awaited, so no news slips through between.
+        self._desk = OrderDesk(tracker, self.markets, self._watch_prices, alarms.raise_alarm)
+        self._desk.restore(self.restored)
+        self._spawn(self._keep_account(policy), "account")
+        for kind in PRIVATE_KINDS:
+            if self._profile.streams.has(kind):
+                self._supervisor.add(StreamKey(kind), self._account)
+        if self._switch is not None:
+            await self._switch.arm()
+            self._spawn(self._switch.keep(), "dead man's switch")
+
+    async def begin_run(self, untold: Collection[str]) -> None:
+        """A further run of cerebro begins as the first did, with figures and orders of one moment.
+
+        ``untold``: orders of whose end the former run may not have heard. Raises the exchange's errors.
+        """
+        tracker, journal = self.tracker, self._journal
+        if tracker is None or journal is None:
+            raise BtccxtError("the account has not been opened")
+        self._missed = []
+        try:
+            before = await self._fetch_account()
+            await tracker.reconcile()
+            await self._take_stock(tracker, before, await tracker.state_now(untold))
+        finally:
+            self._missed = None
+        self._listeners.account(RUN_BEGINS)
+
+    async def _take_stock(
+        self, tracker: OrderTracker, before: AccountSnapshot, restored: RestoredState, *, compare: bool = False
+    ) -> None:
+        """Figures that contain exactly the fills that the tracker knows of; what it heard meanwhile is told."""
+        journal = self._journal
+        assert journal is not None and self._missed is not None
+        after = await self._fetch_account()
+        for _ in range(_STARTING_TRIES):
+            if _figures(before) == _figures(after):
+                break
+            # Something filled while we looked: what the tracker found must be in the figures, and nothing else.
+            before = after
+            await tracker.reconcile()
+            after = await self._fetch_account()
+        past: list[Fill] = await asyncio.wrap_future(journal.past_fills())
+        openings = await asyncio.wrap_future(journal.openings())
+        if compare:
+            traded = {fill.symbol for fill in past} | set(openings)
+            after = await agree_with_journal(
+                tracker, journal, self.markets, traded, after, self._fetch_account, self._funding, self.raise_alarm
+            )
+            past = await asyncio.wrap_future(journal.past_fills())
+        positions = spot_positions(openings, past, self.markets)
+        missed, self._missed = tuple(self._missed), None
+        if not tracker.halted:  # what stopped trading is not settled by another run
+            journal.keep_holdings(after.asked_ms, after.balances, after.positions)
+        self._start_snapshot = after
+        self.restored = replace(
+            restored,
+            open_orders=tracker.open_orders(),
+            changes=(*restored.changes, *missed),
+            entry_prices={symbol: price for symbol, (_, price) in positions.items() if price is not None},
+        )
+
+    def raise_alarm(self, alarm: Alarm) -> None:
+        """For a person, and in the journal until it is told. Any thread."""
+        if self._alarms is not None:
+            self._alarms.raise_alarm(alarm)
+
+    def alarm_told(self, alarm: Alarm) -> None:
+        """``notify_store`` has heard of it. Any thread."""
+        if self._alarms is not None:
+            self._alarms.told(alarm)
+
+    def keep_holdings(self) -> None:
+        """The figures that the broker has taken over are the journal's from now on. Any thread."""
+        self._holdings_due = True
+        self._session.post(self.reconcile_soon)
+
+    async def _keep_holdings(self, tracker: OrderTracker, snapshot: AccountSnapshot) -> None:
+        """Only where figures and fills are of one moment; else with the next reconciliation."""
+        assert self._journal is not None
+        heard = self._fills_heard
+        again = await self._fetch_account()
+        await tracker.reconcile()
+        if heard == self._fills_heard and tracker.is_at_rest and _figures(again) == _figures(snapshot):
+            self._holdings_due = False
+            self._journal.keep_holdings(again.asked_ms, again.balances, again.positions)
+
+    async def close(self) -> None:
+        """Bounded; never raises."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.hearing.close()
+        await self._supervisor.stop()
+        if self._holdings_due:  # told, so the next start must not tell it again
+            with contextlib.suppress(BtccxtError, asyncio.TimeoutError):
+                await asyncio.wait_for(self.reconcile(), _LAST_LOOK_S)
+        if self.tracker is not None:
+            await self.tracker.stop()
+        if self._switch is not None:
+            await self._switch.disarm()
+        await self.exchange.close()
+
+    def _spawn(self, coroutine: Any, name: str) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(coroutine, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._listeners.trouble(task.get_name(), error)
+
+    # -------------------------------------------------------------- clock
+
+    async def measure_clock(self) -> None:
+        """Raises the exchange's errors; one that does not tell its time is taken at the local clock's word."""
+        await measure_clock(self.exchange, self.clock)
+
+    async def _keep_gauges(self) -> None:
+        while True:
+            gauge_streams(self.exchange.id, self._supervisor.snapshot())
+            metrics().clock(self.exchange.id, self.clock.offset_ms, self.clock.uncertainty_ms or 0.0)
+            public = self.public_exchange
+            if isinstance(public, CCXTExchange):
+                for name, use in public.limiter.usage().items():
+                    metrics().limiter_use(self.exchange.id, name, use.used / use.capacity)
+            await asyncio.sleep(_GAUGE_PERIOD_S)
+
+    async def _keep_clock(self) -> None:
+        while True:
+            await asyncio.sleep(_CLOCK_PERIOD_S)
+            with contextlib.suppress(Retryable):  # the breaker and the log have it; the next period tries again
+                await self.measure_clock()
+
+    # -------------------------------------------------------------- account
+
+    async def _fetch_account(self) -> AccountSnapshot:
+        asked_ms = self.clock.now_ms()
+        balances = await self.exchange.fetch_balance()
+        positions = await self.exchange.fetch_positions()
+        self._account.take_balances(balances)
+        self._account.take_positions(positions)
+        return AccountSnapshot(balances, tuple(positions), asked_ms=asked_ms)
+
+    async def latest_prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
+        """By the exchange's tickers; a symbol whose ticker cannot be had is left out."""
+        return await latest_prices(self.exchange, symbols, self._listeners.trouble)
+
+    async def _keep_account(self, policy: TrackerPolicy) -> None:
+        """What no stream tells is asked for every few seconds; everything is compared now and then all the same."""
+        loop = asyncio.get_running_loop()
+        compared_at = loop.time()
+        took_s = 0.0
+        while True:
+            # Where the rate limit makes asking slow, half of it is left to others.
+            await asyncio.sleep(max(min(policy.open_orders_fast_s, policy.open_orders_slow_s), took_s))
+            asked_at = loop.time()
+            unheard = self.hearing.unheard()
+            if unheard & _ORDER_NEWS or asked_at - compared_at >= policy.open_orders_slow_s:
+                compared_at = asked_at
+                await self.reconcile()
+            elif unheard:
+                with contextlib.suppress(Retryable):  # the breaker and the log have it; asked again in a moment
+                    await self._fetch_account()
+            took_s = loop.time() - asked_at
+
+    def _private_age_s(self) -> float | None:
+        """For the tracker's own rhythm: while ``_keep_account`` polls, it need not."""
+        return 0.0 if self.hearing.unheard() & _ORDER_NEWS else self.hearing.age_s()
+
+    def look_again(self, symbols: Collection[str], since_ms: int) -> None:
+        """A difference was seen: compare again before it is believed, and ask for trades made outside. Any thread."""
+
+        def look() -> None:
+            self._look_again = True
+            self._to_explain = {**dict.fromkeys(symbols, since_ms), **self._to_explain}
+            asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self.reconcile_soon)
+
+        self._session.post(look)
+
+    def start_snapshot(self) -> AccountSnapshot:
+        """The account as it was when the tracker started. Any thread."""
+        if self._start_snapshot is None:
+            raise BtccxtError("the account has not been opened")
+        return self._start_snapshot
+
+    def balances(self) -> dict[str, Balance]:
+        """Last known balances. Any thread."""
+        return dict(self._account.balances)
+
+    def positions(self) -> tuple[Position, ...]:
+        """Last known open positions. Any thread."""
+        return tuple(position for position in tuple(self._account.positions.values()) if position.amount)
+
+    def _publish(self, event: OrderEvent) -> None:
+        if self._missed is None:
+            self._listeners.order(event)  # first: the strategy waits for it, and acts no earlier than this is done
+            if event.fills and not self._account.speaking:
+                self._fills_by_rest(event)
+        else:
+            self._missed.append(event)  # the figures at the start contain it: told as a change, not booked
+        if self._desk is not None:
+            self._desk.hear(event)
+        self._fills_heard += len(event.fills) + len(event.corrections)
+        self._order_meter(event)
+
+    def _fills_by_rest(self, event: OrderEvent) -> None:
+        if self._fills_repaired is not None:
+            # While catching up after a cut this is what the stream cannot tell any more.
+            self._fills_repaired.update(fill.trade_id for fill in event.fills)
+            return
+        if all(fill.time_ms <= self._account.up_ms for fill in event.fills):
+            return
+        kind = StreamKind.FILLS if self._profile.streams.has(StreamKind.FILLS) else StreamKind.ORDERS
+        self.hearing.told_by_rest((kind,), f"fills of {event.order.client_order_id}")
+
+    @property
+    def desk(self) -> OrderDesk:
+        """Where orders are given in. Any thread."""
+        if self._desk is None:
+            raise ConfigError("this store was started without a broker: call getbroker() before cerebro.run()")
+        return self._desk
+
+    def _watch_prices(self, symbol: str, wanted: bool) -> None:
+        """Trades of a symbol for orders that wait here; its ticker by REST while there is no stream."""
+        key = StreamKey(StreamKind.TRADES, symbol)
+        if wanted:
+            watch = self._price_watches[symbol] = PriceWatch(self.exchange, symbol, self.desk.on_price, self._spawn)
+            self._supervisor.add(key, watch)
+        elif (known := self._price_watches.pop(symbol, None)) is not None:
+            known.stop()
+            self._supervisor.remove(key, known)
+
+    def reconcile_soon(self) -> None:
+        """After every (re)connect of a private stream: REST is the truth.
+
+        A request that comes while one is running is served after it: the running one may have asked too early.
+        """
+        if self.tracker is None:
+            return
+        self._reconcile_again = True
+        if self._reconciling is None or self._reconciling.done():
+            self._reconciling = self._spawn(self._catch_up(), "reconciliation")
+
+    async def _catch_up(self) -> None:
+        """Reconcile until it has succeeded since the last request."""
+        delays = self._supervisor.policy.backoff.delays(random.Random())
+        while self._reconcile_again:
+            self._reconcile_again = False
+            found: set[str] = set()
+            self._fills_repaired = found
+            try:
+                if await self.reconcile() is None:
+                    self._reconcile_again = True
+            finally:
+                self._fills_repaired = None
+            if found:
+                metrics().gap_repaired(self.exchange.id, "fills", len(found))
+            if self._reconcile_again:
+                await asyncio.sleep(next(delays))
+
+    async def reconcile(self) -> AccountSnapshot | None:
+        """Orders and fills, then the account's figures for the broker to compare."""
+        if self.tracker is None:
+            return None
+        try:
+            tracker = self.tracker
+            await tracker.reconcile()
+            asked, self._to_explain = self._to_explain, {}
+            looked, self._look_again = self._look_again, False
+            outside = [
+                fill
+                for symbol, since_ms in asked.items()
+                for fill in await tracker.foreign_fills(symbol, since_ms - CLOCK_SLACK_MS)
+            ]
+            at_rest = tracker.is_at_rest
+            snapshot = await self._fetch_account()
+            certain = at_rest and tracker.is_at_rest
+            since_ms = {symbol: agreed_ms - FUNDING_SLACK_MS for symbol, agreed_ms in asked.items()}
+            funding = await self._funding(since_ms) if asked else ()
+            snapshot = replace(snapshot, certain=certain, looked=looked, outside=tuple(outside), funding=funding)
+            if self._holdings_due and certain:
+                await self._keep_holdings(tracker, snapshot)
+        except Retryable as error:
+            if not self._unreconciled:  # said once, however often it is tried again
+                self._listeners.trouble("reconciliation", error)
+            self._unreconciled = True
+            return None
+        self._unreconciled = False
+        self._listeners.account(snapshot)
+        return snapshot
+
+    async def _funding(self, asked: Mapping[str, int]) -> tuple[FundingPayment, ...]:
+        """Of these symbols and of every position, whoever opened it."""
+        since_ms = min(asked.values())
+        symbols = {**{position.symbol: since_ms for position in self.positions()}, **asked}
+        return tuple(await funding_since(self.exchange, self.markets, symbols, self._listeners.trouble))
+
+    # -------------------------------------------------------------- health
+
+    def streams(self) -> StreamSupervisor:
+        return self._supervisor
+
+    @property
+    def public_exchange(self) -> ExchangeAPI:
+        """The real exchange, also behind a paper account."""
+        return self.exchange.public if isinstance(self.exchange, PaperExchange) else self.exchange
+
+
+def _figures(snapshot: AccountSnapshot) -> tuple[dict[str, Decimal], dict[tuple[str, str | None], Decimal]]:
+    totals = {coin: balance.total for coin, balance in snapshot.balances.by_currency.items() if balance.total}
+    return totals, {(each.symbol, each.hedge_side): each.amount for each in snapshot.positions}

@@ -1,0 +1,158 @@
+"""What a user may ask a running store: its account, its orders at the exchange, its connections, its books."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from btccxt.account.ledger import agree
+from btccxt.bt.broker import CCXTBroker
+from btccxt.bt.cerebro import Hub
+from btccxt.config import Mode
+from btccxt.errors import BtccxtError, ConfigError
+from btccxt.exchange.profile.profile import Profile
+from btccxt.exchange.profile.support import Support, support_of
+from btccxt.health import snapshot
+from btccxt.model import (
+    Balance,
+    ConnectionState,
+    Fill,
+    Market,
+    MarketType,
+    OrderFeature,
+    OrderKind,
+    OrderUpdate,
+    Position,
+)
+from btccxt.session.loop_thread import Session
+from btccxt.sim.server import SimExchange
+from btccxt.store.account_session import Runtime
+from btccxt.store.notifier import Watch
+from btccxt.store.startup import did_you_mean
+from btccxt.store.venues import Venue
+
+
+class StoreQueries(ABC):
+    """The asking half of ``CCXTStore``; sends nothing that changes anything."""
+
+    name: str
+    mode: Mode
+    profile: Profile
+    hub: Hub | None
+    _runtime: Runtime | None
+    _session: Session | None
+    _venue: Venue | None
+    _watch: Watch
+
+    @property
+    def markets(self) -> Mapping[str, Market]:
+        """Markets by unified symbol; known after ``start()``."""
+        return self._open_runtime.markets
+
+    @abstractmethod
+    def getbroker(self) -> CCXTBroker: ...
+
+    @property
+    def state(self) -> ConnectionState:
+        """Worst state of all streams; STOPPED when not started."""
+        runtime = self._runtime
+        return ConnectionState.STOPPED if runtime is None else runtime.streams().state
+
+    def health(self) -> dict[str, Any]:
+        """Everything about the connection in one JSON-able dict. Waits for the session's loop, not for the network."""
+        runtime = self._runtime  # the store may be stopped meanwhile
+        facts: dict[str, Any] = {
+            "exchange": self.name, "mode": self.mode.value, "market_type": self.profile.market_type.value,
+            "started": runtime is not None, "state": self.state.value,
+        }  # fmt: skip
+        if runtime is not None:
+            facts |= self._ask(snapshot(runtime))
+        return {**facts, "last_errors": self._watch.last_errors()}
+
+    def balance(self) -> dict[str, Balance]:
+        """Last known balance of every coin, from memory."""
+        return self._open_runtime.balances()
+
+    def positions(self) -> tuple[Position, ...]:
+        """Last known open contract positions, from memory."""
+        return self._open_runtime.positions()
+
+    def open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
+        """What the exchange has open now. Blocks for one request."""
+        return self._ask(self._open_runtime.exchange.fetch_open_orders(symbol))
+
+    def order_history(
+        self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
+    ) -> list[OrderUpdate]:
+        """Ended orders as the exchange tells them. Blocks for one request."""
+        return self._ask(self._open_runtime.exchange.fetch_closed_orders(symbol, since_ms, limit))
+
+    def trade_history(
+        self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
+    ) -> list[Fill]:
+        """The account's fills as the exchange tells them. Blocks for one request."""
+        return self._ask(self._open_runtime.exchange.fetch_my_trades(symbol, since_ms, limit))
+
+    def supports(self, kind: OrderKind | OrderFeature | str, symbol: str | None = None) -> Support:
+        """How this exchange does an order kind or feature: native, emulated or refused, why, and who else can.
+
+        ``symbol`` must be one of this store's market type; on a started store it must exist. No network.
+        """
+        if symbol is not None and self._runtime is not None:
+            self._symbol(symbol)
+        elif symbol is not None and (":" in symbol) is not (self.profile.market_type is not MarketType.SPOT):
+            raise ConfigError(f"{symbol!r} is not a {self.profile.market_type.value} symbol, as this store trades")
+        return support_of(kind, self.profile)
+
+    @property
+    def sim(self) -> SimExchange | None:
+        """The embedded exchange that this store runs (mode 'sim' without an address), to give it faults."""
+        return self._venue.sim if self._venue is not None else None
+
+    def books_check(self) -> list[tuple[str, Decimal, Decimal]]:
+        """Reconcile now, then every coin and position: (name, our figure, the exchange's figure). Blocks."""
+        broker = self.getbroker()
+        snapshot = self._ask(self._open_runtime.reconcile())
+        if snapshot is None:
+            raise BtccxtError("the exchange did not answer; its figures cannot be compared now")
+        if self.hub is not None:
+            self.hub.inbox.deliver()
+        broker.next()
+        ledger, rows = broker.ledger, []
+        for coin, ours in sorted(ledger.totals.items()):
+            balance = snapshot.balances.by_currency.get(coin)
+            theirs = balance.total if balance is not None else Decimal(0)
+            if ours or balance is not None:
+                rows.append((coin, ours, ours if agree(ours, theirs) else theirs))
+        contracts = {position.symbol: position.amount for position in snapshot.positions}
+        held = {symbol for symbol in broker.symbols if self.markets[symbol].is_contract}
+        rows += [
+            (symbol, ledger.holding(symbol).amount, contracts.get(symbol, Decimal(0)))
+            for symbol in sorted(held | set(contracts))
+        ]
+        return rows
+
+    # -------------------------------------------------------------- inside
+
+    def _symbol(self, symbol: str) -> Market:
+        markets = self._open_runtime.markets
+        if symbol not in markets:
+            hint = did_you_mean(symbol.upper(), markets)
+            if ":" in symbol and self.profile.market_type is MarketType.SPOT:
+                hint = f": contracts need CCXTStore({self.name!r}, market_type='linear')"
+            raise ConfigError(f"{self.name} has no {self.profile.market_type.value} market {symbol!r}{hint}")
+        return markets[symbol]
+
+    @property
+    def _open_runtime(self) -> Runtime:
+        if self._runtime is None:
+            raise ConfigError(f"the {self.name} store is not started: run it in a Cerebro, or call store.start()")
+        return self._runtime
+
+    def _ask(self, coroutine: Any, timeout_s: float | None = 30.0) -> Any:
+        if self._session is None:
+            coroutine.close()
+            raise ConfigError(f"the {self.name} store is not started")
+        return self._session.call(coroutine, timeout=timeout_s)

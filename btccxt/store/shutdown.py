@@ -1,0 +1,49 @@
+"""What becomes of orders and positions when a store stops: leave them, cancel them, or flatten the account.
+
+Runs in the strategy's thread after the strategy has stopped. Bounded: what has not ended by then is said, by name.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from btccxt.bt.broker import CCXTBroker
+from btccxt.bt.cerebro import Hub
+from btccxt.config import OnStop
+from btccxt.observe.log import EventName, get_logger
+
+log = get_logger(__name__)
+_PATIENCE_S = 0.1
+
+
+def end_orders(broker: CCXTBroker, hub: Hub, policy: OnStop, timeout_s: float, say: Callable[[str], None]) -> None:
+    """Blocks until every order has ended or ``timeout_s`` is over. LEAVE returns at once."""
+    if policy is OnStop.LEAVE:
+        return
+    deadline = time.monotonic() + timeout_s
+    for order in broker.get_orders_open():
+        broker.cancel(order)
+    _wait(broker, hub, deadline)
+    if policy is OnStop.FLATTEN:
+        for data in broker.traded_datas():
+            size = broker.getposition(data).size
+            if size:
+                close = broker.sell if size > 0 else broker.buy
+                order = close(owner=None, data=data, size=abs(size), reduce_only=broker.is_contract(data))
+                log.info(EventName.ON_STOP, action="flatten", symbol=data._dataname, size=size, ref=order.ref)
+                for reason in order.info.get("reasons", ()) or ():
+                    say(f"{data._dataname}: position of {size:g} was not closed: {reason}")
+        _wait(broker, hub, deadline)
+    for order in broker.get_orders_open():
+        say(
+            f"order {order.info.get('client_order_id')} on {order.data._dataname} had not ended after {timeout_s:g} s; "
+            "look at it on the exchange"
+        )
+
+
+def _wait(broker: CCXTBroker, hub: Hub, deadline: float) -> None:
+    broker.next()
+    while broker.get_orders_open() and time.monotonic() < deadline:
+        hub.inbox.deliver(_PATIENCE_S)
+        broker.next()

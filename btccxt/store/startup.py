@@ -1,0 +1,101 @@
+"""What a store opens, as settings and mapping table say: market type, order policy, journal; and what is checked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from btccxt.config import Mode, StoreConfig
+from btccxt.errors import ConfigError
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.profile.profile import Profile, market_types
+from btccxt.model import Market, MarketType
+from btccxt.orders.events import Alarm, AlarmKind
+from btccxt.orders.journal.journal import Journal, account_fingerprint, default_journal_path
+from btccxt.orders.policy import TrackerPolicy
+from btccxt.session.dead_man import check_dead_mans_switch
+from btccxt.session.metrics import MeteredJournal
+
+_MEMORY = ":memory:"
+
+
+def market_type_of(exchange_id: str, given: str | MarketType | None) -> MarketType:
+    """The one asked for, else the exchange's first. Raises ConfigError naming what it has."""
+    offered = market_types(exchange_id)
+    if given is None:
+        return offered[0]
+    try:
+        kind = MarketType(given)
+    except ValueError:
+        names = ", ".join(repr(kind.value) for kind in offered)
+        raise ConfigError(f"market_type={given!r}: {exchange_id} has {names}") from None
+    if kind not in offered:
+        raise ConfigError(f"{exchange_id} has no {kind.value} markets; it has {', '.join(o.value for o in offered)}")
+    return kind
+
+
+def tracker_policy_of(given: TrackerPolicy | None, profile: Profile) -> TrackerPolicy:
+    """The user's numbers; what he left at its default and an exchange decides comes from the mapping table."""
+    usual, given = TrackerPolicy(), given or TrackerPolicy()
+    of_exchange: dict[str, Any] = {
+        "client_id_form": profile.client_id.form,
+        "client_id_max_length": profile.client_id.max_length,
+        "query_by_client_id": profile.client_id.lookup == "fetch_order",
+        "infer_fills": not profile.streams.fills,
+        "visibility_delay_s": profile.visibility_delay_ms / 1000,
+    }
+    untouched = {name: value for name, value in of_exchange.items() if getattr(given, name) == getattr(usual, name)}
+    return replace(given, **untouched)
+
+
+def account_lasts(settings: StoreConfig) -> bool:
+    """A paper account and an embedded exchange of our own begin anew with the process."""
+    return settings.mode in (Mode.TESTNET, Mode.LIVE) or settings.sim_address is not None
+
+
+def open_journal(settings: StoreConfig, keys: Mapping[str, str], alarm: Callable[[Alarm], None]) -> Journal:
+    """The account's journal, locked for this process. Raises JournalError; ``alarm`` hears of what fails later."""
+    exchange, mode = settings.exchange, settings.mode
+    account = account_fingerprint(exchange, keys.get("apiKey") or keys.get("walletAddress"))
+    path: str | Path | None = settings.journal
+    lasting = mode in (Mode.TESTNET, Mode.LIVE)
+    if path is None:
+        # A simulated account starts afresh with the process, so a journal of the last one would only confuse.
+        path = default_journal_path(exchange, mode.value, account) if lasting else _MEMORY
+    return MeteredJournal.open(
+        path,
+        exchange=exchange,
+        mode=mode.value,
+        account=account,
+        lock_whole_account=lasting and account != account_fingerprint(exchange, None),
+        on_trouble=lambda error: alarm(Alarm(AlarmKind.JOURNAL, str(error))),
+    )
+
+
+def check_currency(exchange: str, currency: str, markets: Mapping[str, Market]) -> None:
+    """Raises ConfigError with the nearest coin where the exchange trades nothing in this one."""
+    known = {coin for market in markets.values() for coin in (market.base, market.quote, market.settle) if coin}
+    if currency not in known:
+        raise ConfigError(f"{exchange} trades nothing in {currency!r}{did_you_mean(currency, known)}")
+
+
+def check_switch(settings: StoreConfig, profile: Profile, exchange: str | ExchangeAPI) -> None:
+    """Raises ConfigError where a dead-man's switch is wanted and cannot be had."""
+    timeout_s = settings.dead_mans_switch_s
+    if timeout_s is None:
+        return
+    if settings.mode is Mode.PAPER:
+        raise ConfigError(f"dead_mans_switch_s={timeout_s:g}: a paper account has no orders at the exchange")
+    if isinstance(exchange, str):
+        check_dead_mans_switch(timeout_s, profile)
+    elif type(exchange).cancel_all_after is ExchangeAPI.cancel_all_after:
+        raise ConfigError(f"dead_mans_switch_s={timeout_s:g}: {exchange.id} does not implement cancel_all_after()")
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """The tail of a message about a word that none of many is."""
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(near)}?" if near else ""

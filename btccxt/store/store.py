@@ -1,0 +1,501 @@
+"""CCXTStore: one exchange, one account; hands out Data and Broker that share its connections.
+
+Lives in the strategy's thread. All network work happens in the session thread (``runtime.py``); ``start()`` is the only
+call that waits for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from btccxt.bt.broker import CCXTBroker
+from btccxt.bt.cerebro import Hub
+from btccxt.bt.data import CCXTData
+from btccxt.bt.ports import RUN_BEGINS, AccountSnapshot, RunBegins
+from btccxt.config import Mode, StoreConfig, build_config, load_config, resolve_keys
+from btccxt.errors import BtccxtError, ConfigError
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.profile.profile import load_profile
+from btccxt.exchange.profile.profile_schema import OrderRule
+from btccxt.exchange.request import refusals
+from btccxt.feed_source import FeedRequest
+from btccxt.funding import log_funding
+from btccxt.model import (
+    Bar,
+    FundingPayment,
+    MarketType,
+    OrderFeature,
+    OrderKind,
+    OrderRequest,
+    Trade,
+)
+from btccxt.notices import StoreNotice
+from btccxt.observe.log import EventName, get_logger
+from btccxt.observe.metrics import metrics
+from btccxt.observe.redact import register_secret
+from btccxt.orders.events import Alarm, AlarmKind
+from btccxt.orders.journal.journal import Journal, account_fingerprint
+from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.tracker import OrderEvent, RestoredState
+from btccxt.resilience.breaker import BreakerPolicy
+from btccxt.resilience.shared_budget import SharedBudget, open_budget
+from btccxt.session.events import FeedEvent
+from btccxt.session.feeds import FeedTask
+from btccxt.session.loop_thread import Session
+from btccxt.session.status_file import StatusReporter
+from btccxt.session.streams import Decide, StreamPolicy
+from btccxt.store.account_session import Listeners, Runtime
+from btccxt.store.notifier import Watch
+from btccxt.store.queries import StoreQueries
+from btccxt.store.shutdown import end_orders
+from btccxt.store.startup import (
+    account_lasts,
+    check_currency,
+    check_switch,
+    market_type_of,
+    open_journal,
+    tracker_policy_of,
+)
+from btccxt.store.venues import SimOptions, Venue, connect, custom_venue, profile_of, start_balances
+
+log = get_logger(__name__)
+
+_STOP_TIMEOUT_S = 10.0
+_MONEY = {
+    Mode.SIM: "simulated money on the embedded exchange",
+    Mode.PAPER: "no money: orders are filled in this process against real prices",
+    Mode.TESTNET: "play money on the exchange's testnet",
+    Mode.LIVE: "REAL MONEY",
+}
+
+
+class CCXTStore(StoreQueries):
+    """Connects backtrader to one exchange account.
+
+    ``exchange``: a ccxt id, or an ``ExchangeAPI`` of your own. ``mode``: 'sim' (the embedded exchange, offline;
+    ``sim_address`` for one started elsewhere), 'paper' (default: real data, simulated fills), 'testnet', 'live'.
+    ``market_type``: 'spot' or 'linear', where the exchange has both. ``config`` goes to ccxt as it is. ``balance``:
+    start of a sim or paper account (a number in ``currency``, or one per coin). ``journal``: path of the order
+    journal, ':memory:' for none on disk. ``overrides``: your own layer over the mapping table. ``tracker``: every
+    number of the order core. ``streams``: every number of the stream supervisor; ``decide(error, attempts)``: your word
+    on which errors of a stream are worth another try; ``breaker``: when failing calls pause. ``dead_mans_switch_s``:
+    the exchange cancels all orders if it has not heard from us for so long (where it can). Keys come from ``config`` or
+    the environment (``BTCCXT_<EXCHANGE>_API_KEY``, ``_SECRET``, ``_PASSWORD``).
+
+    Raises ConfigError at once for what is wrong in the arguments; nothing is sent before ``start()``.
+    """
+
+    def __init__(
+        self,
+        exchange: str | ExchangeAPI,
+        mode: str | Mode = Mode.PAPER,
+        config: Mapping[str, Any] | None = None,
+        *,
+        market_type: str | MarketType | None = None,
+        currency: str | None = None,
+        journal: str | Path | None = None,
+        balance: float | Mapping[str, Any] | None = None,
+        sim: SimOptions | Mapping[str, Any] | None = None,
+        sim_address: str | None = None,
+        history_cache: str | Path | None = None,
+        on_stop: str = "leave",
+        overrides: Mapping[str, Any] | None = None,
+        tracker: TrackerPolicy | None = None,
+        streams: StreamPolicy | None = None,
+        decide: Decide | None = None,
+        breaker: BreakerPolicy | None = None,
+        dead_mans_switch_s: float | None = None,
+        start_timeout_s: float = 60.0,
+    ) -> None:
+        given = {
+            "exchange": exchange if isinstance(exchange, str) else exchange.id, "mode": mode,
+            "market_type": market_type, "currency": currency, "config": config,
+            "journal": None if journal is None else str(journal), "on_stop": on_stop, "overrides": overrides,
+            "sim_address": sim_address, "history_cache": history_cache, "dead_mans_switch_s": dead_mans_switch_s,
+        }  # fmt: skip
+        settings = build_config({name: value for name, value in given.items() if value is not None})
+        self._prepare(exchange, settings, balance, sim, tracker, streams, decide, breaker, start_timeout_s)
+
+    @classmethod
+    def from_config(
+        cls,
+        path: str | Path,
+        profile: str | None = None,
+        *,
+        balance: float | Mapping[str, Any] | None = None,
+        sim: SimOptions | Mapping[str, Any] | None = None,
+        tracker: TrackerPolicy | None = None,
+        streams: StreamPolicy | None = None,
+        decide: Decide | None = None,
+        breaker: BreakerPolicy | None = None,
+        start_timeout_s: float = 60.0,
+    ) -> CCXTStore:
+        """A store as one profile of a YAML file says (``btccxt/config.py`` shows the file). Raises ConfigError."""
+        settings = load_config(path, profile)
+        store = cls.__new__(cls)
+        store._prepare(settings.exchange, settings, balance, sim, tracker, streams, decide, breaker, start_timeout_s)
+        return store
+
+    def _prepare(
+        self,
+        exchange: str | ExchangeAPI,
+        settings: StoreConfig,
+        balance: float | Mapping[str, Any] | None,
+        sim: SimOptions | Mapping[str, Any] | None,
+        tracker: TrackerPolicy | None,
+        streams: StreamPolicy | None,
+        decide: Decide | None,
+        breaker: BreakerPolicy | None,
+        start_timeout_s: float,
+    ) -> None:
+        self.settings = settings
+        self.mode = settings.mode
+        self.name = settings.exchange
+        self._exchange_given = exchange
+        if isinstance(exchange, str):
+            kind = market_type_of(self.name, settings.market_type)
+            self.profile = load_profile(self.name, kind, settings.overrides, settings.overrides_at)
+        else:
+            self.profile = profile_of(exchange, settings)
+        self._sim_options = SimOptions.of(sim)
+        usual = self.profile.quote_currency
+        if self.mode is Mode.SIM and settings.sim_address is None:
+            usual = self._sim_options.currency(usual)
+        self.currency = settings.currency or usual
+        wanted = self.profile.credentials if isinstance(exchange, str) else ()  # an instance has its own keys
+        self._keys = resolve_keys(self.name, self.mode, settings, required=wanted)
+        for secret in (*settings.secrets(), *self._keys.values()):
+            register_secret(secret)
+        self._balances = start_balances(balance, self.currency)
+        self._policy = tracker_policy_of(tracker, self.profile)
+        self._stream_policy, self._decide, self._breaker = streams, decide, breaker
+        check_switch(settings, self.profile, exchange)
+        if not isinstance(start_timeout_s, (int, float)) or not 0 < start_timeout_s < float("inf"):
+            raise ConfigError(f"start_timeout_s={start_timeout_s!r}: must be a number above zero")
+        self._start_timeout_s = start_timeout_s
+        self._session: Session | None = None
+        self._venue: Venue | None = None
+        self._runtime: Runtime | None = None
+        self._was_asked_of: Runtime | None = None  # the runtime whose first figures a broker has started from
+        self._journal: Journal | None = None
+        self._reporter: StatusReporter | None = None
+        self._broker: CCXTBroker | None = None
+        self.hub: Hub | None = None
+        self._watch = Watch(settings, self._notify)
+        self._lock = threading.Lock()
+        self._holds = 0
+        self._notifications: deque[tuple[Any, tuple[Any, ...], dict[str, Any]]] = deque()
+        self.arrivals: deque[Any] = deque()
+
+    # -------------------------------------------------------------- what backtrader gets
+
+    def getdata(self, **kwargs: Any) -> CCXTData:
+        """A Data of this store: ``getdata(dataname='BTC/USDT', timeframe=bt.TimeFrame.Minutes, compression=5)``."""
+        return CCXTData(source=self, **kwargs)
+
+    def getbroker(self) -> CCXTBroker:
+        """The broker of this account; always the same one."""
+        if self._broker is None:
+            self._broker = CCXTBroker(self)
+        return self._broker
+
+    def attach_broker(self, broker: CCXTBroker) -> None:
+        """Called by the broker when it learns its cerebro: the store takes part even without a data of its own."""
+        Hub.of(broker.cerebro).attach(self)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Backtrader pickles a whole cerebro to optimise in several processes."""
+        raise ConfigError(
+            "other processes cannot share this store's connection. To optimise: bt.Cerebro(maxcpus=1), with data that "
+            "end: getdata(..., historical=True)"
+        )
+
+    # -------------------------------------------------------------- life
+
+    def start(self, data: Any = None, broker: Any = None) -> None:
+        """Connect; idempotent. Waits until markets, clock and (with a broker) account and orders are known.
+
+        Raises ConfigError, AuthenticationFailed, ConnectionLost … after having cleaned up.
+        """
+        with self._lock:
+            if self._runtime is not None:
+                return
+            if self._broker is not None:
+                self._broker.arrivals.clear()  # of an earlier connection
+            log.info(EventName.SESSION_STARTED, exchange=self.name, mode=self.mode.value, money=_MONEY[self.mode])
+            try:
+                self._watch.start()
+                self._session = Session(f"btccxt {self.name}", on_error=self._watch.trouble)
+                self._session.start()
+                self._venue = self._connect(self._session)
+                runtime = Runtime(
+                    self._session,
+                    self._venue.exchange,
+                    self._venue.clock,
+                    self.profile,
+                    self._listeners(),
+                    self._stream_policy,
+                    self._decide,
+                    self.settings.dead_mans_switch_s,
+                    self.settings.history_cache,
+                )
+                self._session.call(self._open(runtime), timeout=self._start_timeout_s)
+                self._runtime = runtime
+                self._reporter = StatusReporter(self.health, self._watch.trouble, self._label)
+            except BaseException:
+                self._tear_down(locals().get("runtime"))
+                raise
+            log.info(
+                EventName.STORE_STARTED, exchange=self.name, mode=self.mode.value, markets=len(self._runtime.markets)
+            )
+            if self._broker is not None and self.mode in (Mode.TESTNET, Mode.LIVE):
+                self._watch.say(f"{self.name}, mode {self.mode.value!r}: orders move {_MONEY[self.mode]}")
+
+    def _connect(self, session: Session) -> Venue:
+        if not isinstance(self._exchange_given, str):
+            return custom_venue(self._exchange_given, self.mode, self._balances, self._watch.trouble)
+        return connect(
+            self.mode,
+            self.profile,
+            {**self.settings.ccxt_settings(), **self._keys},
+            balances=self._balances,
+            sim=self._sim_options,
+            settings=self.settings,
+            budget=self._open_budget(session),
+            breaker=self._breaker,
+            report=self._watch.trouble,
+        )
+
+    def _open_budget(self, session: Session) -> SharedBudget | None:
+        """Rate limits shared with other stores on this machine or key. Raises ConfigError if nobody answers there."""
+        url = self.settings.rate_budget
+        if url is None:
+            return None
+        scope = f"{self.name}:{account_fingerprint(self.name, self._keys.get('apiKey'))}"
+        return session.call(open_budget(url.get_secret_value(), scope), timeout=self._start_timeout_s)
+
+    async def _open(self, runtime: Runtime) -> None:
+        if self._broker is not None:
+            # Where that cannot be, nothing is sent either.
+            self._journal = open_journal(self.settings, self._keys, self._watch.alarm)
+        await runtime.open()
+        check_currency(self.name, self.currency, runtime.markets)
+        if self._journal is not None:
+            await runtime.open_account(self._journal, self._policy, lasting=account_lasts(self.settings))
+
+    def stop(self) -> None:
+        """Disconnect; bounded and idempotent. Within ``kept_open`` nothing happens before its end."""
+        with self._lock:
+            if self._holds:
+                return
+            if self._runtime is not None and self._broker is not None and self.hub is not None:
+                end_orders(
+                    self._broker, self.hub, self.settings.on_stop, self.settings.timeouts.stop_s, self._watch.say
+                )
+            self._tear_down(self._runtime)
+
+    def _tear_down(self, runtime: Runtime | None) -> None:
+        session, venue, journal, reporter = self._session, self._venue, self._journal, self._reporter
+        self._runtime = self._was_asked_of = None
+        self._session = self._venue = self._journal = self._reporter = None
+        if reporter is not None:
+            reporter.stop()
+        if session is not None and session.is_running and runtime is not None:
+            try:
+                session.call(runtime.close(), timeout=_STOP_TIMEOUT_S)
+            except (BtccxtError, TimeoutError) as error:
+                self._watch.trouble("closing the store", error)
+        if session is not None:
+            session.stop()
+        if journal is not None:
+            journal.close()
+        if venue is not None:
+            venue.stop()
+        self._watch.stop()
+        if session is not None:
+            log.info(EventName.STORE_STOPPED, exchange=self.name, mode=self.mode.value)
+
+    @contextlib.contextmanager
+    def kept_open(self) -> Iterator[CCXTStore]:
+        """Stay connected after ``cerebro.run()`` has ended, to look at the account; disconnects on leaving."""
+        self._holds += 1
+        try:
+            yield self
+        finally:
+            self._holds -= 1
+            self.stop()
+
+    def _listeners(self) -> Listeners:
+        return Listeners(
+            order=self._tell_broker,
+            account=self._tell_broker,
+            alarm=self._watch.alarm,
+            stream=self._watch.stream_changed,
+            trouble=self._watch.trouble,
+        )
+
+    # -------------------------------------------------------------- notifications
+
+    def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """For ``notify_store``. Any thread."""
+        self._notifications.append((msg, args, kwargs))
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something waits for ``notify_store``."""
+        return bool(self._notifications)
+
+    def get_notifications(self) -> Iterator[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
+        """Asked by cerebro once per loop: the place where the strategy's thread waits for news."""
+        if self.hub is not None:
+            self.hub.pump(self)
+        return self._tell_news()
+
+    def _tell_news(self) -> Iterator[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
+        """Cerebro asks for the next one when every strategy has heard of the one before."""
+        for _ in range(len(self._notifications)):  # what is put in meanwhile comes with the next loop
+            news = self._notifications.popleft()
+            yield news
+            if isinstance(news[0], StoreNotice) and isinstance(news[0].about, Alarm) and self._runtime is not None:
+                self._runtime.alarm_told(news[0].about)
+
+    def _notify(self, notice: StoreNotice) -> None:
+        self.put_notification(notice)
+        hub = self.hub
+        if hub is not None:
+            hub.wake()
+
+    def _tell_broker(self, event: OrderEvent | AccountSnapshot | RunBegins) -> None:
+        hub = self.hub
+        if hub is not None and self._broker is not None:
+            hub.inbox.put_now(self._broker, event)
+
+    # -------------------------------------------------------------- the Data's side (FeedSource)
+
+    def timeframes(self) -> Collection[str]:
+        """Candle timeframes on offer, in ccxt's notation."""
+        return self.profile.bars.timeframes
+
+    def open_feed(self, request: FeedRequest, sink: Callable[[FeedEvent], None]) -> FeedTask:
+        self._symbol(request.symbol)
+        return self._open_runtime.feeds.open(request, sink)
+
+    def history(self, request: FeedRequest) -> Sequence[Bar] | Sequence[Trade]:
+        self._symbol(request.symbol)
+        return self._ask(self._open_runtime.feeds.history(request), timeout_s=None)
+
+    def now_ms(self) -> int:
+        """The exchange's clock."""
+        return self._open_runtime.clock.now_ms()
+
+    def wall_s(self, exchange_ms: float) -> float:
+        return self._open_runtime.clock.wall_s(exchange_ms)
+
+    # -------------------------------------------------------------- the broker's side (BrokerBackend)
+
+    def next_client_order_id(self) -> str:
+        return self._tracker.next_client_order_id()
+
+    def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:
+        return refusals(request, self.markets[request.symbol], self.profile)
+
+    def order_refused(self, reason: str) -> None:
+        """For the metrics: ``rules``, ``funds`` or ``bracket``."""
+        metrics().order_refused(self.name, reason)
+
+    def order_rule(self, key: OrderKind | OrderFeature) -> OrderRule:
+        return self.profile.rule(key)
+
+    def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None:
+        self._open_runtime.desk.submit(request, context)
+
+    def cancel_order(self, client_order_id: str) -> None:
+        self._open_runtime.desk.cancel(client_order_id)
+
+    def edit_order(self, client_order_id: str, request: OrderRequest, *, follows: bool = False) -> None:
+        self._tracker.edit(client_order_id, request, follows=follows)
+
+    @property
+    def edits_natively(self) -> bool:
+        """Whether this account's exchange can change an order in place."""
+        given = self._exchange_given
+        if self.mode is Mode.PAPER:
+            return False
+        if isinstance(given, (str, CCXTExchange)):
+            return self.profile.edit == "native"
+        return type(given).edit_order is not ExchangeAPI.edit_order
+
+    def order_told(self, client_order_id: str) -> None:
+        if self._runtime is not None:
+            self._tracker.confirm_told(client_order_id)
+
+    def look_again(self, symbols: Collection[str], since_ms: int) -> None:
+        self._open_runtime.look_again(symbols, since_ms)
+
+    def tell_drift(self, text: str, *, explained: bool, stop_trading: bool) -> None:
+        """The exchange has what our orders do not explain: for a person, and perhaps the end of trading."""
+        if stop_trading:
+            self._tracker.halt(text)
+            return
+        if explained:
+            self._watch.say(text)
+        else:
+            self._open_runtime.raise_alarm(Alarm(AlarmKind.DRIFT, text))
+        self._open_runtime.keep_holdings()
+
+    def funding_booked(self, payments: Sequence[FundingPayment]) -> None:
+        """Funding explains what the exchange has: a line in the log, and the journal's figures from now on."""
+        log_funding(self.name, payments)
+        self._open_runtime.keep_holdings()
+
+    def account_snapshot(self, untold: Collection[str] = ()) -> AccountSnapshot:
+        """What the broker starts from. A further run of a store that was kept open gets fresh figures and orders.
+
+        ``untold``: orders of whose end the former run may not have heard. Blocks only in a further run.
+        """
+        runtime = self._open_runtime
+        if self._was_asked_of is not runtime:
+            self._was_asked_of = runtime
+        else:
+            self._ask(runtime.begin_run(untold), timeout_s=self._start_timeout_s)
+            self._forget_news_of_the_former_run()
+        return runtime.start_snapshot()
+
+    def _forget_news_of_the_former_run(self) -> None:
+        """The figures contain it; what came after them is kept."""
+        if self.hub is not None and self._broker is not None:
+            self.hub.inbox.deliver()
+            arrivals = self._broker.arrivals
+            while arrivals and arrivals.popleft() is not RUN_BEGINS:
+                pass
+
+    def latest_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
+        """Of what the account holds when a run starts. Blocks for one request each, at once; none for none."""
+        return self._ask(self._open_runtime.latest_prices(symbols)) if symbols else {}
+
+    def restored_orders(self) -> RestoredState:
+        """Orders of the moment of ``account_snapshot``."""
+        return self._open_runtime.restored
+
+    def leverage(self, symbol: str) -> float:
+        positions = {position.symbol: position for position in self._open_runtime.positions()}
+        leverage = positions[symbol].leverage if symbol in positions else None
+        return float(leverage) if leverage else 1.0
+
+    @property
+    def _tracker(self) -> Any:
+        tracker = self._open_runtime.tracker
+        if tracker is None:
+            raise ConfigError("this store was started without a broker: call getbroker() before cerebro.run()")
+        return tracker
+
+    @property
+    def _label(self) -> str:
+        return f"{self.name}-{self.profile.market_type.value}-{self.mode.value}"

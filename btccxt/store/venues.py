@@ -1,0 +1,311 @@
+"""What each mode connects to: the embedded exchange, real data with simulated fills, a testnet, or real money."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timezone
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from btccxt.config import Mode, StoreConfig
+from btccxt.errors import ConfigError
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.profile.profile import Profile, custom_profile
+from btccxt.model import MarketType, StreamKey, StreamKind, decimal_of
+from btccxt.observe.metrics import metrics
+from btccxt.resilience.breaker import BreakerPolicy
+from btccxt.resilience.clock import ExchangeClock, WallTime
+from btccxt.resilience.limiter import AsyncLimiter, Limiter, PoolRule
+from btccxt.resilience.retry import RetryPolicy
+from btccxt.resilience.shared_budget import SharedBudget
+from btccxt.session.loop_thread import Session
+from btccxt.sim.clock import MarketClock, SimClock
+from btccxt.sim.dialects import check_market_type
+from btccxt.sim.faults import FaultPlan
+from btccxt.sim.markets import Listing, default_listings
+from btccxt.sim.recorded import RecordedBars, RecordedTrades
+from btccxt.sim.server import SimExchange
+from btccxt.sim.source import MarketSource
+from btccxt.sim.synthetic import SyntheticSource
+from btccxt.sim.tls import SimAddress, connector_for, fetch_info
+from btccxt.store.paper import PaperExchange
+
+SIM_KEYS = {"apiKey": "sim-key", "secret": "simsecretkey", "password": "sim-password"}
+DEFAULT_BALANCE = Decimal(10_000)
+_START_TIMEOUT_S = 15.0
+
+Report = Callable[[str, BaseException], None]
+
+
+@dataclass(frozen=True, slots=True)
+class SimOptions:
+    """The embedded exchange of ``mode='sim'``. Anything may be given as a mapping too: ``sim={'speed': 60}``.
+
+    ``market``: None for the seeded synthetic market, a path of recorded bars or trades, or a ``MarketSource``;
+    ``symbol`` and ``timeframe`` say what a recorded file holds (timeframe None: trades). ``start`` is the exchange's
+    time when it starts (default: now, or the recording's start); what lies before is history. ``symbols``: of the
+    synthetic market, to list fewer.
+    """
+
+    speed: float = 1.0  # exchange seconds per wall second
+    seed: int = 1
+    start: datetime | None = None
+    market: MarketSource | str | Path | None = None
+    symbol: str = "BTC/USDT"
+    timeframe: str | None = "1m"
+    symbols: tuple[str, ...] | None = None
+    faults: FaultPlan | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.speed <= 10_000:
+            raise ConfigError(f"sim speed must be above 0 and at most 10000, not {self.speed}")
+        if self.start is not None and self.start.tzinfo is None:
+            object.__setattr__(self, "start", self.start.replace(tzinfo=timezone.utc))
+
+    @classmethod
+    def of(cls, options: SimOptions | Mapping[str, Any] | None) -> SimOptions:
+        if options is None:
+            return cls()
+        if isinstance(options, cls):
+            return options
+        known = {field.name for field in fields(cls)}
+        if not isinstance(options, Mapping) or set(options) - known:
+            wrong = sorted(set(options) - known) if isinstance(options, Mapping) else [options]
+            raise ConfigError(f"sim: unknown option {wrong[0]!r}; known: {', '.join(sorted(known))}")
+        return cls(**options)
+
+    def currency(self, usual: str) -> str:
+        """What to count in where the user has not said: the exchange's ``usual`` currency, if this market has it."""
+        if self.market is None:
+            symbols = self.symbols or [listing.market.symbol for listing in default_listings()]
+        elif isinstance(self.market, str | Path):
+            symbols = [self.symbol]
+        else:
+            symbols = list(self.market.symbols)
+        quotes = [symbol.partition("/")[2].partition(":")[0] for symbol in symbols if "/" in symbol]
+        return usual if usual in quotes or not quotes else quotes[0]
+
+
+def start_balances(balance: float | Mapping[str, Any] | None, currency: str) -> dict[str, Decimal]:
+    """Start of a sim or paper account: one number in the account's currency, or one per coin."""
+    if balance is None:
+        return {currency: DEFAULT_BALANCE}
+    given = balance if isinstance(balance, Mapping) else {currency: balance}
+    amounts: dict[str, Decimal] = {}
+    for coin, amount in given.items():
+        try:
+            amounts[coin] = decimal_of(amount)
+        except InvalidOperation:
+            raise ConfigError(f"balance of {coin}: {amount!r} is not a number") from None
+        if not amounts[coin].is_finite() or amounts[coin] < 0:
+            raise ConfigError(f"balance of {coin} must not be negative, but is {amount}")
+    return amounts
+
+
+class Venue:
+    """The exchange behind a store, its clock, and what has to be ended with it."""
+
+    def __init__(self, exchange: ExchangeAPI, clock: ExchangeClock, stop: Callable[[], None] | None = None) -> None:
+        self.exchange = exchange
+        self.clock = clock
+        self.sim: SimExchange | None = None
+        self._stop = stop
+
+    def stop(self) -> None:
+        """End what runs beside the session (an embedded exchange). Bounded, idempotent."""
+        stop, self._stop = self._stop, None
+        if stop is not None:
+            stop()
+
+
+def connect(
+    mode: Mode,
+    profile: Profile,
+    config: Mapping[str, Any],
+    *,
+    balances: Mapping[str, Decimal],
+    sim: SimOptions,
+    settings: StoreConfig,
+    budget: SharedBudget | None = None,
+    breaker: BreakerPolicy | None = None,
+    report: Report,
+) -> Venue:
+    """Build the exchange of a mode. Blocks for a moment in ``sim`` mode, which starts a server; sends nothing yet."""
+    if mode is Mode.SIM:
+        return _sim_venue(profile, config, balances, sim, settings, budget, breaker, report)
+    clock = ExchangeClock(WallTime())
+    exchange: ExchangeAPI = CCXTExchange(
+        profile,
+        config,
+        clock=clock,
+        testnet=mode is Mode.TESTNET,
+        limiter=_limiter(profile, settings, budget, report),
+        retry=RetryPolicy(attempts=settings.retry_attempts),
+        breaker=breaker,
+        report=report,
+    )
+    if mode is Mode.PAPER:
+        exchange = PaperExchange(exchange, balances, clock.now_ms, report)
+    return Venue(exchange, clock)
+
+
+def _limiter(
+    profile: Profile, settings: StoreConfig, budget: SharedBudget | None, report: Report, speed: float = 1.0
+) -> AsyncLimiter:
+    """The profile's limits and the user's share of them; a clock that runs faster allows as much more per second.
+
+    Real limits would starve a feed whose minutes last a fifth of a second.
+    """
+    share = settings.rate_share_pct / 100
+    pools = [
+        PoolRule(name, pool.capacity * share, pool.window_ms / speed, slack_ms=50.0 / speed)
+        for name, pool in profile.rate.pools.items()
+    ]
+    return AsyncLimiter(
+        Limiter(pools),
+        shared=budget,
+        on_wait=lambda priority, waited_s: metrics().limiter_wait(profile.exchange, priority.name.lower(), waited_s),
+        on_trouble=lambda trouble: report("shared rate budget", trouble),
+    )
+
+
+def profile_of(exchange: ExchangeAPI, settings: StoreConfig) -> Profile:
+    """What is known of an ExchangeAPI instance: its own profile, else the default and what it says of itself."""
+    if isinstance(exchange, CCXTExchange):
+        return exchange.profile
+    here = settings.mode is Mode.PAPER  # the account then lives in this process, whatever the exchange streams
+    private = {kind.value: here or exchange.can_stream(StreamKey(kind)) for kind in StreamKind if kind.is_private}
+    kind = MarketType(settings.market_type or MarketType.SPOT)
+    own = {"name": exchange.id, "about": "an ExchangeAPI of the user's own", "streams": private, "credentials": ()}
+    # ``fetch_order`` of an ExchangeAPI takes a client order id by contract.
+    own |= {"client_id": {"lookup": "fetch_order"}, **exchange.describe()}
+    return custom_profile(exchange.id, kind, own, settings.overrides, settings.overrides_at)
+
+
+def custom_venue(exchange: ExchangeAPI, mode: Mode, balances: Mapping[str, Decimal], report: Report) -> Venue:
+    """An ExchangeAPI that the user made: traded directly in ``live`` mode, its data only in ``paper`` mode."""
+    clock = exchange.clock if isinstance(exchange, CCXTExchange) else ExchangeClock(WallTime())
+    if mode is Mode.PAPER:
+        return Venue(PaperExchange(exchange, balances, clock.now_ms, report), clock)
+    if mode is Mode.LIVE:
+        return Venue(exchange, clock)
+    raise ConfigError(f"an ExchangeAPI instance runs in mode 'paper' or 'live', not {mode.value!r}")
+
+
+def _sim_venue(
+    profile: Profile,
+    config: Mapping[str, Any],
+    balances: Mapping[str, Decimal],
+    options: SimOptions,
+    settings: StoreConfig,
+    budget: SharedBudget | None,
+    breaker: BreakerPolicy | None,
+    report: Report,
+) -> Venue:
+    check_market_type(profile.exchange, profile.market_type)
+    sim_address = settings.sim_address
+    server: SimExchange | None = None
+    thread: Session | None = None
+    if sim_address is None:
+        thread = Session("embedded exchange", on_error=report).start()
+        try:
+            server, address, local = thread.call(
+                start_sim_exchange(profile.exchange, balances, options), timeout=_START_TIMEOUT_S
+            )
+        except BaseException:
+            thread.stop()
+            raise
+    else:
+        thread = Session("embedded exchange info", on_error=report).start()
+        try:
+            info = thread.call(fetch_info(sim_address), timeout=_START_TIMEOUT_S)
+        finally:
+            thread.stop()
+        if profile.exchange not in info.dialects:
+            raise ConfigError(
+                f"the embedded exchange at {sim_address} speaks {', '.join(info.dialects)}, not {profile.exchange}"
+            )
+        thread, address, local = None, info.address, SimClock(info.now_ms, info.speed)
+
+    def stop() -> None:
+        if thread is not None and server is not None:
+            if thread.is_running:
+                thread.call(server.stop(), timeout=_START_TIMEOUT_S)
+            thread.stop()
+
+    clock = ExchangeClock(local)
+    try:
+        exchange = CCXTExchange(
+            profile,
+            {**SIM_KEYS, **config},
+            clock=clock,
+            connector=lambda: connector_for(address),
+            limiter=_limiter(profile, settings, budget, report, local.speed),
+            retry=RetryPolicy(attempts=settings.retry_attempts),
+            breaker=breaker,
+            report=report,
+        )
+    except BaseException:  # a setting that cannot be, or Ctrl-C while ccxt is being imported
+        stop()
+        raise
+    venue = Venue(exchange, clock, stop)
+    venue.sim = server
+    return venue
+
+
+async def start_sim_exchange(
+    dialect: str, balances: Mapping[str, Decimal], options: SimOptions, port: int = 0
+) -> tuple[SimExchange, SimAddress, MarketClock]:
+    """Start the embedded exchange in the running loop. Raises ConfigError for a dialect, market or port that fails."""
+    source = _market_source(options)
+    start_ms = source.start_ms if options.start is None else int(options.start.timestamp() * 1000)
+    server = SimExchange(
+        source,
+        (dialect,),
+        speed=options.speed,
+        start_ms=start_ms,
+        seed=options.seed,
+        faults=options.faults,
+        balances=balances,
+        port=port,
+    )
+    return server, await server.start(), server.clock
+
+
+def _market_source(options: SimOptions) -> MarketSource:
+    if options.market is None:
+        start_ms = int((options.start or datetime.now(timezone.utc)).timestamp() * 1000)
+        listings = default_listings() if options.symbols is None else _listings(options.symbols)
+        return SyntheticSource(listings, options.seed, start_ms, _tick_ms(options.speed))
+    if not isinstance(options.market, str | Path):
+        return options.market
+    path = Path(options.market)
+    played_from_ms = None if options.start is None else int(options.start.timestamp() * 1000)
+    if not path.exists():
+        raise ConfigError(f"sim: there is no recorded market at {path}")
+    try:
+        if options.timeframe is None:
+            return RecordedTrades(path, options.symbol, start_ms=played_from_ms)
+        return RecordedBars(path, options.symbol, options.timeframe, start_ms=played_from_ms)
+    except ValueError as error:
+        raise ConfigError(f"sim: {error}") from None
+
+
+def _listings(symbols: Sequence[str]) -> list[Listing]:
+    known = {listing.market.symbol: listing for listing in default_listings()}
+    for symbol in symbols:
+        if symbol not in known:
+            near = difflib.get_close_matches(symbol, known, n=1) or sorted(known)
+            raise ConfigError(f"sim: the synthetic market has no {symbol!r}; it has {', '.join(near)}")
+    return [known[symbol] for symbol in symbols]
+
+
+def _tick_ms(speed: float) -> int:
+    """About ten trades per wall second and symbol at most: a faster clock has coarser ticks."""
+    return next(
+        tick_ms for tick_ms in (1_000, 2_000, 5_000, 10_000, 15_000) if tick_ms >= 100 * speed or tick_ms == 15_000
+    )

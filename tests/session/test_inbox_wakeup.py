@@ -1,0 +1,84 @@
+"""The baton: whoever was rung begins before the ringer goes on."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+
+import pytest
+
+from btccxt.baton import Baton
+from btccxt.session.inbox import Inbox
+
+
+class Target:
+    def __init__(self) -> None:
+        self.arrivals = deque()
+
+
+@pytest.fixture
+def patient(monkeypatch):
+    """A giver that waits for as long as a loaded machine needs."""
+    monkeypatch.setattr("btccxt.baton._PATIENCE_S", 20.0)
+
+
+def test_the_giver_goes_on_when_the_taker_has_begun(patient):
+    baton, bell, story = Baton(), queue.SimpleQueue(), []
+
+    def taker() -> None:
+        bell.get()
+        story.append("taker begins")
+        baton.taken()
+
+    thread = threading.Thread(target=taker)
+    thread.start()
+    baton.offer()
+    bell.put(None)
+    assert baton.pass_on()
+    story.append("giver goes on")
+    thread.join(20)
+    assert story == ["taker begins", "giver goes on"]
+
+
+def test_a_taker_that_is_busy_elsewhere_is_not_waited_for():
+    baton = Baton()
+    baton.offer()
+    assert not baton.pass_on()
+
+
+def test_taking_without_an_offer_leaves_nothing_behind_for_the_next_giver():
+    baton = Baton()
+    baton.taken()
+    baton.offer()
+    assert not baton.pass_on()
+
+
+def test_what_is_urgent_is_with_a_waiting_reader_before_the_writer_goes_on(patient):
+    inbox, target, read = Inbox(), Target(), []
+
+    def reader() -> None:
+        inbox.deliver(20.0)
+        read.extend(target.arrivals)
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    while not inbox._is_waiting:
+        pass
+    began = []
+    taken = inbox._baton.taken
+    inbox._baton = type("Told", (), {
+        "offer": inbox._baton.offer, "pass_on": inbox._baton.pass_on, "taken": lambda self: (began.append(1), taken()),
+    })()  # fmt: skip
+    inbox.put_now(target, "fill")
+    assert began == [1]
+    thread.join(20)
+    assert read == ["fill"]
+
+
+def test_a_writer_does_not_wait_for_a_reader_that_is_busy(monkeypatch):
+    inbox, target = Inbox(), Target()
+    monkeypatch.setattr(Baton, "pass_on", lambda self: pytest.fail("waited for somebody who does not listen"))
+    inbox.put_now(target, "fill")
+    assert inbox.deliver()
+    assert list(target.arrivals) == ["fill"]

@@ -1,0 +1,115 @@
+"""Paper orders rest in this process and are filled by what the real exchange streams: best bid and ask, or trades."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+
+from btccxt.errors import Refused
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.profile.profile import load_profile
+from btccxt.model import (
+    Fill,
+    MarketType,
+    OrderKind,
+    OrderReference,
+    OrderRequest,
+    OrderStatus,
+    Side,
+    StreamKey,
+    StreamKind,
+)
+from btccxt.resilience.clock import ExchangeClock, WallTime
+from btccxt.sim.tls import connector_for
+from btccxt.store.paper import PaperExchange
+from tests.e2e.stage import BTC, Venue
+
+BOUND_S = 20.0
+
+
+class OnlyTrades(CCXTExchange):
+    """An exchange that streams no tickers."""
+
+    def can_stream(self, key: StreamKey) -> bool:
+        return key.kind is not StreamKind.TICKER and super().can_stream(key)
+
+
+class Desk:
+    def __init__(self, venue: Venue, public: CCXTExchange) -> None:
+        self.venue = venue
+        self.news: list[Any] = []
+        self.troubles: list[str] = []
+        self.paper = PaperExchange(
+            public, {"USDT": D(10_000)}, public.clock.now_ms, lambda what, error: self.troubles.append(what)
+        )
+
+    async def open(self) -> None:
+        await self.paper.open()
+        await self.paper.load_markets()
+        keys = [StreamKey(kind) for kind in (StreamKind.ORDERS, StreamKind.FILLS, StreamKind.BALANCE)]
+        self._stream = asyncio.create_task(self.paper.stream(keys, lambda key, news: self.news.append(news)))
+
+    async def close(self) -> None:
+        self._stream.cancel()
+        await asyncio.gather(self._stream, return_exceptions=True)
+        await self.paper.close()
+
+    async def limit_buy(self, price: str, amount: str = "0.02") -> OrderReference:
+        request = OrderRequest(f"b{price}", BTC, Side.BUY, OrderKind.LIMIT, D(amount), D(price))
+        update = await self.paper.create_order(request)
+        assert (update.status, update.filled) == (OrderStatus.OPEN, D(0))
+        return OrderReference(BTC, client_order_id=request.client_order_id)
+
+    @property
+    def fills(self) -> list[Fill]:
+        return [each for each in self.news if isinstance(each, Fill)]
+
+
+def make(kind: type[CCXTExchange], venue: Venue) -> CCXTExchange:
+    return kind(
+        load_profile("binance", MarketType.SPOT), {}, clock=ExchangeClock(WallTime()),
+        connector=lambda: connector_for(venue.address),
+    )  # fmt: skip
+
+
+@pytest.fixture(params=[CCXTExchange, OnlyTrades], ids=["best bid and ask", "trades"])
+async def desk(request) -> AsyncIterator[Desk]:
+    with Venue() as venue:
+        desk = Desk(venue, make(request.param, venue))
+        await desk.open()
+        yield desk
+        await desk.close()
+
+
+async def test_a_resting_order_is_filled_when_the_streamed_market_reaches_it(desk):
+    order = await desk.limit_buy("59000")
+    for price in ("59500", "59001"):
+        desk.venue.move(D(price))
+        await asyncio.sleep(0.2)
+    assert desk.fills == []
+    for _ in range(int(BOUND_S / 0.1)):  # a move that came before the stream stood was not heard
+        desk.venue.move(D("58900"))
+        await asyncio.sleep(0.1)
+        if desk.fills:
+            break
+    assert desk.fills and desk.fills[0].price == D(59_000)
+    assert (await desk.paper.fetch_order(order)).filled > 0
+    assert (await desk.paper.fetch_balance()).by_currency["BTC"].total > 0
+    assert desk.troubles == []
+
+
+async def test_nothing_of_an_order_reaches_the_real_exchange(desk):
+    seen: list[str] = []
+    desk.venue.call(
+        lambda exchange: exchange.on_request(lambda request: seen.append(f"{request.method} {request.path}"))
+    )
+    order = await desk.limit_buy("59000")
+    await desk.paper.cancel_order(order)
+    with pytest.raises(Refused, match="USDT"):
+        await desk.limit_buy("59000", amount="5")
+    assert seen and all(each.startswith("GET") and "order" not in each.lower() for each in seen)
+    assert desk.venue.fills() == []
