@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from enum import Enum
 from types import MappingProxyType
 from typing import Any
@@ -383,3 +383,27 @@ class StreamOpened:
 
 
 StreamEvent = StreamOpened | BarUpdate | Trade | Ticker | OrderUpdate | Fill | Balances | Position
+
+
+# A float carries about 16 digits: 0.1 + 0.2 lies within this fraction of a step of 0.3 and means 0.3.
+_FLOAT_NOISE = Decimal("1e-6")
+
+
+def round_amount(market: Market, amount: Decimal) -> Decimal:
+    """Floor to the amount step; float noise just below a step counts as that step."""
+    step = market.amount_step
+    if not step:
+        return amount
+    steps = amount / step
+    nearest = steps.to_integral_value(ROUND_HALF_UP)
+    if abs(steps - nearest) > _FLOAT_NOISE:
+        nearest = steps.to_integral_value(ROUND_FLOOR)
+    return nearest * step
+
+
+def round_price(market: Market, price: Decimal) -> Decimal:
+    """Nearest price step, halves up."""
+    step = market.price_step
+    if not step:
+        return price
+    return (price / step).to_integral_value(ROUND_HALF_UP) * step

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt.bt.compat import bt
+from btccxt.bt.time import num_of_ms
 from btccxt.matching.records import Event
 from btccxt.model import Bar, Market
 from btccxt.sim.source import Level, MarketStep, Print
-from btccxt.stamps import num_of_ms
 
 D = Decimal
 START_MS = 1_767_614_400_000  # 2026-01-05 12:00 UTC

@@ -16,9 +16,8 @@ from benchmarks.processes import Link
 from btccxt.bt.cerebro import Hub
 from btccxt.bt.compat import bt
 from btccxt.bt.data import CCXTData
-from btccxt.feed_source import FeedRequest
 from btccxt.model import Bar, ConnectionState
-from btccxt.session.events import BarsClosed, FeedEvent, FeedState
+from btccxt.session.events import BarsClosed, FeedEvent, FeedRequest, FeedState
 
 Sink = Callable[[FeedEvent], None]
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from btccxt.account.ledger import AccountLedger, Drift
+from btccxt.errors import BtccxtError, Retryable, Unsupported
+from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ZERO, Balance, Balances, Fill, FundingPayment, Market, MarketType, Position
+from btccxt.observe.log import EventName, get_logger
 from btccxt.orders.journal.holdings import StoredHoldings
 from btccxt.orders.journal.prune import Opening
 
@@ -110,3 +113,41 @@ def _spot_market(symbol: str) -> Market:
 def told(drift: Iterable[Drift]) -> str:
     """'BTC 1 -> 0.5, …': ours, then the exchange's."""
     return ", ".join(f"{item.name} {item.ours.normalize():f} -> {item.theirs.normalize():f}" for item in drift)
+
+
+log = get_logger(__name__)
+
+
+async def funding_since(
+    exchange: ExchangeAPI,
+    markets: Mapping[str, Market],
+    since_ms: Mapping[str, int],
+    trouble: Callable[[str, BaseException], None],
+) -> list[FundingPayment]:
+    """Payments of these contracts since then; none where the exchange lists none or refuses to.
+
+    Raises only errors that another try may not meet.
+    """
+    found: list[FundingPayment] = []
+    for symbol in sorted(since_ms):
+        if symbol not in markets or not markets[symbol].is_contract:
+            continue
+        try:
+            found += await exchange.fetch_funding(symbol, since_ms[symbol])
+        except Unsupported:
+            return []
+        except Retryable:
+            raise
+        except BtccxtError as error:  # a key without the right to read it, say: what it would explain is alarmed
+            trouble("funding payments", error)
+            return []
+    return found
+
+
+def log_funding(exchange: str, payments: Iterable[FundingPayment]) -> None:
+    """They explain what the account has, so nobody need be alarmed."""
+    for payment in payments:
+        log.info(
+            EventName.FUNDING, exchange=exchange, symbol=payment.symbol, currency=payment.currency,
+            amount=payment.amount, time_ms=payment.time_ms,
+        )  # fmt: skip

@@ -16,7 +16,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from btccxt.model import ZERO, Balances, Fee, Fill, FundingPayment, Market, MarketType, Position
+from btccxt.model import (
+    ZERO,
+    Balances,
+    Fee,
+    Fill,
+    FundingPayment,
+    Market,
+    MarketType,
+    Position,
+)
 
 _MONEY_STEP = Decimal("0.00000001")  # to which exchanges round what a closed part of a contract position cost
 _ROUNDING = Decimal("0.000001")
@@ -347,3 +356,28 @@ def _move(before: Holding, change: Decimal, price: Decimal) -> tuple[Holding, De
     if abs(change) <= abs(before.amount):
         return Holding(amount, before.price if amount else None), change, ZERO
     return Holding(amount, price), -before.amount, amount
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSnapshot:
+    """Balances and positions as REST told them, after a reconciliation."""
+
+    balances: Balances
+    positions: tuple[Position, ...] = ()
+    certain: bool = True
+    """No order was on its way meanwhile: what is not explained by known fills has another cause."""
+    asked_ms: int = 0
+    """When it was asked for: what happened before is in the figures."""
+    looked: bool = True
+    """What may explain a difference was looked for, as ``look_again`` asked."""
+    outside: tuple[Fill, ...] = ()
+    """Trades of orders that are not ours, of the symbols and the time that ``look_again`` named."""
+    funding: tuple[FundingPayment, ...] = ()
+    """Of the same symbols and time, and of every position."""
+
+
+class RunBegins:
+    """Comes between what belongs to the former run of a store that is kept open and what belongs to this one."""
+
+
+RUN_BEGINS = RunBegins()

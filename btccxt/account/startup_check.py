@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
-from btccxt.account.explain import FUNDING_SLACK_MS, expected, funding_that_explains, told, unexplained
+from btccxt.account.explain import FUNDING_SLACK_MS, expected, funding_that_explains, log_funding, told, unexplained
 from btccxt.bt.broker import AccountSnapshot
 from btccxt.errors import StateMismatch
-from btccxt.funding import log_funding
 from btccxt.model import FundingPayment, Market
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal.journal import Journal

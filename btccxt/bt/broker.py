@@ -10,22 +10,33 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from btccxt.account.ledger import AccountLedger
+from btccxt.account.ledger import AccountLedger, AccountSnapshot
 from btccxt.bt.commission import CryptoCommInfo
 from btccxt.bt.compat import bt
 from btccxt.bt.drift import Comparison
 from btccxt.bt.order_plan import Plan, Planner
-from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder
-from btccxt.bt.orders import OwnOrders
-from btccxt.bt.ports import AccountSnapshot, BrokerBackend
+from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder, edited, follower_of
+from btccxt.bt.orders import OrderNews, OwnOrders
+from btccxt.bt.ports import BrokerBackend
 from btccxt.bt.positions import Bookkeeper
-from btccxt.bt_edit import edited, follower_of
-from btccxt.data_source import source_of, why_elsewhere
 from btccxt.errors import ConfigError, Refused
 from btccxt.model import ZERO, OrderRequest
-from btccxt.order_news import OrderNews
 from btccxt.orders.emulator import WATCH
 from btccxt.orders.tracker import OrderEvent
+
+
+def source_of(data: Any) -> Any:
+    """The store that a data, or the data whose bars it resamples, is of; None for those of others."""
+    while not hasattr(data, "source") and hasattr(data, "data"):
+        data = data.data
+    return getattr(data, "source", None)
+
+
+def why_elsewhere(data: Any) -> str:
+    source = source_of(data)
+    of = f" of {source.name}" if source is not None else ""
+    name = data._name or getattr(data, "label", type(data).__name__)
+    return f"{name} is data{of}: it can be watched, but is not of a market that this broker trades"
 
 
 class _Positions(dict):

@@ -6,8 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt.bt.compat import bt
-from btccxt.model import Market
-from btccxt.precision import round_amount
+from btccxt.model import Market, round_amount
 
 
 class CryptoCommInfo(bt.CommInfoBase):

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 from btccxt.bt.cerebro import Hub
 from btccxt.bt.compat import bt
 from btccxt.bt.data_lines import FeedLines
-from btccxt.bt.rows import Row, RowMaker
-from btccxt.bt.time import Stamper, offered_name, timeframe_names
+from btccxt.bt.ports import FeedHandle, FeedSource
+from btccxt.bt.rows import LagWatch, Row, RowMaker
+from btccxt.bt.time import Stamper, check_date, check_timeframe, ms_of_num, num_of_ms, offered_name, timeframe_names
 from btccxt.errors import BtccxtError, ConfigError, MissingBars
-from btccxt.feed_arguments import check_arguments
-from btccxt.feed_source import FeedHandle, FeedRequest, FeedSource
-from btccxt.lag import LagWatch
 from btccxt.model import Bar, ConnectionState, Trade
 from btccxt.notices import StoreNotice
 from btccxt.observe.log import EventName, get_logger
@@ -27,13 +26,41 @@ from btccxt.session.events import (
     FeedEnded,
     FeedEvent,
     FeedFailed,
+    FeedRequest,
     FeedState,
     Hole,
     HoleCause,
     TicksArrived,
 )
-from btccxt.stamps import ms_of_num, num_of_ms
 from btccxt.timeframe import Timeframe, parse_timeframe
+
+_CHOICES = {"bars": ("candles", "trades"), "gaps": ("report", "fill", "raise"), "stamp": ("close", "open")}
+
+
+def check_arguments(parameters: Any, unknown: Mapping[str, Any]) -> None:
+    """``parameters``: backtrader's; ``unknown``: arguments that are none of them. Raises ConfigError."""
+    for name in unknown:  # backtrader's metaclass has taken the params
+        raise ConfigError(_no_such_argument(name, parameters._getkeys()))
+    if not isinstance(parameters.dataname, str) or not parameters.dataname:
+        raise ConfigError(f"dataname={parameters.dataname!r}: write the symbol, as in dataname='BTC/USDT'")
+    check_timeframe(parameters.timeframe, parameters.compression)
+    for name in ("fromdate", "todate"):
+        check_date(name, getattr(parameters, name))
+    for name, choices in _CHOICES.items():
+        _check_choice(name, getattr(parameters, name), choices)
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.0)
+        raise ConfigError(f"{name}={value!r}: must be one of {', '.join(choices)}; did you mean {near[0]!r}?")
+
+
+def _no_such_argument(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+    return f"getdata() has no argument {name!r}; {hint}"
+
 
 log = get_logger(__name__)
 

@@ -12,8 +12,7 @@ from typing import Any
 
 from btccxt.bt.cerebro import Hub
 from btccxt.bt.compat import bt
-from btccxt.bt.time import NUDGE, backtrader_zone, day_end_of, is_last_of_period
-from btccxt.stamps import ms_of_num
+from btccxt.bt.time import NUDGE, backtrader_zone, day_end_of, is_last_of_period, ms_of_num
 
 _QBUFFER = bt.linebuffer.LineBuffer.QBuffer
 _BaseResampler = bt.resamplerfilter._BaseResampler

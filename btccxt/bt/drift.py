@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from btccxt.account.explain import funding_that_explains, told, unexplained
-from btccxt.account.ledger import Drift
-from btccxt.bt.ports import AccountSnapshot, BrokerBackend
+from btccxt.account.ledger import AccountSnapshot, Drift
+from btccxt.bt.ports import BrokerBackend
 from btccxt.bt.positions import Bookkeeper
 
 

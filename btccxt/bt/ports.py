@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
-from btccxt.model import Balances, Fill, FundingPayment, Market, OrderFeature, OrderKind, OrderRequest, Position
+from btccxt.account.ledger import AccountSnapshot
+from btccxt.model import (
+    Bar,
+    FundingPayment,
+    Market,
+    OrderFeature,
+    OrderKind,
+    OrderRequest,
+    Trade,
+)
 from btccxt.orders.tracker import RestoredState
-
-
-@dataclass(frozen=True, slots=True)
-class AccountSnapshot:
-    """Balances and positions as REST told them, after a reconciliation."""
-
-    balances: Balances
-    positions: tuple[Position, ...] = ()
-    certain: bool = True
-    """No order was on its way meanwhile: what is not explained by known fills has another cause."""
-    asked_ms: int = 0
-    """When it was asked for: what happened before is in the figures."""
-    looked: bool = True
-    """What may explain a difference was looked for, as ``look_again`` asked."""
-    outside: tuple[Fill, ...] = ()
-    """Trades of orders that are not ours, of the symbols and the time that ``look_again`` named."""
-    funding: tuple[FundingPayment, ...] = ()
-    """Of the same symbols and time, and of every position."""
-
-
-class RunBegins:
-    """Comes between what belongs to the former run of a store that is kept open and what belongs to this one."""
-
-
-RUN_BEGINS = RunBegins()
+from btccxt.session.events import FeedEvent, FeedRequest
 
 
 class BrokerBackend(Protocol):
@@ -63,3 +47,34 @@ class BrokerBackend(Protocol):
     def look_again(self, symbols: Collection[str], since_ms: int) -> None: ...
     def tell_drift(self, text: str, *, explained: bool, stop_trading: bool) -> None: ...
     def funding_booked(self, payments: Sequence[FundingPayment]) -> None: ...
+
+
+class FeedHandle(Protocol):
+    def close(self) -> None:
+        """No more events. Idempotent, does not block."""
+
+
+class FeedSource(Protocol):
+    """What a Data needs of its store."""
+
+    name: str
+    """Of the exchange, for messages."""
+    hub: Any
+    """Set when a Data of this source joins a cerebro."""
+
+    def timeframes(self) -> Collection[str]:
+        """Candle timeframes on offer, in ccxt's notation. Does not ask the network."""
+
+    def open_feed(self, request: FeedRequest, sink: Callable[[FeedEvent], None]) -> FeedHandle:
+        """History, seam, stream. Does not block; ``sink`` may be called from any thread."""
+
+    def history(self, request: FeedRequest) -> Sequence[Bar] | Sequence[Trade]:
+        """All of it, oldest first. Blocks; called before the strategy starts."""
+
+    def now_ms(self) -> float:
+        """The exchange's clock."""
+
+    def wall_s(self, exchange_ms: float) -> float:
+        """Seconds on this computer that a span of the exchange's time takes."""
+
+    def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None: ...

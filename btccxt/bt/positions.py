@@ -20,10 +20,9 @@ from btccxt.account.ledger import AccountLedger
 from btccxt.bt.cerebro import Hub
 from btccxt.bt.compat import bt
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder
-from btccxt.model import ZERO, Fill, Market, Side, decimal_of
+from btccxt.bt.time import num_of_ms
+from btccxt.model import ZERO, Fill, Market, Side, decimal_of, round_amount
 from btccxt.orders.live_order import LiveOrder
-from btccxt.precision import round_amount
-from btccxt.stamps import num_of_ms
 
 
 class Bookkeeper:

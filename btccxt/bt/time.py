@@ -10,15 +10,28 @@ from typing import Any
 
 from btccxt.bt.compat import bt
 from btccxt.errors import ConfigError
-from btccxt.stamps import num_of_ms
 from btccxt.timeframe import Timeframe, parse_timeframe
+
+_EPOCH_NUM = 719163  # 1970-01-01 in backtrader's (matplotlib's old) day numbers
+_DAY_MS = 86_400_000
+
+
+def num_of_ms(time_ms: int) -> float:
+    """Day number of an instant."""
+    days, rest_ms = divmod(time_ms, _DAY_MS)
+    return _EPOCH_NUM + days + rest_ms / _DAY_MS
+
+
+def ms_of_num(num: float) -> int:
+    """Milliseconds since the epoch; ``backtrader.num2date`` truncates and is off by one half the time."""
+    return round((num - _EPOCH_NUM) * _DAY_MS)
+
 
 _TF = bt.TimeFrame
 _MS_PER = {_TF.Seconds: 1_000, _TF.Minutes: 60_000, _TF.Days: 86_400_000, _TF.Weeks: 604_800_000}
 _MONTHS_PER = {_TF.Months: 1, _TF.Years: 12}
 _UNITS_MS = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000))
 _OWN_UNIT = {_TF.Seconds: "s", _TF.Minutes: "m", _TF.Days: "d", _TF.Weeks: "w", _TF.Months: "M", _TF.Years: "y"}
-_DAY_MS = 86_400_000
 DAY_END = bt.utils.date.time2num(bt.utils.date.TIME_MAX)
 """Fraction of a day at which backtrader ends its sessions: 23:59:59.99999."""
 NUDGE = 30e-6 / 86_400
@@ -164,7 +177,6 @@ class Stamper:
         return [num + addend for num in nums] if addend else nums
 
 
-_EPOCH_NUM = int(num_of_ms(0))
 
 
 def day_end_of(num: float, tz: Any) -> float:

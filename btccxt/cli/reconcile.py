@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from btccxt.account.explain import funding_since
 from btccxt.cli.comparison import Row, compare_fills, compare_holdings, compare_orders, foreign
 from btccxt.config import Mode, StoreConfig, load_config, resolve_keys
 from btccxt.errors import ConfigError, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile.profile import load_profile, market_types
-from btccxt.funding import funding_since
 from btccxt.model import Balances, Fill, FundingPayment, Market, MarketType, OrderUpdate, Position
 from btccxt.orders.journal.file import account_fingerprint, default_journal_path
 from btccxt.orders.journal.holdings import StoredHoldings

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from btccxt.bt.compat import bt
-from btccxt.stamps import ms_of_num
+from btccxt.bt.time import ms_of_num
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,8 @@ from btccxt.model import ZERO, OrderRequest, OrderUpdate
 from btccxt.orders.events import Amended, Noted, Rejection
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LifecycleState, LiveOrder
-from btccxt.orders.lookup import find_order
 from btccxt.orders.policy import TrackerPolicy
-from btccxt.orders.queries import Inquiry
+from btccxt.orders.queries import Inquiry, find_order
 from btccxt.orders.register import OrderRegister
 
 Submit = Callable[[OrderRequest, Mapping[str, str]], None]

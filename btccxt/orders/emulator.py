@@ -16,14 +16,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 from btccxt.errors import BtccxtError
-from btccxt.model import ZERO, Market, OrderRequest
+from btccxt.model import ZERO, Market, OrderRequest, round_amount
 from btccxt.orders.contingency import BothFilled, Cancel, Consequence, Release, Ties, Trigger, Unprotected
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.register import OrderEvent
 from btccxt.orders.restart import RestoredState
 from btccxt.orders.tracker import OrderTracker
-from btccxt.precision import round_amount
 
 WATCH = "watch"
 """Key of ``context``: the order waits on this machine for its price. The value says why, for people."""

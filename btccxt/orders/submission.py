@@ -28,8 +28,8 @@ from btccxt.orders.events import (
     Withdrawn,
 )
 from btccxt.orders.live_order import LifecycleState, LiveOrder
-from btccxt.orders.lookup import find_order
 from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.queries import find_order
 from btccxt.orders.register import OrderRegister
 
 HALTED = "trading is halted: "

@@ -63,3 +63,22 @@ class FeedFailed:
 
 
 FeedEvent = BarsClosed | TicksArrived | FeedState | Hole | Correction | FeedEnded | FeedFailed
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRequest:
+    """What a Data wants of its store. Bars with ``from_ms <= open`` and ``close <= to_ms``; trades likewise by time."""
+
+    symbol: str
+    timeframe: str | None
+    """ccxt's notation; None asks for single trades."""
+    from_ms: int | None = None
+    """None: the most recent page of history."""
+    to_ms: int | None = None
+    """None: for ever."""
+    backfill_start: bool = True
+    """History before the stream begins."""
+    backfill: bool = True
+    """Fetch what was missed after a disconnect."""
+    bars: str = "candles"
+    """'candles' (the exchange's) or 'trades' (built from trades)."""

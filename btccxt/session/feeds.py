@@ -20,11 +20,10 @@ from btccxt.bars.seam import first_open
 from btccxt.errors import Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile.profile import Profile
-from btccxt.feed_source import FeedRequest
 from btccxt.model import Bar, StreamKey, StreamKind, Trade
 from btccxt.resilience.clock import ExchangeClock
 from btccxt.session.bar_feed import BarFeed
-from btccxt.session.events import FeedEnded, FeedEvent, FeedFailed
+from btccxt.session.events import FeedEnded, FeedEvent, FeedFailed, FeedRequest
 from btccxt.session.loop_thread import Session
 from btccxt.session.metrics import FeedMeter
 from btccxt.session.streams import StreamSupervisor

@@ -7,10 +7,38 @@ strategy's thread wakes once and finds every event at its target. Knows nothing 
 from __future__ import annotations
 
 import queue
+import threading
 from collections import deque
 from typing import Any, Protocol
 
-from btccxt.baton import Baton
+_PATIENCE_S = 0.001  # the other thread may be busy with something else: then nothing is gained by waiting
+
+
+class Baton:
+    """Givers call ``pass_on`` after they have rung; the one taker calls ``taken`` when it has woken."""
+
+    __slots__ = ("_lock", "_offered")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lock.acquire()
+        self._offered = False
+
+    def offer(self) -> None:
+        """Before ringing. Any thread but the taker's."""
+        self._offered = True
+
+    def pass_on(self) -> bool:
+        """After ringing: wait until the taker has begun, at most a millisecond; whether it has."""
+        taken = self._lock.acquire(timeout=_PATIENCE_S)
+        self._offered = False
+        return taken
+
+    def taken(self) -> None:
+        """The taker's thread: the giver may go on. Costs nothing where nobody waits."""
+        # With several givers a release may be lost or left over: one of them waits a millisecond, or not at all.
+        if self._offered and self._lock.locked():
+            self._lock.release()
 
 
 class Target(Protocol):

@@ -14,15 +14,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from btccxt.account.explain import FUNDING_SLACK_MS, spot_positions
+from btccxt.account.explain import FUNDING_SLACK_MS, funding_since, spot_positions
+from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.account.startup_check import CLOCK_SLACK_MS, agree_with_journal
-from btccxt.bt.ports import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.errors import BtccxtError, ConfigError, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.server_time import measure_clock
-from btccxt.funding import funding_since
 from btccxt.model import (
     Balance,
     Fill,

@@ -48,8 +48,9 @@ from btccxt.model import (
     Ticker,
     Trade,
     decimal_of,
+    round_amount,
+    round_price,
 )
-from btccxt.precision import round_amount, round_price
 
 ACCOUNT = "paper"
 _ASSUMED_DEPTH_COST = Decimal(100_000)  # quote units at the best price, where a stream shows no amounts

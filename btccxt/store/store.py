@@ -14,10 +14,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from btccxt.account.explain import log_funding
+from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import Hub
 from btccxt.bt.data import CCXTData
-from btccxt.bt.ports import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.config import Mode, StoreConfig, build_config, load_config, resolve_keys
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
@@ -25,8 +26,6 @@ from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.exchange.profile.profile_schema import OrderRule
 from btccxt.exchange.request import refusals
-from btccxt.feed_source import FeedRequest
-from btccxt.funding import log_funding
 from btccxt.model import (
     Bar,
     FundingPayment,
@@ -46,7 +45,7 @@ from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, RestoredState
 from btccxt.resilience.breaker import BreakerPolicy
 from btccxt.resilience.shared_budget import SharedBudget, open_budget
-from btccxt.session.events import FeedEvent
+from btccxt.session.events import FeedEvent, FeedRequest
 from btccxt.session.feeds import FeedTask
 from btccxt.session.loop_thread import Session
 from btccxt.session.status_file import StatusReporter

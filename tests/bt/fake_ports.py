@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal as D
 from typing import Any
 
+from btccxt.account.ledger import AccountSnapshot
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.compat import bt
-from btccxt.bt.ports import AccountSnapshot
+from btccxt.bt.time import num_of_ms
 from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.model import (
     Balance,
@@ -24,7 +25,6 @@ from btccxt.model import (
 )
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder, apply
 from btccxt.orders.tracker import OrderEvent, RestoredState
-from btccxt.stamps import num_of_ms
 from tests.account.test_ledger import MARKETS
 
 START_MS = 1_700_000_040_000

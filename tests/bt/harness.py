@@ -11,10 +11,9 @@ from typing import Any
 
 from btccxt.bt.compat import bt
 from btccxt.bt.data import CCXTData
-from btccxt.feed_source import FeedRequest
+from btccxt.bt.time import ms_of_num
 from btccxt.model import Bar, ConnectionState, Trade
-from btccxt.session.events import BarsClosed, FeedEnded, FeedEvent, FeedState
-from btccxt.stamps import ms_of_num
+from btccxt.session.events import BarsClosed, FeedEnded, FeedEvent, FeedRequest, FeedState
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

@@ -13,8 +13,8 @@ from btccxt.bt.order_request import TakeProfit
 from btccxt.errors import BtccxtError
 from btccxt.exchange.profile.profile import OrderRule
 from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side, TimeInForce
-from btccxt.orders.fill_log import FillLog
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
+from btccxt.orders.live_order import FillLog
 from btccxt.orders.tracker import OrderEvent, RestoredState
 from tests.bt.fake_ports import START_MS, FakeBackend, run
 

@@ -10,10 +10,10 @@ import pytest
 
 from btccxt.bt.compat import bt
 from btccxt.bt.data import CCXTData
+from btccxt.bt.time import num_of_ms
 from btccxt.errors import BtccxtError, ConfigError, ConnectionLost, MissingBars, Unsupported
 from btccxt.model import Bar, ConnectionState, Trade
 from btccxt.session.events import Correction, FeedFailed, FeedState, Hole, HoleCause, TicksArrived
-from btccxt.stamps import num_of_ms
 from tests.bt.harness import (
     DAY_MS,
     ENDED,

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from btccxt.bt.compat import bt
+from btccxt.bt.time import ms_of_num
 from btccxt.model import Bar
-from btccxt.stamps import ms_of_num
 from tests.bt.harness import (
     DAY_MS,
     ENDED,

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btccxt.bt.commission import CryptoCommInfo
-from btccxt.precision import round_amount, round_price
+from btccxt.model import round_amount, round_price
 from tests.account.test_ledger import MARKETS
 
 BTC = MARKETS["BTC/USDT"]

@@ -10,9 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btccxt.bt.compat import bt
-from btccxt.bt.time import DAY_END, Stamper, backtrader_zone, day_end_of, offered_name, timeframe_names
+from btccxt.bt.time import (
+    DAY_END,
+    Stamper,
+    backtrader_zone,
+    day_end_of,
+    ms_of_num,
+    num_of_ms,
+    offered_name,
+    timeframe_names,
+)
 from btccxt.errors import ConfigError
-from btccxt.stamps import ms_of_num, num_of_ms
 from btccxt.timeframe import parse_timeframe
 from tests.bt.harness import DAY_MS, HOUR_MS, START_MS, naive
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
-from btccxt.stamps import ms_of_num
+from btccxt.bt.time import ms_of_num
 
 Row = tuple[int, float, float, float, float, float]  # stamp in ms, open, high, low, close, volume
 

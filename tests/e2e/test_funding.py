@@ -29,7 +29,7 @@ def counted(venue: Venue):
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
     """Funding payments as they were logged."""
-    from btccxt import funding
+    from btccxt.account import explain as funding
 
     lines: list[dict[str, object]] = []
 

@@ -11,7 +11,7 @@ import pytest
 
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
-from btccxt.stamps import ms_of_num, num_of_ms
+from btccxt.bt.time import ms_of_num, num_of_ms
 from tests.e2e.kit import Row, row
 
 

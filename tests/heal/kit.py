@@ -10,6 +10,7 @@ from typing import Any
 
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
+from btccxt.bt.time import ms_of_num
 from btccxt.model import ConnectionState, StreamKind
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.resilience.backoff import Backoff
@@ -19,7 +20,6 @@ from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.markets import default_listings
 from btccxt.sim.server import SimExchange
 from btccxt.sim.synthetic import SyntheticSource
-from btccxt.stamps import ms_of_num
 
 MINUTE_MS = 60_000
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")

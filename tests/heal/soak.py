@@ -26,11 +26,11 @@ from typing import Any
 
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
+from btccxt.bt.time import ms_of_num
 from btccxt.model import ConnectionState
 from btccxt.sim.markets import many_listings
 from btccxt.sim.server import SimExchange
 from btccxt.sim.synthetic import SyntheticSource
-from btccxt.stamps import ms_of_num
 from tests.heal.kit import MINUTE_MS, QUICK, QUICK_BREAKER
 
 _ALLOWED_GROWTH_MB = 12.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from btccxt.bt.compat import bt
-from btccxt.lag import LagWatch
+from btccxt.bt.rows import LagWatch
 from btccxt.notices import NoticeKind, StoreNotice
 from tests.heal.kit import SYMBOLS, Run, check_bars, exchange, store_on
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 import pytest
 
 from btccxt.bt.compat import bt
+from btccxt.bt.time import ms_of_num
 from btccxt.model import ConnectionState
 from btccxt.sim.faults import Fault, FaultKind
-from btccxt.stamps import ms_of_num
 from tests.heal.cuts import _REST, Cut, _abort, _fault, _goodbye, strike
 from tests.heal.kit import Run, exchange, store_on
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btccxt.model import Fill, OrderKind, OrderRequest, Side
-from btccxt.orders.fill_log import FillLog
 from btccxt.orders.lifecycle import LiveOrder, apply
+from btccxt.orders.live_order import FillLog
 
 
 def fill(trade_id: str, amount: int = 1) -> Fill:

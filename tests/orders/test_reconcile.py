@@ -12,7 +12,7 @@ import pytest
 from btccxt.errors import ConfigError, ConnectionLost, OrderNotFound, Refused, Unsupported
 from btccxt.model import Fee, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side
 from btccxt.orders.events import AlarmKind
-from btccxt.orders.held_news import HeldNews
+from btccxt.orders.external_orders import HeldNews
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.reconcile import (

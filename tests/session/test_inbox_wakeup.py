@@ -8,8 +8,7 @@ from collections import deque
 
 import pytest
 
-from btccxt.baton import Baton
-from btccxt.session.inbox import Inbox
+from btccxt.session.inbox import Baton, Inbox
 
 
 class Target:
@@ -20,7 +19,7 @@ class Target:
 @pytest.fixture
 def patient(monkeypatch):
     """A giver that waits for as long as a loaded machine needs."""
-    monkeypatch.setattr("btccxt.baton._PATIENCE_S", 20.0)
+    monkeypatch.setattr("btccxt.session.inbox._PATIENCE_S", 20.0)
 
 
 def test_the_giver_goes_on_when_the_taker_has_begun(patient):

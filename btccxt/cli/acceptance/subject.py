@@ -22,9 +22,10 @@ from btccxt.model import (
     Ticker,
     TimeInForce,
     decimal_of,
+    round_amount,
+    round_price,
 )
 from btccxt.orders.client_ids import ClientIds, new_tag
-from btccxt.precision import round_amount, round_price
 from btccxt.resilience.clock import ExchangeClock
 
 T = TypeVar("T")

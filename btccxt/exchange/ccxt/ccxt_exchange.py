@@ -40,7 +40,7 @@ from btccxt.exchange.ccxt.my_trades import in_order, trades_since
 from btccxt.exchange.ccxt.order_lists import OrderLists
 from btccxt.exchange.ccxt.push import FaultListener, PushStream
 from btccxt.exchange.ccxt.subscriptions import can_stream, lanes, subscriptions_for
-from btccxt.exchange.market_list import markets_of, unknown_symbol
+from btccxt.exchange.ccxt.translate import markets_of, unknown_symbol
 from btccxt.exchange.profile.profile import NextPage, Profile
 from btccxt.exchange.request import (
     build_call,
@@ -52,8 +52,7 @@ from btccxt.exchange.request import (
     reference_params,
     same_client_id,
 )
-from btccxt.exchange.server_time import measure_clock
-from btccxt.exchange.signing_clock import check_signing_clock
+from btccxt.exchange.server_time import check_signing_clock, measure_clock
 from btccxt.model import (
     Balances,
     Bar,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
+from btccxt.errors import Unsupported
 from btccxt.exchange.ccxt.statuses import first_of, judge, number_of
 from btccxt.exchange.profile.profile_schema import BalanceRule, Profile
 from btccxt.model import (
@@ -340,3 +342,24 @@ def _time(value: Any) -> int | None:
 
 def _float(value: Any) -> float | None:
     return None if value is None else float(value)
+
+
+def markets_of(profile: Profile, raw: Mapping[str, Any], precision_mode: int) -> Mapping[str, Market]:
+    """Markets of the profile's type by unified symbol. Raises Unsupported if there are none."""
+    in_base = profile.amounts_in == "base"
+    found = {
+        symbol: listed
+        for symbol, entry in raw.items()
+        if (listed := market(entry, precision_mode, amounts_in_base=in_base)) is not None
+        and listed.type is profile.market_type
+    }
+    if not found:
+        raise Unsupported(f"{profile.exchange} lists no {profile.market_type.value} markets")
+    return found
+
+
+def unknown_symbol(profile: Profile, symbol: str, markets: Mapping[str, Market]) -> str:
+    """What is wrong, and which symbols may be meant."""
+    near = difflib.get_close_matches(symbol.upper(), markets, n=_SHOWN_SYMBOLS, cutoff=0.6)
+    hint = f"; did you mean {' or '.join(near)}?" if near else f"; it has {len(markets)} others"
+    return f"{profile.exchange} has no {profile.market_type.value} market {symbol!r}{hint}"

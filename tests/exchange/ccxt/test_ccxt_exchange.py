@@ -22,7 +22,7 @@ from btccxt.errors import (
 )
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.ccxt.ccxt_instance import ccxt_class, check_config
-from btccxt.exchange.market_list import markets_of
+from btccxt.exchange.ccxt.translate import markets_of
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import (
     Balances,
