@@ -52,7 +52,7 @@ def _of_journal(path: str, count: int) -> list[float]:
     journal = Journal.open(path, exchange="binance", mode="sim", account="benchmark")
 
     def make(number: int) -> None:
-        journal.ticket(_order(number), number + 1).result()
+        journal.record_intent(_order(number), number + 1).result()
 
     try:
         return _times_ms(make, count)

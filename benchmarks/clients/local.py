@@ -13,7 +13,7 @@ from benchmarks.clients.tally import Tally
 from benchmarks.exchange_process import stamp
 from benchmarks.market import HOUR_MS, NOON_MS, PRICE, START_MS, symbols_of
 from benchmarks.processes import Link
-from btccxt.bt.cerebro import Hub
+from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
 from btccxt.bt.data import CCXTData
 from btccxt.model import Bar, ConnectionState
@@ -68,7 +68,7 @@ class LocalSource:
             self.hub.pump(self)
         return []
 
-    hub: Hub | None = None
+    hub: CerebroLoop | None = None
 
 
 def ring(link: Link, feeds: int, events: int, per_s: float) -> None:
@@ -78,7 +78,7 @@ def ring(link: Link, feeds: int, events: int, per_s: float) -> None:
     symbols = symbols_of("L", feeds)
     for symbol in symbols:
         cerebro.adddata(CCXTData(source=source, dataname=symbol, backfill_start=False, **HOURLY))
-    source.hub = Hub.of(cerebro)
+    source.hub = CerebroLoop.of(cerebro)
 
     def hand_out(strategy: bt.Strategy) -> None:
         threading.Thread(target=_hand_out, args=(source, tally, strategy, events, per_s, link), daemon=True).start()

@@ -13,15 +13,15 @@ from typing import Any
 from btccxt.account.ledger import AccountLedger, AccountSnapshot
 from btccxt.bt.commission import CryptoCommInfo
 from btccxt.bt.compat import bt
-from btccxt.bt.drift import Comparison
+from btccxt.bt.drift import DriftMonitor
 from btccxt.bt.order_plan import Plan, Planner
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder, edited, follower_of
-from btccxt.bt.orders import OrderNews, OwnOrders
+from btccxt.bt.orders import OrderEventHandler, OrderStore
 from btccxt.bt.ports import BrokerBackend
-from btccxt.bt.positions import Bookkeeper
+from btccxt.bt.positions import PositionBook
 from btccxt.errors import ConfigError, Refused
 from btccxt.model import ZERO, OrderRequest
-from btccxt.orders.emulator import WATCH
+from btccxt.orders.emulator import EMULATED
 from btccxt.orders.tracker import OrderEvent
 
 
@@ -67,7 +67,7 @@ class CCXTBroker(bt.BrokerBase):
         self.startingcash = self.startingvalue = 0.0
         self._elsewhere: set[int] = set()  # ids of datas that can be watched here, not traded
         self._cerebro: Any = None
-        self._books: Bookkeeper | None = None
+        self._books: PositionBook | None = None
         self._told: deque[str] = deque()
         self._forget_orders()
 
@@ -98,12 +98,12 @@ class CCXTBroker(bt.BrokerBase):
     def start(self) -> None:
         """Called by cerebro before the feeds start. The store is connected by then."""
         super().start()
-        untold = self._end_former_run()
+        unacknowledged = self._end_former_run()
         ledger = AccountLedger(self.store.currency, self.store.markets)
-        snapshot = self.store.account_snapshot(untold)
+        snapshot = self.store.account_snapshot(unacknowledged)
         ledger.reset(snapshot.balances, snapshot.positions)
-        self._books = books = Bookkeeper(ledger)
-        self._comparison = Comparison(self.store, books, snapshot.asked_ms)
+        self._books = books = PositionBook(ledger)
+        self._comparison = DriftMonitor(self.store, books, snapshot.asked_ms)
         self._elsewhere = {id(data) for data in self.cerebro.datas if not self._trades(data)}
         for data in self.cerebro.datas:
             if id(data) not in self._elsewhere:
@@ -117,26 +117,26 @@ class CCXTBroker(bt.BrokerBase):
         for symbol, price in self.store.latest_prices(held).items():
             ledger.set_price(symbol, price, as_entry=False)
         self.books.show_all()
-        self._news.restore(restored, untold)
+        self._news.restore(restored, unacknowledged)
         self.startingcash = self.getcash()
         self.startingvalue = self.getvalue()
 
     def _end_former_run(self) -> dict[str, int]:
         """A store kept open serves several runs. Returns orders of whose end the last one was not told: id -> ref."""
-        untold = self._own.open_refs()
+        unacknowledged = self._own.open_refs()
         for order in self.notifs:
             if order is not None and not order.alive() and "client_order_id" in order.info:
-                untold[order.info["client_order_id"]] = order.ref
+                unacknowledged[order.info["client_order_id"]] = order.ref
         while self._told:
             self.store.order_told(self._told.popleft())
         self.notifs.clear()
         self.orders = []
         self._forget_orders()
-        return untold
+        return unacknowledged
 
     def _forget_orders(self) -> None:
-        self._own = OwnOrders()
-        self._news = OrderNews(self, self._own)
+        self._own = OrderStore()
+        self._news = OrderEventHandler(self, self._own)
         self._planner = Planner(self.store)
         self._unsent: list[Plan] = []  # orders of a bracket that is broken
 
@@ -161,7 +161,7 @@ class CCXTBroker(bt.BrokerBase):
         return symbol
 
     @property
-    def books(self) -> Bookkeeper:
+    def books(self) -> PositionBook:
         if self._books is None:
             raise ConfigError("the broker has not been started: run it in a Cerebro (cerebro.setbroker(broker))")
         return self._books
@@ -308,8 +308,8 @@ class CCXTBroker(bt.BrokerBase):
             self.notify(order)
             return
         order.addinfo(client_order_id=request.client_order_id)
-        if WATCH in plan.context:
-            order.addinfo(emulated=plan.context[WATCH])
+        if EMULATED in plan.context:
+            order.addinfo(emulated=plan.context[EMULATED])
         self._own.add(order, request, waits=plan.waits, expires_ms=plan.expires_here_ms)
         self.store.submit_order(request, plan.context)  # before all else that can wait
         self.notify(order)

@@ -1,8 +1,8 @@
-"""One hub per cerebro: where the strategy's thread waits, and what makes a live run end well.
+"""One loop per cerebro: where the strategy's thread waits, and what makes a live run end well.
 
-Backtrader lets every feed sleep on its own, so ten feeds add up to seconds. Here nothing sleeps but the hub: cerebro
+Backtrader lets every feed sleep on its own, so ten feeds add up to seconds. Here nothing sleeps but the loop: cerebro
 asks its stores for notifications once per loop, before it polls feeds and broker; the first of our stores to be asked
-(the leader) waits there for all. Whatever arrives for any feed, broker or store of this cerebro ends the wait.
+(the owner) waits there for all. Whatever arrives for any feed, broker or store of this cerebro ends the wait.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from btccxt.bt.time import backtrader_zone
 from btccxt.observe.log import EventName, get_logger
-from btccxt.session.inbox import Inbox
+from btccxt.session.inbox import EventInbox
 
 log = get_logger(__name__)
 
@@ -26,20 +26,20 @@ _HISTORY_PATIENCE_S = 30.0
 _FIRST_BAR_PATIENCE_S = 10.0
 _FIRST_BAR_LOOK_S = 1.0
 _LOOP_FUNCTIONS = frozenset({"_runnext", "_runonce", "_runnext_old", "_runonce_old"})
-_hubs: weakref.WeakKeyDictionary[Any, Hub] = weakref.WeakKeyDictionary()
+_hubs: weakref.WeakKeyDictionary[Any, CerebroLoop] = weakref.WeakKeyDictionary()
 
 
-class HubStore(Protocol):
-    """What the hub needs of a store."""
+class LoopStore(Protocol):
+    """What the loop needs of a store."""
 
-    hub: Hub | None
-    """The hub of the cerebro it takes part in, set by ``attach``; ``get_notifications`` pumps it."""
+    cerebro_loop: CerebroLoop | None
+    """The loop of the cerebro it takes part in, set by ``attach``; ``get_notifications`` pumps it."""
 
     def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None: ...
 
 
-class HubFeed(Protocol):
-    """What the hub needs of a live feed."""
+class LoopFeed(Protocol):
+    """What the loop needs of a live feed."""
 
     label: str
 
@@ -47,23 +47,23 @@ class HubFeed(Protocol):
         """Bars may be delivered now."""
 
 
-class Hub:
-    """``Hub.of(cerebro)`` makes it on first use. Everything but ``wake`` and ``inbox.put`` is the strategy thread's."""
+class CerebroLoop:
+    """``CerebroLoop.of(cerebro)`` makes it on first use. Only ``wake`` and ``inbox.put`` are for other threads."""
 
     @staticmethod
-    def of(cerebro: Any) -> Hub:
-        hub = _hubs.get(cerebro)
-        if hub is None:
-            hub = _hubs[cerebro] = Hub(cerebro)
-        return hub
+    def of(cerebro: Any) -> CerebroLoop:
+        cerebro_loop = _hubs.get(cerebro)
+        if cerebro_loop is None:
+            cerebro_loop = _hubs[cerebro] = CerebroLoop(cerebro)
+        return cerebro_loop
 
     def __init__(self, cerebro: Any) -> None:
         # Weak, or the mapping would keep every cerebro for ever.
         self._cerebro: Callable[[], Any] = weakref.ref(cerebro)
-        self.inbox = Inbox()
-        self.stirred = True
+        self.inbox = EventInbox()
+        self.has_work = True
         """Set by whatever leaves work for the next loop: a bar rewound, stacked or waiting. Then nobody waits."""
-        self.unheard = True
+        self.has_notifications = True
         """Set by a data that has news for ``notify_data``."""
         self.is_live = False
         self._forget()
@@ -75,9 +75,9 @@ class Hub:
     def _forget(self) -> None:
         self._moved: dict[int, Any] = {}
         self._delivered = False
-        self._leader: weakref.ref[Any] | None = None
-        self._alive: dict[int, HubFeed] = {}
-        self._held: dict[int, HubFeed] = {}
+        self._owner: weakref.ref[Any] | None = None
+        self._alive: dict[int, LoopFeed] = {}
+        self._held: dict[int, LoopFeed] = {}
         self._ready: set[int] = set()
         self._progress_s = 0.0
         self._surveyed = False
@@ -91,18 +91,18 @@ class Hub:
 
     # -------------------------------------------------------------- who takes part
 
-    def attach(self, store: HubStore) -> None:
+    def attach(self, store: LoopStore) -> None:
         """Make cerebro poll this store (a store with a broker only would never be asked otherwise)."""
-        store.hub = self
+        store.cerebro_loop = self
         cerebro = self._cerebro()
         if not any(store is known for known in cerebro.stores):
             cerebro.addstore(store)
 
-    def opened(self, feed: HubFeed) -> None:
+    def opened(self, feed: LoopFeed) -> None:
         """A feed will deliver live bars."""
         self._alive[id(feed)] = feed
 
-    def hold(self, feed: HubFeed, *, ready: bool = False) -> None:
+    def hold(self, feed: LoopFeed, *, ready: bool = False) -> None:
         """This feed delivers nothing until every held feed has its history (``ready``: this one has it already).
 
         Histories arrive when they arrive; delivered like that, one feed's last week would meet another's first bar.
@@ -111,19 +111,19 @@ class Hub:
         self._held[id(feed)] = feed
         self.history_progress(feed, ready)
 
-    def closed(self, feed: HubFeed) -> None:
+    def closed(self, feed: LoopFeed) -> None:
         """Nothing more will come from this feed."""
         self._alive.pop(id(feed), None)
         self._held.pop(id(feed), None)
 
-    def history_progress(self, feed: HubFeed, complete: bool) -> None:
+    def history_progress(self, feed: LoopFeed, complete: bool) -> None:
         """A held feed got events; ``complete`` says that its history is all here."""
         self._progress_s = time.monotonic()
         if complete:
             self._ready.add(id(feed))
-            self.stirred = True
+            self.has_work = True
 
-    def moved(self, data: Any) -> None:
+    def mark_updated(self, data: Any) -> None:
         """This data has a new bar."""
         self._delivered = True
         self._moved[id(data)] = data
@@ -145,23 +145,23 @@ class Hub:
         """End a wait. Any thread."""
         self.inbox.wake()
 
-    def pump(self, store: HubStore) -> None:
+    def poll(self, store: LoopStore) -> None:
         """Deliver what has arrived; wait for it if there is nothing else to do.
 
-        Called by every store's ``get_notifications``; acts for the leader only.
+        Called by every store's ``get_notifications``; acts for the owner only.
         """
-        if self._leader is None:
-            self._leader = weakref.ref(store)
-        elif self._leader() is not store:
+        if self._owner is None:
+            self._owner = weakref.ref(store)
+        elif self._owner() is not store:
             return
         cerebro = self._cerebro()
         if not self._surveyed:
             self._survey(cerebro)
         if self._held:
             self._release_held()
-        stirred = self.stirred or (self._delivered and _next_left_work(cerebro))
-        self.stirred = self._delivered = False
-        may_wait = not stirred and self._alive and not cerebro._event_stop and not self._foreign_moved()
+        has_work = self.has_work or (self._delivered and _next_left_work(cerebro))
+        self.has_work = self._delivered = False
+        may_wait = not has_work and self._alive and not cerebro._event_stop and not self._foreign_moved()
         self.inbox.deliver(self._patience_s() if may_wait else 0.0)
         if getattr(cerebro._broker, "arrivals", None):
             cerebro._brokernotify()  # cerebro does it only after asking every data for a bar, and there may be hundreds
@@ -171,7 +171,7 @@ class Hub:
     def _survey(self, cerebro: Any) -> None:
         """What kind of feeds run beside each other; asked once, when all have been started."""
         self._surveyed = True
-        self._foreign = [data for data in cerebro.datas if not hasattr(data, "rings_hub")]
+        self._foreign = [data for data in cerebro.datas if not hasattr(data, "wakes_loop")]
         self._foreign_lengths = [-1] * len(self._foreign)
         self._clocked = [data for data in cerebro.datas if getattr(data, "seconds_to_edge", None) is not None]
         self._clocked = [data for data in self._clocked if data.has_resampler]
@@ -189,7 +189,7 @@ class Hub:
         return self._surveyed and not self._foreign
 
     def _foreign_moved(self) -> bool:
-        """Feeds of others (CSV files ...) do not stir the hub; as long as their length changes, nobody waits."""
+        """Feeds of others (CSV files ...) do not stir the loop; as long as their length changes, nobody waits."""
         if not self._foreign:
             return False
         lengths = [len(data) for data in self._foreign]
@@ -216,14 +216,14 @@ class Hub:
         for feed in self._held.values():
             feed.release()
         self._held.clear()
-        self.stirred = True
+        self.has_work = True
 
     # -------------------------------------------------------------- what a user should know
 
     def say(self, message: str, **details: Any) -> None:
         """Log, and tell ``notify_store``."""
         log.warning(EventName.NOTIFICATION, text=message)
-        store = self._leader() if self._leader is not None else None
+        store = self._owner() if self._owner is not None else None
         if store is not None:
             store.put_notification(message, **details)
 
@@ -256,7 +256,7 @@ class Hub:
         cerebro = self._cerebro()
         self._forget()
         self.inbox.clear()
-        self.stirred = self.unheard = True
+        self.has_work = self.has_notifications = True
         self.is_live = bool(cerebro._dolive)
         cerebro.p.tz = backtrader_zone(cerebro.p.tz) if not isinstance(cerebro.p.tz, int) else cerebro.p.tz
         # Without it notify_order waits for the next bar: up to a minute with 1m bars. A pure backtest stays as it was.
@@ -297,16 +297,16 @@ def _gate_message(strategy: Any, data: Any, need: int) -> str:
 def _stop_at_once(cerebro: Any) -> None:
     """``cerebro.runstop()``: as before, and the wait ends."""
     type(cerebro).runstop(cerebro)
-    Hub.of(cerebro).wake()
+    CerebroLoop.of(cerebro).wake()
 
 
-def _pass_on_news(cerebro: Any, hub: Hub) -> None:
+def _pass_on_news(cerebro: Any, cerebro_loop: CerebroLoop) -> None:
     """``cerebro._datanotify``: as before, but datas are asked for news only when one has some.
 
     Cerebro asks all of them four times per loop, which with 200 feeds takes a third of a millisecond.
     """
-    if hub.unheard:
-        hub.unheard = not hub.knows_all
+    if cerebro_loop.has_notifications:
+        cerebro_loop.has_notifications = not cerebro_loop.knows_all
         type(cerebro)._datanotify(cerebro)
 
 
@@ -316,15 +316,15 @@ def _run_guarded(cerebro: Any, iterstrat: Any, predata: bool = False) -> Any:
     Backtrader has no ``finally`` there: after an error in ``next()`` no ``stop()`` is called and threads and sockets
     stay open.
     """
-    hub = Hub.of(cerebro)
-    hub.begin_run()
+    cerebro_loop = CerebroLoop.of(cerebro)
+    cerebro_loop.begin_run()
     try:
         return type(cerebro).runstrategies(cerebro, iterstrat, predata=predata)
     except BaseException as error:
         _stop_all(cerebro, error)
         raise
     finally:
-        hub.end_run()
+        cerebro_loop.end_run()
 
 
 def _stop_all(cerebro: Any, error: BaseException) -> None:

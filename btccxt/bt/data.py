@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from datetime import datetime, timezone
 from typing import Any
 
-from btccxt.bt.cerebro import Hub
+from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
 from btccxt.bt.data_lines import FeedLines
 from btccxt.bt.ports import FeedHandle, FeedSource
@@ -132,7 +132,7 @@ class CCXTData(FeedLines):
 
     def setenvironment(self, env: Any) -> None:
         super().setenvironment(env)
-        self._hub.attach(self.source)
+        self._cerebro_loop.attach(self.source)
         self._resolve_timeframe()
 
     def _resolve_timeframe(self) -> None:
@@ -186,14 +186,14 @@ class CCXTData(FeedLines):
             self._announce_connected()
             if self._env._dolive:  # beside live feeds, whose history is still to come
                 self._held = True
-                self._hub.hold(self, ready=True)
+                self._cerebro_loop.hold(self, ready=True)
             return
         self._rows = iter(first_rows) if first_rows else None
-        self._hub.opened(self)
+        self._cerebro_loop.opened(self)
         if request.backfill_start:
             self._held = True
-            self._hub.hold(self)
-        self._handle = self.source.open_feed(request, self._make_sink(self._hub, self._run))
+            self._cerebro_loop.hold(self)
+        self._handle = self.source.open_feed(request, self._make_sink(self._cerebro_loop, self._run))
 
     def _refuse_optimisation(self) -> None:
         if self._env._dooptimize and self.islive():
@@ -237,8 +237,8 @@ class CCXTData(FeedLines):
             bars=self.p.bars,
         )
 
-    def _make_sink(self, hub: Hub, run: int) -> Callable[[FeedEvent], None]:
-        inbox, arrived_s = hub.inbox, self._arrived_s
+    def _make_sink(self, cerebro_loop: CerebroLoop, run: int) -> Callable[[FeedEvent], None]:
+        inbox, arrived_s = cerebro_loop.inbox, self._arrived_s
 
         def sink(event: FeedEvent) -> None:
             if run == self._run and not self._ended:  # a feed that is being closed may still have something to say
@@ -256,7 +256,7 @@ class CCXTData(FeedLines):
     def _end(self) -> None:
         if not self._ended:
             self._ended, self._when_quiet, self._held = True, False, False
-            self._hub.closed(self)
+            self._cerebro_loop.closed(self)
             if self.p.backfill_from is not None:
                 self.p.backfill_from.stop()
         handle, self._handle = self._handle, None
@@ -273,7 +273,7 @@ class CCXTData(FeedLines):
             if self._rows is not None:
                 for row in self._rows:
                     if self._clones and self.replaying:
-                        self._hub.stirred = True
+                        self._cerebro_loop.has_work = True
                         for clone in self._clones:
                             clone.arrivals.append(row)
                     self._rows_left -= 1
@@ -323,7 +323,7 @@ class CCXTData(FeedLines):
         self._held = False
 
     def _history_is_here(self) -> bool:
-        """Whether the hub has let go. Looks into what has arrived, without delivering it."""
+        """Whether the loop has let go. Looks into what has arrived, without delivering it."""
         arrivals = self.arrivals
         if arrivals:
             complete = False
@@ -334,7 +334,7 @@ class CCXTData(FeedLines):
                     continue
                 self._waiting.append(event)
                 complete = complete or self._completes_history(event)
-            self._hub.history_progress(self, complete)
+            self._cerebro_loop.history_progress(self, complete)
         return not self._held
 
     def _completes_history(self, event: FeedEvent) -> bool:

@@ -10,7 +10,7 @@ from collections import deque
 from datetime import timedelta
 from typing import Any
 
-from btccxt.bt.cerebro import Hub
+from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
 from btccxt.bt.time import NUDGE, backtrader_zone, day_end_of, is_last_of_period, ms_of_num
 
@@ -23,7 +23,7 @@ _EXTRA_BARS = 2  # with exactbars=1: room for the bar being loaded, and for one 
 
 
 class FeedLines(bt.feed.DataBase):
-    """Lines that never sleep, survive ``exactbars=1`` and resampling, and tell the hub when they have work left.
+    """Lines that never sleep, survive ``exactbars=1`` and resampling, and tell the loop when they have work left.
 
     Never compare datas with ``==``: backtrader builds an indicator from it, or compares prices. Use ``is``.
     """
@@ -32,14 +32,14 @@ class FeedLines(bt.feed.DataBase):
     # delivered. Told that nobody resamples, it takes all.
     resampling = property(lambda self: 0, lambda self, value: None)
 
-    rings_hub = True
+    wakes_loop = True
     tick_open = tick_high = tick_low = tick_close = tick_volume = tick_openinterest = tick_last = None
     _quiet = False  # nothing to do until something arrives; asked first, since with 200 feeds 199 are
     _when_quiet: bool | None = None  # cerebro's words: None is alive, False has ended
     _held = False  # waits for the histories of others
     _laststatus = bt.feed.DataBase.UNKNOWN  # before start() as well: put_notification reads it
     _last_args: tuple[Any, ...] = ()
-    _hub: Hub
+    _cerebro_loop: CerebroLoop
     label: str
     stamps_begin = False
     """Whether a stamp is the beginning of what it stamps (single trades, ``stamp='open'``), not its end."""
@@ -60,7 +60,7 @@ class FeedLines(bt.feed.DataBase):
 
     def setenvironment(self, env: Any) -> None:
         super().setenvironment(env)
-        self._hub = Hub.of(env)
+        self._cerebro_loop = CerebroLoop.of(env)
 
     def start(self) -> None:
         super().start()
@@ -93,7 +93,7 @@ class FeedLines(bt.feed.DataBase):
     # -------------------------------------------------------------- polled by cerebro in every loop
 
     def do_qcheck(self, onoff: bool, qlapse: float) -> None:
-        """No feed sleeps; the hub does."""
+        """No feed sleeps; the loop does."""
 
     def haslivedata(self) -> Any:
         return self.arrivals  # truth is all that is asked, and it is asked often
@@ -105,7 +105,7 @@ class FeedLines(bt.feed.DataBase):
         self._laststatus, self._last_args = status, args
         self.notifs.append((status, args, kwargs))
         if self._env is not None:
-            self._hub.unheard = True
+            self._cerebro_loop.has_notifications = True
 
     def get_notifications(self) -> Any:
         return super().get_notifications() if self.notifs else ()
@@ -121,9 +121,9 @@ class FeedLines(bt.feed.DataBase):
         ahead = stamps.lencount < len(stamps.array) - stamps.extension  # preloaded, or put back
         self._quiet = not (ahead or self._rewound or self._barstack or self._barstash or self._has_more())
         if delivered:
-            self._hub.moved(self)
+            self._cerebro_loop.mark_updated(self)
             if self.arrivals or not self._quiet:
-                self._hub.stirred = True
+                self._cerebro_loop.has_work = True
         return delivered
 
     def _has_more(self) -> bool:
@@ -146,7 +146,7 @@ class FeedLines(bt.feed.DataBase):
 
     def rewind(self, size: int = 1) -> None:
         """With ``exactbars=1`` the ring buffer overwrites a bar that was only put back: keep it aside."""
-        self._hub.stirred = True
+        self._cerebro_loop.has_work = True
         self._quiet = False
         if self._stamps.mode != _QBUFFER:
             super().rewind(size)
@@ -167,7 +167,7 @@ class FeedLines(bt.feed.DataBase):
 
     def _feed_clones(self) -> None:
         row = tuple(line[0] for line in self._row_lines)
-        self._hub.stirred = True  # in this loop the clone may have been asked already
+        self._cerebro_loop.has_work = True  # in this loop the clone may have been asked already
         for clone in self._clones:
             clone.arrivals.append(row)
 
@@ -270,7 +270,7 @@ class FeedLines(bt.feed.DataBase):
             elif hasattr(part, "check"):
                 part.check(self, *args, _forcedata=forcedata, **kwargs)
         if self._barstack:
-            self._hub.stirred = True
+            self._cerebro_loop.has_work = True
             self._quiet = False
 
     def _close_whole(self, resampler: Any) -> bool:
@@ -374,7 +374,7 @@ class CCXTDataClone(FeedLines):
         while rows:
             row = rows.popleft()
             if self._clones and self.replaying:
-                self._hub.stirred = True
+                self._cerebro_loop.has_work = True
                 for clone in self._clones:
                     clone.arrivals.append(row)
             if self._write(row):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from btccxt.account.explain import funding_that_explains, told, unexplained
 from btccxt.account.ledger import AccountSnapshot, Drift
 from btccxt.bt.ports import BrokerBackend
-from btccxt.bt.positions import Bookkeeper
+from btccxt.bt.positions import PositionBook
 
 
-class Comparison:
+class DriftMonitor:
     """Lives in the strategy's thread. ``agreed_ms``: when both sides had the same figures last."""
 
-    def __init__(self, store: BrokerBackend, books: Bookkeeper, agreed_ms: int) -> None:
+    def __init__(self, store: BrokerBackend, books: PositionBook, agreed_ms: int) -> None:
         self._store = store
         self._books = books
         self._agreed_ms = agreed_ms

@@ -14,7 +14,7 @@ from btccxt.bt.order_request import Keywords, request_of
 from btccxt.errors import Refused
 from btccxt.model import Market, OrderFeature, OrderKind, OrderRequest, TimeInForce
 from btccxt.orders.contingency import PROTECTIVE_KINDS, Trigger
-from btccxt.orders.emulator import WATCH
+from btccxt.orders.emulator import EMULATED
 
 _BOUND = "the coins are bound by the other order of the pair: sent when the price comes, after that one is cancelled"
 EXPIRES = "expires_ms"
@@ -43,7 +43,7 @@ class Plan:
     @property
     def waits(self) -> bool:
         """Not sent at once, so it binds no money yet."""
-        return WATCH in self.context or "parent" in self.context
+        return EMULATED in self.context or "parent" in self.context
 
 
 class Planner:
@@ -77,16 +77,16 @@ class Planner:
             context[EXPIRES] = str(expires_here_ms)
         rule = rules.order_rule(request.kind)
         if (why := rule.why_emulated(request.side.value)) is not None:
-            context[WATCH] = _HERE + why
+            context[EMULATED] = _HERE + why
         if leader is not None:
             if request.kind is OrderKind.MARKET:
                 raise Refused("a market order cannot be one of a pair: it would end the other at once")
             context["oco"] = leader.client_order_id
             if not market.is_contract and leader.side is request.side:
-                context.setdefault(WATCH, _BOUND)
+                context.setdefault(EMULATED, _BOUND)
         if order.parent is not None and market.is_contract and rules.order_rule(OrderFeature.REDUCE_ONLY).is_native:
             request = replace(request, reduce_only=True)  # an exit must never open the other side
-        waits_as = Trigger(request).fired() if WATCH in context else request
+        waits_as = Trigger(request).fired() if EMULATED in context else request
         if reasons := rules.order_refusals(waits_as):
             raise Refused(reasons)
         return Plan(order, request, context, expires_here_ms)
@@ -142,7 +142,7 @@ def _tied(plans: list[Plan]) -> list[Plan]:
         raise Refused("a bracket needs its parent: the order that the others name with parent=")
     parent, children = parents[0], [plan for plan in plans if plan.order.parent is not None]
     pair = len(children) > 1
-    at_exchange = [plan for plan in children if plan.request.kind in PROTECTIVE_KINDS and WATCH not in plan.context]
+    at_exchange = [plan for plan in children if plan.request.kind in PROTECTIVE_KINDS and EMULATED not in plan.context]
     resting = (at_exchange or children)[0] if children else None
     tied = []
     for plan in children:
@@ -150,6 +150,6 @@ def _tied(plans: list[Plan]) -> list[Plan]:
         if pair:
             context["oco"] = children[0].request.client_order_id
             if plan is not resting and not plan.request.reduce_only:
-                context.setdefault(WATCH, _BOUND)
+                context.setdefault(EMULATED, _BOUND)
         tied.append(replace(plan, context=context))
     return [*tied, *parents]

@@ -14,7 +14,7 @@ from btccxt.bt.order_plan import EXPIRES
 from btccxt.bt.order_request import order_of, take_figures, take_ref
 from btccxt.errors import BtccxtError
 from btccxt.model import ZERO, Market, OrderRequest, Side, decimal_of
-from btccxt.orders.emulator import WATCH
+from btccxt.orders.emulator import EMULATED
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from btccxt.bt.broker import CCXTBroker
 
 
-class OwnOrders:
+class OrderStore:
     """Backtrader orders by client order id, and their intents by ``order.ref``."""
 
     def __init__(self) -> None:
@@ -140,10 +140,10 @@ _FINAL_STATUS = {
 _ON_EXCHANGE = {LifecycleState.OPEN, LifecycleState.PARTIALLY_FILLED}
 
 
-class OrderNews:
+class OrderEventHandler:
     """Applies what the tracker tells to a broker's orders and books, and notifies of it."""
 
-    def __init__(self, broker: CCXTBroker, own: OwnOrders) -> None:
+    def __init__(self, broker: CCXTBroker, own: OrderStore) -> None:
         self._broker = broker
         self._store = broker.store
         self._own = own
@@ -162,8 +162,8 @@ class OrderNews:
                 take_figures(order, live.request)
         if live.notes and any(note.startswith("edit") and note not in noted for note in live.notes):
             self._broker.notify(order)
-        waits_here = live.held and live.state is LifecycleState.JOURNALED
-        if not live.held:
+        waits_here = live.pending_release and live.state is LifecycleState.JOURNALED
+        if not live.pending_release:
             self._own.left(order)
         if order.status == bt.Order.Submitted and (live.state in _ON_EXCHANGE or event.fills or waits_here):
             order.accept(self._broker)
@@ -195,7 +195,7 @@ class OrderNews:
             "exchange_order_id": live.order_id,
             "raw_status": live.raw_status,
             "lifecycle": live.state.name,
-            "emulated": live.context.get(WATCH),
+            "emulated": live.context.get(EMULATED),
         }
         if live.reasons:
             news["reasons"] = tuple(live.reasons)
@@ -260,5 +260,5 @@ class OrderNews:
         order.addinfo(client_order_id=request.client_order_id, restored=True)
         self._broker.orders.append(order)
         expires_ms = int(live.context[EXPIRES]) if EXPIRES in live.context else None
-        self._own.add(order, request, waits=live.held, expires_ms=expires_ms)
+        self._own.add(order, request, waits=live.pending_release, expires_ms=expires_ms)
         return order

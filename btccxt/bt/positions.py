@@ -17,7 +17,7 @@ from math import isfinite
 from typing import Any
 
 from btccxt.account.ledger import AccountLedger
-from btccxt.bt.cerebro import Hub
+from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder
 from btccxt.bt.time import num_of_ms
@@ -25,7 +25,7 @@ from btccxt.model import ZERO, Fill, Market, Side, decimal_of, round_amount
 from btccxt.orders.live_order import LiveOrder
 
 
-class Bookkeeper:
+class PositionBook:
     """Applies fills to the ledger, to backtrader's positions and to backtrader's orders."""
 
     def __init__(self, ledger: AccountLedger) -> None:
@@ -38,7 +38,7 @@ class Bookkeeper:
         self._executed: dict[int, tuple[Decimal, Decimal]] = {}  # order ref -> filled, cost
         self._estimates: dict[tuple[str, str, Side], Decimal] = {}  # fee not known yet -> assumed commission
         self._seeded: set[str] = set()
-        self._hub: Hub | None = None
+        self._cerebro_loop: CerebroLoop | None = None
         self._look_at_all = True  # set by whatever else changes prices or holdings in the ledger
         self._unheard: set[str] = set()  # symbols of others' datas (CSV files ...), which do not tell that they moved
 
@@ -51,8 +51,8 @@ class Bookkeeper:
             return False
         datas.append(data)
         self._look_at_all = True
-        if hasattr(data, "rings_hub"):
-            self._hub = data._hub
+        if hasattr(data, "wakes_loop"):
+            self._cerebro_loop = data._cerebro_loop
         else:
             self._unheard.add(symbol)
         if data is not datas[0]:
@@ -102,11 +102,11 @@ class Bookkeeper:
 
     def _symbols_to_look_at(self) -> Collection[str]:
         """Those with a new bar. Asked for twice per bar, and with 200 symbols 199 have none."""
-        hub = self._hub
-        if hub is None:
+        cerebro_loop = self._cerebro_loop
+        if cerebro_loop is None:
             return self._datas.keys()
-        moved = {data._dataname for data in hub.take_moved()}
-        if self._look_at_all or not hub.is_live:
+        moved = {data._dataname for data in cerebro_loop.take_moved()}
+        if self._look_at_all or not cerebro_loop.is_live:
             self._look_at_all = False
             return self._datas.keys()
         return self._datas.keys() & (moved | self._unheard)

@@ -177,8 +177,6 @@ class Stamper:
         return [num + addend for num in nums] if addend else nums
 
 
-
-
 def day_end_of(num: float, tz: Any) -> float:
     """A bar that closes at midnight ends its day; as 00:00 backtrader would count it to the next one.
 

@@ -46,7 +46,7 @@ def compare_orders(ours: Sequence[OrderSummary], theirs: Sequence[OrderUpdate]) 
 
 def _why(order: OrderSummary, update: OrderUpdate | None) -> str:
     if update is None:
-        waits_here = order.held
+        waits_here = order.pending_release
         return "" if waits_here else "open here, not among the exchange's open orders"
     if order.state.is_final:
         return "ended here, open at the exchange"

@@ -133,7 +133,7 @@ def utc(time_ms: int, fine: bool = False) -> str:
 
 def _state(summary: OrderSummary) -> str:
     """An order that waits here for its price, or its parent, was journaled and not sent."""
-    return "waits here" if summary.held and not summary.state.is_final else summary.state.value
+    return "waits here" if summary.pending_release and not summary.state.is_final else summary.state.value
 
 
 def _plain(summary: OrderSummary) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _plain(summary: OrderSummary) -> dict[str, Any]:
     told = {name: dict(value) if isinstance(value, Mapping) else value for name, value in request.items()}
     return {
         **{name: value for name, value in told.items() if value not in (None, {}, False)},
-        "state": summary.state.value, "held": summary.held, "order_id": summary.order_id,
+        "state": summary.state.value, "held": summary.pending_release, "order_id": summary.order_id,
         "filled": f"{summary.filled:f}", "created_ms": summary.created_ms, "updated_ms": summary.updated_ms,
     }  # fmt: skip
 

@@ -1,7 +1,7 @@
 """What an exchange cannot do is done here: triggers, trailing stops, OCO groups, brackets. Pure.
 
 ``Trigger`` watches prices for one order that waits on this machine. ``Ties`` knows which orders hang together and says
-what follows when one of them changes. Neither sends anything: ``desk.py`` does.
+what follows when one of them changes. Neither sends anything: ``emulator.py`` does.
 """
 
 from __future__ import annotations

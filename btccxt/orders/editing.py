@@ -83,9 +83,11 @@ class Editing:
     async def _may_edit(self, client_order_id: str, request: OrderRequest) -> bool:
         """Whether the order lives, and what it is to become is on disk; else the reason is noted on it."""
         register = self._register
-        await register.wait(client_order_id, lambda live: live.seen or live.is_final, self._policy.resolve_total_s)
+        await register.wait(
+            client_order_id, lambda live: live.acknowledged or live.is_final, self._policy.resolve_total_s
+        )
         order = register[client_order_id]
-        if order.is_final or not order.seen:
+        if order.is_final or not order.acknowledged:
             register.apply(client_order_id, Noted(f"edit not done: the order is {order.state.value}"))
             return False
         try:
@@ -118,7 +120,7 @@ class Editing:
         for client_order_id, request in list(self._unfinished.items()):
             follows = await self._bring_back(request.client_order_id)
             if not await self._bring_back(client_order_id) or (
-                follows and not self._register[request.client_order_id].held
+                follows and not self._register[request.client_order_id].pending_release
             ):
                 del self._unfinished[client_order_id]  # it had come to its end
                 self._journal.edit_ended(client_order_id)

@@ -1,4 +1,4 @@
-"""The desk between broker and tracker: holds orders that must wait, watches prices for them, keeps pairs together.
+"""The emulator between broker and tracker: holds orders that must wait, watches prices for them, keeps pairs together.
 
 Everything is journaled by the tracker before it waits (``hold=True``), so a restart finds it again. Lives in the
 session loop; ``submit`` and ``cancel`` may be called from any thread.
@@ -24,12 +24,12 @@ from btccxt.orders.register import OrderEvent
 from btccxt.orders.restart import RestoredState
 from btccxt.orders.tracker import OrderTracker
 
-WATCH = "watch"
+EMULATED = "watch"
 """Key of ``context``: the order waits on this machine for its price. The value says why, for people."""
 _FIRED = "its price came: sent as soon as the other order of the pair is out of the way"
 
 
-class OrderDesk:
+class OrderEmulator:
     """``watch_prices(symbol, wanted)`` opens or closes the price stream of a symbol; ``alarm`` is for people."""
 
     def __init__(
@@ -54,7 +54,7 @@ class OrderDesk:
 
     def submit(self, request: OrderRequest, context: Mapping[str, str]) -> None:
         """Send it now, or journal it and let it wait, as its context says."""
-        hold = WATCH in context or "parent" in context
+        hold = EMULATED in context or "parent" in context
         self._tracker.submit(request, context, hold=hold, begins=self._remember)
 
     def cancel(self, client_order_id: str) -> None:
@@ -82,9 +82,9 @@ class OrderDesk:
                 self._ties.done_parents.add(parent)
         for order in told.values():
             self._make_up_for(order, known)
-        waiting = [order.client_order_id for order in orders if order.held and not order.is_final]
+        waiting = [order.client_order_id for order in orders if order.pending_release and not order.is_final]
         for name in waiting:
-            if WATCH in known[name].context and not self._ties.waits_for_parent(name):
+            if EMULATED in known[name].context and not self._ties.waits_for_parent(name):
                 self._arm(name, restored.best_prices.get(name))
         fired = [name for name in waiting if _FIRED in known[name].notes]
         for name in fired:  # it outlives the orders that make way for it, those too that have done so already
@@ -141,14 +141,14 @@ class OrderDesk:
 
     def _remember(self, request: OrderRequest, context: Mapping[str, str], arm: bool = True) -> None:
         name = request.client_order_id
-        if not {"parent", "oco", WATCH} & set(context):
+        if not {"parent", "oco", EMULATED} & set(context):
             self._requests[name] = request  # it may yet become a parent or a pair's first member
             self._contexts[name] = context
             self._ties.kinds[name] = request.kind
             return
         self._requests[name], self._contexts[name] = request, context
         self._ties.add(request, context)
-        if arm and WATCH in context and not self._ties.waits_for_parent(name):
+        if arm and EMULATED in context and not self._ties.waits_for_parent(name):
             self._arm(name)
 
     def _arm(self, name: str, best: Decimal | None = None) -> None:
@@ -190,7 +190,7 @@ class OrderDesk:
 
     def _is_at_exchange(self, name: str) -> bool:
         order = self._tracker.order(name)
-        return order is not None and not order.held and not order.is_final
+        return order is not None and not order.pending_release and not order.is_final
 
     def _send_fired(self, name: str) -> None:
         """Send what fired, for what the orders that made way for it have left."""
@@ -210,13 +210,13 @@ class OrderDesk:
         name = consequence.client_order_id
         order = self._tracker.order(name)
         if isinstance(consequence, Release):
-            if order is not None and (not order.held or order.is_final):
+            if order is not None and (not order.pending_release or order.is_final):
                 return  # released before a restart, or cancelled meanwhile
             request = self._resized(self._requests[name], consequence.amount)
             self._requests[name] = request
             if not request.amount:
                 self._tracker.cancel(name)
-            elif WATCH in self._contexts[name]:
+            elif EMULATED in self._contexts[name]:
                 self._arm(name)
             else:
                 self._tracker.release(name, request)

@@ -21,7 +21,7 @@ from btccxt.orders.register import OrderRegister
 News = OrderUpdate | Fill
 
 
-class HeldNews:
+class PendingUpdates:
     """By (symbol, exchange order id). Time is passed in, in any unit that ``keep_for`` shares."""
 
     def __init__(self, keep_for: float, limit: int) -> None:
@@ -70,7 +70,7 @@ class HeldNews:
 _REMEMBERED = 10_000
 
 
-class Outsiders:
+class ExternalOrders:
     """Decides what becomes of such news: held, given to an old order, adopted, announced or dropped. Session loop."""
 
     def __init__(
@@ -92,7 +92,7 @@ class Outsiders:
         self._now_ms = now_ms
         self._policy = policy
         self._alarm = alarm
-        self._held = HeldNews(policy.held_news_s, policy.held_news_limit)
+        self._held = PendingUpdates(policy.held_news_s, policy.held_news_limit)
         self._met: OrderedDict[tuple[str, str | None], None] = OrderedDict()
         self._spawn = spawn
         self._on_lost = on_lost
@@ -240,7 +240,7 @@ class Outsiders:
             infer_fills=self._policy.infer_fills,
         )
         self._register.add(order)
-        await asyncio.wrap_future(self._journal.ticket(order))
+        await asyncio.wrap_future(self._journal.record_intent(order))
         self._register.apply(order.client_order_id, Journaled())
         self._register.apply(order.client_order_id, update)
         if news is not update:

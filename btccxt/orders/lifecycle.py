@@ -3,7 +3,7 @@
 ``apply(order, event, now_ms)`` adds one piece of evidence and returns the new order and what has to be done about it.
 It does no I/O and reads no clock. Two rules make it safe to feed it everything, twice and in any order:
 
-* evidence only grows (the set of trades, the highest cumulative amount, the set of final words), and sums are
+* evidence only grows (the set of trades, the highest cumulative amount, the set of final states reported), and sums are
   functions of that set;
 * states have a total order and never go back::
 
@@ -48,7 +48,7 @@ from btccxt.orders.events import (
     Sent,
     Withdrawn,
 )
-from btccxt.orders.live_order import FINAL_WORDS, LifecycleState, LiveOrder, changed
+from btccxt.orders.live_order import TERMINAL_STATES, LifecycleState, LiveOrder, changed
 
 __all__ = ["LifecycleState", "LiveOrder", "apply"]
 
@@ -83,14 +83,16 @@ def _state(order: LiveOrder) -> LifecycleState:
     if order.has_exact_amount and ZERO < order.amount <= order.filled:
         return LifecycleState.FILLED
     state = order.state
-    if order.words and (order.fills_overdue or order.fills_missing == ZERO):
-        for word in order.words:
+    if order.reported_terminal and (order.fills_overdue or order.fills_missing == ZERO):
+        for word in order.reported_terminal:
             # "closed" with less than the order's amount is a cancelled remainder (ccxt calls both closed)
-            short = word is LifecycleState.FILLED and order.close_hint is not None and not order.closed_full
+            short = (
+                word is LifecycleState.FILLED and order.reported_filled_at_close is not None and not order.closed_full
+            )
             state = _higher(state, LifecycleState.CANCELED if short else word)
     if order.filled > ZERO:
         return _higher(state, LifecycleState.PARTIALLY_FILLED)
-    return _higher(state, LifecycleState.OPEN) if order.seen else state
+    return _higher(state, LifecycleState.OPEN) if order.acknowledged else state
 
 
 def _higher(first: LifecycleState, second: LifecycleState) -> LifecycleState:
@@ -108,28 +110,42 @@ def _apply_own(order: LiveOrder, event: LifecycleEvent, now_ms: int) -> tuple[Li
         case Journaled():
             return changed(order, state=_higher(state, LifecycleState.JOURNALED)), ()
         case Released(request):
-            return changed(order, request=request, held=False), ()
+            return changed(order, request=request, pending_release=False), ()
         case Sent(attempt):
             sent_ms = now_ms if attempt > order.attempts else order.sent_ms
             attempts = max(order.attempts, attempt)
             return changed(
-                order, state=_higher(state, LifecycleState.SENT), attempts=attempts, sent_ms=sent_ms, held=False
+                order,
+                state=_higher(state, LifecycleState.SENT),
+                attempts=attempts,
+                sent_ms=sent_ms,
+                pending_release=False,
             ), ()
         case OutcomeUnknown(why):
             return changed(order, state=_higher(state, LifecycleState.UNKNOWN), reasons=_with(order.reasons, why)), ()
         case NotPlaced(why):
             return changed(order, notes=_with(order.notes, why)), ()
         case Rejection(reasons):
-            words = order.words | {LifecycleState.REJECTED}
-            return changed(order, words=words, reasons=_with(order.reasons, *reasons)), ()
+            reported_terminal = order.reported_terminal | {LifecycleState.REJECTED}
+            return changed(order, reported_terminal=reported_terminal, reasons=_with(order.reasons, *reasons)), ()
         case NeverArrived(why):
-            words = order.words | {LifecycleState.REJECTED}
-            order = changed(order, words=words, never_arrived=True, reasons=_with(order.reasons, why))
-            return order, (_ghost(order) if order.seen else ())
+            reported_terminal = order.reported_terminal | {LifecycleState.REJECTED}
+            order = changed(
+                order, reported_terminal=reported_terminal, never_arrived=True, reasons=_with(order.reasons, why)
+            )
+            return order, (_ghost(order) if order.acknowledged else ())
         case Gone(why):
-            return changed(order, words=order.words | {LifecycleState.CANCELED}, notes=_with(order.notes, why)), ()
+            return changed(
+                order,
+                reported_terminal=order.reported_terminal | {LifecycleState.CANCELED},
+                notes=_with(order.notes, why),
+            ), ()
         case Withdrawn(why):
-            return changed(order, words=order.words | {LifecycleState.CANCELED}, notes=_with(order.notes, why)), ()
+            return changed(
+                order,
+                reported_terminal=order.reported_terminal | {LifecycleState.CANCELED},
+                notes=_with(order.notes, why),
+            ), ()
         case CancelRequested():
             return changed(order, cancel_requested=True), ()
         case FillsOverdue():
@@ -173,31 +189,35 @@ def _apply_update(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tup
         effects += more
     if update.order_id is not None and update.order_id in order.replaced_ids:
         return order, effects  # the end of an order that an edit replaced is not this order's end
-    was_seen = order.seen
-    words, closed_full, close_hint = order.words, order.closed_full, order.close_hint
-    word = FINAL_WORDS.get(update.status)
+    was_seen = order.acknowledged
+    reported_terminal, closed_full, reported_filled_at_close = (
+        order.reported_terminal,
+        order.closed_full,
+        order.reported_filled_at_close,
+    )
+    word = TERMINAL_STATES.get(update.status)
     if word is not None and update.origin is not Origin.CANCEL:  # the answer to a cancel is not proof
-        words = words | {word}
+        reported_terminal = reported_terminal | {word}
         # "filled, amount 0" is how some exchanges close a fired trigger: it names no amount at all
         if word is LifecycleState.FILLED and update.filled:
             closed_full = closed_full or update.filled >= min(order.amount, update.amount or order.amount)
             closed_full = closed_full or not order.has_exact_amount
-            close_hint = max(close_hint or ZERO, update.filled)
+            reported_filled_at_close = max(reported_filled_at_close or ZERO, update.filled)
     is_child = order.is_conditional and order.order_id is not None and update.order_id not in (None, order.order_id)
     order = changed(
         order,
-        seen=True,
-        words=words,
+        acknowledged=True,
+        reported_terminal=reported_terminal,
         closed_full=closed_full,
-        close_hint=close_hint,
+        reported_filled_at_close=reported_filled_at_close,
         order_id=order.order_id or update.order_id,
         child_order_id=update.child_order_id or order.child_order_id or (update.order_id if is_child else None),
         triggered=order.triggered or update.status is OrderStatus.TRIGGERED or is_child,
         raw_status=update.raw_status or order.raw_status,
         reasons=_with(order.reasons, update.reject_reason) if update.reject_reason else order.reasons,
     )
-    if update.filled is not None and update.filled > order.hinted:
-        order = changed(order, hinted=update.filled, hinted_average=update.average or order.hinted_average)
+    if update.filled is not None and update.filled > order.reported_filled:
+        order = changed(order, reported_filled=update.filled, hinted_average=update.average or order.hinted_average)
         if order.infer_fills:
             order, more = _infer(order, update)
             effects += more
@@ -212,19 +232,19 @@ def _apply_update(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tup
 
 def _infer(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tuple[Effect, ...]]:
     """Where an exchange names no trades, the rise of its cumulative amount is one."""
-    amount = order.hinted - order.filled
+    amount = order.reported_filled - order.filled
     if amount <= ZERO:
         return order, ()
     average = order.hinted_average or order.request.price or update.price
     if average is None:
         return order, (AskAgain("filled, but the exchange gave no price"),)
-    cost = order.hinted * average
+    cost = order.reported_filled * average
     price = (cost - order.cost) / amount
     if price <= ZERO:  # averages are rounded by some exchanges; a price must still be one
         price = average
         cost = order.cost + amount * price
     fill = Fill(
-        trade_id=f"cumulative-{order.hinted.normalize():f}",
+        trade_id=f"cumulative-{order.reported_filled.normalize():f}",
         symbol=order.symbol,
         side=order.request.side,
         price=price,
@@ -233,7 +253,7 @@ def _infer(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tuple[Effe
         order_id=order.order_id,
         client_order_id=order.client_order_id,
     )
-    return changed(order, filled=order.hinted, cost=cost), (NewFill(fill),)
+    return changed(order, filled=order.reported_filled, cost=cost), (NewFill(fill),)
 
 
 def _apply_fill(order: LiveOrder, fill: Fill) -> tuple[LiveOrder, tuple[Effect, ...]]:
@@ -249,7 +269,7 @@ def _apply_fill(order: LiveOrder, fill: Fill) -> tuple[LiveOrder, tuple[Effect, 
     else:
         order = _add(order, fill)
     effects = _gains(before, order, fill)
-    if before.never_arrived and not before.seen:
+    if before.never_arrived and not before.acknowledged:
         effects += _ghost(order)
     return order, effects
 
@@ -285,7 +305,7 @@ def _add(order: LiveOrder, fill: Fill) -> LiveOrder:
         filled, cost = traded, traded_cost
     return changed(
         order, traded=traded, traded_cost=traded_cost, filled=filled, cost=cost, fees=fees, fills=fills,
-        order_id=order.order_id or fill.order_id, seen=True,
+        order_id=order.order_id or fill.order_id, acknowledged=True,
     )  # fmt: skip
 
 
@@ -330,5 +350,5 @@ def _recount(order: LiveOrder, fill: Fill, anonymous: int) -> LiveOrder:
         fills=fills,
         anonymous=anonymous,
         order_id=order.order_id or fill.order_id,
-        seen=True,
+        acknowledged=True,
     )

@@ -104,7 +104,7 @@ class LifecycleState(str, Enum):
 
 _RANK = {state: rank for rank, state in enumerate(LifecycleState)}
 _FIRST_FINAL = _RANK[LifecycleState.CANCELED]
-FINAL_WORDS = {
+TERMINAL_STATES = {
     OrderStatus.FILLED: LifecycleState.FILLED,
     OrderStatus.CANCELED: LifecycleState.CANCELED,
     OrderStatus.EXPIRED: LifecycleState.EXPIRED,
@@ -140,16 +140,16 @@ class LiveOrder:
     sent_ms: int | None = None
     updated_ms: int = 0
     attempts: int = 0
-    held: bool = False  # durable, but to be sent only when released
+    pending_release: bool = False  # durable, but to be sent only when released
     cancel_requested: bool = False
     triggered: bool = False  # the trigger fired; not a fill
     external: bool = False  # made outside and adopted
     # Evidence behind the state.
-    seen: bool = False  # the exchange spoke of it
-    words: frozenset[LifecycleState] = frozenset()  # final states that the exchange, or a conclusion, named
-    hinted: Decimal = ZERO  # highest cumulative amount the exchange named
+    acknowledged: bool = False  # the exchange spoke of it
+    reported_terminal: frozenset[LifecycleState] = frozenset()  # final states that the exchange, or a conclusion, named
+    reported_filled: Decimal = ZERO  # highest cumulative amount the exchange named
     hinted_average: Decimal | None = None
-    close_hint: Decimal | None = None  # cumulative amount named together with "filled"
+    reported_filled_at_close: Decimal | None = None  # cumulative amount named together with "filled"
     closed_full: bool = False  # … and it was the whole order
     traded: Decimal = ZERO  # sum of the trades themselves
     traded_cost: Decimal = ZERO
@@ -192,8 +192,8 @@ class LiveOrder:
     @property
     def fills_missing(self) -> Decimal:
         """What the exchange says was traded beyond the trades that have arrived."""
-        expected = self.hinted
-        if LifecycleState.FILLED in self.words:
+        expected = self.reported_filled
+        if LifecycleState.FILLED in self.reported_terminal:
             expected = max(expected, self.amount_to_close)
         return max(ZERO, expected - self.filled)
 
@@ -204,8 +204,8 @@ class LiveOrder:
 
     @property
     def amount_to_close(self) -> Decimal:
-        if self.close_hint is not None:
-            return self.close_hint
+        if self.reported_filled_at_close is not None:
+            return self.reported_filled_at_close
         return self.request.amount if self.has_exact_amount else ZERO
 
     @property
@@ -216,7 +216,7 @@ class LiveOrder:
     @property
     def awaits_fills(self) -> bool:
         """The exchange has closed it, and trades are still missing."""
-        return bool(self.words) and not self.fills_overdue and self.fills_missing > ZERO
+        return bool(self.reported_terminal) and not self.fills_overdue and self.fills_missing > ZERO
 
     @property
     def reference(self) -> OrderReference:

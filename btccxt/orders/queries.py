@@ -162,7 +162,7 @@ class Inquiry:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + policy.cancel_total_s
         # What is not known to have arrived cannot be cancelled for certain; whoever sends it finds out.
-        await register.wait(client_order_id, lambda order: order.seen or order.is_final, policy.cancel_total_s)
+        await register.wait(client_order_id, lambda order: order.acknowledged or order.is_final, policy.cancel_total_s)
         pause_s = policy.cancel_push_wait_s
         while not _is_closed(register[client_order_id]) and loop.time() < deadline:
             wait_s = await self._request_cancel(client_order_id)
@@ -215,4 +215,4 @@ class Inquiry:
 
 def _is_closed(order: LiveOrder) -> bool:
     """Ended at the exchange, though trades may still be on their way."""
-    return order.is_final or bool(order.words)
+    return order.is_final or bool(order.reported_terminal)

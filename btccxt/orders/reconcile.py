@@ -80,9 +80,9 @@ def plan(
     actions += [
         Ask(order.client_order_id)
         for order in orders.values()
-        if order.seen
+        if order.acknowledged
         and not order.is_final
-        and not order.words
+        and not order.reported_terminal
         and order.client_order_id not in listed
         and order.updated_ms <= asked_ms
     ]
@@ -161,7 +161,8 @@ class Reconciler:
             {
                 order.symbol
                 for order in orders
-                if (not order.is_final and not order.held) or (order.fills_overdue and order.fills_missing > ZERO)
+                if (not order.is_final and not order.pending_release)
+                or (order.fills_overdue and order.fills_missing > ZERO)
             }
         )
 

@@ -237,7 +237,7 @@ def rebuild(stored: StoredOrder, *, infer_fills: bool) -> LiveOrder:
         context=stored.context,
         created_ms=stored.created_ms,
         updated_ms=stored.created_ms,
-        held=stored.held,
+        pending_release=stored.pending_release,
         external=stored.external,
         infer_fills=infer_fills,
     )
@@ -250,14 +250,16 @@ def rebuild(stored: StoredOrder, *, infer_fills: bool) -> LiveOrder:
 def _shows(order: LiveOrder) -> tuple[object, ...]:
     """What an observer can see of it; hints and counters are internal, and so is the way out of an order."""
     return (
-        LifecycleState.INTENT if not order.held and order.state.rank <= LifecycleState.SENT.rank else order.state,
+        LifecycleState.INTENT
+        if not order.pending_release and order.state.rank <= LifecycleState.SENT.rank
+        else order.state,
         order.request,
         order.order_id,
         order.child_order_id,
         order.raw_status,
         order.reasons,
         order.notes,
-        order.held,
+        order.pending_release,
         order.triggered,
         order.cancel_requested,
     )

@@ -79,12 +79,12 @@ class Restart:
             stored = await asyncio.wrap_future(self._journal.load_unfinished())
             known_until_ms: dict[str, int] = await asyncio.wrap_future(self._journal.fills_known_until_ms())
             self._fills.known_until_ms.update(known_until_ms)
-            untold = []
+            unacknowledged = []
             for one in stored:
                 order = register.restore(one)
                 if order.is_final:
-                    untold.append(order.client_order_id)
-                elif order.state is LifecycleState.JOURNALED and not order.held:
+                    unacknowledged.append(order.client_order_id)
+                elif order.state is LifecycleState.JOURNALED and not order.pending_release:
                     # Whether the request left in the last instant nobody knows; the exchange does.
                     register.apply(order.client_order_id, OutcomeUnknown("the program ended while it was to be sent"))
             await self._restore_edits()
@@ -93,11 +93,13 @@ class Restart:
             await self._await_fills()
         finally:
             register.publish = announce
-        changes = [_merged(register[client_order_id], heard.get(client_order_id, [])) for client_order_id in untold]
+        changes = [
+            _merged(register[client_order_id], heard.get(client_order_id, [])) for client_order_id in unacknowledged
+        ]
         changes += [
             _merged(register[client_order_id], events)
             for client_order_id, events in heard.items()
-            if client_order_id not in untold
+            if client_order_id not in unacknowledged
         ]
         open_orders = sorted(register.unfinished(), key=lambda order: order.created_ms)
         told_now = {event.order.client_order_id for event in changes}
@@ -109,10 +111,10 @@ class Restart:
         pairs = await self._ended_pairs({order.client_order_id for order in open_orders} | told_now)
         return RestoredState(tuple(open_orders), tuple(changes), ties, waiting, ended_pairs=pairs), contradictions
 
-    async def state_now(self, untold: Collection[str]) -> RestoredState:
-        """The same for a further run. ``untold``: orders of whose end the former run was not told, if they ended."""
+    async def state_now(self, unacknowledged: Collection[str]) -> RestoredState:
+        """The same for a further run. ``unacknowledged``: orders whose end the former run was not told."""
         open_orders = sorted(self._register.unfinished(), key=lambda order: order.created_ms)
-        ended = [order for name in untold if (order := await self._find(name)) is not None and order.is_final]
+        ended = [order for name in unacknowledged if (order := await self._find(name)) is not None and order.is_final]
         ties = await self._ended_ties(open_orders, {order.client_order_id for order in ended})
         return RestoredState(tuple(open_orders), tuple(OrderEvent(order) for order in ended), ties)
 

@@ -79,7 +79,7 @@ class Submission:
         deadline: float | None = None
         for attempt in range(1, policy.max_send_attempts + 1):
             order = register[client_order_id]
-            if order.is_final or order.seen:
+            if order.is_final or order.acknowledged:
                 return
             if order.cancel_requested:
                 self._withdraw(client_order_id)
@@ -147,7 +147,7 @@ class Submission:
             except JournalError as error:
                 trouble = error
         order = self._register[client_order_id]
-        if order.is_final or order.seen or order.cancel_requested:  # heard of while the request was prepared
+        if order.is_final or order.acknowledged or order.cancel_requested:  # heard of while the request was prepared
             raise NotWanted("not wanted any more")
         if trouble is not None:
             raise Refused(f"not sent: {trouble}") from trouble
@@ -160,7 +160,7 @@ class Submission:
     def _withdraw(self, client_order_id: str) -> None:
         order = self._register[client_order_id]
         # Of an order that never left the tracker says so, when the cancel is on disk.
-        if not order.is_final and not order.seen and not order.state.is_unsent:
+        if not order.is_final and not order.acknowledged and not order.state.is_unsent:
             self._register.apply(client_order_id, Withdrawn("cancelled before it was placed"))
 
     def _reject(self, client_order_id: str, *reasons: str) -> None:
@@ -254,4 +254,4 @@ class Submission:
 
 
 def _is_known(order: LiveOrder) -> bool:
-    return order.seen or order.is_final
+    return order.acknowledged or order.is_final

@@ -35,7 +35,7 @@ from btccxt.orders.events import (
     Released,
     Withdrawn,
 )
-from btccxt.orders.external_orders import Outsiders
+from btccxt.orders.external_orders import ExternalOrders
 from btccxt.orders.fills import FillFetcher
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LifecycleState, LiveOrder
@@ -106,10 +106,10 @@ class OrderTracker:
             self._cancel,
             lambda: self._ids.next_sequence,
         )
-        self._outsiders = Outsiders(
+        self._external = ExternalOrders(
             exchange, register, journal, self._ids, clock.now_ms, policy, self._alarm, self._spawn, self._halt
         )
-        register.on_id_known = self._outsiders.release
+        register.on_id_known = self._external.release
         self._reconciler = Reconciler(
             exchange,
             register,
@@ -118,7 +118,7 @@ class OrderTracker:
             clock.now_ms,
             policy,
             _find_update(register),
-            self._outsiders.hear_listed,
+            self._external.hear_listed,
         )
         self._restart = Restart(
             register,
@@ -162,11 +162,11 @@ class OrderTracker:
             context=MappingProxyType(dict(context or {})),
             created_ms=now_ms,
             updated_ms=now_ms,
-            held=hold,
+            pending_release=hold,
             infer_fills=self.policy.infer_fills,
         )
         # The disk starts to work here and now, while the session thread is still being woken.
-        ticket = None if self.halted else self._journal.ticket(order, self._ids.next_sequence)
+        ticket = None if self.halted else self._journal.record_intent(order, self._ids.next_sequence)
         loop.call_soon_threadsafe(self._begin, order, ticket, begins)  # one call: each wakes the other thread
 
     def release(self, client_order_id: str, request: OrderRequest | None = None) -> None:
@@ -198,7 +198,7 @@ class OrderTracker:
         return not any(
             order.state is LifecycleState.INTENT
             or order.state.is_in_flight
-            or (order.state is LifecycleState.JOURNALED and not order.held)
+            or (order.state is LifecycleState.JOURNALED and not order.pending_release)
             or (not order.is_final and order.cancel_requested)
             or order.trades_missing > ZERO
             for order in self._register.orders.values()
@@ -249,9 +249,9 @@ class OrderTracker:
         self._spawn(self._watch(), "watch")
         return restored
 
-    async def state_now(self, untold: Collection[str]) -> RestoredState:
-        """What a further run of a strategy on this connection begins with; ``untold`` as in ``Restart.state_now``."""
-        return await self._restart.state_now(untold)
+    async def state_now(self, unacknowledged: Collection[str]) -> RestoredState:
+        """What a further run on this connection begins with; ``unacknowledged`` as in ``Restart.state_now``."""
+        return await self._restart.state_now(unacknowledged)
 
     async def stop(self) -> None:
         """End the background work (bounded by ``stop_wait_s``). Orders stay as they are at the exchange.
@@ -272,7 +272,7 @@ class OrderTracker:
         """News of an order, from a push or a query."""
         client_order_id = _find_update(self._register)(update)
         if client_order_id is None:
-            self._outsiders.hear(update)
+            self._external.hear(update)
         else:
             self._register.apply(client_order_id, update)
 
@@ -280,7 +280,7 @@ class OrderTracker:
         """A trade of the account, from a push or a query."""
         client_order_id = self._register.find(fill.symbol, fill.client_order_id, fill.order_id)
         if client_order_id is None:
-            self._outsiders.hear(fill)
+            self._external.hear(fill)
         else:
             self._register.apply(client_order_id, fill)
 
@@ -297,7 +297,7 @@ class OrderTracker:
             seen = await self._fills.fetch(symbol, since_ms)
         except Unsupported:
             return []
-        return await self._outsiders.foreign_among(seen)
+        return await self._external.foreign_among(seen)
 
     # -------------------------------------------------------------- inside the loop
 
@@ -318,7 +318,7 @@ class OrderTracker:
         if ticket is None:
             self._register.apply(order.client_order_id, Rejection((HALTED + str(self.halted),)))
             return
-        carry = self._keep if order.held else self._carry  # now: it may be released before the task begins
+        carry = self._keep if order.pending_release else self._carry  # now: it may be released before the task begins
         self._spawn(carry(order.client_order_id, ticket), "send")
 
     async def _carry(self, client_order_id: str, ticket: Future[None]) -> None:
@@ -343,7 +343,7 @@ class OrderTracker:
 
     def _release(self, client_order_id: str, request: OrderRequest | None) -> None:
         order = self._register.orders.get(client_order_id)
-        if order is None or not order.held or order.is_final:
+        if order is None or not order.pending_release or order.is_final:
             return
         if self.halted:
             self._register.apply(client_order_id, Rejection((HALTED + self.halted,)))
@@ -382,7 +382,7 @@ class OrderTracker:
             if follows:
                 self._editing.nothing_follows(request, f"order {client_order_id} had ended")
             return
-        if order.held:
+        if order.pending_release:
             kept = replace(request, client_order_id=client_order_id)
             self._register.apply(client_order_id, Amended(kept, None, "changed before it was sent"))
         else:
@@ -429,7 +429,9 @@ class OrderTracker:
 
     def _is_clear(self, order: LiveOrder) -> bool:
         """Something else has been said of it than what was not understood."""
-        return order.is_final or bool(order.words) or order.raw_status != self._asking[order.client_order_id]
+        return (
+            order.is_final or bool(order.reported_terminal) or order.raw_status != self._asking[order.client_order_id]
+        )
 
     async def _take_off(self, client_order_id: str) -> None:
         """It was reported as never placed, so nobody else will cancel it."""
@@ -445,12 +447,12 @@ class OrderTracker:
         last = loop.time()
         while True:
             await asyncio.sleep(policy.in_flight_check_s)
-            self._outsiders.expire()
+            self._external.expire()
             for order in list(self._register.unfinished()):
                 if order.state.is_in_flight and order.client_order_id not in self._sending:
                     self._spawn(self._look_again(order.client_order_id), "look")
                 # Asked for before a restart, while the outcome was unknown, or not confirmed in its time:
-                elif order.cancel_requested and order.seen and self._may_cancel_again(order, loop.time()):
+                elif order.cancel_requested and order.acknowledged and self._may_cancel_again(order, loop.time()):
                     self._follow_cancel(order.client_order_id)
             age_s = self._private_stream_age_s() if self._private_stream_age_s is not None else None
             if loop.time() - last >= open_orders_interval_s(age_s, policy):

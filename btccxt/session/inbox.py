@@ -14,7 +14,7 @@ from typing import Any, Protocol
 _PATIENCE_S = 0.001  # the other thread may be busy with something else: then nothing is gained by waiting
 
 
-class Baton:
+class ThreadHandover:
     """Givers call ``pass_on`` after they have rung; the one taker calls ``taken`` when it has woken."""
 
     __slots__ = ("_lock", "_offered")
@@ -47,21 +47,21 @@ class Target(Protocol):
     arrivals: deque[Any]
 
 
-class Inbox:
+class EventInbox:
     """Many writers, one reader. A ``put`` costs well under a microsecond and never blocks."""
 
-    __slots__ = ("_baton", "_is_waiting", "_queue")
+    __slots__ = ("_handover", "_is_waiting", "_queue")
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[tuple[Target | None, Any]] = queue.SimpleQueue()
-        self._baton = Baton()
+        self._handover = ThreadHandover()
         self._is_waiting = False
 
     def put(self, target: Target, event: Any) -> None:
         """Hand an event to ``target`` and ring. Any thread."""
         self._queue.put((target, event))
 
-    def put_now(self, target: Target, event: Any) -> None:
+    def put_urgent(self, target: Target, event: Any) -> None:
         """The same for what is urgent: a reader that waits begins at once, before the writer goes on. Any other thread.
 
         Blocks for as long as it takes to wake the reader, at most a millisecond.
@@ -69,9 +69,9 @@ class Inbox:
         if not self._is_waiting:
             self._queue.put((target, event))
             return
-        self._baton.offer()
+        self._handover.offer()
         self._queue.put((target, event))
-        self._baton.pass_on()
+        self._handover.pass_on()
 
     def wake(self) -> None:
         """Ring without an event. Any thread."""
@@ -95,7 +95,7 @@ class Inbox:
                 return False
             finally:
                 self._is_waiting = False
-                self._baton.taken()
+                self._handover.taken()
             if target is not None:
                 target.arrivals.append(event)
             waiting = inbox.qsize()

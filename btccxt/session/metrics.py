@@ -84,14 +84,14 @@ class FeedMeter:
 
 
 class MeteredJournal(Journal):
-    """A journal that also tells how long a ticket takes to be on disk."""
+    """A journal that also tells how long a record_intent takes to be on disk."""
 
-    def ticket(self, order: LiveOrder, next_sequence: int | None = None) -> Future[None]:
+    def record_intent(self, order: LiveOrder, next_sequence: int | None = None) -> Future[None]:
         counting = metrics()
         if not counting.is_on:
-            return super().ticket(order, next_sequence)
+            return super().record_intent(order, next_sequence)
         began_s = time.perf_counter()
-        done = super().ticket(order, next_sequence)
+        done = super().record_intent(order, next_sequence)
         done.add_done_callback(
             lambda _: counting.order_latency(self.exchange, "journaled", time.perf_counter() - began_s)
         )

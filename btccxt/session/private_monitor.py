@@ -23,7 +23,7 @@ def state_to_hear(market_type: MarketType, *, fills: bool) -> frozenset[StreamKi
     return frozenset(PRIVATE_KINDS) - unknown
 
 
-class PrivateHearing:
+class PrivateStreamMonitor:
     """Lives in the session's loop. ``suspect`` is called with the deaf keys; ``patience_s`` is wall time."""
 
     def __init__(self, suspect: Suspect, patience_s: float, to_hear: frozenset[StreamKind] = frozenset()) -> None:
@@ -42,7 +42,7 @@ class PrivateHearing:
         if (check := self._checks.pop(key, None)) is not None:
             check.cancel()
 
-    def unheard(self) -> frozenset[StreamKind]:
+    def missing(self) -> frozenset[StreamKind]:
         """What no stream tells at the moment, broken or never there: to be asked for."""
         return self._to_hear - {key.kind for key in self._up_at}
 
@@ -56,7 +56,7 @@ class PrivateHearing:
         last = max(*self._up_at.values(), *self._heard_at.values(), 0.0)
         return asyncio.get_running_loop().time() - last
 
-    def told_by_rest(self, kinds: Iterable[StreamKind], what: str) -> None:
+    def confirmed_by_rest(self, kinds: Iterable[StreamKind], what: str) -> None:
         """REST knows of something that happened while the streams of these kinds were up."""
         loop = asyncio.get_running_loop()
         wanted = set(kinds)

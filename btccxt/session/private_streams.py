@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 
 from btccxt.model import Balance, Balances, Fill, OrderUpdate, Position, StreamEvent, StreamKey
 from btccxt.orders.tracker import OrderTracker
-from btccxt.session.private_monitor import PrivateHearing
+from btccxt.session.private_monitor import PrivateStreamMonitor
 
 
-class AccountNews:
+class AccountStream:
     """Consumer of the private streams; lives in the session's loop. ``on_up`` is called when one of them comes up."""
 
-    def __init__(self, hearing: PrivateHearing, now_ms: Callable[[], int], on_up: Callable[[], None]) -> None:
+    def __init__(self, monitor: PrivateStreamMonitor, now_ms: Callable[[], int], on_up: Callable[[], None]) -> None:
         self.tracker: OrderTracker | None = None
         """Set when the account is open; until then orders and fills are nobody's business."""
         self.balances: dict[str, Balance] = {}
@@ -21,12 +21,12 @@ class AccountNews:
         """When a private stream came up last, by the exchange's clock."""
         self.speaking = False
         """A private stream is being heard right now: what follows from it is no news from elsewhere."""
-        self._hearing = hearing
+        self._monitor = monitor
         self._now_ms = now_ms
         self._on_up = on_up
 
     def on_event(self, key: StreamKey, event: StreamEvent) -> None:
-        self._hearing.heard(key)
+        self._monitor.heard(key)
         self.speaking = True
         try:
             self._take(event)
@@ -56,9 +56,9 @@ class AccountNews:
         self.positions = {(position.symbol, position.hedge_side): position for position in positions}
 
     def on_up(self, key: StreamKey) -> None:
-        self._hearing.up(key)
+        self._monitor.up(key)
         self.up_ms = self._now_ms()
         self._on_up()
 
     def on_down(self, key: StreamKey, reason: str) -> None:
-        self._hearing.down(key)
+        self._monitor.down(key)

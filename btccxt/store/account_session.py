@@ -33,7 +33,7 @@ from btccxt.model import (
 )
 from btccxt.observe.metrics import metrics
 from btccxt.orders.alarm_log import AlarmLog
-from btccxt.orders.emulator import OrderDesk
+from btccxt.orders.emulator import OrderEmulator
 from btccxt.orders.events import Alarm
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.policy import TrackerPolicy
@@ -45,8 +45,8 @@ from btccxt.session.feeds import FeedDesk
 from btccxt.session.loop_thread import Session
 from btccxt.session.metrics import OrderMeter, gauge_streams
 from btccxt.session.prices import PriceWatch, latest_prices
-from btccxt.session.private_monitor import PRIVATE_KINDS, PrivateHearing, state_to_hear
-from btccxt.session.private_streams import AccountNews
+from btccxt.session.private_monitor import PRIVATE_KINDS, PrivateStreamMonitor, state_to_hear
+from btccxt.session.private_streams import AccountStream
 from btccxt.session.streams import Decide, StreamChanged, StreamPolicy, StreamSupervisor
 from btccxt.store.paper import PaperExchange
 
@@ -71,7 +71,7 @@ class Listeners:
     trouble: Callable[[str, BaseException], None]
 
 
-class Runtime:
+class AccountSession:
     """Made by the store; ``open`` connects, ``close`` ends everything. Both run in the session's loop."""
 
     def __init__(
@@ -102,8 +102,8 @@ class Runtime:
             session, exchange, clock, profile, self._supervisor, self._spawn, listeners.trouble, history_cache
         )
         to_hear = state_to_hear(profile.market_type, fills=profile.streams.fills)
-        self.hearing = PrivateHearing(self._supervisor.suspect, policy.told_within_s, to_hear)
-        self._account = AccountNews(self.hearing, clock.now_ms, self.reconcile_soon)
+        self.monitor = PrivateStreamMonitor(self._supervisor.suspect, policy.told_within_s, to_hear)
+        self._account = AccountStream(self.monitor, clock.now_ms, self.reconcile_soon)
         self._order_meter = OrderMeter(exchange.id, clock)
         self._switch = (
             DeadMansSwitch(exchange, dead_mans_switch_s, listeners.trouble, clock.wall_s)
@@ -122,7 +122,7 @@ class Runtime:
         self._to_explain: dict[str, int] = {}  # symbol -> since when trades made outside are of interest
         self._look_again = False  # a difference was seen
         self._missed: list[OrderEvent] | None = None  # news while the account is being opened
-        self._desk: OrderDesk | None = None
+        self._emulator: OrderEmulator | None = None
         self._alarms: AlarmLog | None = None
         self._price_watches: dict[str, PriceWatch] = {}
 
@@ -165,8 +165,8 @@ class Runtime:
             raise
         self.tracker = self._account.tracker = tracker
         # From the end of ``_take_stock`` to that of ``restore`` nothing is awaited, so no news slips through between.
-        self._desk = OrderDesk(tracker, self.markets, self._watch_prices, alarms.raise_alarm)
-        self._desk.restore(self.restored)
+        self._emulator = OrderEmulator(tracker, self.markets, self._watch_prices, alarms.raise_alarm)
+        self._emulator.restore(self.restored)
         self._spawn(self._keep_account(policy), "account")
         for kind in PRIVATE_KINDS:
             if self._profile.streams.has(kind):
@@ -175,10 +175,10 @@ class Runtime:
             await self._switch.arm()
             self._spawn(self._switch.keep(), "dead man's switch")
 
-    async def begin_run(self, untold: Collection[str]) -> None:
+    async def begin_run(self, unacknowledged: Collection[str]) -> None:
         """A further run of cerebro begins as the first did, with figures and orders of one moment.
 
-        ``untold``: orders of whose end the former run may not have heard. Raises the exchange's errors.
+        ``unacknowledged``: orders of whose end the former run may not have heard. Raises the exchange's errors.
         """
         tracker, journal = self.tracker, self._journal
         if tracker is None or journal is None:
@@ -187,7 +187,7 @@ class Runtime:
         try:
             before = await self._fetch_account()
             await tracker.reconcile()
-            await self._take_stock(tracker, before, await tracker.state_now(untold))
+            await self._take_stock(tracker, before, await tracker.state_now(unacknowledged))
         finally:
             self._missed = None
         self._listeners.account(RUN_BEGINS)
@@ -256,7 +256,7 @@ class Runtime:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.hearing.close()
+        self.monitor.close()
         await self._supervisor.stop()
         if self._holdings_due:  # told, so the next start must not tell it again
             with contextlib.suppress(BtccxtError, asyncio.TimeoutError):
@@ -323,18 +323,18 @@ class Runtime:
             # Where the rate limit makes asking slow, half of it is left to others.
             await asyncio.sleep(max(min(policy.open_orders_fast_s, policy.open_orders_slow_s), took_s))
             asked_at = loop.time()
-            unheard = self.hearing.unheard()
-            if unheard & _ORDER_NEWS or asked_at - compared_at >= policy.open_orders_slow_s:
+            missing = self.monitor.missing()
+            if missing & _ORDER_NEWS or asked_at - compared_at >= policy.open_orders_slow_s:
                 compared_at = asked_at
                 await self.reconcile()
-            elif unheard:
+            elif missing:
                 with contextlib.suppress(Retryable):  # the breaker and the log have it; asked again in a moment
                     await self._fetch_account()
             took_s = loop.time() - asked_at
 
     def _private_age_s(self) -> float | None:
         """For the tracker's own rhythm: while ``_keep_account`` polls, it need not."""
-        return 0.0 if self.hearing.unheard() & _ORDER_NEWS else self.hearing.age_s()
+        return 0.0 if self.monitor.missing() & _ORDER_NEWS else self.monitor.age_s()
 
     def look_again(self, symbols: Collection[str], since_ms: int) -> None:
         """A difference was seen: compare again before it is believed, and ask for trades made outside. Any thread."""
@@ -367,8 +367,8 @@ class Runtime:
                 self._fills_by_rest(event)
         else:
             self._missed.append(event)  # the figures at the start contain it: told as a change, not booked
-        if self._desk is not None:
-            self._desk.hear(event)
+        if self._emulator is not None:
+            self._emulator.hear(event)
         self._fills_heard += len(event.fills) + len(event.corrections)
         self._order_meter(event)
 
@@ -380,20 +380,20 @@ class Runtime:
         if all(fill.time_ms <= self._account.up_ms for fill in event.fills):
             return
         kind = StreamKind.FILLS if self._profile.streams.has(StreamKind.FILLS) else StreamKind.ORDERS
-        self.hearing.told_by_rest((kind,), f"fills of {event.order.client_order_id}")
+        self.monitor.confirmed_by_rest((kind,), f"fills of {event.order.client_order_id}")
 
     @property
-    def desk(self) -> OrderDesk:
+    def emulator(self) -> OrderEmulator:
         """Where orders are given in. Any thread."""
-        if self._desk is None:
+        if self._emulator is None:
             raise ConfigError("this store was started without a broker: call getbroker() before cerebro.run()")
-        return self._desk
+        return self._emulator
 
     def _watch_prices(self, symbol: str, wanted: bool) -> None:
         """Trades of a symbol for orders that wait here; its ticker by REST while there is no stream."""
         key = StreamKey(StreamKind.TRADES, symbol)
         if wanted:
-            watch = self._price_watches[symbol] = PriceWatch(self.exchange, symbol, self.desk.on_price, self._spawn)
+            watch = self._price_watches[symbol] = PriceWatch(self.exchange, symbol, self.emulator.on_price, self._spawn)
             self._supervisor.add(key, watch)
         elif (known := self._price_watches.pop(symbol, None)) is not None:
             known.stop()

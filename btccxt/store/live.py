@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from btccxt.bt.cerebro import Hub
+from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
 from btccxt.store.store import CCXTStore
 
@@ -52,7 +52,7 @@ def stopped_by_signals(cerebro: bt.Cerebro) -> Iterator[None]:
 
     def stop(_number: int, _frame: Any) -> None:
         cerebro.runstop()
-        Hub.of(cerebro).wake()
+        CerebroLoop.of(cerebro).wake()
 
     former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

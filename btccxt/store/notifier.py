@@ -19,7 +19,7 @@ from btccxt.observe.redact import redact_text
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.session.streams import StreamChanged
 
-__all__ = ["NoticeKind", "StoreNotice", "Watch"]
+__all__ = ["NoticeKind", "Notifier", "StoreNotice"]
 
 log = get_logger(__name__)
 
@@ -38,7 +38,7 @@ _ALERT_OF_ALARM = {
 }
 
 
-class Watch:
+class Notifier:
     """One per store. ``notify`` hands a StoreNotice to the strategy's thread."""
 
     def __init__(self, settings: StoreConfig, notify: Callable[[StoreNotice], None]) -> None:

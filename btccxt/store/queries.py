@@ -9,7 +9,7 @@ from typing import Any
 
 from btccxt.account.ledger import agree
 from btccxt.bt.broker import CCXTBroker
-from btccxt.bt.cerebro import Hub
+from btccxt.bt.cerebro import CerebroLoop
 from btccxt.config import Mode
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
@@ -30,15 +30,15 @@ from btccxt.observe.redact import redact_text
 from btccxt.orders.live_order import LifecycleState
 from btccxt.session.loop_thread import Session
 from btccxt.sim.server import SimExchange
-from btccxt.store.account_session import Runtime
-from btccxt.store.notifier import Watch
+from btccxt.store.account_session import AccountSession
+from btccxt.store.notifier import Notifier
 from btccxt.store.startup import did_you_mean
 from btccxt.store.venues import Venue
 
 
-async def snapshot(runtime: Runtime) -> dict[str, Any]:
+async def snapshot(account_session: AccountSession) -> dict[str, Any]:
     """Streams, clock, limits, breakers and orders at this instant. Runs in the session's loop."""
-    clock, streams = runtime.clock, runtime.streams()
+    clock, streams = account_session.clock, account_session.streams()
     facts: dict[str, Any] = {
         "state": streams.state.value,
         "clock": {
@@ -58,9 +58,9 @@ async def snapshot(runtime: Runtime) -> dict[str, Any]:
             }
             for health in streams.snapshot()
         ],
-        "orders": _orders(runtime),
+        "orders": _orders(account_session),
     }
-    exchange = runtime.public_exchange
+    exchange = account_session.public_exchange
     if isinstance(exchange, CCXTExchange):
         facts["limits"] = {
             name: {"used": round(use.used, 2), "capacity": use.capacity}
@@ -70,8 +70,8 @@ async def snapshot(runtime: Runtime) -> dict[str, Any]:
     return facts
 
 
-def _orders(runtime: Runtime) -> dict[str, Any]:
-    tracker = runtime.tracker
+def _orders(account_session: AccountSession) -> dict[str, Any]:
+    tracker = account_session.tracker
     if tracker is None:
         return {"tracked": False}
     live = tracker.open_orders()
@@ -90,16 +90,16 @@ class StoreQueries(ABC):
     name: str
     mode: Mode
     profile: Profile
-    hub: Hub | None
-    _runtime: Runtime | None
+    cerebro_loop: CerebroLoop | None
+    _account_session: AccountSession | None
     _session: Session | None
     _venue: Venue | None
-    _watch: Watch
+    _notifier: Notifier
 
     @property
     def markets(self) -> Mapping[str, Market]:
         """Markets by unified symbol; known after ``start()``."""
-        return self._open_runtime.markets
+        return self._open_session.markets
 
     @abstractmethod
     def getbroker(self) -> CCXTBroker: ...
@@ -107,50 +107,50 @@ class StoreQueries(ABC):
     @property
     def state(self) -> ConnectionState:
         """Worst state of all streams; STOPPED when not started."""
-        runtime = self._runtime
-        return ConnectionState.STOPPED if runtime is None else runtime.streams().state
+        account_session = self._account_session
+        return ConnectionState.STOPPED if account_session is None else account_session.streams().state
 
     def health(self) -> dict[str, Any]:
         """Everything about the connection in one JSON-able dict. Waits for the session's loop, not for the network."""
-        runtime = self._runtime  # the store may be stopped meanwhile
+        account_session = self._account_session  # the store may be stopped meanwhile
         facts: dict[str, Any] = {
             "exchange": self.name, "mode": self.mode.value, "market_type": self.profile.market_type.value,
-            "started": runtime is not None, "state": self.state.value,
+            "started": account_session is not None, "state": self.state.value,
         }  # fmt: skip
-        if runtime is not None:
-            facts |= self._ask(snapshot(runtime))
-        return {**facts, "last_errors": self._watch.last_errors()}
+        if account_session is not None:
+            facts |= self._ask(snapshot(account_session))
+        return {**facts, "last_errors": self._notifier.last_errors()}
 
     def balance(self) -> dict[str, Balance]:
         """Last known balance of every coin, from memory."""
-        return self._open_runtime.balances()
+        return self._open_session.balances()
 
     def positions(self) -> tuple[Position, ...]:
         """Last known open contract positions, from memory."""
-        return self._open_runtime.positions()
+        return self._open_session.positions()
 
     def open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
         """What the exchange has open now. Blocks for one request."""
-        return self._ask(self._open_runtime.exchange.fetch_open_orders(symbol))
+        return self._ask(self._open_session.exchange.fetch_open_orders(symbol))
 
     def order_history(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[OrderUpdate]:
         """Ended orders as the exchange tells them. Blocks for one request."""
-        return self._ask(self._open_runtime.exchange.fetch_closed_orders(symbol, since_ms, limit))
+        return self._ask(self._open_session.exchange.fetch_closed_orders(symbol, since_ms, limit))
 
     def trade_history(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[Fill]:
         """The account's fills as the exchange tells them. Blocks for one request."""
-        return self._ask(self._open_runtime.exchange.fetch_my_trades(symbol, since_ms, limit))
+        return self._ask(self._open_session.exchange.fetch_my_trades(symbol, since_ms, limit))
 
     def supports(self, kind: OrderKind | OrderFeature | str, symbol: str | None = None) -> Support:
         """How this exchange does an order kind or feature: native, emulated or refused, why, and who else can.
 
         ``symbol`` must be one of this store's market type; on a started store it must exist. No network.
         """
-        if symbol is not None and self._runtime is not None:
+        if symbol is not None and self._account_session is not None:
             self._symbol(symbol)
         elif symbol is not None and (":" in symbol) is not (self.profile.market_type is not MarketType.SPOT):
             raise ConfigError(f"{symbol!r} is not a {self.profile.market_type.value} symbol, as this store trades")
@@ -164,11 +164,11 @@ class StoreQueries(ABC):
     def books_check(self) -> list[tuple[str, Decimal, Decimal]]:
         """Reconcile now, then every coin and position: (name, our figure, the exchange's figure). Blocks."""
         broker = self.getbroker()
-        snapshot = self._ask(self._open_runtime.reconcile())
+        snapshot = self._ask(self._open_session.reconcile())
         if snapshot is None:
             raise BtccxtError("the exchange did not answer; its figures cannot be compared now")
-        if self.hub is not None:
-            self.hub.inbox.deliver()
+        if self.cerebro_loop is not None:
+            self.cerebro_loop.inbox.deliver()
         broker.next()
         ledger, rows = broker.ledger, []
         for coin, ours in sorted(ledger.totals.items()):
@@ -187,7 +187,7 @@ class StoreQueries(ABC):
     # -------------------------------------------------------------- inside
 
     def _symbol(self, symbol: str) -> Market:
-        markets = self._open_runtime.markets
+        markets = self._open_session.markets
         if symbol not in markets:
             hint = did_you_mean(symbol.upper(), markets)
             if ":" in symbol and self.profile.market_type is MarketType.SPOT:
@@ -196,10 +196,10 @@ class StoreQueries(ABC):
         return markets[symbol]
 
     @property
-    def _open_runtime(self) -> Runtime:
-        if self._runtime is None:
+    def _open_session(self) -> AccountSession:
+        if self._account_session is None:
             raise ConfigError(f"the {self.name} store is not started: run it in a Cerebro, or call store.start()")
-        return self._runtime
+        return self._account_session
 
     def _ask(self, coroutine: Any, timeout_s: float | None = 30.0) -> Any:
         if self._session is None:

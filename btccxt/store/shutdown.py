@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from btccxt.bt.broker import CCXTBroker
-from btccxt.bt.cerebro import Hub
+from btccxt.bt.cerebro import CerebroLoop
 from btccxt.config import OnStop
 from btccxt.observe.log import EventName, get_logger
 
@@ -17,14 +17,16 @@ log = get_logger(__name__)
 _PATIENCE_S = 0.1
 
 
-def end_orders(broker: CCXTBroker, hub: Hub, policy: OnStop, timeout_s: float, say: Callable[[str], None]) -> None:
+def end_orders(
+    broker: CCXTBroker, cerebro_loop: CerebroLoop, policy: OnStop, timeout_s: float, say: Callable[[str], None]
+) -> None:
     """Blocks until every order has ended or ``timeout_s`` is over. LEAVE returns at once."""
     if policy is OnStop.LEAVE:
         return
     deadline = time.monotonic() + timeout_s
     for order in broker.get_orders_open():
         broker.cancel(order)
-    _wait(broker, hub, deadline)
+    _wait(broker, cerebro_loop, deadline)
     if policy is OnStop.FLATTEN:
         for data in broker.traded_datas():
             size = broker.getposition(data).size
@@ -34,7 +36,7 @@ def end_orders(broker: CCXTBroker, hub: Hub, policy: OnStop, timeout_s: float, s
                 log.info(EventName.ON_STOP, action="flatten", symbol=data._dataname, size=size, ref=order.ref)
                 for reason in order.info.get("reasons", ()) or ():
                     say(f"{data._dataname}: position of {size:g} was not closed: {reason}")
-        _wait(broker, hub, deadline)
+        _wait(broker, cerebro_loop, deadline)
     for order in broker.get_orders_open():
         say(
             f"order {order.info.get('client_order_id')} on {order.data._dataname} had not ended after {timeout_s:g} s; "
@@ -42,8 +44,8 @@ def end_orders(broker: CCXTBroker, hub: Hub, policy: OnStop, timeout_s: float, s
         )
 
 
-def _wait(broker: CCXTBroker, hub: Hub, deadline: float) -> None:
+def _wait(broker: CCXTBroker, cerebro_loop: CerebroLoop, deadline: float) -> None:
     broker.next()
     while broker.get_orders_open() and time.monotonic() < deadline:
-        hub.inbox.deliver(_PATIENCE_S)
+        cerebro_loop.inbox.deliver(_PATIENCE_S)
         broker.next()

@@ -1,7 +1,7 @@
 """CCXTStore: one exchange, one account; hands out Data and Broker that share its connections.
 
-Lives in the strategy's thread. All network work happens in the session thread (``runtime.py``); ``start()`` is the only
-call that waits for it.
+Lives in the strategy's thread. All network work happens in the session thread (``account_session.py``);
+``start()`` is the only call that waits for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 from btccxt.account.explain import log_funding
 from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.bt.broker import CCXTBroker
-from btccxt.bt.cerebro import Hub
+from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.data import CCXTData
 from btccxt.config import Mode, StoreConfig, build_config, load_config, resolve_keys
 from btccxt.errors import BtccxtError, ConfigError
@@ -50,8 +50,8 @@ from btccxt.session.feeds import FeedTask
 from btccxt.session.loop_thread import Session
 from btccxt.session.status_file import StatusReporter
 from btccxt.session.streams import Decide, StreamPolicy
-from btccxt.store.account_session import Listeners, Runtime
-from btccxt.store.notifier import Watch
+from btccxt.store.account_session import AccountSession, Listeners
+from btccxt.store.notifier import Notifier
 from btccxt.store.queries import StoreQueries
 from btccxt.store.shutdown import end_orders
 from btccxt.store.startup import (
@@ -181,13 +181,15 @@ class CCXTStore(StoreQueries):
         self._start_timeout_s = start_timeout_s
         self._session: Session | None = None
         self._venue: Venue | None = None
-        self._runtime: Runtime | None = None
-        self._was_asked_of: Runtime | None = None  # the runtime whose first figures a broker has started from
+        self._account_session: AccountSession | None = None
+        self._was_asked_of: AccountSession | None = (
+            None  # the account_session whose first figures a broker has started from
+        )
         self._journal: Journal | None = None
         self._reporter: StatusReporter | None = None
         self._broker: CCXTBroker | None = None
-        self.hub: Hub | None = None
-        self._watch = Watch(settings, self._notify)
+        self.cerebro_loop: CerebroLoop | None = None
+        self._notifier = Notifier(settings, self._notify)
         self._lock = threading.Lock()
         self._holds = 0
         self._notifications: deque[tuple[Any, tuple[Any, ...], dict[str, Any]]] = deque()
@@ -207,7 +209,7 @@ class CCXTStore(StoreQueries):
 
     def attach_broker(self, broker: CCXTBroker) -> None:
         """Called by the broker when it learns its cerebro: the store takes part even without a data of its own."""
-        Hub.of(broker.cerebro).attach(self)
+        CerebroLoop.of(broker.cerebro).attach(self)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Backtrader pickles a whole cerebro to optimise in several processes."""
@@ -224,17 +226,17 @@ class CCXTStore(StoreQueries):
         Raises ConfigError, AuthenticationFailed, ConnectionLost … after having cleaned up.
         """
         with self._lock:
-            if self._runtime is not None:
+            if self._account_session is not None:
                 return
             if self._broker is not None:
                 self._broker.arrivals.clear()  # of an earlier connection
             log.info(EventName.SESSION_STARTED, exchange=self.name, mode=self.mode.value, money=_MONEY[self.mode])
             try:
-                self._watch.start()
-                self._session = Session(f"btccxt {self.name}", on_error=self._watch.trouble)
+                self._notifier.start()
+                self._session = Session(f"btccxt {self.name}", on_error=self._notifier.trouble)
                 self._session.start()
                 self._venue = self._connect(self._session)
-                runtime = Runtime(
+                account_session = AccountSession(
                     self._session,
                     self._venue.exchange,
                     self._venue.clock,
@@ -245,21 +247,24 @@ class CCXTStore(StoreQueries):
                     self.settings.dead_mans_switch_s,
                     self.settings.history_cache,
                 )
-                self._session.call(self._open(runtime), timeout=self._start_timeout_s)
-                self._runtime = runtime
-                self._reporter = StatusReporter(self.health, self._watch.trouble, self._label)
+                self._session.call(self._open(account_session), timeout=self._start_timeout_s)
+                self._account_session = account_session
+                self._reporter = StatusReporter(self.health, self._notifier.trouble, self._label)
             except BaseException:
-                self._tear_down(locals().get("runtime"))
+                self._tear_down(locals().get("account_session"))
                 raise
             log.info(
-                EventName.STORE_STARTED, exchange=self.name, mode=self.mode.value, markets=len(self._runtime.markets)
+                EventName.STORE_STARTED,
+                exchange=self.name,
+                mode=self.mode.value,
+                markets=len(self._account_session.markets),
             )
             if self._broker is not None and self.mode in (Mode.TESTNET, Mode.LIVE):
-                self._watch.say(f"{self.name}, mode {self.mode.value!r}: orders move {_MONEY[self.mode]}")
+                self._notifier.say(f"{self.name}, mode {self.mode.value!r}: orders move {_MONEY[self.mode]}")
 
     def _connect(self, session: Session) -> Venue:
         if not isinstance(self._exchange_given, str):
-            return custom_venue(self._exchange_given, self.mode, self._balances, self._watch.trouble)
+            return custom_venue(self._exchange_given, self.mode, self._balances, self._notifier.trouble)
         return connect(
             self.mode,
             self.profile,
@@ -269,7 +274,7 @@ class CCXTStore(StoreQueries):
             settings=self.settings,
             budget=self._open_budget(session),
             breaker=self._breaker,
-            report=self._watch.trouble,
+            report=self._notifier.trouble,
         )
 
     def _open_budget(self, session: Session) -> SharedBudget | None:
@@ -280,44 +285,48 @@ class CCXTStore(StoreQueries):
         scope = f"{self.name}:{account_fingerprint(self.name, self._keys.get('apiKey'))}"
         return session.call(open_budget(url.get_secret_value(), scope), timeout=self._start_timeout_s)
 
-    async def _open(self, runtime: Runtime) -> None:
+    async def _open(self, account_session: AccountSession) -> None:
         if self._broker is not None:
             # Where that cannot be, nothing is sent either.
-            self._journal = open_journal(self.settings, self._keys, self._watch.alarm)
-        await runtime.open()
-        check_currency(self.name, self.currency, runtime.markets)
+            self._journal = open_journal(self.settings, self._keys, self._notifier.alarm)
+        await account_session.open()
+        check_currency(self.name, self.currency, account_session.markets)
         if self._journal is not None:
-            await runtime.open_account(self._journal, self._policy, lasting=account_lasts(self.settings))
+            await account_session.open_account(self._journal, self._policy, lasting=account_lasts(self.settings))
 
     def stop(self) -> None:
         """Disconnect; bounded and idempotent. Within ``kept_open`` nothing happens before its end."""
         with self._lock:
             if self._holds:
                 return
-            if self._runtime is not None and self._broker is not None and self.hub is not None:
+            if self._account_session is not None and self._broker is not None and self.cerebro_loop is not None:
                 end_orders(
-                    self._broker, self.hub, self.settings.on_stop, self.settings.timeouts.stop_s, self._watch.say
+                    self._broker,
+                    self.cerebro_loop,
+                    self.settings.on_stop,
+                    self.settings.timeouts.stop_s,
+                    self._notifier.say,
                 )
-            self._tear_down(self._runtime)
+            self._tear_down(self._account_session)
 
-    def _tear_down(self, runtime: Runtime | None) -> None:
+    def _tear_down(self, account_session: AccountSession | None) -> None:
         session, venue, journal, reporter = self._session, self._venue, self._journal, self._reporter
-        self._runtime = self._was_asked_of = None
+        self._account_session = self._was_asked_of = None
         self._session = self._venue = self._journal = self._reporter = None
         if reporter is not None:
             reporter.stop()
-        if session is not None and session.is_running and runtime is not None:
+        if session is not None and session.is_running and account_session is not None:
             try:
-                session.call(runtime.close(), timeout=_STOP_TIMEOUT_S)
+                session.call(account_session.close(), timeout=_STOP_TIMEOUT_S)
             except (BtccxtError, TimeoutError) as error:
-                self._watch.trouble("closing the store", error)
+                self._notifier.trouble("closing the store", error)
         if session is not None:
             session.stop()
         if journal is not None:
             journal.close()
         if venue is not None:
             venue.stop()
-        self._watch.stop()
+        self._notifier.stop()
         if session is not None:
             log.info(EventName.STORE_STOPPED, exchange=self.name, mode=self.mode.value)
 
@@ -335,9 +344,9 @@ class CCXTStore(StoreQueries):
         return Listeners(
             order=self._tell_broker,
             account=self._tell_broker,
-            alarm=self._watch.alarm,
-            stream=self._watch.stream_changed,
-            trouble=self._watch.trouble,
+            alarm=self._notifier.alarm,
+            stream=self._notifier.stream_changed,
+            trouble=self._notifier.trouble,
         )
 
     # -------------------------------------------------------------- notifications
@@ -353,8 +362,8 @@ class CCXTStore(StoreQueries):
 
     def get_notifications(self) -> Iterator[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
         """Asked by cerebro once per loop: the place where the strategy's thread waits for news."""
-        if self.hub is not None:
-            self.hub.pump(self)
+        if self.cerebro_loop is not None:
+            self.cerebro_loop.poll(self)
         return self._tell_news()
 
     def _tell_news(self) -> Iterator[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
@@ -362,19 +371,23 @@ class CCXTStore(StoreQueries):
         for _ in range(len(self._notifications)):  # what is put in meanwhile comes with the next loop
             news = self._notifications.popleft()
             yield news
-            if isinstance(news[0], StoreNotice) and isinstance(news[0].about, Alarm) and self._runtime is not None:
-                self._runtime.alarm_told(news[0].about)
+            if (
+                isinstance(news[0], StoreNotice)
+                and isinstance(news[0].about, Alarm)
+                and self._account_session is not None
+            ):
+                self._account_session.alarm_told(news[0].about)
 
     def _notify(self, notice: StoreNotice) -> None:
         self.put_notification(notice)
-        hub = self.hub
-        if hub is not None:
-            hub.wake()
+        cerebro_loop = self.cerebro_loop
+        if cerebro_loop is not None:
+            cerebro_loop.wake()
 
     def _tell_broker(self, event: OrderEvent | AccountSnapshot | RunBegins) -> None:
-        hub = self.hub
-        if hub is not None and self._broker is not None:
-            hub.inbox.put_now(self._broker, event)
+        cerebro_loop = self.cerebro_loop
+        if cerebro_loop is not None and self._broker is not None:
+            cerebro_loop.inbox.put_urgent(self._broker, event)
 
     # -------------------------------------------------------------- the Data's side (FeedSource)
 
@@ -384,18 +397,18 @@ class CCXTStore(StoreQueries):
 
     def open_feed(self, request: FeedRequest, sink: Callable[[FeedEvent], None]) -> FeedTask:
         self._symbol(request.symbol)
-        return self._open_runtime.feeds.open(request, sink)
+        return self._open_session.feeds.open(request, sink)
 
     def history(self, request: FeedRequest) -> Sequence[Bar] | Sequence[Trade]:
         self._symbol(request.symbol)
-        return self._ask(self._open_runtime.feeds.history(request), timeout_s=None)
+        return self._ask(self._open_session.feeds.history(request), timeout_s=None)
 
     def now_ms(self) -> int:
         """The exchange's clock."""
-        return self._open_runtime.clock.now_ms()
+        return self._open_session.clock.now_ms()
 
     def wall_s(self, exchange_ms: float) -> float:
-        return self._open_runtime.clock.wall_s(exchange_ms)
+        return self._open_session.clock.wall_s(exchange_ms)
 
     # -------------------------------------------------------------- the broker's side (BrokerBackend)
 
@@ -413,10 +426,10 @@ class CCXTStore(StoreQueries):
         return self.profile.rule(key)
 
     def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None:
-        self._open_runtime.desk.submit(request, context)
+        self._open_session.emulator.submit(request, context)
 
     def cancel_order(self, client_order_id: str) -> None:
-        self._open_runtime.desk.cancel(client_order_id)
+        self._open_session.emulator.cancel(client_order_id)
 
     def edit_order(self, client_order_id: str, request: OrderRequest, *, follows: bool = False) -> None:
         self._tracker.edit(client_order_id, request, follows=follows)
@@ -432,11 +445,11 @@ class CCXTStore(StoreQueries):
         return type(given).edit_order is not ExchangeAPI.edit_order
 
     def order_told(self, client_order_id: str) -> None:
-        if self._runtime is not None:
+        if self._account_session is not None:
             self._tracker.confirm_told(client_order_id)
 
     def look_again(self, symbols: Collection[str], since_ms: int) -> None:
-        self._open_runtime.look_again(symbols, since_ms)
+        self._open_session.look_again(symbols, since_ms)
 
     def tell_drift(self, text: str, *, explained: bool, stop_trading: bool) -> None:
         """The exchange has what our orders do not explain: for a person, and perhaps the end of trading."""
@@ -444,53 +457,53 @@ class CCXTStore(StoreQueries):
             self._tracker.halt(text)
             return
         if explained:
-            self._watch.say(text)
+            self._notifier.say(text)
         else:
-            self._open_runtime.raise_alarm(Alarm(AlarmKind.DRIFT, text))
-        self._open_runtime.keep_holdings()
+            self._open_session.raise_alarm(Alarm(AlarmKind.DRIFT, text))
+        self._open_session.keep_holdings()
 
     def funding_booked(self, payments: Sequence[FundingPayment]) -> None:
         """Funding explains what the exchange has: a line in the log, and the journal's figures from now on."""
         log_funding(self.name, payments)
-        self._open_runtime.keep_holdings()
+        self._open_session.keep_holdings()
 
-    def account_snapshot(self, untold: Collection[str] = ()) -> AccountSnapshot:
+    def account_snapshot(self, unacknowledged: Collection[str] = ()) -> AccountSnapshot:
         """What the broker starts from. A further run of a store that was kept open gets fresh figures and orders.
 
-        ``untold``: orders of whose end the former run may not have heard. Blocks only in a further run.
+        ``unacknowledged``: orders of whose end the former run may not have heard. Blocks only in a further run.
         """
-        runtime = self._open_runtime
-        if self._was_asked_of is not runtime:
-            self._was_asked_of = runtime
+        account_session = self._open_session
+        if self._was_asked_of is not account_session:
+            self._was_asked_of = account_session
         else:
-            self._ask(runtime.begin_run(untold), timeout_s=self._start_timeout_s)
+            self._ask(account_session.begin_run(unacknowledged), timeout_s=self._start_timeout_s)
             self._forget_news_of_the_former_run()
-        return runtime.start_snapshot()
+        return account_session.start_snapshot()
 
     def _forget_news_of_the_former_run(self) -> None:
         """The figures contain it; what came after them is kept."""
-        if self.hub is not None and self._broker is not None:
-            self.hub.inbox.deliver()
+        if self.cerebro_loop is not None and self._broker is not None:
+            self.cerebro_loop.inbox.deliver()
             arrivals = self._broker.arrivals
             while arrivals and arrivals.popleft() is not RUN_BEGINS:
                 pass
 
     def latest_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
         """Of what the account holds when a run starts. Blocks for one request each, at once; none for none."""
-        return self._ask(self._open_runtime.latest_prices(symbols)) if symbols else {}
+        return self._ask(self._open_session.latest_prices(symbols)) if symbols else {}
 
     def restored_orders(self) -> RestoredState:
         """Orders of the moment of ``account_snapshot``."""
-        return self._open_runtime.restored
+        return self._open_session.restored
 
     def leverage(self, symbol: str) -> float:
-        positions = {position.symbol: position for position in self._open_runtime.positions()}
+        positions = {position.symbol: position for position in self._open_session.positions()}
         leverage = positions[symbol].leverage if symbol in positions else None
         return float(leverage) if leverage else 1.0
 
     @property
     def _tracker(self) -> Any:
-        tracker = self._open_runtime.tracker
+        tracker = self._open_session.tracker
         if tracker is None:
             raise ConfigError("this store was started without a broker: call getbroker() before cerebro.run()")
         return tracker

@@ -96,7 +96,7 @@ class FakeBackend:
     def order_told(self, client_order_id: str) -> None:
         self.told.append(client_order_id)
 
-    def account_snapshot(self, untold: Any = ()) -> AccountSnapshot:
+    def account_snapshot(self, unacknowledged: Any = ()) -> AccountSnapshot:
         return self.snapshot(**self.balances)
 
     def latest_prices(self, symbols: Any) -> Mapping[str, D]:
@@ -139,7 +139,7 @@ class FakeBackend:
     def follow(self, request: OrderRequest) -> None:
         """The order that follows one which cannot be changed: journaled, and held."""
         self.sent.append(request)
-        live = LiveOrder(request, state=LifecycleState.JOURNALED, held=True)
+        live = LiveOrder(request, state=LifecycleState.JOURNALED, pending_release=True)
         self._live[request.client_order_id] = live
         self.broker.arrivals.append(OrderEvent(live))
 

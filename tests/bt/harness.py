@@ -89,7 +89,7 @@ class FakeStore:
         self.arrivals: deque[Any] = deque()
         self.notifs: deque[Any] = deque()
         self.calls: list[str] = []
-        self.hub: Any = None
+        self.cerebro_loop: Any = None
         self.cerebro: Any = None
         self.producer_error: BaseException | None = None
         self._script: Callable[[], None] | None = None
@@ -125,7 +125,7 @@ class FakeStore:
         return bool(self.notifs)
 
     def get_notifications(self) -> list[Any]:
-        self.hub.pump(self)
+        self.cerebro_loop.poll(self)
         return [self.notifs.popleft() for _ in range(len(self.notifs))]
 
     def start(self) -> None:

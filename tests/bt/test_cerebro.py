@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from btccxt.bt import cerebro as hub_module
-from btccxt.bt.cerebro import Hub
+from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
 from btccxt.model import Bar, ConnectionState
 from btccxt.session.events import FeedState
-from btccxt.session.inbox import Inbox
+from btccxt.session.inbox import EventInbox
 from tests.bt.harness import (
     ENDED,
     LIVE,
@@ -44,7 +44,7 @@ class Box:
 
 
 def test_every_event_reaches_its_target_in_the_order_in_which_it_was_put() -> None:
-    inbox, boxes = Inbox(), [Box() for _ in range(3)]
+    inbox, boxes = EventInbox(), [Box() for _ in range(3)]
 
     def produce(box: Box) -> None:
         for number in range(2_000):
@@ -59,7 +59,7 @@ def test_every_event_reaches_its_target_in_the_order_in_which_it_was_put() -> No
 
 
 def test_writers_that_never_pause_cannot_keep_the_reader() -> None:
-    inbox = Inbox()
+    inbox = EventInbox()
 
     class Endless:
         """Rings again whenever it gets something."""
@@ -79,7 +79,7 @@ def test_writers_that_never_pause_cannot_keep_the_reader() -> None:
 
 
 def test_a_wake_rings_without_an_event() -> None:
-    inbox = Inbox()
+    inbox = EventInbox()
     threading.Timer(0.01, inbox.wake).start()
     assert inbox.deliver(60.0) is True
     assert inbox.deliver() is False
@@ -98,8 +98,8 @@ def patient(store: FakeStore, symbol: str = "BTC/USDT", **kwargs: Any) -> Any:
     return store.getdata(symbol, qcheck=3600.0, **kwargs)
 
 
-class WatchedInbox(Inbox):
-    """Notes how the hub asks, and whether anything was at hand that it should have worked on instead."""
+class WatchedInbox(EventInbox):
+    """Notes how the cerebro_loop asks, and whether anything was at hand that it should have worked on instead."""
 
     def __init__(self, cerebro: Any) -> None:
         super().__init__()
@@ -124,9 +124,9 @@ class WatchedInbox(Inbox):
 
 
 def watch(run: Run) -> WatchedInbox:
-    hub = Hub.of(run.cerebro)
-    hub.inbox = WatchedInbox(run.cerebro)
-    return hub.inbox
+    cerebro_loop = CerebroLoop.of(run.cerebro)
+    cerebro_loop.inbox = WatchedInbox(run.cerebro)
+    return cerebro_loop.inbox
 
 
 @pytest.mark.parametrize("exactbars", [0, 1])
@@ -314,7 +314,7 @@ def test_an_order_is_notified_without_waiting_for_the_next_bar() -> None:
     def script() -> None:
         store.send("BTC/USDT", closed(*make_bars(1)), LIVE)
         wait_until(lambda: broker.order is not None)
-        Hub.of(run.cerebro).inbox.put(broker, "filled")
+        CerebroLoop.of(run.cerebro).inbox.put(broker, "filled")
         wait_until(lambda: ("Completed", 1) in run.log, "notify_order, with no further bar")
         store.send("BTC/USDT", ENDED)
 
@@ -349,7 +349,7 @@ def test_an_order_is_notified_before_any_data_is_asked_for_a_bar() -> None:
         store.send("BTC/USDT", closed(*make_bars(1)), LIVE)
         wait_until(lambda: broker.order is not None and data._laststatus == data.LIVE)
         run.log.clear()
-        Hub.of(run.cerebro).inbox.put(broker, "filled")
+        CerebroLoop.of(run.cerebro).inbox.put(broker, "filled")
         wait_until(lambda: "Completed" in run.log, "notify_order")
         store.send("BTC/USDT", ENDED)
 
@@ -447,7 +447,7 @@ def test_a_pure_backtest_keeps_its_own_notification_rhythm() -> None:
     assert run.cerebro.p.quicknotify is False
 
 
-# ------------------------------------------------------------------ the hub itself
+# ------------------------------------------------------------------ the cerebro_loop itself
 
 
 def test_a_hub_does_not_keep_its_cerebro_alive() -> None:
@@ -456,7 +456,7 @@ def test_a_hub_does_not_keep_its_cerebro_alive() -> None:
         run = Run(store)
         run.cerebro.adddata(store.getdata())
         store.play(lambda: store.send("BTC/USDT", closed(*make_bars(2)), LIVE))
-        feed, inbox = run.cerebro.datas[0], Hub.of(run.cerebro).inbox
+        feed, inbox = run.cerebro.datas[0], CerebroLoop.of(run.cerebro).inbox
 
         def end_with_unread_events(strategy: Any) -> None:
             inbox.put(feed, LIVE)
@@ -472,8 +472,8 @@ def test_a_hub_does_not_keep_its_cerebro_alive() -> None:
 
 def test_all_stores_of_a_cerebro_share_one_hub_and_other_cerebros_have_their_own() -> None:
     first, second = bt.Cerebro(), bt.Cerebro()
-    assert Hub.of(first) is Hub.of(first)
-    assert Hub.of(first) is not Hub.of(second)
+    assert CerebroLoop.of(first) is CerebroLoop.of(first)
+    assert CerebroLoop.of(first) is not CerebroLoop.of(second)
     assert "runstrategies" not in vars(bt.Cerebro())
 
 

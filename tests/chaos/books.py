@@ -17,7 +17,7 @@ from btccxt.orders.live_order import LiveOrder
 from btccxt.store.store import CCXTStore
 from tests.chaos.strategy import on_the_way
 from tests.chaos.venue import ChaosVenue
-from tests.chaos.wires import Wire
+from tests.chaos.wires import HttpSession
 
 _SAME = {
     SimStatus.NEW: {S.OPEN},
@@ -105,10 +105,10 @@ def _made(ours: dict[str, LiveOrder], strategy: Any) -> list[str]:
     return problems
 
 
-def _one(wire: Wire, order: LiveOrder, actual: SimOrder | None, alarmed: set[str | None]) -> list[str]:
+def _one(wire: HttpSession, order: LiveOrder, actual: SimOrder | None, alarmed: set[str | None]) -> list[str]:
     name, state = order.client_order_id, order.state
     if actual is None:
-        never_placed = state in (S.REJECTED, S.CANCELED) or (state is S.JOURNALED and order.held)
+        never_placed = state in (S.REJECTED, S.CANCELED) or (state is S.JOURNALED and order.pending_release)
         return [] if never_placed and not order.filled else [f"{name} is {state.value}, the exchange never saw it"]
     same = _SAME[actual.status]
     if actual.status is SimStatus.EXPIRED and not wire.says_expired:
@@ -133,7 +133,7 @@ def _edited(ours: dict[str, LiveOrder], edits: Mapping[str, Decimal], step: Deci
         wanted = edits.get(name, ZERO) // step * step
         if order.attempts and wanted and order.request.amount + before.filled != wanted:
             problems.append(f"{name} is {order.request.amount} after {before.filled}; {wanted} was asked for")
-        if order.held and not order.is_final:
+        if order.pending_release and not order.is_final:
             problems.append(f"{name} waits for {before.client_order_id}, which is {before.state.value}")
     return problems
 

@@ -122,7 +122,7 @@ def lead_a_life(lead: Pipe, plan: dict[str, Any]) -> None:
     _trade(store, wire, ChaosStrategy, Led(plan["seed"], plan["first"], store, lead))
 
 
-def _trade(store: Any, wire: wires.Wire, strategy: Any, pace: Any) -> None:
+def _trade(store: Any, wire: wires.HttpSession, strategy: Any, pace: Any) -> None:
     cerebro = bt.Cerebro(stdstats=False)
     cerebro.adddata(PacedData(dataname=wire.symbol, next_price=pace.next_price, timeframe=bt.TimeFrame.Minutes))
     cerebro.setbroker(store.getbroker())

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 
 from btccxt.bt.compat import bt
 from btccxt.model import ZERO
-from btccxt.orders.emulator import WATCH
+from btccxt.orders.emulator import EMULATED
 from btccxt.orders.journal.file import open_read_only
 from btccxt.orders.journal.reader import JournalReader
 from btccxt.orders.journal.rows import load
@@ -262,14 +262,14 @@ def _ties(store: CCXTStore, ours: dict[str, LiveOrder], alarmed: set[str | None]
     Where both legs of a pair rest at the exchange, and it has no pairs itself, both may fill while nobody is there.
     """
     problems = []
-    desk = store._open_runtime.desk
+    desk = store._open_session.desk
     for name, order in ours.items():
         if order.is_final:
             continue
         parent = ours.get(order.context.get("parent", ""))
-        if parent is not None and parent.is_final and order.held and WATCH not in order.context:
+        if parent is not None and parent.is_final and order.pending_release and EMULATED not in order.context:
             problems.append(f"{name} waits for its entry {parent.client_order_id}, which is {parent.state.value}")
-        waits_here = order.held and WATCH in order.context and (parent is None or parent.is_final)
+        waits_here = order.pending_release and EMULATED in order.context and (parent is None or parent.is_final)
         if waits_here and name not in desk._triggers:
             problems.append(f"{name} should watch the price, and does not")
     groups: dict[str, list[LiveOrder]] = {}

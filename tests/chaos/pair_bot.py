@@ -21,7 +21,7 @@ from btccxt.bt.compat import bt
 from btccxt.notices import StoreNotice
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal.journal import Journal
-from btccxt.store.notifier import Watch
+from btccxt.store.notifier import Notifier
 from btccxt.store.store import CCXTStore
 from tests.chaos.run import make_store
 from tests.chaos.scenario import START_PRICE
@@ -94,7 +94,7 @@ def main(address: str, journal: str, life: str) -> None:
     if life == "ticket":
         _die_with_the_first_ticket()
     if life == "raising":
-        Watch.alarm = lambda self, alarm: die(alarm)  # type: ignore[method-assign]
+        Notifier.alarm = lambda self, alarm: die(alarm)  # type: ignore[method-assign]
     run(
         address,
         journal,

@@ -22,7 +22,7 @@ from tests.chaos.books import Books, compare
 from tests.chaos.scenario import Scenario
 from tests.chaos.strategy import ChaosStrategy, Conductor, data_of
 from tests.chaos.venue import ChaosVenue
-from tests.chaos.wires import Wire
+from tests.chaos.wires import HttpSession
 
 _AGREE_S = 20.0
 
@@ -44,7 +44,7 @@ class Outcome:
     log: tuple[str, ...]
 
 
-def quick_policy(wire: Wire) -> TrackerPolicy:
+def quick_policy(wire: HttpSession) -> TrackerPolicy:
     """The tracker as the exchange's profile has it, with the waits of a network that answers in a millisecond."""
     return replace(
         tracker_policy_of(None, load_profile(wire.exchange, wire.market_type)),
@@ -54,7 +54,7 @@ def quick_policy(wire: Wire) -> TrackerPolicy:
     )  # fmt: skip
 
 
-def make_store(wire: Wire, address: str, journal: str | Path) -> CCXTStore:
+def make_store(wire: HttpSession, address: str, journal: str | Path) -> CCXTStore:
     """It asks ten times as often as a user's, so its rate limits are wider; and calm may be shorter."""
     profile = load_profile(wire.exchange, wire.market_type)
     wide = {name: {**pool.model_dump(), "capacity": pool.capacity * 50} for name, pool in profile.rate.pools.items()}

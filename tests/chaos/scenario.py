@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from btccxt.sim.faults import Fault, FaultKind
-from tests.chaos.wires import LINEAR, PRICE_STEP, SPOT, Wire
+from tests.chaos.wires import LINEAR, PRICE_STEP, SPOT, HttpSession
 
 ActionKind = Literal["market", "limit", "stop", "trailing", "bracket", "pair", "cancel", "edit"]
 MoveWhen = Literal["settled", "accepted", "cancelling"]
@@ -43,7 +43,7 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Scenario:
     seed: int
-    wire: Wire
+    wire: HttpSession
     fee_currency: str | None
     start_price: Decimal
     steps: tuple[Step, ...]
@@ -76,7 +76,7 @@ _FRAMES = (
 )
 
 
-def make_scenario(seed: int, steps: int = 8, kills: bool = False, wire: Wire | None = None) -> Scenario:
+def make_scenario(seed: int, steps: int = 8, kills: bool = False, wire: HttpSession | None = None) -> Scenario:
     """A random mix of orders, price moves and faults; the seed decides everything, the exchange included.
 
     ``kills``: for a strategy that is killed. It cancels nothing itself, so that a bracket without exits is a fault.
@@ -118,7 +118,7 @@ def _action(rng: random.Random, kills: bool) -> Action:
     )
 
 
-def _faults(rng: random.Random, wire: Wire) -> tuple[Fault, ...]:
+def _faults(rng: random.Random, wire: HttpSession) -> tuple[Fault, ...]:
     """None to three; they strike the requests and frames that come next."""
     chosen = []
     for _ in range(rng.choice((0, 1, 1, 2, 3))):
@@ -136,7 +136,7 @@ def _faults(rng: random.Random, wire: Wire) -> tuple[Fault, ...]:
     return tuple(chosen)
 
 
-def _apart(faults: tuple[Fault, ...], wire: Wire, before: tuple[Fault, ...]) -> tuple[Fault, ...]:
+def _apart(faults: tuple[Fault, ...], wire: HttpSession, before: tuple[Fault, ...]) -> tuple[Fault, ...]:
     """No other trouble for orders while the exchange's clock is wrong, or was until a moment ago.
 
     Whether an order is refused once for its stamp depends on when the clock was measured last; without other faults it

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from btccxt.bt.compat import bt
 from btccxt.model import ConnectionState, OrderKind
-from btccxt.orders.emulator import OrderDesk
+from btccxt.orders.emulator import OrderEmulator
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.store.store import CCXTStore
 from tests.chaos.scenario import Action, Scenario
@@ -38,22 +38,24 @@ def on_the_way(store: CCXTStore) -> list[str]:
         f"{order.client_order_id} {order.state.value} {'cancel asked' if order.cancel_requested else ''}"
         for order in store._tracker.open_orders()
         if order.state in _ON_THE_WAY
-        or (order.state is LifecycleState.JOURNALED and not order.held)
+        or (order.state is LifecycleState.JOURNALED and not order.pending_release)
         or order.cancel_requested
         or order.awaits_fills
     ] + [f"a task: {task.get_name()}" for task in store._tracker._tasks.copy() if task.get_name() == "edit"]
 
 
-_heard: WeakKeyDictionary[OrderDesk, Decimal] = WeakKeyDictionary()  # the latest price that waiting triggers were told
-_on_price = OrderDesk.on_price
+_heard: WeakKeyDictionary[OrderEmulator, Decimal] = (
+    WeakKeyDictionary()
+)  # the latest price that waiting triggers were told
+_on_price = OrderEmulator.on_price
 
 
-def _overheard(desk: OrderDesk, symbol: str, price: Decimal) -> None:
+def _overheard(desk: OrderEmulator, symbol: str, price: Decimal) -> None:
     _on_price(desk, symbol, price)
     _heard[desk] = price
 
 
-OrderDesk.on_price = _overheard  # type: ignore[method-assign]
+OrderEmulator.on_price = _overheard  # type: ignore[method-assign]
 
 
 class Rest:
@@ -73,7 +75,7 @@ class Rest:
         self._calm = 0
 
     def _deaf(self, price: Decimal | None) -> list[str]:
-        runtime = self._store._open_runtime
+        runtime = self._store._open_session
 
         async def down() -> list[str]:
             health = runtime.streams().snapshot()

@@ -72,7 +72,7 @@ THEIRS = OrderUpdate("BTC/USDT", OrderStatus.OPEN, Origin.QUERY, order_id="7", c
     [
         (OURS, THEIRS, ""),
         (OURS, None, "open here, not among the exchange's open orders"),
-        (replace(OURS, held=True), None, ""),
+        (replace(OURS, pending_release=True), None, ""),
         (replace(OURS, state=LifecycleState.CANCELED), THEIRS, "ended here, open at the exchange"),
         (replace(OURS, filled=D("0.5")), THEIRS, "filled by different amounts"),
         (None, THEIRS, "the journal does not know it"),

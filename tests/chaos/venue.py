@@ -14,7 +14,7 @@ from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.dialects.base import SeenRequest, SimAccount
 from btccxt.sim.faults import Fault
 from btccxt.sim.server import SimExchange
-from tests.chaos.wires import PRICE_STEP, Wire
+from tests.chaos.wires import PRICE_STEP, HttpSession
 from tests.still_market import START_MS, QuietSource, depth
 
 D = Decimal
@@ -24,7 +24,7 @@ ACCOUNT = "main"
 class ChaosVenue(BackgroundExchange):
     """One account, one market, in a thread of its own. ``log``: what happened, in the order in which it did."""
 
-    def __init__(self, wire: Wire, seed: int, price: Decimal, fee_currency: str | None) -> None:
+    def __init__(self, wire: HttpSession, seed: int, price: Decimal, fee_currency: str | None) -> None:
         account = SimAccount(balances=wire.funds, fee_currency=fee_currency)
         prices = {wire.symbol: price, "BNB/USDT": D(600)}
         markets = wire.markets()

@@ -16,7 +16,7 @@ PRICE_STEP = D("0.1")  # of every market here
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class HttpSession:
     """``place``, ``cancel``, ``edit``, ``queries``: HTTP method and path pattern of what faults strike."""
 
     name: str
@@ -59,7 +59,7 @@ class Wire:
         return ""
 
 
-SPOT = Wire(
+SPOT = HttpSession(
     name="SPOT",
     exchange="binance",
     market_type=MarketType.SPOT,
@@ -73,7 +73,7 @@ SPOT = Wire(
     client_id_names=("newClientOrderId", "origClientOrderId"),
     order_id_names=("orderId",),
 )
-LINEAR = Wire(
+LINEAR = HttpSession(
     name="LINEAR",
     exchange="bybit",
     market_type=MarketType.LINEAR,

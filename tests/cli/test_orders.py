@@ -32,8 +32,8 @@ def path(tmp_path: Path) -> Iterator[Path]:
     opened = OrderUpdate("BTC/USDT", OrderStatus.OPEN, Origin.CREATE, order_id="x1", filled=D("0E-8"))
     for request, events, held in ((entry, (Sent(1), opened, fill), False), (stop, (Journaled(),), True)):
         context = {"parent": "b1", "oco": "b2"} if held else {}
-        order = LiveOrder(request, context, created_ms=START_MS, held=held)
-        journal.ticket(order, 7)
+        order = LiveOrder(request, context, created_ms=START_MS, pending_release=held)
+        journal.record_intent(order, 7)
         for number, event in enumerate(events):
             order, _ = apply(order, event, START_MS + number)
             journal.record(order, event, START_MS + number)

@@ -41,7 +41,7 @@ def on_the_way(store: CCXTStore) -> list[str]:
         for order in store._tracker.open_orders()
         if order.state.is_in_flight
         or order.state is LifecycleState.INTENT
-        or (order.state is LifecycleState.JOURNALED and not order.held)
+        or (order.state is LifecycleState.JOURNALED and not order.pending_release)
         or order.cancel_requested
         or order.awaits_fills
     ]

@@ -15,7 +15,7 @@ from btccxt.bt.compat import bt
 from btccxt.config import Mode, build_config
 from btccxt.errors import AuthenticationFailed, BtccxtError, ConfigError
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
-from btccxt.exchange.ccxt.ccxt_instance import Wire, make_instance
+from btccxt.exchange.ccxt.ccxt_instance import HttpSession, make_instance
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
 from btccxt.resilience.clock import ExchangeClock, WallTime
@@ -89,7 +89,7 @@ def test_testnet_and_live_lead_to_their_own_addresses(mode, word):
         Mode(mode), profile, SIM_KEYS, balances={}, sim=SimOptions(), settings=settings, report=lambda what, error: None
     )
     instance = make_instance(
-        profile, {}, Wire(None, False), venue.clock, testnet=venue.exchange._testnet
+        profile, {}, HttpSession(None, False), venue.clock, testnet=venue.exchange._testnet
     )  # as it does when it opens
     assert ("testnet" in instance.urls["api"]["private"]) is (mode == "testnet")
     assert word in _MONEY[Mode(mode)]
@@ -161,7 +161,7 @@ def test_ctrl_c_while_a_store_starts_leaves_no_thread(interrupted, monkeypatch):
     before = set(threading.enumerate())
     where = {
         "making the client": "btccxt.store.venues.CCXTExchange",
-        "loading the markets": "btccxt.store.store.Runtime",
+        "loading the markets": "btccxt.store.store.AccountSession",
     }[interrupted]
     store = CCXTStore("binance", mode="sim", sim=SIM, journal=":memory:")
     monkeypatch.setattr(where, interrupt)

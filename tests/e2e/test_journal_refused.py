@@ -31,7 +31,7 @@ def fill(path: Path, **other: str) -> None:
     journal = Journal.open(path, **identity)
     for number in range(200):
         request = OrderRequest(f"b{number}", "BTC/USDT", Side.BUY, OrderKind.LIMIT, D(1), D(2))
-        journal.ticket(LiveOrder(request, {"x": "y" * 50}))
+        journal.record_intent(LiveOrder(request, {"x": "y" * 50}))
     journal.close()
 
 

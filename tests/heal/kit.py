@@ -193,7 +193,7 @@ def check_bars(background: BackgroundExchange, diary: Diary, symbols: tuple[str,
 def check_fills(background: BackgroundExchange, store: CCXTStore) -> int:
     """Our books, order by order and coin by coin, are the exchange's. Returns the number of fills."""
     theirs = background.call(lambda sim: sim.engine.fills("main"))
-    tracker = store._open_runtime.tracker
+    tracker = store._open_session.tracker
     assert tracker is not None
     ours = [fill for order in tracker._register.orders.values() for fill in order.fills.values()]
     assert len({(fill.symbol, fill.trade_id) for fill in ours}) == len(ours)

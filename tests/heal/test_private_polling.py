@@ -10,7 +10,7 @@ import pytest
 
 from btccxt.bt.compat import bt
 from btccxt.model import MarketType, StreamKind
-from btccxt.session.private_monitor import PrivateHearing, state_to_hear
+from btccxt.session.private_monitor import PrivateStreamMonitor, state_to_hear
 from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.faults import Fault, FaultKind
 from tests.heal.kit import QUICK_ORDERS, Run, check_fills, exchange, store_on
@@ -102,7 +102,7 @@ def test_orders_fills_balances_and_positions_are_learned_without_the_private_str
 
             background.faults.remove(refusal)
             run.until(lambda: states(store, "orders") == {"live"}, "back to the stream")
-            run.until(lambda: not store._open_runtime.hearing.unheard(), "all private streams")
+            run.until(lambda: not store._open_session.monitor.missing(), "all private streams")
             run.finish()
             check_fills(background, store)
 
@@ -173,5 +173,5 @@ def test_what_has_to_be_heard_depends_on_the_account_and_what_is_not_heard_is_kn
     assert state_to_hear(MarketType.LINEAR, fills=False) == {
         StreamKind.ORDERS, StreamKind.BALANCE, StreamKind.POSITIONS,
     }  # fmt: skip
-    hearing = PrivateHearing(lambda keys, reason: None, 1.0, spot)
-    assert hearing.unheard() == spot
+    monitor = PrivateStreamMonitor(lambda keys, reason: None, 1.0, spot)
+    assert monitor.missing() == spot

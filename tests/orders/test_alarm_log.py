@@ -16,13 +16,13 @@ from btccxt.config import build_config
 from btccxt.model import OrderKind, Side
 from btccxt.notices import StoreNotice
 from btccxt.orders.alarm_log import AlarmLog
-from btccxt.orders.emulator import OrderDesk
+from btccxt.orders.emulator import OrderEmulator
 from btccxt.orders.events import Alarm, AlarmKind, LifecycleEvent
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.lifecycle import LifecycleState as S
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.register import OrderEvent
-from btccxt.store.notifier import Watch
+from btccxt.store.notifier import Notifier
 from tests.orders.conftest import Desk, open_journal
 from tests.orders.killed_child import run_until_killed
 
@@ -71,7 +71,7 @@ async def test_what_every_start_finds_out_by_itself_is_not_kept(tmp_path: Path) 
 
 def test_an_alarm_of_a_former_program_says_when_it_was_raised() -> None:
     said: list[StoreNotice] = []
-    watch = Watch(build_config({"exchange": "binance"}), said.append)
+    watch = Notifier(build_config({"exchange": "binance"}), said.append)
     watch.alarm(replace(_REFUSED, raised_ms=1_767_614_400_000))
     assert said[0].text.endswith("(raised at 2026-01-05T12:00:00+00:00 by a program that ended before it was told)")
 
@@ -116,7 +116,7 @@ async def main():
         exchange.script("create_order", ConnectionError("cut"))
     tracker.submit(OrderRequest(name, "BTC/USDT", Side.BUY, OrderKind.LIMIT, Decimal(1), Decimal(100)))
     if what != "never arrived":
-        while not tracker.order(name) or not tracker.order(name).seen:
+        while not tracker.order(name) or not tracker.order(name).acknowledged:
             await asyncio.sleep(0.001)
         (placed,) = exchange.book.values()
         if what == "overfill":
@@ -211,7 +211,7 @@ async def test_an_end_counts_as_told_only_when_what_follows_from_it_is_in_the_jo
     """
     desk = await make_desk().start()
     log = AlarmLog(desk.journal, desk.clock.now_ms, desk.alarms.append)
-    orders = OrderDesk(desk.tracker, {}, lambda symbol, wanted: None, log.raise_alarm)
+    orders = OrderEmulator(desk.tracker, {}, lambda symbol, wanted: None, log.raise_alarm)
 
     def publish(event: OrderEvent) -> None:
         if event.order.is_final:

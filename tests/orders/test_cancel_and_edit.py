@@ -342,7 +342,7 @@ async def test_a_held_order_is_durable_and_goes_only_when_released(desk: Desk) -
     changed = replace(desk.order(client_order_id).request, price=Decimal(98))
     desk.tracker.release(client_order_id, changed)
     order = await desk.until(client_order_id, OPEN)
-    assert (order.held, order.request.price) == (False, Decimal(98))
+    assert (order.pending_release, order.request.price) == (False, Decimal(98))
     desk.tracker.release(client_order_id)
     await desk.quiet()
     assert desk.exchange.sent() == [client_order_id]

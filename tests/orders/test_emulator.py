@@ -1,4 +1,4 @@
-"""The desk: what follows from ties is done, or said to a person."""
+"""The emulator: what follows from ties is done, or said to a person."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from unittest.mock import Mock, call
 import pytest
 
 from btccxt.model import Market, MarketType, OrderKind, OrderRequest, Side
-from btccxt.orders.emulator import _FIRED, WATCH, OrderDesk
+from btccxt.orders.emulator import _FIRED, EMULATED, OrderEmulator
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.register import OrderEvent
@@ -25,13 +25,13 @@ async def test_a_pair_of_which_both_orders_filled_raises_an_alarm() -> None:
     alarms: list[Alarm] = []
     tracker = Mock()
     tracker.submit = lambda request, context, *, hold=False, begins: begins(request, context)
-    desk = OrderDesk(tracker, {}, lambda symbol, wanted: None, alarms.append)
+    emulator = OrderEmulator(tracker, {}, lambda symbol, wanted: None, alarms.append)
     stop = OrderRequest("stop", "BTC/USDT:USDT", Side.SELL, OrderKind.STOP, D(1), trigger_price=D(90))
     limit = OrderRequest("limit", "BTC/USDT:USDT", Side.SELL, OrderKind.LIMIT, D(1), D(110))
-    desk.submit(stop, {})
-    desk.submit(limit, {"oco": "stop"})
+    emulator.submit(stop, {})
+    emulator.submit(limit, {"oco": "stop"})
     for request in (stop, limit):
-        desk.hear(OrderEvent(LiveOrder(request, state=LifecycleState.FILLED, filled=D(1))))
+        emulator.hear(OrderEvent(LiveOrder(request, state=LifecycleState.FILLED, filled=D(1))))
     tracker.cancel.assert_called_once_with("limit")  # too late
     (alarm,) = alarms
     assert (alarm.kind, alarm.client_order_id) == (AlarmKind.OVERFILL, "limit")
@@ -48,14 +48,14 @@ def an_order(name: str, kind: OrderKind = OrderKind.LIMIT, filled: str = "0", **
     return LiveOrder(request, filled=D(filled), created_ms=made, **fields)
 
 
-def restored(*orders: LiveOrder, told: tuple[LiveOrder, ...] = ()) -> tuple[OrderDesk, Mock, list[Alarm]]:
+def restored(*orders: LiveOrder, told: tuple[LiveOrder, ...] = ()) -> tuple[OrderEmulator, Mock, list[Alarm]]:
     """``orders``: open ones, and ends that were not told yet. ``told``: those that were, before the kill."""
     alarms: list[Alarm] = []
     tracker = Mock()
     tracker.order = {order.client_order_id: order for order in orders}.get
-    desk = OrderDesk(tracker, {PERP: MARKET}, lambda symbol, wanted: None, alarms.append)
+    emulator = OrderEmulator(tracker, {PERP: MARKET}, lambda symbol, wanted: None, alarms.append)
     parents = tuple(order for order in told if order.client_order_id == "entry")
-    desk.restore(
+    emulator.restore(
         RestoredState(
             open_orders=tuple(order for order in orders if not order.is_final),
             changes=tuple(OrderEvent(order) for order in orders if order.is_final),
@@ -63,7 +63,7 @@ def restored(*orders: LiveOrder, told: tuple[LiveOrder, ...] = ()) -> tuple[Orde
             ended_pairs=tuple(order for order in told if order not in parents),
         )
     )
-    return desk, tracker, alarms
+    return emulator, tracker, alarms
 
 
 FILLED, CANCELED = LifecycleState.FILLED, LifecycleState.CANCELED
@@ -86,8 +86,8 @@ async def test_a_pair_whose_first_end_was_told_filled_once_says_nothing() -> Non
 async def test_a_fill_that_comes_after_both_ends_is_said_too() -> None:
     stop = an_order("stop", OrderKind.STOP, "1", state=FILLED)
     limit = an_order("limit", state=CANCELED, context={"oco": "stop"})
-    desk, _, alarms = restored(limit, told=(stop,))
-    desk.hear(OrderEvent(an_order("limit", filled="0.2", state=CANCELED, context={"oco": "stop"})))
+    emulator, _, alarms = restored(limit, told=(stop,))
+    emulator.hear(OrderEvent(an_order("limit", filled="0.2", state=CANCELED, context={"oco": "stop"})))
     assert [alarm.once for alarm in alarms] == ["pair stop"]
 
 
@@ -104,8 +104,8 @@ async def test_the_end_of_a_leg_told_just_before_a_kill_still_ends_the_other(
 
 async def test_what_a_leg_filled_before_it_made_way_is_not_sold_twice_after_a_restart() -> None:
     stop = an_order("stop", OrderKind.STOP, "0.3", state=CANCELED)
-    context = {"oco": "stop", WATCH: "the coins are bound"}
-    limit = an_order("limit", state=LifecycleState.JOURNALED, held=True, context=context, notes=(_FIRED,))
+    context = {"oco": "stop", EMULATED: "the coins are bound"}
+    limit = an_order("limit", state=LifecycleState.JOURNALED, pending_release=True, context=context, notes=(_FIRED,))
     _, tracker, _ = restored(limit, told=(stop,))
     ((name, request), _) = tracker.release.call_args
     assert (name, request.amount) == ("limit", D("0.7"))
@@ -114,7 +114,9 @@ async def test_what_a_leg_filled_before_it_made_way_is_not_sold_twice_after_a_re
 async def test_an_exit_whose_entry_was_told_just_before_a_kill_is_sent_for_what_the_entry_filled() -> None:
     """Or its position would have no exits for ever."""
     entry = an_order("entry", filled="0.4", state=CANCELED)
-    stop = an_order("stop", OrderKind.STOP, state=LifecycleState.JOURNALED, held=True, context={"parent": "entry"})
+    stop = an_order(
+        "stop", OrderKind.STOP, state=LifecycleState.JOURNALED, pending_release=True, context={"parent": "entry"}
+    )
     _, tracker, _ = restored(stop, told=(entry,))
     ((name, request), _) = tracker.release.call_args
     assert (name, request.amount) == ("stop", D("0.4"))
@@ -122,16 +124,18 @@ async def test_an_exit_whose_entry_was_told_just_before_a_kill_is_sent_for_what_
 
 async def test_an_exit_that_waits_here_keeps_the_size_of_its_entrys_fills_through_a_restart() -> None:
     entry = an_order("entry", filled="0.4", state=CANCELED)
-    context = {"parent": "entry", WATCH: "the exchange has no such order"}
-    stop = an_order("stop", OrderKind.STOP, state=LifecycleState.JOURNALED, held=True, context=context)
-    desk, tracker, _ = restored(stop, told=(entry,))
+    context = {"parent": "entry", EMULATED: "the exchange has no such order"}
+    stop = an_order("stop", OrderKind.STOP, state=LifecycleState.JOURNALED, pending_release=True, context=context)
+    emulator, tracker, _ = restored(stop, told=(entry,))
     tracker.release.assert_not_called()
-    desk.on_price(PERP, D(89))
+    emulator.on_price(PERP, D(89))
     ((name, request), _) = tracker.release.call_args
     assert (name, request.kind, request.amount) == ("stop", OrderKind.MARKET, D("0.4"))
 
 
 async def test_an_exit_whose_entry_ended_without_a_fill_is_given_up_after_a_restart() -> None:
-    stop = an_order("stop", OrderKind.STOP, state=LifecycleState.JOURNALED, held=True, context={"parent": "entry"})
+    stop = an_order(
+        "stop", OrderKind.STOP, state=LifecycleState.JOURNALED, pending_release=True, context={"parent": "entry"}
+    )
     _, tracker, _ = restored(stop, told=(an_order("entry", state=CANCELED),))
     assert (tracker.cancel.mock_calls, tracker.release.mock_calls) == ([call("stop")], [])

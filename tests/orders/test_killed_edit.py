@@ -59,7 +59,7 @@ async def main():
     name, follows = tracker.next_client_order_id(), ""
     request = OrderRequest(name, "BTC/USDT", Side.BUY, OrderKind.LIMIT, Decimal(1), Decimal(100))
     tracker.submit(request, {"ref": "7"})
-    while not tracker.order(name) or not tracker.order(name).seen:
+    while not tracker.order(name) or not tracker.order(name).acknowledged:
         await asyncio.sleep(0.001)
     follows = tracker.next_client_order_id()
     (directory / "ids").write_text(name + " " + follows)

@@ -12,7 +12,7 @@ import pytest
 from btccxt.errors import ConfigError, ConnectionLost, OrderNotFound, Refused, Unsupported
 from btccxt.model import Fee, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side
 from btccxt.orders.events import AlarmKind
-from btccxt.orders.external_orders import HeldNews
+from btccxt.orders.external_orders import PendingUpdates
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.reconcile import (
@@ -36,7 +36,9 @@ def listed(order_id: str) -> OrderUpdate:
 
 def known(order_id: str, state: S = S.OPEN, updated_ms: int = 50, **changes: object) -> LiveOrder:
     request = OrderRequest(order_id, "BTC/USDT", Side.BUY, OrderKind.LIMIT, D(1), D(100))
-    order = LiveOrder(request, state=state, order_id=order_id, updated_ms=updated_ms, seen=state.rank >= S.OPEN.rank)
+    order = LiveOrder(
+        request, state=state, order_id=order_id, updated_ms=updated_ms, acknowledged=state.rank >= S.OPEN.rank
+    )
     return replace(order, **changes)
 
 
@@ -56,10 +58,10 @@ def known(order_id: str, state: S = S.OPEN, updated_ms: int = 50, **changes: obj
         ([known("a", S.REJECTED, never_arrived=True)], ["a"], [Heard("a", listed("a"))]),
         ([known("a", S.SENT)], [], []),  # its sender finds out
         ([known("a", S.UNKNOWN)], ["a"], [Heard("a", listed("a"))]),
-        ([known("a", S.JOURNALED, held=True)], [], []),
+        ([known("a", S.JOURNALED, pending_release=True)], [], []),
         ([known("a", updated_ms=200)], [], []),  # changed after the list was asked for
         ([known("a", S.CANCELED, updated_ms=200)], ["a"], []),
-        ([known("a", words=frozenset({S.FILLED}))], [], []),  # closed there, waits for its trades
+        ([known("a", reported_terminal=frozenset({S.FILLED}))], [], []),  # closed there, waits for its trades
         ([known("a"), known("b")], ["b", "z"], [Heard("b", listed("b")), Foreign(listed("z")), Ask("a")]),
     ],
 )
@@ -85,7 +87,7 @@ def test_a_silent_private_stream_is_compensated_by_asking_often() -> None:
 
 
 def test_held_news_is_given_out_once_in_order_and_duplicates_are_kept_once() -> None:
-    held = HeldNews(keep_for=10, limit=5)
+    held = PendingUpdates(keep_for=10, limit=5)
     first, second = listed("a"), replace(listed("a"), filled=D(1))
     for news in (first, second, first, listed("b")):
         assert held.hold(news, 0) == []
@@ -98,7 +100,7 @@ def test_held_news_is_given_out_once_in_order_and_duplicates_are_kept_once() -> 
 
 
 def test_held_news_is_bounded_in_number_and_time() -> None:
-    held = HeldNews(keep_for=10, limit=2)
+    held = PendingUpdates(keep_for=10, limit=2)
     held.hold(listed("a"), 0)
     held.hold(listed("b"), 5)
     assert held.hold(listed("c"), 6) == [listed("a")]

@@ -67,15 +67,15 @@ async def test_what_happened_while_away_is_told_before_the_first_bar(desk: Desk)
 
 
 async def test_an_end_that_the_strategy_was_never_told_of_is_told_once_more(desk: Desk) -> None:
-    told, untold = [await desk.opened() for _ in range(2)]
-    for client_order_id in (told, untold):
+    told, unacknowledged = [await desk.opened() for _ in range(2)]
+    for client_order_id in (told, unacknowledged):
         desk.tracker.on_fill(desk.exchange.trade(desk.placed(client_order_id), "1"))
     desk.tracker.confirm_told(told)
     after = await desk.restart()
     (event,) = after.restored.changes
-    assert (event.order.client_order_id, event.order.state, event.fills) == (untold, S.FILLED, ())
+    assert (event.order.client_order_id, event.order.state, event.fills) == (unacknowledged, S.FILLED, ())
     assert event.order.filled == D(1)
-    after.tracker.confirm_told(untold)
+    after.tracker.confirm_told(unacknowledged)
     assert (await after.restart()).restored == RestoredState()
 
 
@@ -108,7 +108,7 @@ async def test_a_held_order_comes_back_held_and_can_be_released(desk: Desk) -> N
     await desk.until(client_order_id, S.JOURNALED)
     after = await desk.restart()
     (order,) = after.restored.open_orders
-    assert (order.held, order.state, dict(order.context)) == (True, S.JOURNALED, {"parent": "b0"})
+    assert (order.pending_release, order.state, dict(order.context)) == (True, S.JOURNALED, {"parent": "b0"})
     after.tracker.release(client_order_id)
     await after.until(client_order_id, S.OPEN)
 
@@ -229,7 +229,7 @@ async def main():
     elif moment == "before the answer":
         exchange.script("create_order", Script(gate=die))
     tracker.submit(request, {"ref": "7"})
-    while not tracker.order(request.client_order_id) or not tracker.order(request.client_order_id).seen:
+    while not tracker.order(request.client_order_id) or not tracker.order(request.client_order_id).acknowledged:
         await asyncio.sleep(0.001)
     if moment == "after a fill":
         placed = next(iter(exchange.book.values()))
@@ -287,7 +287,7 @@ async def test_recovery_asks_the_exchange_for_what_is_open_only(make_desk: Calla
     desk = make_desk()
     for number in range(1_000):
         order = LiveOrder(desk.request(), created_ms=desk.clock.now_ms())
-        desk.journal.ticket(order, number + 2)
+        desk.journal.record_intent(order, number + 2)
         placed = desk.exchange.place(order.request)
         placed.status = OrderStatus.OPEN if number < 40 else OrderStatus.CANCELED
         update = desk.exchange.update(placed)

@@ -1,4 +1,4 @@
-"""The baton: whoever was rung begins before the ringer goes on."""
+"""The handover: whoever was rung begins before the ringer goes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import deque
 
 import pytest
 
-from btccxt.session.inbox import Baton, Inbox
+from btccxt.session.inbox import EventInbox, ThreadHandover
 
 
 class Target:
@@ -23,38 +23,38 @@ def patient(monkeypatch):
 
 
 def test_the_giver_goes_on_when_the_taker_has_begun(patient):
-    baton, bell, story = Baton(), queue.SimpleQueue(), []
+    handover, bell, story = ThreadHandover(), queue.SimpleQueue(), []
 
     def taker() -> None:
         bell.get()
         story.append("taker begins")
-        baton.taken()
+        handover.taken()
 
     thread = threading.Thread(target=taker)
     thread.start()
-    baton.offer()
+    handover.offer()
     bell.put(None)
-    assert baton.pass_on()
+    assert handover.pass_on()
     story.append("giver goes on")
     thread.join(20)
     assert story == ["taker begins", "giver goes on"]
 
 
 def test_a_taker_that_is_busy_elsewhere_is_not_waited_for():
-    baton = Baton()
-    baton.offer()
-    assert not baton.pass_on()
+    handover = ThreadHandover()
+    handover.offer()
+    assert not handover.pass_on()
 
 
 def test_taking_without_an_offer_leaves_nothing_behind_for_the_next_giver():
-    baton = Baton()
-    baton.taken()
-    baton.offer()
-    assert not baton.pass_on()
+    handover = ThreadHandover()
+    handover.taken()
+    handover.offer()
+    assert not handover.pass_on()
 
 
 def test_what_is_urgent_is_with_a_waiting_reader_before_the_writer_goes_on(patient):
-    inbox, target, read = Inbox(), Target(), []
+    inbox, target, read = EventInbox(), Target(), []
 
     def reader() -> None:
         inbox.deliver(20.0)
@@ -65,19 +65,20 @@ def test_what_is_urgent_is_with_a_waiting_reader_before_the_writer_goes_on(patie
     while not inbox._is_waiting:
         pass
     began = []
-    taken = inbox._baton.taken
-    inbox._baton = type("Told", (), {
-        "offer": inbox._baton.offer, "pass_on": inbox._baton.pass_on, "taken": lambda self: (began.append(1), taken()),
+    taken = inbox._handover.taken
+    inbox._handover = type("Told", (), {
+        "offer": inbox._handover.offer, "pass_on": inbox._handover.pass_on,
+        "taken": lambda self: (began.append(1), taken()),
     })()  # fmt: skip
-    inbox.put_now(target, "fill")
+    inbox.put_urgent(target, "fill")
     assert began == [1]
     thread.join(20)
     assert read == ["fill"]
 
 
 def test_a_writer_does_not_wait_for_a_reader_that_is_busy(monkeypatch):
-    inbox, target = Inbox(), Target()
-    monkeypatch.setattr(Baton, "pass_on", lambda self: pytest.fail("waited for somebody who does not listen"))
-    inbox.put_now(target, "fill")
+    inbox, target = EventInbox(), Target()
+    monkeypatch.setattr(ThreadHandover, "pass_on", lambda self: pytest.fail("waited for somebody who does not listen"))
+    inbox.put_urgent(target, "fill")
     assert inbox.deliver()
     assert list(target.arrivals) == ["fill"]

@@ -28,18 +28,18 @@ from btccxt.exchange.ccxt import translate
 from btccxt.exchange.ccxt.calls import BeforeRequest, Calls, limiter_for
 from btccxt.exchange.ccxt.ccxt_instance import (
     ConnectorFactory,
-    Wire,
+    HttpSession,
     ccxt_class,
     check_config,
+    make_http_session,
     make_instance,
-    make_wire,
     secrets_of,
 )
 from btccxt.exchange.ccxt.errors_map import CallFacts, describe, read_error
 from btccxt.exchange.ccxt.my_trades import in_order, trades_since
 from btccxt.exchange.ccxt.order_lists import OrderLists
 from btccxt.exchange.ccxt.push import FaultListener, PushStream
-from btccxt.exchange.ccxt.subscriptions import can_stream, lanes, subscriptions_for
+from btccxt.exchange.ccxt.subscriptions import can_stream, instance_groups, subscriptions_for
 from btccxt.exchange.ccxt.translate import markets_of, unknown_symbol
 from btccxt.exchange.profile.profile import NextPage, Profile
 from btccxt.exchange.request import (
@@ -140,7 +140,7 @@ class CCXTExchange(ExchangeAPI):
             self._before_retry,
             on_call,
         )
-        self._wire: Wire | None = None
+        self._http_session: HttpSession | None = None
         self._rest: Any = None
         self._has: Mapping[str, Any] | None = None
         self._markets: Mapping[str, Market] | None = None
@@ -151,25 +151,25 @@ class CCXTExchange(ExchangeAPI):
     async def open(self) -> None:
         if self._rest is not None:
             return
-        self._wire = make_wire(self._connector, self._config)
+        self._http_session = make_http_session(self._connector, self._config)
         self._rest = self._instance()
         self._calls.attach(self._rest)
 
     async def close(self) -> None:
-        rest, wire, self._rest, self._wire = self._rest, self._wire, None, None
-        if rest is None or wire is None:
+        rest, http_session, self._rest, self._http_session = self._rest, self._http_session, None, None
+        if rest is None or http_session is None:
             return
         await self.limiter.close()
         with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
             await asyncio.wait_for(rest.close(), _CLOSE_S)
         with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
-            await asyncio.wait_for(wire.close(), _CLOSE_S)
+            await asyncio.wait_for(http_session.close(), _CLOSE_S)
 
     def _instance(self, *, for_streams: bool = False) -> Any:
-        if self._wire is None:
+        if self._http_session is None:
             raise ConfigError(f"{self.id} has not been opened, or is closed")
         return make_instance(
-            self.profile, self._config, self._wire, self.clock, testnet=self._testnet, for_streams=for_streams
+            self.profile, self._config, self._http_session, self.clock, testnet=self._testnet, for_streams=for_streams
         )
 
     async def _read(self, method: str, *arguments: Any) -> Any:
@@ -455,8 +455,8 @@ class CCXTExchange(ExchangeAPI):
         """
         await self._check_keys(keys)
         running = [
-            asyncio.create_task(self._run_lane(lane, deliver), name=f"stream {lane[0]}")
-            for lane in lanes(keys, self.profile)
+            asyncio.create_task(self._run_group(group, deliver), name=f"stream {group[0]}")
+            for group in instance_groups(keys, self.profile)
         ]
         try:
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -467,7 +467,7 @@ class CCXTExchange(ExchangeAPI):
         error = next(task.exception() for task in done if not task.cancelled())
         raise await self._stream_error(error or ConnectionLost(f"{self.id}: the stream ended"), keys)
 
-    async def _run_lane(self, keys: Sequence[StreamKey], deliver: Deliver) -> None:
+    async def _run_group(self, keys: Sequence[StreamKey], deliver: Deliver) -> None:
         instance = self._instance(for_streams=True)
         instance.set_markets_from_exchange(self._rest)
         self._calls.attach(instance)

@@ -100,7 +100,7 @@ _NO_SNAPSHOTS: Mapping[str, Mapping[str, bool]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wire:
+class HttpSession:
     """The one HTTP session that REST and all streams of an exchange share."""
 
     session: aiohttp.ClientSession
@@ -111,7 +111,7 @@ class Wire:
         await self.session.close()
 
 
-def make_wire(connector: ConnectorFactory | None, config: Mapping[str, Any]) -> Wire:
+def make_http_session(connector: ConnectorFactory | None, config: Mapping[str, Any]) -> HttpSession:
     """Called in the loop that will own it. ``connector`` replaces the default one (own resolver, own CA)."""
     verify = config.get("verify", True)
     context: ssl.SSLContext | bool = False
@@ -121,13 +121,13 @@ def make_wire(connector: ConnectorFactory | None, config: Mapping[str, Any]) -> 
     session = aiohttp.ClientSession(connector=made, trust_env=bool(config.get("aiohttp_trust_env", False)))
     # aiohttp repeats GET, PUT and DELETE once on a dropped connection; some exchanges place orders by GET.
     session._retry_connection = False
-    return Wire(session, context)
+    return HttpSession(session, context)
 
 
 def make_instance(
     profile: Profile,
     config: Mapping[str, Any],
-    wire: Wire,
+    http_session: HttpSession,
     clock: ExchangeClock,
     *,
     testnet: bool,
@@ -137,7 +137,7 @@ def make_instance(
     cls = ccxt_class(profile.exchange)
     settings: dict[str, Any] = {
         **config,
-        "session": wire.session,
+        "session": http_session.session,
         "options": _merged(
             {**_ASKS_FOR[profile.market_type], **_NO_SNAPSHOTS, **profile.options}, config.get("options") or {}
         ),
@@ -151,7 +151,7 @@ def make_instance(
     instance = cls(settings)
     instance.timeframes = {**(instance.timeframes or {}), **profile.bars.names}
     instance.timeout_on_exit = 0
-    instance.ssl_context = wire.ssl_context  # ccxt would load the certificates anew for each instance
+    instance.ssl_context = http_session.ssl_context  # ccxt would load the certificates anew for each instance
     _set_clock(instance, clock)
     keep_clean(instance.logger)  # at level debug it writes requests with their keys
     instance.log = _print_clean  # what ``verbose`` prints

@@ -83,7 +83,7 @@ class PushStream:
         self._loop = asyncio.get_running_loop()
         self._broken: asyncio.Future[BaseException] = self._loop.create_future()
         self._ended: ConnectionLost | None = None  # by a frame of ``ends``
-        self._taps: list[_Tap] = []
+        self._hooks: list[_ClientHook] = []
         self._subscriptions: Sequence[Subscription] = ()
         self._timers: list[asyncio.TimerHandle] = []
         self._known_faults: set[str] = set()
@@ -123,29 +123,29 @@ class PushStream:
         except Exception as error:  # noqa: BLE001 - ccxt raises KeyError and TypeError as well; the caller judges
             self.fail(error)
 
-    def _watched(self, tap: _Tap, hashes: Sequence[str], subscription: Subscription, *, sends: bool) -> None:
+    def _watched(self, hook: _ClientHook, hashes: Sequence[str], subscription: Subscription, *, sends: bool) -> None:
         subscription.calls += 1
         for message_hash in hashes:
-            tap.routes[message_hash] = subscription
+            hook.routes[message_hash] = subscription
         if subscription.opened:
             return
         if not sends:
             # Nothing to send: connecting (or an earlier frame) was the subscription.
             calls = subscription.calls
-            tap.client.connected.add_done_callback(
-                lambda _: self._later(_SETTLE_S, self._settle, tap, subscription, calls)
+            hook.client.connected.add_done_callback(
+                lambda _: self._later(_SETTLE_S, self._settle, hook, subscription, calls)
             )
 
-    def _settle(self, tap: _Tap, subscription: Subscription, calls: int) -> None:
+    def _settle(self, hook: _ClientHook, subscription: Subscription, calls: int) -> None:
         """Nothing more was asked for since ``calls``: that was the subscription itself, not a login before it."""
-        if subscription.calls == calls and not subscription.opened and tap.client.isConnected:
-            self._open(subscription, tap)
+        if subscription.calls == calls and not subscription.opened and hook.client.isConnected:
+            self._open(subscription, hook)
 
-    def _open(self, subscription: Subscription, tap: _Tap) -> None:
+    def _open(self, subscription: Subscription, hook: _ClientHook) -> None:
         subscription.opened = True
-        tap.awaiting.pop(subscription, None)
+        hook.awaiting.pop(subscription, None)
         for key in subscription.keys:
-            self._hand_on(key, StreamOpened(tap.client.url.partition("?")[0]))
+            self._hand_on(key, StreamOpened(hook.client.url.partition("?")[0]))
 
     def _later(self, delay_s: float, function: Callable[..., None], *arguments: object) -> None:
         self._timers = [timer for timer in self._timers if timer.when() > self._loop.time()]
@@ -153,14 +153,14 @@ class PushStream:
 
     # -------------------------------------------------------------- results
 
-    def take(self, tap: _Tap, subscription: Subscription, result: Any) -> bool:
+    def take(self, hook: _ClientHook, subscription: Subscription, result: Any) -> bool:
         """Hand on what a frame brought; False if it was no data."""
         news = subscription.decode(result, self.frame)
         if news is None:
             return False
         self._taken = True
         if not subscription.opened:
-            self._open(subscription, tap)
+            self._open(subscription, hook)
         deliver = self._deliver
         for key, event in news:
             try:
@@ -207,13 +207,13 @@ class PushStream:
         make_client, watch, watch_multiple = instance.client, instance.watch, instance.watch_multiple
         handle_message, on_error, on_close = instance.handle_message, instance.on_error, instance.on_close
         spawn, currency_to_precision = instance.spawn, instance.currency_to_precision
-        taps: dict[Any, _Tap] = {}
+        taps: dict[Any, _ClientHook] = {}
 
         def client_of(url: str) -> Any:
             client = make_client(url)
             if client not in taps:
-                tap = taps[client] = _Tap(self, client, self._frame_interval_s)
-                self._taps.append(tap)
+                hook = taps[client] = _ClientHook(self, client, self._frame_interval_s)
+                self._hooks.append(hook)
             return client
 
         def watch_one(
@@ -222,10 +222,10 @@ class PushStream:
             current = _current.get()
             if current is None:
                 return watch(url, message_hash, message, subscribe_hash, subscription)
-            tap = taps[client_of(url)]
-            sends = message is not None and not tap.client.subscriptions.get(subscribe_hash)
+            hook = taps[client_of(url)]
+            sends = message is not None and not hook.client.subscriptions.get(subscribe_hash)
             future = watch(url, message_hash, message, subscribe_hash, subscription)
-            self._watched(tap, (message_hash,), current, sends=sends)
+            self._watched(hook, (message_hash,), current, sends=sends)
             return future
 
         def watch_several(
@@ -238,10 +238,10 @@ class PushStream:
             current = _current.get()
             if current is None:
                 return watch_multiple(url, message_hashes, message, subscribe_hashes, subscription)
-            tap = taps[client_of(url)]
-            missing = any(each not in tap.client.subscriptions for each in subscribe_hashes or ())
+            hook = taps[client_of(url)]
+            missing = any(each not in hook.client.subscriptions for each in subscribe_hashes or ())
             future = watch_multiple(url, message_hashes, message, subscribe_hashes, subscription)
-            self._watched(tap, message_hashes, current, sends=message is not None and missing)
+            self._watched(hook, message_hashes, current, sends=message is not None and missing)
             return future
 
         def handle(client: Any, message: Any) -> None:
@@ -299,14 +299,14 @@ class PushStream:
     async def _close(self) -> None:
         for timer in self._timers:
             timer.cancel()
-        closing = [asyncio.create_task(tap.close()) for tap in self._taps]
+        closing = [asyncio.create_task(hook.close()) for hook in self._hooks]
         if closing:
             await asyncio.wait(closing)
         self._instance.clients = {}
         await self._instance.close()
 
 
-class _Tap:
+class _ClientHook:
     """The hooks on one ccxt Client, that is, on one connection."""
 
     def __init__(self, stream: PushStream, client: Any, frame_interval_s: float) -> None:

@@ -33,7 +33,7 @@ def can_stream(kind: StreamKind, profile: Profile, has: Mapping[str, Any]) -> bo
     return bool(listed and has.get(_HAS[kind]))
 
 
-def lanes(keys: Sequence[StreamKey], profile: Profile) -> list[list[StreamKey]]:
+def instance_groups(keys: Sequence[StreamKey], profile: Profile) -> list[list[StreamKey]]:
     """Keys that may share one ccxt instance. Where its candle streams know no timeframe, a symbol may occur once."""
     if not profile.bars.one_timeframe_per_symbol:
         return [list(keys)]
@@ -49,7 +49,7 @@ def lanes(keys: Sequence[StreamKey], profile: Profile) -> list[list[StreamKey]]:
             taken.append(set())
         result[place].append(key)
         taken[place].add(key.symbol)
-    return [lane for lane in result if lane]
+    return [group for group in result if group]
 
 
 def subscriptions_for(

@@ -31,6 +31,7 @@ from btccxt.model import (
 )
 
 _DECIMAL_PLACES, _SIGNIFICANT_DIGITS = 2, 3  # ccxt's precision modes; the third is the tick size itself
+_SHOWN_SYMBOLS = 3
 _NOT_A_CURRENCY = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
 
 

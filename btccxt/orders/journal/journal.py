@@ -144,7 +144,7 @@ class Journal:
 
     # -------------------------------------------------------------- writing
 
-    def ticket(self, order: LiveOrder, next_sequence: int | None = None) -> Future[None]:
+    def record_intent(self, order: LiveOrder, next_sequence: int | None = None) -> Future[None]:
         """Put an intent on disk. The future resolves when it is synced, or holds a JournalError (nothing was kept)."""
         return self._write_durably(partial(_ticket_statements, order, next_sequence))
 
@@ -409,7 +409,7 @@ def _ticket_statements(order: LiveOrder, next_sequence: int | None) -> list[Stat
         encode(request),
         encode_context(order.context),
         order.created_ms,
-        int(order.held),
+        int(order.pending_release),
         int(order.external),
         LifecycleState.JOURNALED.value,
         order.order_id,
@@ -441,7 +441,7 @@ def _record_statements(
                 order.order_id,
                 str(order.filled),
                 int(order.is_final),
-                int(order.held),
+                int(order.pending_release),
                 order.updated_ms,
                 order.client_order_id,
             ),

@@ -31,7 +31,7 @@ class OrderSummary:
     filled: Decimal
     created_ms: int
     updated_ms: int
-    held: bool
+    pending_release: bool
     external: bool
 
 
@@ -166,7 +166,7 @@ class JournalReader:
                 filled=Decimal(filled),
                 created_ms=created_ms,
                 updated_ms=updated_ms,
-                held=bool(held),
+                pending_release=bool(held),
                 external=bool(external),
             )
             for request, state, order_id, filled, created_ms, updated_ms, held, external in rows

@@ -22,7 +22,7 @@ class StoredOrder:
     request: OrderRequest
     context: Mapping[str, str]
     created_ms: int
-    held: bool
+    pending_release: bool
     external: bool
     told: bool
     state: LifecycleState
@@ -72,7 +72,7 @@ def load(connection: sqlite3.Connection, condition: str, *values: object) -> lis
             request=decode_request(request),
             context=json.loads(context),
             created_ms=created_ms,
-            held=bool(held),
+            pending_release=bool(held),
             external=bool(external),
             told=bool(told),
             state=LifecycleState(state),

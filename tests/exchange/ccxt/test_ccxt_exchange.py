@@ -333,7 +333,7 @@ async def test_an_odd_error_of_a_private_stream_is_explained_by_asking_a_signed_
             ({"apiKey": "wrong", "secret": "wrong"}, AuthenticationFailed),
         ):
             async with opened(sim, config, markets_from=known) as exchange:
-                monkeypatch.setattr(exchange, "_run_lane", end_oddly)
+                monkeypatch.setattr(exchange, "_run_group", end_oddly)
                 with pytest.raises(expected):
                     await exchange.stream([ORDERS], lambda *_: None)
 
@@ -441,10 +441,10 @@ async def test_any_other_ccxt_exchange_opens_with_the_conservative_profile():
 
 
 def test_certificates_are_checked_unless_switched_off():
-    from btccxt.exchange.ccxt.ccxt_instance import make_wire
+    from btccxt.exchange.ccxt.ccxt_instance import make_http_session
 
     async def context(config: dict) -> object:
-        wire = make_wire(None, config)
+        wire = make_http_session(None, config)
         await wire.close()
         return wire.ssl_context
 

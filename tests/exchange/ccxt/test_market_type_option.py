@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from btccxt.exchange.ccxt.ccxt_instance import make_instance, make_wire
+from btccxt.exchange.ccxt.ccxt_instance import make_http_session, make_instance
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
 from btccxt.resilience.clock import ExchangeClock, WallTime
@@ -32,7 +32,7 @@ SPOT, LINEAR = MarketType.SPOT, MarketType.LINEAR
 async def test_questions_without_a_symbol(
     exchange: str, kind: MarketType, method: str, path: str, query: dict[str, str]
 ) -> None:
-    wire = make_wire(None, {"verify": False})
+    wire = make_http_session(None, {"verify": False})
     client = make_instance(load_profile(exchange, kind), SIM_KEYS, wire, ExchangeClock(WallTime()), testnet=False)
     asked: list[str] = []
 

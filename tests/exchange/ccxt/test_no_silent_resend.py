@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from btccxt.exchange.ccxt.ccxt_instance import make_wire
+from btccxt.exchange.ccxt.ccxt_instance import make_http_session
 
 
 class Dropping:
@@ -55,7 +55,7 @@ async def test_a_stock_session_sends_an_order_twice(place):
 
 async def test_ours_sends_it_once_and_tells_that_it_is_not_known(place):
     dropping, url = place
-    wire = make_wire(None, {})
+    wire = make_http_session(None, {})
     try:
         await ask_twice(wire.session, url)
     finally:

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import WSMessage, WSMsgType
 
 from btccxt.exchange.ccxt.push import PushStream
-from btccxt.exchange.ccxt.subscriptions import lanes, subscriptions_for
+from btccxt.exchange.ccxt.subscriptions import instance_groups, subscriptions_for
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import BarUpdate, Fill, MarketType, OrderStatus, OrderUpdate, StreamKey, StreamKind, Trade
 from tests.exchange.ccxt.tiny_binance import until
@@ -68,7 +68,7 @@ class Player:
     async def play(self, keys: list[StreamKey], frames: list[Any]) -> list[Any]:
         plan = list(subscriptions_for(keys, self.profile, self.instance.has, self.instance.milliseconds))
         task = asyncio.create_task(self.push.run(plan))
-        await until(lambda: any(tap.routes for tap in self.push._taps))
+        await until(lambda: any(tap.routes for tap in self.push._hooks))
         await asyncio.sleep(0)
         for frame in frames:
             self.receive(frame)
@@ -79,7 +79,7 @@ class Player:
         return [event for _, event in self.events]
 
     def receive(self, frame: Any) -> None:
-        for tap in self.push._taps:
+        for tap in self.push._hooks:
             tap.client.handle_message(WSMessage(WSMsgType.TEXT, json.dumps(frame), None))
 
 
@@ -130,7 +130,7 @@ async def test_binance_order_life_and_its_fills():
 def test_symbols_whose_candle_streams_would_collide_get_connections_of_their_own():
     profile = load_profile("kraken", MarketType.SPOT)
     keys = [StreamKey(StreamKind.BARS, symbol, frame) for symbol in ("A/USD", "B/USD") for frame in ("1m", "5m", "1h")]
-    split = lanes(keys, profile)
-    assert [len(lane) for lane in split] == [2, 2, 2]
-    assert all(len({key.symbol for key in lane}) == len(lane) for lane in split)
-    assert {key for lane in split for key in lane} == set(keys)
+    split = instance_groups(keys, profile)
+    assert [len(group) for group in split] == [2, 2, 2]
+    assert all(len({key.symbol for key in group}) == len(group) for group in split)
+    assert {key for group in split for key in group} == set(keys)

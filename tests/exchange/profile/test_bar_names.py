@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from btccxt.exchange.ccxt.ccxt_instance import make_instance, make_wire
+from btccxt.exchange.ccxt.ccxt_instance import make_http_session, make_instance
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
 from btccxt.resilience.clock import ExchangeClock, WallTime
@@ -21,7 +21,7 @@ MARKET = {"id": "BTC-USDT", "symbol": "BTC/USDT", "base": "BTC", "quote": "USDT"
 )
 async def test_okx_is_asked_for_utc_bars_by_rest_and_by_stream(timeframe: str, name: str) -> None:
     """ccxt says ``1Dutc`` to REST, but ``candle1D`` to the stream: a day that begins at 16:00 UTC (Hong Kong)."""
-    wire = make_wire(None, {"verify": False})
+    wire = make_http_session(None, {"verify": False})
     profile = load_profile("okx", MarketType.SPOT)
     client = make_instance(profile, {}, wire, ExchangeClock(WallTime()), testnet=False, for_streams=True)
     asked: list[str] = []

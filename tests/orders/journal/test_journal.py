@@ -163,7 +163,7 @@ def test_decimals_keep_every_digit() -> None:
 def test_an_order_is_rebuilt_from_its_evidence(path: Path) -> None:
     journal = open_journal(path)
     order = an_order(context={"ref": "7", "oco": "b2"})
-    journal.ticket(order).result(5)
+    journal.record_intent(order).result(5)
     order = tell(
         journal,
         replace(order, state=LifecycleState.JOURNALED),
@@ -186,7 +186,7 @@ def test_an_order_is_rebuilt_from_its_evidence(path: Path) -> None:
 def test_ended_orders_come_back_until_the_strategy_was_told(journal: Journal) -> None:
     for name in ("b1", "b2"):
         order = an_order(name)
-        journal.ticket(order)
+        journal.record_intent(order)
         tell(journal, order, Rejection(("no",)))
     journal.mark_told("b1")
     assert [stored.request.client_order_id for stored in journal.load_unfinished().result(5)] == ["b2"]
@@ -194,7 +194,7 @@ def test_ended_orders_come_back_until_the_strategy_was_told(journal: Journal) ->
 
 def test_an_order_is_found_by_either_id_however_old(journal: Journal) -> None:
     order = an_order()
-    journal.ticket(order)
+    journal.record_intent(order)
     tell(journal, order, OrderUpdate("BTC/USDT", OrderStatus.CANCELED, Origin.PUSH, "x1"))
     journal.mark_told("b1")
     for found in (
@@ -210,8 +210,8 @@ def test_ids_go_on_behind_the_last_one_on_disk(path: Path) -> None:
     journal = open_journal(path)
     ids = ClientIds(journal.tag, journal.next_sequence)
     first = [ids.new() for _ in range(3)]
-    journal.ticket(an_order(first[2]), ids.next_sequence).result(5)
-    journal.ticket(an_order(first[0]), 2).result(5)  # an older counter never winds it back
+    journal.record_intent(an_order(first[2]), ids.next_sequence).result(5)
+    journal.record_intent(an_order(first[0]), 2).result(5)  # an older counter never winds it back
     journal.close()
 
     journal = open_journal(path)
@@ -222,8 +222,8 @@ def test_ids_go_on_behind_the_last_one_on_disk(path: Path) -> None:
 
 
 def test_a_client_order_id_used_before_is_refused_and_the_others_of_its_batch_are_kept(journal: Journal) -> None:
-    journal.ticket(an_order("b1")).result(5)
-    futures = [journal.ticket(an_order(name)) for name in ("b2", "b1", "b3")]
+    journal.record_intent(an_order("b1")).result(5)
+    futures = [journal.record_intent(an_order(name)) for name in ("b2", "b1", "b3")]
     with pytest.raises(JournalError, match="has been used before"):
         futures[1].result(5)
     assert futures[0].result(5) is None
@@ -233,17 +233,17 @@ def test_a_client_order_id_used_before_is_refused_and_the_others_of_its_batch_ar
 
 def test_a_memory_journal_works_without_a_file() -> None:
     journal = Journal.open(":memory:", exchange="fake", mode="paper", account="nokey")
-    journal.ticket(an_order()).result(5)
+    journal.record_intent(an_order()).result(5)
     assert len(journal.load_unfinished().result(5)) == 1
     journal.close()
     with pytest.raises(JournalError, match="closed"):
-        journal.ticket(an_order()).result(5)
+        journal.record_intent(an_order()).result(5)
 
 
 def test_what_was_queued_is_written_when_the_journal_closes(path: Path) -> None:
     journal = open_journal(path)
     order = an_order()
-    journal.ticket(order)
+    journal.record_intent(order)
     for number in range(500):
         journal.record(order, replace(a_fill(), trade_id=str(number)), 1)
     journal.close()
@@ -266,7 +266,7 @@ def test_the_file_is_written_ahead_and_every_commit_is_synced(path: Path) -> Non
 
 def test_a_ticket_keeps_its_ties(journal: Journal, path: Path) -> None:
     context = {"ref": "7", "oco": "a", "parent": "b", "replaces": "c", "data": "BTC"}
-    journal.ticket(replace(an_order("b1"), context=context), 5).result(5)
+    journal.record_intent(replace(an_order("b1"), context=context), 5).result(5)
     with sqlite3.connect(path) as connection:
         ties = set(connection.execute("SELECT client_order_id, kind, other FROM ties"))
     assert ties == {("b1", "ref", "7"), ("b1", "oco", "a"), ("b1", "parent", "b"), ("b1", "replaces", "c")}
@@ -275,8 +275,8 @@ def test_a_ticket_keeps_its_ties(journal: Journal, path: Path) -> None:
 def test_a_ticket_in_a_transaction_that_somebody_left_open_is_refused(journal: Journal) -> None:
     journal._read(lambda connection: connection.execute("BEGIN")).result(5)
     with pytest.raises(JournalError, match="transaction"):
-        journal.ticket(an_order("b1")).result(5)
-    journal.ticket(an_order("b2")).result(5)
+        journal.record_intent(an_order("b1")).result(5)
+    journal.record_intent(an_order("b2")).result(5)
     assert [stored.request.client_order_id for stored in journal.load_unfinished().result(5)] == ["b2"]
 
 
@@ -284,12 +284,12 @@ def test_a_ticket_is_synced_also_after_evidence_that_need_not_be(journal: Journa
     ran: list[str] = []
     journal._read(lambda connection: connection.set_trace_callback(ran.append)).result(5)
     order = an_order("b1")
-    journal.ticket(order).result(5)
+    journal.record_intent(order).result(5)
     journal.record(order, a_fill(), 1)
     journal.load_unfinished().result(5)  # the evidence is written by now
-    journal.ticket(an_order("b2")).result(5)
+    journal.record_intent(an_order("b2")).result(5)
     journal.record(order, replace(a_fill(), trade_id="2"), 1)
-    journal.ticket(an_order("b3")).result(5)  # one transaction with the evidence before it
+    journal.record_intent(an_order("b3")).result(5)  # one transaction with the evidence before it
     level = "FULL"
     tickets: list[str] = []
     commits: list[str] = []
@@ -306,7 +306,7 @@ def test_a_ticket_is_synced_also_after_evidence_that_need_not_be(journal: Journa
 
 def test_another_process_reads_an_orders_whole_life_while_it_is_written(journal: Journal, path: Path) -> None:
     order = an_order(context={"parent": "b0"})
-    journal.ticket(order).result(5)
+    journal.record_intent(order).result(5)
     tell(
         journal,
         order,
@@ -390,7 +390,7 @@ def test_a_file_that_is_no_database_is_refused(path: Path) -> None:
 def test_a_damaged_journal_is_refused(path: Path) -> None:
     journal = open_journal(path)
     for number in range(300):
-        journal.ticket(an_order(f"b{number}"))
+        journal.record_intent(an_order(f"b{number}"))
     journal.close()
     content = bytearray(path.read_bytes())
     content[4096 * 2 : 4096 * 6] = b"\x55" * 4096 * 4
@@ -401,7 +401,7 @@ def test_a_damaged_journal_is_refused(path: Path) -> None:
 def test_a_truncated_journal_is_refused(path: Path) -> None:
     journal = open_journal(path)
     for number in range(300):
-        journal.ticket(an_order(f"b{number}"))
+        journal.record_intent(an_order(f"b{number}"))
     journal.close()
     path.write_bytes(path.read_bytes()[: 4096 * 3])
     unchanged_after_refusal(path, "damaged")
@@ -439,7 +439,7 @@ def test_a_killed_writer_leaves_no_lock_and_its_tickets(path: Path) -> None:
         journal = Journal.open({str(path)!r}, exchange="fake", mode="testnet", account="abc123")
         for number in range(20):
             request = OrderRequest(f"b{{number}}", "BTC/USDT", Side.BUY, OrderKind.LIMIT, Decimal(1), Decimal(2))
-            future = journal.ticket(LiveOrder(request, created_ms=number))
+            future = journal.record_intent(LiveOrder(request, created_ms=number))
         future.result(10)
         os.kill(os.getpid(), signal.SIGKILL)
     """
@@ -453,7 +453,7 @@ def test_an_older_schema_is_brought_up_to_date_and_keeps_its_orders(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = open_journal(path)
-    journal.ticket(an_order()).result(5)
+    journal.record_intent(an_order()).result(5)
     journal.close()
     step = "ALTER TABLE tickets ADD COLUMN strategy TEXT"
     monkeypatch.setattr(journal_schema, "MIGRATIONS", [*journal_schema.MIGRATIONS, step])
@@ -529,13 +529,13 @@ def test_a_disk_that_fills_up_refuses_tickets_keeps_updates_and_recovers(path: P
         _OPEN
         + f"""
 journal = open_journal({str(path)!r})
-journal.ticket(order("first")).result(10)
+journal.record_intent(order("first")).result(10)
 limit = os.path.getsize({str(path)!r} + "-wal") + 300_000
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 refused = 0
 for number in range(60):
     try:
-        journal.ticket(order(f"b{{number}}")).result(10)
+        journal.record_intent(order(f"b{{number}}")).result(10)
         kept = number
     except JournalError as error:
         refused += 1
@@ -545,7 +545,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
 journal.note("said while the disk was full", 1)
 journal.flush().exception(10)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-journal.ticket(order("last")).result(10)
+journal.record_intent(order("last")).result(10)
 print(len(journal.load_unfinished().result(10)), kept + 3)
 print(journal._read(lambda c: c.execute("SELECT text FROM notes").fetchall()).result(10))
 journal.close()

@@ -41,7 +41,7 @@ class Book:
         amount = sum((abs(D(amount)) for amount, _ in fills), D(0)) or D(1)
         request = OrderRequest(name, "BTC/USDT", side, OrderKind.LIMIT, amount + (0 if ended and fills else 1), D(100))
         order = LiveOrder(request, context or {}, created_ms=at_ms)
-        self.journal.ticket(order, 7)
+        self.journal.record_intent(order, 7)
         for size, price in fills:
             self._trades += 1
             fee = Fee("BTC", abs(D(size)) / 1000)
@@ -83,7 +83,7 @@ def test_only_old_orders_that_nothing_needs_are_taken_out(book):
     book.order("pair", 200)
     book.order("replaced", 200)
     book.order("gone", 200)
-    book.order("untold", 200, told=False)
+    book.order("unacknowledged", 200, told=False)
     book.order("open", 200, ended=False, told=False)
     book.order("young", 80)
     book.order(
@@ -92,7 +92,7 @@ def test_only_old_orders_that_nothing_needs_are_taken_out(book):
     book.start_of_a_program()
     pruned = book.prune()
     assert (pruned.orders, pruned.kept) == (1, 4)
-    assert book.names() == {"parent", "pair", "replaced", "untold", "open", "young", "child"}
+    assert book.names() == {"parent", "pair", "replaced", "unacknowledged", "open", "young", "child"}
     with JournalReader(book.path) as reader:
         assert reader.story("gone") is None
         assert len(reader.story("parent").lines) == 2
@@ -226,7 +226,7 @@ def test_ids_go_on_and_the_file_gets_smaller(book):
 def test_the_command_says_what_went_and_what_stays(book):
     now_ms = int(time.time() * 1000)
     book.order("gone", 100, now_ms=now_ms)
-    book.order("untold", 100, told=False, now_ms=now_ms)
+    book.order("unacknowledged", 100, told=False, now_ms=now_ms)
     book.order("young", 80, now_ms=now_ms)
     book.journal.close()
     answer = CliRunner().invoke(app, ["orders", "prune", "--older-than", "90d", "--journal", str(book.path)])
@@ -234,7 +234,7 @@ def test_the_command_says_what_went_and_what_stays(book):
     assert "1 orders that ended before" in answer.output
     assert "1 older ones stay" in answer.output
     with JournalReader(book.path) as reader:
-        assert {order.request.client_order_id for order in reader.orders()} == {"untold", "young"}
+        assert {order.request.client_order_id for order in reader.orders()} == {"unacknowledged", "young"}
 
 
 @pytest.mark.parametrize("age", ["90", "0d", "3 months", "-5d", ""])
