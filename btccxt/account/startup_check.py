@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from btccxt.account.explain import FUNDING_SLACK_MS, expected, funding_that_explains, log_funding, told, unexplained
-from btccxt.bt.broker import AccountSnapshot
+from btccxt.account.ledger import AccountSnapshot
 from btccxt.errors import StateMismatch
 from btccxt.model import FundingPayment, Market
 from btccxt.orders.events import Alarm, AlarmKind
