@@ -83,7 +83,7 @@ import asyncio, os, signal, sys
 from decimal import Decimal
 from btccxt.model import *
 from btccxt.orders.alarm_log import AlarmLog
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.tracker import OrderTracker
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from tests.orders.conftest import QUICK, open_journal

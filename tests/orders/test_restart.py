@@ -189,7 +189,7 @@ import asyncio, json, os, signal, sys
 from decimal import Decimal
 from pathlib import Path
 from btccxt.model import *
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.submission import until_durable
 from btccxt.orders.tracker import OrderTracker, TrackerPolicy
 from btccxt.resilience.clock import ExchangeClock, WallTime

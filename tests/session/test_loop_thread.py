@@ -179,7 +179,7 @@ def test_a_session_that_does_not_run_refuses_work_and_leaves_no_coroutine_behind
 def test_a_process_that_forgets_to_stop_ends_cleanly_and_in_silence():
     script = (
         "import asyncio\n"
-        "from btccxt.session.session import Session\n"
+        "from btccxt.session.loop_thread import Session\n"
         "session = Session('forgotten').start()\n"
         "session.spawn(asyncio.sleep(3600), name='sleeper')\n"
         "session.call(asyncio.sleep(0))\n"
@@ -208,7 +208,7 @@ def test_ctrl_c_while_it_starts_leaves_no_thread(monkeypatch):
 
 _FORKS = """
 import asyncio, os, sys
-from btccxt.session.session import Session, SessionClosed
+from btccxt.session.loop_thread import Session, SessionClosed
 session = Session("parent").start()
 child = os.fork()
 if child == 0:

@@ -319,7 +319,7 @@ def test_another_process_reads_an_orders_whole_life_while_it_is_written(journal:
     journal.flush().result(5)
     script = f"""
         import json
-        from btccxt.orders.journal_reader import JournalReader
+        from btccxt.orders.journal.reader import JournalReader
         with JournalReader({str(path)!r}) as reader:
             story = reader.story("x1")
             print(json.dumps([[line.at_ms, line.what, line.details] for line in story.lines]))
@@ -416,7 +416,7 @@ def test_an_empty_file_becomes_a_journal(path: Path) -> None:
 def test_a_second_writer_is_refused_and_told_who_has_it(journal: Journal, path: Path) -> None:
     answer = run_python(
         f"""
-        from btccxt.orders.journal import Journal
+        from btccxt.orders.journal.journal import Journal
         try:
             Journal.open({str(path)!r}, exchange="fake", mode="testnet", account="abc123")
         except Exception as error:
@@ -434,7 +434,7 @@ def test_a_killed_writer_leaves_no_lock_and_its_tickets(path: Path) -> None:
         import os, signal
         from decimal import Decimal
         from btccxt.model import *
-        from btccxt.orders.journal import Journal
+        from btccxt.orders.journal.journal import Journal
         from btccxt.orders.live_order import LiveOrder
         journal = Journal.open({str(path)!r}, exchange="fake", mode="testnet", account="abc123")
         for number in range(20):
@@ -482,7 +482,7 @@ import os, sys, resource, signal
 from decimal import Decimal
 from btccxt.errors import JournalError
 from btccxt.model import *
-from btccxt.orders.journal import Journal
+from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LiveOrder
 def trouble(error):
     print("TROUBLE")
