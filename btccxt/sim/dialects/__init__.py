@@ -1,4 +1,4 @@
-"""Wire formats that unmodified ccxt.pro speaks, one file (or family of files) each. How to add one: ``base``."""
+"""Wire formats that unmodified ccxt.pro speaks, one package each. How to add one: ``base``."""
 
 from __future__ import annotations
 

@@ -2,8 +2,10 @@
 
 To add one:
 
-1. Make ``btccxt/sim/dialects/<name>.py`` with a subclass of ``Dialect``. Give it ``name`` (the ccxt id), ``hosts`` (the
-   host names of its real URLs; shell patterns allowed) and ``market_types`` (which of the engine's markets it trades).
+1. Make ``btccxt/sim/dialects/<name>/dialect.py`` with a subclass of ``Dialect``. Give it ``name`` (the ccxt id),
+   ``hosts`` (the host names of its real URLs; shell patterns allowed) and ``market_types`` (which of the engine's
+   markets it trades). What its endpoints need of it goes into a base class in ``core.py``, so that the files of
+   endpoints import that and ``dialect.py`` imports them.
 2. ``handle`` answers one REST request with a ``Reply``. Keep a table ``{'GET /path': Route(handler, weight, ...)}`` and
    look requests up with ``find_route``. Refuse by raising ``DialectError`` with the exchange's own body; map each
    ``RejectCode`` of the engine to one. ``trouble`` says in the exchange's words what a fault asks for.

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.model import ZERO
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.binance import order_format as fmt
+from btccxt.sim.dialects.binance.core import BinanceSpotCore
 from btccxt.sim.dialects.binance.format import text
 from btccxt.sim.dialects.binance.protocol import Call
 
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.binance.dialect import BinanceSpot
 
-
-def account(dialect: BinanceSpot, call: Call) -> Any:
+def account(dialect: BinanceSpotCore, call: Call) -> Any:
     markets = list(dialect.markets.values())
     maker = max((market.maker_rate for market in markets), default=ZERO)
     taker = max((market.taker_rate for market in markets), default=ZERO)
@@ -25,14 +23,14 @@ def account(dialect: BinanceSpot, call: Call) -> Any:
     return fmt.account(balances, maker, taker, call.now_ms)
 
 
-def commission(dialect: BinanceSpot, call: Call) -> Any:
+def commission(dialect: BinanceSpotCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     none = {"maker": "0.00000000", "taker": "0.00000000", "buyer": "0.00000000", "seller": "0.00000000"}
     rates = {**none, "maker": text(market.maker_rate), "taker": text(market.taker_rate)}
     return {"symbol": own_id, "standardCommission": rates, "taxCommission": none, "specialCommission": none}
 
 
-def trade_fees(dialect: BinanceSpot, call: Call) -> Any:
+def trade_fees(dialect: BinanceSpotCore, call: Call) -> Any:
     wanted = [dialect.market_of(call)] if call.optional("symbol") else dialect.markets.items()
     return [
         {
@@ -44,18 +42,18 @@ def trade_fees(dialect: BinanceSpot, call: Call) -> Any:
     ]
 
 
-def coins(dialect: BinanceSpot, call: Call) -> Any:
+def coins(dialect: BinanceSpotCore, call: Call) -> Any:
     balances = dialect.venue.engine.balances(call.owner)
     names = {coin for market in dialect.markets.values() for coin in (market.base, market.quote)} | balances.keys()
     return [fmt.coin(name, balances.get(name)) for name in sorted(names)]
 
 
-def nothing(dialect: BinanceSpot, call: Call) -> Any:
+def nothing(dialect: BinanceSpotCore, call: Call) -> Any:
     """Margin pairs: there is no margin trading here."""
     return []
 
 
-def system_status(dialect: BinanceSpot, call: Call) -> Any:
+def system_status(dialect: BinanceSpotCore, call: Call) -> Any:
     return {"status": 0, "msg": "normal"}
 
 

@@ -1,45 +1,31 @@
 """Binance spot, as the unmodified ccxt clients ``binance`` (REST and pro) speak to it.
 
-Hosts, routes and events; the endpoints themselves are in ``binance_market``, ``binance_orders`` and
-``binance_account``, market streams in ``binance_streams``, JSON in ``binance_format`` and ``binance_order_format``,
-signatures, parameters and limits in ``binance_protocol``.
+Hosts, routes and events; the endpoints themselves are in ``market``, ``orders`` and ``account``, what they ask for in
+``core`` and ``lists``, market streams in ``streams``, JSON in ``format`` and ``order_format``, signatures, parameters
+and limits in ``protocol``.
 """
 
 from __future__ import annotations
 
-import random
-import string
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from btccxt.matching.records import (
-    BalanceChanged,
-    Event,
-    NewOrder,
-    OrderChanged,
-    PublicTrade,
-    RejectCode,
-    SimFill,
-    SimOrder,
-    SimStatus,
-)
-from btccxt.model import ZERO, Bar, Market
+from btccxt.matching.records import BalanceChanged, Event, OrderChanged, PublicTrade
+from btccxt.model import Bar, Market
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects.base import DialectError, Reply, Request, Route, SimAccount, Venue, decode, encode
 from btccxt.sim.dialects.binance import order_format as fmt
 from btccxt.sim.dialects.binance.account import ACCOUNT_CALLS, ACCOUNT_ROUTES
+from btccxt.sim.dialects.binance.core import BinanceSpotCore, user_topic
 from btccxt.sim.dialects.binance.errors import error
-from btccxt.sim.dialects.binance.lists import OrderLists
 from btccxt.sim.dialects.binance.market import MARKET_CALLS, MARKET_ROUTES
 from btccxt.sim.dialects.binance.orders import ORDER_CALLS, ORDER_ROUTES
-from btccxt.sim.dialects.binance.protocol import BinanceProtocol, Call
+from btccxt.sim.dialects.binance.protocol import Call
 from btccxt.sim.dialects.binance.streams import MarketStreams
 
 _EXECUTIONS = {"new": "NEW", "triggered": "NEW", "trade": "TRADE", "canceled": "CANCELED", "expired": "EXPIRED"}
-_ID_LETTERS = string.ascii_letters + string.digits
 _CONTRACT_HOSTS = ("fapi.binance.com", "dapi.binance.com", "eapi.binance.com", "papi.binance.com")
 
 
@@ -56,7 +42,7 @@ class _UserStreams:
     next_id: int = 0
 
 
-class BinanceSpot(BinanceProtocol):
+class BinanceSpot(BinanceSpotCore):
     name = "binance"
     hosts = (
         "api.binance.com",
@@ -94,11 +80,6 @@ class BinanceSpot(BinanceProtocol):
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
         self.streams = MarketStreams(venue, self.hub, self.ids)
-        self.lists = OrderLists(self)
-        self._random = random.Random(f"{venue.seed}:binance")
-        self._fresh_fills: list[SimFill] = []
-        self._cancel_id: str | None = None
-        self._sequence = 0
 
     def market_id(self, market: Market) -> str:
         return market.base + market.quote
@@ -110,26 +91,6 @@ class BinanceSpot(BinanceProtocol):
             listing = {"timezone": "UTC", "serverTime": self.venue.server_time_ms(), "rateLimits": [], "symbols": []}
             return Reply.of(listing)
         return super().handle(request)
-
-    # -------------------------------------------------------------- what endpoints need
-
-    def new_client_id(self) -> str:
-        return "".join(self._random.choices(_ID_LETTERS, k=22))
-
-    def submit(self, owner: str, order: NewOrder, now_ms: int) -> tuple[SimOrder, list[SimFill]]:
-        """The order after matching, and the fills it got at once."""
-        self._fresh_fills = []
-        placed = self.venue.engine.submit(owner, order, now_ms)
-        return placed, [fill for fill in self._fresh_fills if fill.order_id == placed.order_id]
-
-    @contextmanager
-    def cancelling(self, cancel_id: str) -> Iterator[None]:
-        """While it lasts, reports of cancelled orders carry this cancel id."""
-        self._cancel_id = cancel_id
-        try:
-            yield
-        finally:
-            self._cancel_id = None
 
     # -------------------------------------------------------------- WebSockets
 
@@ -171,14 +132,14 @@ class BinanceSpot(BinanceProtocol):
         if name == "userDataStream.subscribe.signature" and account is not None:
             number, streams.next_id = streams.next_id, streams.next_id + 1
             streams.accounts[number] = account.name
-            self.hub.subscribe(connection, _user_topic(account.name))
+            self.hub.subscribe(connection, user_topic(account.name))
             return {"subscriptionId": number}
         if name == "userDataStream.unsubscribe":
             wanted = params.get("subscriptionId")
             for number in [n for n in streams.accounts if wanted is None or str(n) == wanted]:
                 left = streams.accounts.pop(number)
                 if left not in streams.accounts.values():
-                    self.hub.unsubscribe(connection, _user_topic(left))
+                    self.hub.unsubscribe(connection, user_topic(left))
             return {}
         return self.perform(route, params, account)
 
@@ -203,7 +164,7 @@ class BinanceSpot(BinanceProtocol):
         if event.fill is not None:
             self._fresh_fills.append(event.fill)
         self._sequence += 1
-        if self.hub.has(_user_topic(order.account)):
+        if self.hub.has(user_topic(order.account)):
             self.tell(
                 order.account,
                 fmt.execution_report(
@@ -219,45 +180,11 @@ class BinanceSpot(BinanceProtocol):
             )
         self.lists.on_order(order)
 
-    def tell_rejected(self, account: str, order: NewOrder, code: RejectCode) -> None:
-        """Only where a cancel-replace has cancelled, but could not replace; else a refusal is no event."""
-        now_ms = self.venue.now_ms()
-        self._sequence += 1
-        rejected = SimOrder(
-            "-1", account, order.client_order_id or "", order, SimStatus.REJECTED, ZERO, ZERO, now_ms, now_ms
-        )
-        report = fmt.execution_report(
-            self.ids[order.symbol],
-            rejected,
-            None,
-            execution="REJECTED",
-            sequence=self._sequence,
-            now_ms=now_ms,
-            list_number=-1,
-            reject=code,
-        )
-        self.tell(account, report)
-
     def _on_balance(self, event: BalanceChanged) -> None:
-        if self.hub.has(_user_topic(event.account)):
+        if self.hub.has(user_topic(event.account)):
             balances = self.venue.engine.balances(event.account)
             changed = [balances[coin] for coin in event.currencies if coin in balances]
             self.tell(event.account, fmt.account_position(changed, event.time_ms, self.venue.now_ms()))
 
     def on_deposit(self, account: str, currency: str, amount: Decimal) -> None:
         self.tell(account, fmt.balance_update(currency, amount, self.venue.now_ms()))
-
-    def tell(self, account: str, event: Mapping[str, Any]) -> None:
-        """To every private stream of this account."""
-        subscribers: Sequence[Connection] = self.hub.subscribers(_user_topic(account))
-        if not subscribers:
-            return
-        payload = encode(event)
-        for connection in subscribers:
-            for number, name in connection.state.accounts.items():
-                if name == account:
-                    connection.send(b'{"subscriptionId":%d,"event":%b}' % (number, payload), "user")
-
-
-def _user_topic(account: str) -> str:
-    return f"user:{account}"

@@ -1,4 +1,4 @@
-"""Binance spot's JSON for market data, as pure functions: records in, dicts out. Orders: ``binance_order_format``.
+"""Binance spot's JSON for market data, as pure functions: records in, dicts out. Orders: ``order_format``.
 
 Shapes: binance-spot-api-docs, rest-api.md and web-socket-streams.md.
 Numbers are strings with eight decimals, times are milliseconds.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.matching.records import EngineReject, NewOrder, RejectCode, SimOrder
+from btccxt.sim.dialects.base import Venue
 from btccxt.sim.dialects.binance import order_format as fmt
 from btccxt.sim.dialects.binance.errors import error, refused
 from btccxt.sim.dialects.binance.protocol import Call
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.binance.dialect import BinanceSpot
 
 
 @dataclass(slots=True)
@@ -28,8 +26,20 @@ class _OrderList:
 class OrderLists:
     """The engine names a list by text; Binance by a number and a client id."""
 
-    def __init__(self, dialect: BinanceSpot) -> None:
-        self._dialect = dialect
+    def __init__(
+        self,
+        prefix: str,
+        venue: Venue,
+        ids: Mapping[str, str],
+        new_client_id: Callable[[], str],
+        tell: Callable[[str, Mapping[str, Any]], None],
+    ) -> None:
+        """``prefix`` of the engine's list ids; ``ids``: own ids by symbol; ``tell`` sends an account an event."""
+        self._prefix = prefix
+        self._venue = venue
+        self._ids = ids
+        self._new_client_id = new_client_id
+        self._send = tell
         self._lists: dict[int, _OrderList] = {}
         self._numbers: dict[str, int] = {}  # by the engine's list id; lists of other dialects are not here
         self._by_order: dict[str, int] = {}
@@ -43,10 +53,10 @@ class OrderLists:
         return self._by_order.get(order_id, -1)
 
     def place(self, call: Call, own_id: str, legs: Sequence[NewOrder], response_type: str) -> dict[str, Any]:
-        engine = self._dialect.venue.engine
-        client_id = call.client_id("listClientOrderId") or self._dialect.new_client_id()
+        engine = self._venue.engine
+        client_id = call.client_id("listClientOrderId") or self._new_client_id()
         number = self._last_number = self._last_number + 1
-        list_id = f"{self._dialect.name}-{number}"
+        list_id = f"{self._prefix}-{number}"
         self._numbers[list_id] = number  # known before the first report of a leg
         self._placing = True
         try:
@@ -68,7 +78,7 @@ class OrderLists:
     def canceled(self, order: SimOrder, cancel_id: str) -> dict[str, Any]:
         """The answer to a cancel that took this leg and with it the list."""
         canceled = self._lists[self.number_of(order)]
-        own_id, orders = self._dialect.ids[order.symbol], self._orders(canceled)
+        own_id, orders = self._ids[order.symbol], self._orders(canceled)
         reports = [fmt.order_canceled(own_id, leg, canceled.number, cancel_id) for leg in orders]
         return {**self._describe(canceled, orders), "orderReports": reports}
 
@@ -108,13 +118,13 @@ class OrderLists:
         return None
 
     def _orders(self, known: _OrderList) -> list[SimOrder]:
-        engine = self._dialect.venue.engine
+        engine = self._venue.engine
         return [engine.order(known.account, symbol=known.symbol, order_id=order_id) for order_id in known.order_ids]
 
     def _describe(self, known: _OrderList, orders: Sequence[SimOrder]) -> dict[str, Any]:
-        return fmt.order_list(self._dialect.ids[known.symbol], known.number, known.client_id, orders, known.done)
+        return fmt.order_list(self._ids[known.symbol], known.number, known.client_id, orders, known.done)
 
     def _tell(self, known: _OrderList, orders: Sequence[SimOrder]) -> None:
-        own_id, now_ms = self._dialect.ids[known.symbol], self._dialect.venue.now_ms()
+        own_id, now_ms = self._ids[known.symbol], self._venue.now_ms()
         event = fmt.list_event(own_id, known.number, known.client_id, orders, known.done, now_ms)
-        self._dialect.tell(known.account, event)
+        self._send(known.account, event)

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.matching.filters import check
 from btccxt.matching.records import EngineReject, NewOrder, RejectCode, SimOrder
 from btccxt.model import Market, OrderKind, Side, TimeInForce
 from btccxt.sim.dialects.base import DialectError, Route
 from btccxt.sim.dialects.binance import order_format as fmt
+from btccxt.sim.dialects.binance.core import BinanceSpotCore
 from btccxt.sim.dialects.binance.errors import error, missing, refused
 from btccxt.sim.dialects.binance.protocol import Call, page_of_fills
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.binance.dialect import BinanceSpot
 
 _DAY_MS = 86_400_000
 _KINDS = {
@@ -120,7 +118,7 @@ def _side(call: Call) -> Side:
     return Side[text]
 
 
-def _dry_run(dialect: BinanceSpot, order: NewOrder, market: Market) -> None:
+def _dry_run(dialect: BinanceSpotCore, order: NewOrder, market: Market) -> None:
     """Refuse what breaks the market's rules, without placing anything."""
     try:
         check(market, order, dialect.venue.engine.last(market.symbol))
@@ -138,7 +136,7 @@ def _response_type(call: Call, kind: str) -> str:
 # ------------------------------------------------------------------ orders
 
 
-def place(dialect: BinanceSpot, call: Call) -> Any:
+def place(dialect: BinanceSpotCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     order, kind = read_order(call, market)
     response_type = _response_type(call, kind)
@@ -146,7 +144,7 @@ def place(dialect: BinanceSpot, call: Call) -> Any:
 
 
 def _place(
-    dialect: BinanceSpot, call: Call, own_id: str, order: NewOrder, response_type: str, has_cancelled: bool = False
+    dialect: BinanceSpotCore, call: Call, own_id: str, order: NewOrder, response_type: str, has_cancelled: bool = False
 ) -> Any:
     """``has_cancelled``: an order went for this one, so its rejection is an event of the account."""
     if order.client_order_id is None:
@@ -160,14 +158,14 @@ def _place(
     return fmt.order_placed(own_id, placed, -1, fills, response_type)
 
 
-def test_order(dialect: BinanceSpot, call: Call) -> Any:
+def test_order(dialect: BinanceSpotCore, call: Call) -> Any:
     _, market = dialect.market_of(call)
     order, _ = read_order(call, market)
     _dry_run(dialect, order, market)
     return {}
 
 
-def query(dialect: BinanceSpot, call: Call) -> Any:
+def query(dialect: BinanceSpotCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     order_id, client_id = _which_order(call)
     try:
@@ -188,7 +186,7 @@ def _which_order(
     return (None, client_id) if order_id is None else (str(order_id), None)
 
 
-def cancel(dialect: BinanceSpot, call: Call) -> Any:
+def cancel(dialect: BinanceSpotCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     order_id, client_id = _which_order(call)
     cancel_id = call.client_id("newClientOrderId") or dialect.new_client_id()
@@ -196,7 +194,7 @@ def cancel(dialect: BinanceSpot, call: Call) -> Any:
 
 
 def _cancel(
-    dialect: BinanceSpot,
+    dialect: BinanceSpotCore,
     call: Call,
     own_id: str,
     market: Market,
@@ -221,7 +219,7 @@ def _cancel(
     return fmt.order_canceled(own_id, canceled, -1, cancel_id)
 
 
-def cancel_all(dialect: BinanceSpot, call: Call) -> Any:
+def cancel_all(dialect: BinanceSpotCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     cancel_id = dialect.new_client_id()
     with dialect.cancelling(cancel_id):
@@ -238,7 +236,7 @@ def cancel_all(dialect: BinanceSpot, call: Call) -> Any:
     return answers
 
 
-def cancel_replace(dialect: BinanceSpot, call: Call) -> Any:
+def cancel_replace(dialect: BinanceSpotCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     mode = call.required("cancelReplaceMode")
     if mode not in ("STOP_ON_FAILURE", "ALLOW_FAILURE"):
@@ -269,17 +267,17 @@ def cancel_replace(dialect: BinanceSpot, call: Call) -> Any:
     return outcome
 
 
-def open_orders(dialect: BinanceSpot, call: Call) -> Any:
+def open_orders(dialect: BinanceSpotCore, call: Call) -> Any:
     symbol = dialect.market_of(call)[1].symbol if call.optional("symbol") else None
     orders = dialect.venue.engine.orders(call.owner, symbol, open_only=True)
     return [_state(dialect, order) for order in orders if order.symbol in dialect.ids]
 
 
-def _state(dialect: BinanceSpot, order: SimOrder) -> dict[str, Any]:
+def _state(dialect: BinanceSpotCore, order: SimOrder) -> dict[str, Any]:
     return fmt.order_state(dialect.ids[order.symbol], order, dialect.lists.number_of(order))
 
 
-def all_orders(dialect: BinanceSpot, call: Call) -> Any:
+def all_orders(dialect: BinanceSpotCore, call: Call) -> Any:
     _, market = dialect.market_of(call)
     first_id, limit = call.integer("orderId"), call.limit(500, 1000)
     since, until = _window(call)
@@ -292,7 +290,7 @@ def all_orders(dialect: BinanceSpot, call: Call) -> Any:
     return [_state(dialect, order) for order in (found[:limit] if from_start else found[-limit:])]
 
 
-def my_trades(dialect: BinanceSpot, call: Call) -> Any:
+def my_trades(dialect: BinanceSpotCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     if call.integer("fromId") is not None and (call.params.get("startTime") or call.params.get("endTime")):
         raise error(-1128, "Combination of optional parameters invalid.")
@@ -311,7 +309,7 @@ def _window(call: Call) -> tuple[int, int]:
 # ------------------------------------------------------------------ order lists (OCO)
 
 
-def place_oco(dialect: BinanceSpot, call: Call) -> Any:
+def place_oco(dialect: BinanceSpotCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     side, amount = _side(call), call.decimal("quantity")
     if amount is None:
@@ -324,7 +322,7 @@ def place_oco(dialect: BinanceSpot, call: Call) -> Any:
     return dialect.lists.place(call, own_id, legs, _response_type(call, "MARKET"))
 
 
-def place_old_oco(dialect: BinanceSpot, call: Call) -> Any:
+def place_old_oco(dialect: BinanceSpotCore, call: Call) -> Any:
     """POST order/oco, deprecated: a LIMIT_MAKER at ``price`` and a stop at ``stopPrice``."""
     own_id, market = dialect.market_of(call)
     side, amount = _side(call), call.decimal("quantity")
@@ -355,14 +353,14 @@ def place_old_oco(dialect: BinanceSpot, call: Call) -> Any:
     return dialect.lists.place(call, own_id, [stop_leg, limit_leg], _response_type(call, "MARKET"))
 
 
-def query_list(dialect: BinanceSpot, call: Call) -> Any:
+def query_list(dialect: BinanceSpotCore, call: Call) -> Any:
     number, client_id = call.integer("orderListId"), call.optional("origClientOrderId")
     if number is None and client_id is None:
         raise error(-1102, "Param 'origClientOrderId' or 'orderListId' must be sent, but both were empty/null!")
     return dialect.lists.state(call.owner, number, client_id)
 
 
-def cancel_list(dialect: BinanceSpot, call: Call) -> Any:
+def cancel_list(dialect: BinanceSpotCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     number, client_id = call.integer("orderListId"), call.optional("listClientOrderId")
     if number is None and client_id is None:
@@ -374,11 +372,11 @@ def cancel_list(dialect: BinanceSpot, call: Call) -> Any:
     return _cancel(dialect, call, own_id, market, leg.order_id, None, cancel_id)
 
 
-def open_lists(dialect: BinanceSpot, call: Call) -> Any:
+def open_lists(dialect: BinanceSpotCore, call: Call) -> Any:
     return dialect.lists.states(call.owner, open_only=True)
 
 
-def all_lists(dialect: BinanceSpot, call: Call) -> Any:
+def all_lists(dialect: BinanceSpotCore, call: Call) -> Any:
     return dialect.lists.states(call.owner, open_only=False)[-call.limit(500, 1000) :]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.matching.positions import MAINTENANCE_RATE
 from btccxt.matching.records import EngineReject
@@ -15,15 +15,13 @@ from btccxt.sim.dialects.binance.errors import error
 from btccxt.sim.dialects.binance.format import NOTHING, text
 from btccxt.sim.dialects.binance.protocol import Call
 from btccxt.sim.dialects.binanceusdm import format as fmt
+from btccxt.sim.dialects.binanceusdm.core import BinanceUsdMCore
 from btccxt.sim.dialects.binanceusdm.errors import refused
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.binanceusdm.dialect import BinanceUsdM
 
 MAX_LEVERAGE = 125
 
 
-def _positions(dialect: BinanceUsdM, call: Call) -> list[dict[str, Any]]:
+def _positions(dialect: BinanceUsdMCore, call: Call) -> list[dict[str, Any]]:
     """Open positions, as v3 lists them."""
     symbol = dialect.market_of(call)[1].symbol if call.optional("symbol") else None
     engine = dialect.venue.engine
@@ -39,12 +37,12 @@ def _positions(dialect: BinanceUsdM, call: Call) -> list[dict[str, Any]]:
     ]
 
 
-def position_risk(dialect: BinanceUsdM, call: Call) -> Any:
+def position_risk(dialect: BinanceUsdMCore, call: Call) -> Any:
     """v3: symbols with a position only."""
     return _positions(dialect, call)
 
 
-def position_risk_of_all(dialect: BinanceUsdM, call: Call) -> Any:
+def position_risk_of_all(dialect: BinanceUsdMCore, call: Call) -> Any:
     """v2: every symbol, flat ones too."""
     held = _positions(dialect, call)
     busy = {row["symbol"] for row in held}
@@ -59,7 +57,7 @@ def position_risk_of_all(dialect: BinanceUsdM, call: Call) -> Any:
     return held
 
 
-def _assets(dialect: BinanceUsdM, call: Call) -> list[dict[str, Any]]:
+def _assets(dialect: BinanceUsdMCore, call: Call) -> list[dict[str, Any]]:
     engine = dialect.venue.engine
     lost: dict[str, Decimal] = {}
     for position in engine.positions(call.owner):
@@ -71,7 +69,7 @@ def _assets(dialect: BinanceUsdM, call: Call) -> list[dict[str, Any]]:
     ]
 
 
-def account(dialect: BinanceUsdM, call: Call) -> Any:
+def account(dialect: BinanceUsdMCore, call: Call) -> Any:
     assets = _assets(dialect, call)
 
     def total(name: str) -> str:
@@ -101,7 +99,7 @@ def account(dialect: BinanceUsdM, call: Call) -> Any:
     }
 
 
-def balance(dialect: BinanceUsdM, call: Call) -> Any:
+def balance(dialect: BinanceUsdMCore, call: Call) -> Any:
     return [
         {
             "accountAlias": "sim",
@@ -121,7 +119,7 @@ def balance(dialect: BinanceUsdM, call: Call) -> Any:
 # ------------------------------------------------------------------ settings
 
 
-def set_leverage(dialect: BinanceUsdM, call: Call) -> Any:
+def set_leverage(dialect: BinanceUsdMCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     leverage = call.integer("leverage")
     if leverage is None or not 1 <= leverage <= MAX_LEVERAGE:
@@ -134,7 +132,7 @@ def set_leverage(dialect: BinanceUsdM, call: Call) -> Any:
     return {"leverage": leverage, "maxNotionalValue": "1000000000", "symbol": own_id}
 
 
-def set_margin_type(dialect: BinanceUsdM, call: Call) -> Any:
+def set_margin_type(dialect: BinanceUsdMCore, call: Call) -> Any:
     dialect.market_of(call)
     wanted = call.required("marginType")
     if wanted == "CROSSED":
@@ -144,11 +142,11 @@ def set_margin_type(dialect: BinanceUsdM, call: Call) -> Any:
     raise error(-1102, "Mandatory parameter 'marginType' was not sent, was empty/null, or malformed.")
 
 
-def position_mode(dialect: BinanceUsdM, call: Call) -> Any:
+def position_mode(dialect: BinanceUsdMCore, call: Call) -> Any:
     return {"dualSidePosition": call.owner in dialect.hedging}
 
 
-def set_position_mode(dialect: BinanceUsdM, call: Call) -> Any:
+def set_position_mode(dialect: BinanceUsdMCore, call: Call) -> Any:
     hedge = call.required("dualSidePosition").lower() == "true"
     if hedge == (call.owner in dialect.hedging):
         raise error(-4059, "No need to change position side.")
@@ -162,11 +160,11 @@ def set_position_mode(dialect: BinanceUsdM, call: Call) -> Any:
     return {"code": 200, "msg": "success"}
 
 
-def multi_assets_mode(dialect: BinanceUsdM, call: Call) -> Any:
+def multi_assets_mode(dialect: BinanceUsdMCore, call: Call) -> Any:
     return {"multiAssetsMargin": False}
 
 
-def account_config(dialect: BinanceUsdM, call: Call) -> Any:
+def account_config(dialect: BinanceUsdMCore, call: Call) -> Any:
     return {
         "feeTier": 0,
         "canTrade": True,
@@ -179,7 +177,7 @@ def account_config(dialect: BinanceUsdM, call: Call) -> Any:
     }
 
 
-def symbol_config(dialect: BinanceUsdM, call: Call) -> Any:
+def symbol_config(dialect: BinanceUsdMCore, call: Call) -> Any:
     wanted = [dialect.market_of(call)] if call.optional("symbol") else list(dialect.markets.items())
     return [
         {
@@ -193,7 +191,7 @@ def symbol_config(dialect: BinanceUsdM, call: Call) -> Any:
     ]
 
 
-def leverage_brackets(dialect: BinanceUsdM, call: Call) -> Any:
+def leverage_brackets(dialect: BinanceUsdMCore, call: Call) -> Any:
     """One bracket for all sizes: the engine has one maintenance rate."""
     wanted = [dialect.market_of(call)] if call.optional("symbol") else list(dialect.markets.items())
     bracket = {
@@ -207,7 +205,7 @@ def leverage_brackets(dialect: BinanceUsdM, call: Call) -> Any:
     return [{"symbol": own_id, "notionalCoef": 1.0, "brackets": [bracket]} for own_id, _ in wanted]
 
 
-def commission_rate(dialect: BinanceUsdM, call: Call) -> Any:
+def commission_rate(dialect: BinanceUsdMCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     return {
         "symbol": own_id,
@@ -217,7 +215,7 @@ def commission_rate(dialect: BinanceUsdM, call: Call) -> Any:
     }
 
 
-def income(dialect: BinanceUsdM, call: Call) -> Any:
+def income(dialect: BinanceUsdMCore, call: Call) -> Any:
     """Funding received and paid."""
     symbol = dialect.market_of(call)[1].symbol if call.optional("symbol") else None
     if call.optional("incomeType") not in (None, "FUNDING_FEE"):
@@ -242,19 +240,19 @@ def income(dialect: BinanceUsdM, call: Call) -> Any:
 # ------------------------------------------------------------------ user stream
 
 
-def start_listen_key(dialect: BinanceUsdM, call: Call) -> Any:
+def start_listen_key(dialect: BinanceUsdMCore, call: Call) -> Any:
     """A key that is valid is given again, its hour begins anew."""
     return {"listenKey": dialect.user_streams.open_key(call.owner)}
 
 
-def keep_listen_key(dialect: BinanceUsdM, call: Call) -> Any:
+def keep_listen_key(dialect: BinanceUsdMCore, call: Call) -> Any:
     key = dialect.user_streams.renew(call.owner)
     if key is None:
         raise error(-1125, "This listenKey does not exist.")
     return {"listenKey": key}
 
 
-def close_listen_key(dialect: BinanceUsdM, call: Call) -> Any:
+def close_listen_key(dialect: BinanceUsdMCore, call: Call) -> Any:
     dialect.user_streams.close(call.owner)
     return {}
 

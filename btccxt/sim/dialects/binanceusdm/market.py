@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.model import Market
 from btccxt.sim.dialects.base import Route
@@ -14,9 +14,7 @@ from btccxt.sim.dialects.binance.errors import error
 from btccxt.sim.dialects.binance.protocol import BinanceProtocol, Call
 from btccxt.sim.dialects.binance.streams import MarketStreams
 from btccxt.sim.dialects.binanceusdm import format as fmt
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.binanceusdm.dialect import BinanceUsdM
+from btccxt.sim.dialects.binanceusdm.core import BinanceUsdMCore
 
 FUNDING_EVERY_MS = 8 * 3_600_000
 _MARK_PRICE = re.compile(r"([a-z0-9]+)@markPrice(@1s)?")
@@ -81,18 +79,18 @@ def book_tickers(dialect: BinanceProtocol, call: Call) -> Any:
     return answer
 
 
-def premium_index(dialect: BinanceUsdM, call: Call) -> Any:
+def premium_index(dialect: BinanceUsdMCore, call: Call) -> Any:
     wanted = [dialect.market_of(call)] if call.optional("symbol") else list(dialect.markets.items())
     rows = [_mark(dialect, own_id, market, call.now_ms) for own_id, market in wanted]
     return rows[0] if call.optional("symbol") else rows
 
 
-def _mark(dialect: BinanceUsdM, own_id: str, market: Market, now_ms: int) -> dict[str, Any]:
+def _mark(dialect: BinanceUsdMCore, own_id: str, market: Market, now_ms: int) -> dict[str, Any]:
     mark = dialect.venue.engine.mark(market.symbol)
     return fmt.mark_price(own_id, mark, dialect.funding_rate_of(market.symbol), next_funding_ms(now_ms), now_ms)
 
 
-def funding_rates(dialect: BinanceUsdM, call: Call) -> Any:
+def funding_rates(dialect: BinanceUsdMCore, call: Call) -> Any:
     """What ``BinanceUsdM.fund`` has charged so far, oldest first."""
     symbol = dialect.market_of(call)[1].symbol if call.optional("symbol") else None
     since, until = call.integer("startTime") or 0, call.integer("endTime") or call.now_ms

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.matching.records import EngineReject, NewOrder, RejectCode, SimOrder
 from btccxt.model import Market, OrderKind, Side, TimeInForce
@@ -13,10 +13,8 @@ from btccxt.sim.dialects.base import DialectError, Route
 from btccxt.sim.dialects.binance.errors import error, missing
 from btccxt.sim.dialects.binance.protocol import Call, page_of_fills
 from btccxt.sim.dialects.binanceusdm import format as fmt
+from btccxt.sim.dialects.binanceusdm.core import BinanceUsdMCore
 from btccxt.sim.dialects.binanceusdm.errors import refused
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.binanceusdm.dialect import BinanceUsdM
 
 _WEEK_MS = 7 * 86_400_000
 _PRICED = frozenset({"LIMIT", "STOP", "TAKE_PROFIT"})
@@ -27,7 +25,7 @@ _POSITION_SIDES = {"BOTH": None, "LONG": "long", "SHORT": "short"}
 # ------------------------------------------------------------------ reading an order
 
 
-def read_order(dialect: BinanceUsdM, call: Call, market: Market, *, algo: bool) -> NewOrder:
+def read_order(dialect: BinanceUsdMCore, call: Call, market: Market, *, algo: bool) -> NewOrder:
     """The order of POST order or POST algoOrder. Raises DialectError."""
     kind = call.required("type")
     if kind not in fmt.KINDS:
@@ -113,7 +111,7 @@ def _expiry(call: Call) -> int:
 # ------------------------------------------------------------------ plain orders
 
 
-def place(dialect: BinanceUsdM, call: Call) -> Any:
+def place(dialect: BinanceUsdMCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     order = read_order(dialect, call, market, algo=False)
     response_type = call.optional("newOrderRespType") or "ACK"
@@ -127,17 +125,17 @@ def place(dialect: BinanceUsdM, call: Call) -> Any:
     return state if response_type == "RESULT" else fmt.acknowledged(state)
 
 
-def place_in_batch(dialect: BinanceUsdM, call: Call) -> Any:
+def place_in_batch(dialect: BinanceUsdMCore, call: Call) -> Any:
     """POST batchOrders: each order is accepted or refused on its own."""
     return dialect.each_of_batch(call, place)
 
 
-def test_order(dialect: BinanceUsdM, call: Call) -> Any:
+def test_order(dialect: BinanceUsdMCore, call: Call) -> Any:
     read_order(dialect, call, dialect.market_of(call)[1], algo=False)
     return {}
 
 
-def edit(dialect: BinanceUsdM, call: Call) -> Any:
+def edit(dialect: BinanceUsdMCore, call: Call) -> Any:
     """PUT order: price and quantity of a resting limit order; it keeps its id."""
     own_id, market = dialect.market_of(call)
     order = _plain_order(dialect, call, market)
@@ -159,12 +157,12 @@ def edit(dialect: BinanceUsdM, call: Call) -> Any:
     return fmt.order_state(own_id, amended)
 
 
-def query(dialect: BinanceUsdM, call: Call) -> Any:
+def query(dialect: BinanceUsdMCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     return fmt.order_state(own_id, _plain_order(dialect, call, market))
 
 
-def query_open(dialect: BinanceUsdM, call: Call) -> Any:
+def query_open(dialect: BinanceUsdMCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     order = _plain_order(dialect, call, market)
     if not order.is_open:
@@ -172,7 +170,7 @@ def query_open(dialect: BinanceUsdM, call: Call) -> Any:
     return fmt.order_state(own_id, order)
 
 
-def _plain_order(dialect: BinanceUsdM, call: Call, market: Market) -> SimOrder:
+def _plain_order(dialect: BinanceUsdMCore, call: Call, market: Market) -> SimOrder:
     """By ``orderId`` or ``origClientOrderId``. An order that still waits for its trigger is not known here."""
     order_id, client_id = call.integer("orderId"), call.optional("origClientOrderId")
     if order_id is None and client_id is None:
@@ -184,7 +182,7 @@ def _plain_order(dialect: BinanceUsdM, call: Call, market: Market) -> SimOrder:
 
 
 def _find(
-    dialect: BinanceUsdM,
+    dialect: BinanceUsdMCore,
     owner: str,
     market: Market,
     order_id: str | None,
@@ -199,7 +197,7 @@ def _find(
     return None
 
 
-def cancel(dialect: BinanceUsdM, call: Call) -> Any:
+def cancel(dialect: BinanceUsdMCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     try:
         order = _plain_order(dialect, call, market)
@@ -208,7 +206,7 @@ def cancel(dialect: BinanceUsdM, call: Call) -> Any:
     return fmt.order_state(own_id, _cancel(dialect, call, order))
 
 
-def _cancel(dialect: BinanceUsdM, call: Call, order: SimOrder) -> SimOrder:
+def _cancel(dialect: BinanceUsdMCore, call: Call, order: SimOrder) -> SimOrder:
     try:
         return dialect.venue.engine.cancel(call.owner, symbol=order.symbol, order_id=order.order_id, now_ms=call.now_ms)
     except EngineReject as reject:
@@ -217,11 +215,11 @@ def _cancel(dialect: BinanceUsdM, call: Call, order: SimOrder) -> SimOrder:
         raise refused(reject) from None
 
 
-def cancel_all(dialect: BinanceUsdM, call: Call) -> Any:
+def cancel_all(dialect: BinanceUsdMCore, call: Call) -> Any:
     return _cancel_those(dialect, call, fmt.is_plain)
 
 
-def _cancel_those(dialect: BinanceUsdM, call: Call, wanted: Callable[[SimOrder], bool]) -> Any:
+def _cancel_those(dialect: BinanceUsdMCore, call: Call, wanted: Callable[[SimOrder], bool]) -> Any:
     _, market = dialect.market_of(call)
     for order in dialect.venue.engine.orders(call.owner, market.symbol, open_only=True):
         if wanted(order):
@@ -229,22 +227,22 @@ def _cancel_those(dialect: BinanceUsdM, call: Call, wanted: Callable[[SimOrder],
     return {"code": 200, "msg": "The operation of cancel all open order is done."}
 
 
-def open_orders(dialect: BinanceUsdM, call: Call) -> Any:
+def open_orders(dialect: BinanceUsdMCore, call: Call) -> Any:
     return [fmt.order_state(*pair) for pair in _open(dialect, call, fmt.is_plain)]
 
 
-def _open(dialect: BinanceUsdM, call: Call, wanted: Callable[[SimOrder], bool]) -> list[tuple[str, SimOrder]]:
+def _open(dialect: BinanceUsdMCore, call: Call, wanted: Callable[[SimOrder], bool]) -> list[tuple[str, SimOrder]]:
     symbol = dialect.market_of(call)[1].symbol if call.optional("symbol") else None
     orders = dialect.venue.engine.orders(call.owner, symbol, open_only=True)
     return [(dialect.ids[order.symbol], order) for order in orders if order.symbol in dialect.ids and wanted(order)]
 
 
-def all_orders(dialect: BinanceUsdM, call: Call) -> Any:
+def all_orders(dialect: BinanceUsdMCore, call: Call) -> Any:
     own_id, found = _history(dialect, call, fmt.is_plain)
     return [fmt.order_state(own_id, order) for order in found]
 
 
-def _history(dialect: BinanceUsdM, call: Call, wanted: Callable[[SimOrder], bool]) -> tuple[str, list[SimOrder]]:
+def _history(dialect: BinanceUsdMCore, call: Call, wanted: Callable[[SimOrder], bool]) -> tuple[str, list[SimOrder]]:
     own_id, market = dialect.market_of(call)
     first_id, limit = call.integer("orderId"), call.limit(500, 1000)
     since, until = _window(call)
@@ -259,7 +257,7 @@ def _history(dialect: BinanceUsdM, call: Call, wanted: Callable[[SimOrder], bool
     return own_id, found[:limit] if from_start else found[-limit:]
 
 
-def my_trades(dialect: BinanceUsdM, call: Call) -> Any:
+def my_trades(dialect: BinanceUsdMCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     since, until = _window(call)
     chosen = page_of_fills(call, dialect.venue.engine.fills(call.owner, market.symbol), since, until)
@@ -279,7 +277,7 @@ def _window(call: Call) -> tuple[int, int]:
 # ------------------------------------------------------------------ conditional orders
 
 
-def place_algo(dialect: BinanceUsdM, call: Call) -> Any:
+def place_algo(dialect: BinanceUsdMCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     if call.required("algoType") != "CONDITIONAL":
         raise error(-1102, "Mandatory parameter 'algoType' was not sent, was empty/null, or malformed.")
@@ -295,7 +293,7 @@ def place_algo(dialect: BinanceUsdM, call: Call) -> Any:
     return fmt.algo_state(own_id, placed)
 
 
-def _algo_order(dialect: BinanceUsdM, call: Call) -> SimOrder:
+def _algo_order(dialect: BinanceUsdMCore, call: Call) -> SimOrder:
     algo, client_id = call.integer("algoId"), call.optional("clientAlgoId")
     if algo is None and client_id is None:
         raise error(-1102, "Param 'algoId' or 'clientAlgoId' must be sent, but both were empty/null!")
@@ -307,12 +305,12 @@ def _algo_order(dialect: BinanceUsdM, call: Call) -> SimOrder:
     raise error(-2013, "Order does not exist.")
 
 
-def query_algo(dialect: BinanceUsdM, call: Call) -> Any:
+def query_algo(dialect: BinanceUsdMCore, call: Call) -> Any:
     order = _algo_order(dialect, call)
     return fmt.algo_state(dialect.ids[order.symbol], order)
 
 
-def cancel_algo(dialect: BinanceUsdM, call: Call) -> Any:
+def cancel_algo(dialect: BinanceUsdMCore, call: Call) -> Any:
     try:
         order = _algo_order(dialect, call)
     except DialectError as refusal:
@@ -326,15 +324,15 @@ def _waiting(order: SimOrder) -> bool:
     return not fmt.is_plain(order)
 
 
-def cancel_all_algo(dialect: BinanceUsdM, call: Call) -> Any:
+def cancel_all_algo(dialect: BinanceUsdMCore, call: Call) -> Any:
     return _cancel_those(dialect, call, _waiting)
 
 
-def open_algo_orders(dialect: BinanceUsdM, call: Call) -> Any:
+def open_algo_orders(dialect: BinanceUsdMCore, call: Call) -> Any:
     return [fmt.algo_state(*pair) for pair in _open(dialect, call, _waiting)]
 
 
-def all_algo_orders(dialect: BinanceUsdM, call: Call) -> Any:
+def all_algo_orders(dialect: BinanceUsdMCore, call: Call) -> Any:
     own_id, found = _history(dialect, call, fmt.is_algo)
     return [fmt.algo_state(own_id, order) for order in found]
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.matching.records import EngineReject
 from btccxt.model import ZERO, Side
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.bybit import format as fmt
+from btccxt.sim.dialects.bybit.call import Call
+from btccxt.sim.dialects.bybit.core import BybitCore
 from btccxt.sim.dialects.bybit.errors import error, refused
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.bybit.dialect import Bybit, Call
 
 _PERMISSIONS = {
     "ContractTrade": ["Order", "Position"],
@@ -25,7 +24,7 @@ _PERMISSIONS = {
 }
 
 
-def query_api(dialect: Bybit, call: Call) -> Any:
+def query_api(dialect: BybitCore, call: Call) -> Any:
     return {
         "id": "1",
         "note": "sim",
@@ -50,7 +49,7 @@ def query_api(dialect: Bybit, call: Call) -> Any:
     }
 
 
-def account_info(dialect: Bybit, call: Call) -> Any:
+def account_info(dialect: BybitCore, call: Call) -> Any:
     return {
         "marginMode": "REGULAR_MARGIN",
         "updatedTime": str(call.now_ms),
@@ -63,13 +62,13 @@ def account_info(dialect: Bybit, call: Call) -> Any:
     }
 
 
-def coin_info(dialect: Bybit, call: Call) -> Any:
+def coin_info(dialect: BybitCore, call: Call) -> Any:
     coins = {coin for market in dialect.venue.engine.markets.values() for coin in (market.base, market.quote)}
     wanted = call.text("coin")
     return {"rows": [fmt.coin_info(coin) for coin in sorted(coins) if wanted in (None, coin)]}
 
 
-def fee_rates(dialect: Bybit, call: Call) -> Any:
+def fee_rates(dialect: BybitCore, call: Call) -> Any:
     category, wanted = call.required("category"), call.text("symbol")
     rows = [
         {"symbol": own_id, "takerFeeRate": fmt.text(market.taker_rate), "makerFeeRate": fmt.text(market.maker_rate)}
@@ -79,14 +78,14 @@ def fee_rates(dialect: Bybit, call: Call) -> Any:
     return {"category": category, "list": rows}
 
 
-def wallet_balance(dialect: Bybit, call: Call) -> Any:
+def wallet_balance(dialect: BybitCore, call: Call) -> Any:
     kind = call.required("accountType")
     if kind != "UNIFIED":
         raise error(10001, "accountType only support UNIFIED.")
     return {"list": [wallet(dialect, call.owner, call.text("coin"))]}
 
 
-def wallet(dialect: Bybit, owner: str, coins: str | None = None) -> dict[str, Any]:
+def wallet(dialect: BybitCore, owner: str, coins: str | None = None) -> dict[str, Any]:
     """What an account holds. ``coins``: names with commas between them; None: all that it has."""
     engine = dialect.venue.engine
     locked: dict[str, Decimal] = {}
@@ -111,7 +110,7 @@ def wallet(dialect: Bybit, owner: str, coins: str | None = None) -> dict[str, An
     return fmt.wallet(rows)
 
 
-def positions(dialect: Bybit, call: Call) -> Any:
+def positions(dialect: BybitCore, call: Call) -> Any:
     category = call.required("category")
     if category == "linear" and call.text("symbol") is None and call.text("settleCoin") is None:
         raise error(10001, "Missing some parameters that must be filled in, symbol or settleCoin")
@@ -120,7 +119,7 @@ def positions(dialect: Bybit, call: Call) -> Any:
     return {"category": category, "list": rows, "nextPageCursor": ""}
 
 
-def position_rows(dialect: Bybit, owner: str, symbol: str | None, entry_name: str) -> list[dict[str, Any]]:
+def position_rows(dialect: BybitCore, owner: str, symbol: str | None, entry_name: str) -> list[dict[str, Any]]:
     """Open positions; a symbol that is asked for and has none gives one row of size zero."""
     engine, now_ms = dialect.venue.engine, dialect.venue.now_ms()
     held = [position for position in engine.positions(owner) if symbol in (None, position.symbol)]
@@ -135,7 +134,7 @@ def position_rows(dialect: Bybit, owner: str, symbol: str | None, entry_name: st
     return rows if rows or symbol is None else [row(symbol, None, 0)]
 
 
-def set_leverage(dialect: Bybit, call: Call) -> Any:
+def set_leverage(dialect: BybitCore, call: Call) -> Any:
     category, _, market = dialect.market_of(call)
     leverage = call.decimal("buyLeverage") or ZERO
     if leverage == dialect.leverage_of(call.owner, market.symbol):
@@ -148,7 +147,7 @@ def set_leverage(dialect: Bybit, call: Call) -> Any:
     return {}
 
 
-def switch_mode(dialect: Bybit, call: Call) -> Any:
+def switch_mode(dialect: BybitCore, call: Call) -> Any:
     """``mode``: 0 is one-way, 3 is both sides."""
     try:
         dialect.venue.engine.set_hedge_mode(call.owner, call.required("mode") == "3")

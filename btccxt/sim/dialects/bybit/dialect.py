@@ -1,37 +1,19 @@
 """Bybit v5, spot and linear contracts on one unified account, as the unmodified ccxt client ``bybit`` speaks to it.
 
-Hosts, signatures, limits and private events; endpoints are in ``bybit_market``, ``bybit_orders`` and
-``bybit_account``, streams in ``bybit_streams``, attached exits in ``attached_exits``, JSON in ``bybit_format``.
+Hosts, signatures, limits and private events; endpoints are in ``market``, ``orders`` and ``account``, what they ask
+for in ``core``, parameters in ``call``, streams in ``streams``, JSON in ``format``.
 Source: bybit-exchange.github.io/docs/v5/guide ("Authentication") and /rate-limit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar
 
-from btccxt.matching.clearing import DEFAULT_LEVERAGE
-from btccxt.matching.records import (
-    TRIGGER_KINDS,
-    BalanceChanged,
-    EngineReject,
-    Event,
-    NewOrder,
-    OrderChanged,
-    PositionChanged,
-    PublicTrade,
-    RejectCode,
-    SimOrder,
-    SimStatus,
-)
+from btccxt.matching.records import BalanceChanged, Event, OrderChanged, PositionChanged, PublicTrade, SimOrder
 from btccxt.model import ZERO, Bar, Market, MarketType
 from btccxt.sim.connection import Connection
-from btccxt.sim.dialects.attached_exits import AttachedExits, Exits
 from btccxt.sim.dialects.base import (
-    AccountCall,
-    Dialect,
     DialectError,
     RateLimit,
     Reply,
@@ -46,60 +28,19 @@ from btccxt.sim.dialects.base import (
 )
 from btccxt.sim.dialects.bybit import format as fmt
 from btccxt.sim.dialects.bybit.account import ACCOUNT_ROUTES, position_rows, wallet
-from btccxt.sim.dialects.bybit.errors import body_of, error, parameter_error, refused
+from btccxt.sim.dialects.bybit.call import CATEGORIES, Call
+from btccxt.sim.dialects.bybit.core import BybitCore
+from btccxt.sim.dialects.bybit.errors import body_of, error, parameter_error
 from btccxt.sim.dialects.bybit.market import MARKET_ROUTES
 from btccxt.sim.dialects.bybit.orders import ORDER_ROUTES
 from btccxt.sim.dialects.bybit.streams import BybitStreams
 from btccxt.sim.faults import Fault, FaultKind
 
 _EARLY_MS = 1_000  # how far a client's clock may run ahead
-_REFUSED_IDS = 10**15  # ids of orders that the engine never had
-_CATEGORIES = frozenset({"spot", "linear", "inverse", "option"})
-_PUBLIC_PATHS = frozenset(f"/v5/public/{category}" for category in _CATEGORIES)
+_PUBLIC_PATHS = frozenset(f"/v5/public/{category}" for category in CATEGORIES)
 
 
-@dataclass(slots=True)
-class Call(AccountCall):
-    """One request: query or JSON body as one mapping."""
-
-    category: str = ""
-
-    def text(self, name: str) -> str | None:
-        value = self.params.get(name)
-        if isinstance(value, bool):
-            return str(value).lower()
-        return None if value is None or value == "" else str(value)
-
-    def required(self, name: str) -> str:
-        value = self.text(name)
-        if value is None:
-            raise parameter_error(f"{name} is required")
-        if name == "category" and value not in _CATEGORIES:
-            raise parameter_error("Category is invalid")
-        return value
-
-    def flag(self, name: str) -> bool:
-        return self.text(name) == "true"
-
-    def integer(self, name: str) -> int | None:
-        value = self.text(name)
-        if value is not None and not value.isdecimal():
-            raise parameter_error(f"{name} invalid")
-        return None if value is None else int(value)
-
-    def decimal(self, name: str) -> Decimal | None:
-        """None also for zero, which says 'none' here."""
-        value = self.text(name)
-        try:
-            return None if value is None else Decimal(value) or None
-        except InvalidOperation:
-            raise parameter_error(f"{name} invalid") from None
-
-    def limit(self, default: int, most: int) -> int:
-        return min(self.integer("limit") or default, most)
-
-
-class Bybit(Dialect):
+class Bybit(BybitCore):
     name = "bybit"
     hosts = (
         "api.bybit.com",
@@ -117,43 +58,17 @@ class Bybit(Dialect):
 
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
-        # Spot and linear share ids: BTCUSDT is both.
-        self.by_category: dict[tuple[str, str], Market] = {
-            (self.category_of(symbol), own_id): venue.engine.markets[symbol] for symbol, own_id in self.ids.items()
-        }
-        self.leverages: dict[tuple[str, str], Decimal] = {}
         self.streams = BybitStreams(self)
-        self.exits = AttachedExits(venue.engine)
         self._limits = {**self.default_limits, **venue.limits_of(self.name)}
         unknown = self._limits.keys() - self.default_limits.keys()
         if unknown:
             raise ValueError(f"{self.name} has no limit {sorted(unknown)}; it has {sorted(self.default_limits)}")
         self._requests = RateLimit(self._limits["REQUESTS_5S"], 5.0)
         self._order_rates: dict[str, RateLimit] = {}
-        self._fees: dict[str, dict[str, Decimal]] = {}  # order id -> coin -> what its fills have cost
-        self._refused: dict[str, list[SimOrder]] = {}  # post-only orders that would have taken, by account
-        self._tpsl: set[str] = set()
         self._messages = 0
 
     def market_id(self, market: Market) -> str:
         return market.base + market.quote
-
-    def category_of(self, symbol: str) -> str:
-        return "linear" if self.venue.engine.markets[symbol].is_contract else "spot"
-
-    def listed(self, category: str) -> list[tuple[str, Market]]:
-        return [(own_id, market) for (found, own_id), market in self.by_category.items() if found == category]
-
-    def market_of(self, call: Call) -> tuple[str, str, Market]:
-        """(category, own id, market) of the mandatory parameters."""
-        category, own_id = call.required("category"), call.required("symbol")
-        market = self.by_category.get((category, own_id))
-        if market is None:
-            raise refused(EngineReject(RejectCode.UNKNOWN_SYMBOL, ""), category)
-        return category, own_id, self.venue.engine.markets[market.symbol]
-
-    def leverage_of(self, owner: str, symbol: str) -> Decimal:
-        return self.leverages.get((owner, symbol), DEFAULT_LEVERAGE)
 
     # -------------------------------------------------------------- REST
 
@@ -230,74 +145,6 @@ class Bybit(Dialect):
             return error(10016, "Service is restarting. The system is under maintenance.", fault.status)
         return error(10016, "Server error", fault.status)
 
-    # -------------------------------------------------------------- orders
-
-    def submit(
-        self,
-        owner: str,
-        order: NewOrder,
-        now_ms: int,
-        order_filter: str | None,
-        exits: tuple[Decimal | None, Decimal | None],
-    ) -> SimOrder:
-        """Raises DialectError. A post-only order that would take is accepted, and cancelled at once."""
-        category = self.category_of(order.symbol)
-        known = (found.client_order_id for found in self.orders(owner, order.symbol))
-        try:
-            if order.client_order_id is not None and order.client_order_id in known:
-                raise EngineReject(RejectCode.DUPLICATE_CLIENT_ID, "")
-            placed = self.venue.engine.submit(owner, order, now_ms)
-        except EngineReject as reject:
-            if reject.code is not RejectCode.WOULD_TAKE:
-                raise refused(reject, category) from None
-            return self._refuse_to_take(owner, order, now_ms)
-        if order_filter == "tpslOrder":
-            self._tpsl.add(placed.order_id)
-        self.exits.attach(placed, Exits(*exits), self._base_fee(placed))
-        return placed
-
-    def _refuse_to_take(self, owner: str, order: NewOrder, now_ms: int) -> SimOrder:
-        refused_before = self._refused.setdefault(owner, [])
-        order_id = str(_REFUSED_IDS + len(refused_before))
-        link = order.client_order_id or f"sim-{order_id}"
-        ended = SimOrder(order_id, owner, link, order, SimStatus.CANCELED, ZERO, ZERO, now_ms, now_ms)
-        refused_before.append(ended)
-        self._tell_order(ended)
-        return ended
-
-    def orders(self, owner: str, symbol: str | None = None, *, open_only: bool = False) -> list[SimOrder]:
-        """Whatever this account may ask after, oldest first."""
-        found = self.venue.engine.orders(owner, symbol, open_only)
-        if open_only:
-            return found
-        return found + [order for order in self._refused.get(owner, ()) if symbol in (None, order.symbol)]
-
-    def filter_of(self, order: SimOrder) -> str:
-        """In which of Bybit's books an order is: once triggered, it is a plain one."""
-        if order.request.kind not in TRIGGER_KINDS or order.triggered:
-            return "Order"
-        is_exit = order.order_id in self._tpsl or order.order_id in self.exits.stop_types
-        return "tpslOrder" if is_exit and self.category_of(order.symbol) == "spot" else "StopOrder"
-
-    def order_row(self, order: SimOrder, status: str | None = None) -> dict[str, Any]:
-        category = self.category_of(order.symbol)
-        stop_type = ""
-        if order.request.kind in TRIGGER_KINDS:
-            stop_type = "tpslOrder" if order.order_id in self._tpsl else "Stop"
-        return fmt.order(
-            self.ids[order.symbol],
-            order,
-            category,
-            fees=self._fees.get(order.order_id, {}),
-            stop_type=self.exits.stop_types.get(order.order_id, stop_type),
-            status=status,
-            would_take=int(order.order_id) >= _REFUSED_IDS,
-        )
-
-    def _base_fee(self, order: SimOrder) -> Decimal:
-        market = self.venue.engine.markets[order.symbol]
-        return ZERO if market.is_contract else self._fees.get(order.order_id, {}).get(market.base, ZERO)
-
     # -------------------------------------------------------------- WebSockets
 
     def refuses(self, host: str, path: str) -> DialectError | None:
@@ -332,10 +179,10 @@ class Bybit(Dialect):
             category = self.category_of(order.symbol)
             row = fmt.execution(self.ids[order.symbol], fill, order, category)
             self._tell(order.account, "execution", [{**row, "feeCoin": fill.fee.currency, "extraFees": []}], category)
-        self._tell_order(order, "Triggered" if event.reason == "triggered" else None)
+        self.tell_order(order, "Triggered" if event.reason == "triggered" else None)
         self.exits.on_order(order, self._base_fee(order))
 
-    def _tell_order(self, order: SimOrder, status: str | None = None) -> None:
+    def tell_order(self, order: SimOrder, status: str | None = None) -> None:
         category = self.category_of(order.symbol)
         self._tell(order.account, "order", [{"category": category, **self.order_row(order, status)}], category)
 

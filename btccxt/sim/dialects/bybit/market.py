@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.model import Bar, Market
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.bybit import format as fmt
+from btccxt.sim.dialects.bybit.call import Call
+from btccxt.sim.dialects.bybit.core import BybitCore
 from btccxt.sim.dialects.bybit.errors import parameter_error
 
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.bybit.dialect import Bybit, Call
 
-
-def server_time(dialect: Bybit, call: Call) -> Any:
+def server_time(dialect: BybitCore, call: Call) -> Any:
     now_ms = dialect.venue.server_time_ms()
     return {"timeSecond": str(now_ms // 1000), "timeNano": str(now_ms * 1_000_000)}
 
 
-def instruments(dialect: Bybit, call: Call) -> Any:
+def instruments(dialect: BybitCore, call: Call) -> Any:
     """Inverse contracts and options: there are none. ``status``: 'PreLaunch' lists none either."""
     category, wanted = call.required("category"), call.text("symbol")
     rows = [
@@ -30,7 +29,7 @@ def instruments(dialect: Bybit, call: Call) -> Any:
     return {"category": category, "list": rows, "nextPageCursor": ""}
 
 
-def klines(dialect: Bybit, call: Call) -> Any:
+def klines(dialect: BybitCore, call: Call) -> Any:
     """With ``start`` alone the first ``limit`` candles from there, else the last ones up to ``end``; newest first."""
     category, own_id, market = dialect.market_of(call)
     timeframe = fmt.INTERVALS.get(call.required("interval"))
@@ -49,13 +48,13 @@ def klines(dialect: Bybit, call: Call) -> Any:
     return {"category": category, "symbol": own_id, "list": [fmt.kline_row(bar) for bar in reversed(bars)]}
 
 
-def recent_trades(dialect: Bybit, call: Call) -> Any:
+def recent_trades(dialect: BybitCore, call: Call) -> Any:
     category, own_id, market = dialect.market_of(call)
     found = dialect.venue.last_trades(market.symbol, call.limit(60 if category == "spot" else 500, 1000))
     return {"category": category, "list": [fmt.public_trade(own_id, trade) for trade in reversed(found)]}
 
 
-def order_book(dialect: Bybit, call: Call) -> Any:
+def order_book(dialect: BybitCore, call: Call) -> Any:
     _, own_id, market = dialect.market_of(call)
     mirror = dialect.venue.mirror(market.symbol)
     mirror.refresh()
@@ -71,7 +70,7 @@ def order_book(dialect: Bybit, call: Call) -> Any:
     }
 
 
-def tickers(dialect: Bybit, call: Call) -> Any:
+def tickers(dialect: BybitCore, call: Call) -> Any:
     category = call.required("category")
     if call.text("symbol") is not None:
         _, own_id, market = dialect.market_of(call)
@@ -81,7 +80,7 @@ def tickers(dialect: Bybit, call: Call) -> Any:
     return {"category": category, "list": [ticker_row(dialect, own_id, market) for own_id, market in wanted]}
 
 
-def ticker_row(dialect: Bybit, own_id: str, market: Market) -> dict[str, Any]:
+def ticker_row(dialect: BybitCore, own_id: str, market: Market) -> dict[str, Any]:
     mirror = dialect.venue.mirror(market.symbol)
     mirror.refresh()
     day = dialect.venue.day_bar(market.symbol) or Bar(dialect.venue.now_ms(), 0.0, 0.0, 0.0, 0.0, 0.0)

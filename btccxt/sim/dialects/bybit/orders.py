@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.matching.records import EngineReject, NewOrder, RejectCode, SimOrder
 from btccxt.model import Market, OrderKind, Side, TimeInForce
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.bybit import format as fmt
+from btccxt.sim.dialects.bybit.call import Call
+from btccxt.sim.dialects.bybit.core import BybitCore
 from btccxt.sim.dialects.bybit.errors import error, parameter_error, refused
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.bybit.dialect import Bybit, Call
 
 _SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
 _VALIDITY = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK, "PostOnly": TimeInForce.GTC}
@@ -25,7 +24,7 @@ _NOT_FOUND = (RejectCode.UNKNOWN_ORDER, RejectCode.ALREADY_FINAL)
 # ------------------------------------------------------------------ placing
 
 
-def place(dialect: Bybit, call: Call) -> Any:
+def place(dialect: BybitCore, call: Call) -> Any:
     category, _, market = dialect.market_of(call)
     order = read_order(dialect, call, category, market)
     exits = (call.decimal("takeProfit"), call.decimal("stopLoss"))
@@ -33,7 +32,7 @@ def place(dialect: Bybit, call: Call) -> Any:
     return _reference(placed, category)
 
 
-def read_order(dialect: Bybit, call: Call, category: str, market: Market) -> NewOrder:
+def read_order(dialect: BybitCore, call: Call, category: str, market: Market) -> NewOrder:
     """Raises DialectError."""
     side, kind = _SIDES.get(call.required("side")), call.required("orderType")
     if side is None:
@@ -78,7 +77,7 @@ def _engine_kind(side: Side, is_market: bool, above: bool | None) -> OrderKind:
     return OrderKind.TAKE_PROFIT if is_market else OrderKind.TAKE_PROFIT_LIMIT
 
 
-def _rises(dialect: Bybit, call: Call, category: str, market: Market, trigger: Decimal) -> bool:
+def _rises(dialect: BybitCore, call: Call, category: str, market: Market, trigger: Decimal) -> bool:
     """Does the trigger wait for a rise? Contracts say so; on spot it follows from where the price is now."""
     last = dialect.venue.engine.last(market.symbol) or trigger
     if category == "spot":
@@ -108,7 +107,7 @@ def _reference(order: SimOrder, category: str) -> dict[str, str]:
 # ------------------------------------------------------------------ changing
 
 
-def _find(dialect: Bybit, call: Call, category: str, market: Market) -> SimOrder:
+def _find(dialect: BybitCore, call: Call, category: str, market: Market) -> SimOrder:
     own_id, link = call.text("orderId"), call.text("orderLinkId")
     if own_id is None and link is None:
         raise parameter_error("orderId or orderLinkId is required")
@@ -118,7 +117,7 @@ def _find(dialect: Bybit, call: Call, category: str, market: Market) -> SimOrder
     raise refused(EngineReject(RejectCode.UNKNOWN_ORDER, ""), category)
 
 
-def amend(dialect: Bybit, call: Call) -> Any:
+def amend(dialect: BybitCore, call: Call) -> Any:
     category, _, market = dialect.market_of(call)
     order = _find(dialect, call, category, market)
     price, amount = call.decimal("price"), call.decimal("qty")
@@ -137,7 +136,7 @@ def amend(dialect: Bybit, call: Call) -> Any:
     return _reference(amended, category)
 
 
-def cancel(dialect: Bybit, call: Call) -> Any:
+def cancel(dialect: BybitCore, call: Call) -> Any:
     """On spot, ``orderFilter`` says in which book to look; nothing said means plain orders."""
     category, _, market = dialect.market_of(call)
     order = _find(dialect, call, category, market)
@@ -152,7 +151,7 @@ def cancel(dialect: Bybit, call: Call) -> Any:
     return _reference(canceled, category)
 
 
-def cancel_all(dialect: Bybit, call: Call) -> Any:
+def cancel_all(dialect: BybitCore, call: Call) -> Any:
     category = call.required("category")
     wanted = call.text("orderFilter")
     canceled = []
@@ -174,7 +173,7 @@ def cancel_all(dialect: Bybit, call: Call) -> Any:
 # ------------------------------------------------------------------ looking
 
 
-def realtime(dialect: Bybit, call: Call) -> Any:
+def realtime(dialect: BybitCore, call: Call) -> Any:
     """Open orders; one that is asked for by id is found although it has ended. Newest first."""
     category = call.required("category")
     by_id = call.text("orderId") is not None or call.text("orderLinkId") is not None
@@ -185,14 +184,14 @@ def realtime(dialect: Bybit, call: Call) -> Any:
     return _page(dialect, call, category, _chosen(dialect, call, category, open_only=not closed_too))
 
 
-def history(dialect: Bybit, call: Call) -> Any:
+def history(dialect: BybitCore, call: Call) -> Any:
     category = call.required("category")
     since, until = _window(call)
     ended = (o for o in _chosen(dialect, call, category, open_only=False) if not o.is_open)
     return _page(dialect, call, category, (o for o in ended if since <= o.created_ms <= until))
 
 
-def _chosen(dialect: Bybit, call: Call, category: str, *, open_only: bool) -> Iterable[SimOrder]:
+def _chosen(dialect: BybitCore, call: Call, category: str, *, open_only: bool) -> Iterable[SimOrder]:
     symbol = dialect.market_of(call)[2].symbol if call.text("symbol") is not None else None
     own_id, link, settle = call.text("orderId"), call.text("orderLinkId"), call.text("settleCoin")
     kind = call.text("orderFilter")
@@ -208,7 +207,7 @@ def _chosen(dialect: Bybit, call: Call, category: str, *, open_only: bool) -> It
             yield order
 
 
-def _page(dialect: Bybit, call: Call, category: str, orders: Iterable[SimOrder]) -> dict[str, Any]:
+def _page(dialect: BybitCore, call: Call, category: str, orders: Iterable[SimOrder]) -> dict[str, Any]:
     newest_first = sorted(orders, key=lambda order: (order.created_ms, int(order.order_id)), reverse=True)
     limit, start = call.limit(20, 50), int(call.text("cursor") or 0)
     shown = newest_first[start : start + limit]
@@ -217,7 +216,7 @@ def _page(dialect: Bybit, call: Call, category: str, orders: Iterable[SimOrder])
     return {"category": category, "list": rows, "nextPageCursor": cursor}
 
 
-def executions(dialect: Bybit, call: Call) -> Any:
+def executions(dialect: BybitCore, call: Call) -> Any:
     category = call.required("category")
     symbol = dialect.market_of(call)[2].symbol if call.text("symbol") is not None else None
     own_id, link = call.text("orderId"), call.text("orderLinkId")

@@ -10,16 +10,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.model import Bar, Market, Trade
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects.base import decode, encode, hmac_hex, same
 from btccxt.sim.dialects.bybit import format as fmt
+from btccxt.sim.dialects.bybit.core import BybitCore
 from btccxt.sim.dialects.bybit.market import ticker_row
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.bybit.dialect import Bybit
 
 _PRIVATE = frozenset({"order", "execution", "execution.fast", "position", "wallet", "greeks", "dcp"})
 _CATEGORIES = ("", ".spot", ".linear", ".inverse", ".option")
@@ -40,7 +38,7 @@ class _BookState:
 
 
 class BybitStreams:
-    def __init__(self, dialect: Bybit) -> None:
+    def __init__(self, dialect: BybitCore) -> None:
         self._dialect = dialect
         self._venue, self._hub = dialect.venue, dialect.hub
         self._books: dict[str, _BookState] = {}  # by topic of the hub

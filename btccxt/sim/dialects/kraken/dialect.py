@@ -1,29 +1,23 @@
 """Kraken spot, as the unmodified ccxt clients ``kraken`` (REST, and pro over WebSocket v2) speak to it.
 
-Hosts, signatures, nonces, call counter and private events; endpoints are in ``kraken_market`` and ``kraken_orders``,
-streams in ``kraken_streams``, JSON in ``kraken_format`` and ``kraken_frames``. Source: docs.kraken.com, "Spot REST
-Authentication", "Spot REST Rate Limits".
+Hosts, signatures, nonces, call counter and private events; endpoints are in ``market`` and ``orders``, what they
+ask for in ``core``, parameters in ``call``, streams in ``streams``, JSON in ``format`` and ``frames``. Source:
+docs.kraken.com, "Spot REST Authentication", "Spot REST Rate Limits".
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import random
-import string
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from btccxt.errors import ConfigError
-from btccxt.matching.records import BalanceChanged, Event, OrderChanged, PublicTrade, SimOrder
+from btccxt.matching.records import BalanceChanged, Event, OrderChanged, PublicTrade
 from btccxt.model import Bar, Market
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects.base import (
-    AccountCall,
-    Dialect,
     DialectError,
     Reply,
     Request,
@@ -36,74 +30,17 @@ from btccxt.sim.dialects.base import (
     same,
     sha256,
 )
-from btccxt.sim.dialects.dead_man import DeadMansSwitches
 from btccxt.sim.dialects.kraken import format as fmt
 from btccxt.sim.dialects.kraken import frames as frames
-from btccxt.sim.dialects.kraken.errors import error, invalid
+from btccxt.sim.dialects.kraken.call import Call
+from btccxt.sim.dialects.kraken.core import PRIVATE_HOST, KrakenCore
+from btccxt.sim.dialects.kraken.errors import error
 from btccxt.sim.dialects.kraken.market import MARKET_ROUTES
 from btccxt.sim.dialects.kraken.orders import ORDER_ROUTES
 from btccxt.sim.dialects.kraken.streams import KrakenStreams
 from btccxt.sim.faults import Fault, FaultKind
 
-_TOKEN_LIFE_S = 900
-_TOKEN_LETTERS = string.ascii_letters + string.digits + "+/"
-_PRIVATE_HOST = "ws-auth.kraken.com"
-_CLIENT_ID_LETTERS = frozenset(string.ascii_letters + string.digits + "-")
 _CHANGES = {"canceled": "canceled", "expired": "expired", "amended": "amended", "triggered": "status"}
-_SNAPSHOT_TRADES = 50
-
-
-@dataclass(slots=True)
-class Call(AccountCall):
-    """One request: query, form or JSON body as one mapping."""
-
-    def text(self, name: str) -> str | None:
-        value = self.params.get(name)
-        return None if value is None or value == "" else str(value)
-
-    def required(self, name: str) -> str:
-        value = self.text(name)
-        if value is None:
-            raise invalid(name)
-        return value
-
-    def flag(self, name: str) -> bool:
-        return (self.text(name) or "").lower() == "true"
-
-    def integer(self, name: str) -> int | None:
-        value = self.decimal(name)
-        return None if value is None else int(value)
-
-    def decimal(self, name: str) -> Decimal | None:
-        value = self.text(name)
-        try:
-            number = None if value is None else Decimal(value)
-        except InvalidOperation:
-            raise invalid(name) from None
-        if number is not None and not number.is_finite():
-            raise invalid(name)
-        return number
-
-    def optional_positive(self, name: str) -> Decimal | None:
-        value = self.decimal(name)
-        if value is not None and value <= 0:
-            raise invalid(name)
-        return value
-
-    def positive(self, name: str) -> Decimal:
-        value = self.optional_positive(name)
-        if value is None:
-            raise invalid(name)
-        return value
-
-    def client_id(self) -> str | None:
-        """Up to 18 letters and digits, or a UUID."""
-        value = self.text("cl_ord_id")
-        free = value is not None and len(value) <= 18
-        uuid = value is not None and len(value.replace("-", "")) == 32
-        if value is not None and not (set(value) <= _CLIENT_ID_LETTERS and (free or uuid)):
-            raise invalid("cl_ord_id")
-        return value
 
 
 class CallCounter:
@@ -124,9 +61,9 @@ class CallCounter:
         return True
 
 
-class Kraken(Dialect):
+class Kraken(KrakenCore):
     name = "kraken"
-    hosts = ("api.kraken.com", "ws.kraken.com", _PRIVATE_HOST)
+    hosts = ("api.kraken.com", "ws.kraken.com", PRIVATE_HOST)
     fee_currency = "quote"  # ``fciq``, the default; ccxt takes REST's fees to be in the quote currency
     routes: ClassVar[Mapping[str, Route]] = {**MARKET_ROUTES, **ORDER_ROUTES}
     # The user may change it by name: SimExchange(limits={"kraken": {"PRIVATE_CALLS": 15}}).
@@ -139,14 +76,9 @@ class Kraken(Dialect):
         unknown = limits.keys() - self.default_limits.keys()
         if unknown:
             raise ConfigError(f"{self.name} has no limit {sorted(unknown)}; it has {sorted(self.default_limits)}")
-        self._names = {fmt.pair_altname(market): own_id for own_id, market in self.markets.items()}
         self._most_calls = limits["PRIVATE_CALLS"]
         self._counters: dict[str, CallCounter] = {}
         self._nonces: dict[str, int] = {}
-        self._tokens: dict[str, tuple[str, float]] = {}  # token -> account, and until when (wall)
-        self.switches = DeadMansSwitches()
-        self._user_refs: dict[str, int] = {}  # by order id
-        self._next_user_ref = 0
         self._ledger_rows = 0
         self._told = {
             (account, coin): balance.total
@@ -154,7 +86,6 @@ class Kraken(Dialect):
             for coin, balance in venue.engine.balances(account).items()
         }
         self._keys = {account.name: _key_bytes(account) for account in venue.accounts.values()}
-        self._random = random.Random(f"{venue.seed}:kraken")
         self.streams = KrakenStreams(self)
 
     def market_id(self, market: Market) -> str:
@@ -216,45 +147,7 @@ class Kraken(Dialect):
             refusal.headers = {"Retry-After": str(fault.retry_after_s)}
         return refusal
 
-    # -------------------------------------------------------------- what endpoints need
-
-    def market_of(self, name: str) -> tuple[str, Market]:
-        """By id or alternative name."""
-        own_id = self._names.get(name, name)
-        if own_id not in self.markets:
-            raise error("EQuery:Unknown asset pair")
-        return own_id, self.markets[own_id]
-
-    @contextmanager
-    def named(self, user_ref: int) -> Iterator[None]:
-        """While it lasts, new orders get this user reference."""
-        self._next_user_ref = user_ref
-        try:
-            yield
-        finally:
-            self._next_user_ref = 0
-
-    def user_ref_of(self, order: SimOrder) -> int:
-        return self._user_refs.get(order.order_id, 0)
-
-    def new_token(self, account: str) -> tuple[str, int]:
-        """A token to subscribe with, and for how many seconds it may be used."""
-        token = "".join(self._random.choices(_TOKEN_LETTERS, k=43))
-        self._tokens[token] = account, self.venue.wall_s() + _TOKEN_LIFE_S
-        return token, _TOKEN_LIFE_S
-
-    def account_of_token(self, token: str) -> str | None:
-        account, until_s = self._tokens.get(token, ("", 0.0))
-        return account if account and self.venue.wall_s() < until_s else None
-
-    def expire_tokens(self) -> None:
-        """What was subscribed with them stays; nothing new can be."""
-        self._tokens.clear()
-
     # -------------------------------------------------------------- WebSockets
-
-    def is_private(self, connection: Connection) -> bool:
-        return connection.host == _PRIVATE_HOST
 
     def refuses(self, host: str, path: str) -> DialectError | None:
         return None if path.rstrip("/") == "/v2" and host != "api.kraken.com" else error("Not found", status=404)
@@ -312,24 +205,6 @@ class Kraken(Dialect):
             kind = fmt.ws_status(order)
         reason = "User requested" if event.reason == "canceled" else event.detail
         return [frames.execution_change(order, user_ref, kind, reason)]
-
-    def open_executions(self, account: str) -> list[dict[str, Any]]:
-        """For the snapshot of a subscription."""
-        orders = self.venue.engine.orders(account, None, open_only=True)
-        return [
-            frames.execution_open(order.symbol, order, self.user_ref_of(order), "new")
-            for order in orders
-            if order.symbol in self.ids
-        ]
-
-    def last_executions(self, account: str) -> list[dict[str, Any]]:
-        engine = self.venue.engine
-        rows = []
-        for fill in engine.fills(account)[-_SNAPSHOT_TRADES:]:
-            if fill.symbol in self.ids:
-                order = engine.order(account, symbol=fill.symbol, order_id=fill.order_id)
-                rows.append(frames.execution_trade(fill.symbol, order, fill, self.user_ref_of(order)))
-        return rows
 
     def _on_balance(self, event: BalanceChanged) -> None:
         """What orders hold is no news, only what the account owns."""

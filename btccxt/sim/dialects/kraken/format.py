@@ -1,4 +1,4 @@
-"""Kraken's names, numbers and REST JSON, as pure functions: engine records in, dicts out (frames: ``kraken_frames``).
+"""Kraken's names, numbers and REST JSON, as pure functions: engine records in, dicts out (frames: ``frames``).
 
 Shapes: docs.kraken.com, Spot REST API. Decimals are text, times are seconds.
 """

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.model import Bar
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.kraken import format as fmt
+from btccxt.sim.dialects.kraken.call import Call
+from btccxt.sim.dialects.kraken.core import KrakenCore
 from btccxt.sim.dialects.kraken.errors import invalid
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.kraken.dialect import Call, Kraken
 
 INTERVALS = {1: "1m", 5: "5m", 15: "15m", 30: "30m", 60: "1h", 240: "4h", 1440: "1d", 10080: "1w"}
 _OHLC_ROWS = 720  # and not one more: ``since`` cannot reach further back
@@ -19,27 +18,27 @@ _TRADE_ROWS = 1000
 _NS = 1_000_000
 
 
-def server_time(dialect: Kraken, call: Call) -> Any:
+def server_time(dialect: KrakenCore, call: Call) -> Any:
     now_ms = dialect.venue.server_time_ms()
     return {"unixtime": now_ms // 1000, "rfc1123": ""}
 
 
-def system_status(dialect: Kraken, call: Call) -> Any:
+def system_status(dialect: KrakenCore, call: Call) -> Any:
     return {"status": "online", "timestamp": fmt.iso(call.now_ms)}
 
 
-def assets(dialect: Kraken, call: Call) -> Any:
+def assets(dialect: KrakenCore, call: Call) -> Any:
     coins = {coin for market in dialect.markets.values() for coin in (market.base, market.quote)}
     return {fmt.asset_id(coin): fmt.asset(coin) for coin in sorted(coins)}
 
 
-def asset_pairs(dialect: Kraken, call: Call) -> Any:
+def asset_pairs(dialect: KrakenCore, call: Call) -> Any:
     wanted = call.text("pair")
     chosen = dialect.markets if wanted is None else dict(dialect.market_of(name) for name in wanted.split(","))
     return {own_id: fmt.asset_pair(market) for own_id, market in chosen.items()}
 
 
-def ticker(dialect: Kraken, call: Call) -> Any:
+def ticker(dialect: KrakenCore, call: Call) -> Any:
     wanted = call.text("pair")
     chosen = dialect.markets if wanted is None else dict(dialect.market_of(name) for name in wanted.split(","))
     answer = {}
@@ -51,7 +50,7 @@ def ticker(dialect: Kraken, call: Call) -> Any:
     return answer
 
 
-def ohlc(dialect: Kraken, call: Call) -> Any:
+def ohlc(dialect: KrakenCore, call: Call) -> Any:
     """The last 720 at most, whatever ``since`` asks for; the forming bar included."""
     own_id, market = dialect.market_of(call.required("pair"))
     interval = call.integer("interval") or 1
@@ -63,7 +62,7 @@ def ohlc(dialect: Kraken, call: Call) -> Any:
     return {own_id: rows, "last": bars[-2].open_ms // 1000 if len(bars) > 1 else 0}
 
 
-def trades(dialect: Kraken, call: Call) -> Any:
+def trades(dialect: KrakenCore, call: Call) -> Any:
     """``since`` in seconds or nanoseconds (as ``last`` gives it): the first ``count`` trades after it."""
     own_id, market = dialect.market_of(call.required("pair"))
     count = min(call.integer("count") or _TRADE_ROWS, _TRADE_ROWS)
@@ -77,7 +76,7 @@ def trades(dialect: Kraken, call: Call) -> Any:
     return {own_id: [fmt.public_trade(market, trade) for trade in found], "last": str(last_ms * _NS)}
 
 
-def depth(dialect: Kraken, call: Call) -> Any:
+def depth(dialect: KrakenCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call.required("pair"))
     count = min(call.integer("count") or 100, 500)
     mirror = dialect.venue.mirror(market.symbol)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.matching.records import TRIGGER_KINDS, EngineReject, NewOrder, SimFill, SimOrder
 from btccxt.model import ZERO, Market, OrderKind, Side, TimeInForce
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.kraken import format as fmt
+from btccxt.sim.dialects.kraken.call import Call
+from btccxt.sim.dialects.kraken.core import KrakenCore
 from btccxt.sim.dialects.kraken.errors import error, invalid, refused
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.kraken.dialect import Call, Kraken
 
 _KINDS = {
     "market": OrderKind.MARKET,
@@ -105,7 +104,7 @@ def _expiry(call: Call) -> int:
 # ------------------------------------------------------------------ orders in
 
 
-def add_order(dialect: Kraken, call: Call) -> Any:
+def add_order(dialect: KrakenCore, call: Call) -> Any:
     _, market = dialect.market_of(call.required("pair"))
     order = read_order(call, market)
     user_ref = call.integer("userref") or 0
@@ -119,7 +118,7 @@ def add_order(dialect: Kraken, call: Call) -> Any:
     return {"descr": {"order": fmt.description(market, placed)["order"]}, "txid": [fmt.order_txid(placed.order_id)]}
 
 
-def amend_order(dialect: Kraken, call: Call) -> Any:
+def amend_order(dialect: KrakenCore, call: Call) -> Any:
     order = _one(dialect, call)
     amount, price = call.optional_positive("order_qty"), call.optional_positive("limit_price")
     if amount is None and price is None:
@@ -133,7 +132,7 @@ def amend_order(dialect: Kraken, call: Call) -> Any:
     return {"amend_id": fmt.trade_txid(int(order.order_id), order.side)}
 
 
-def cancel_order(dialect: Kraken, call: Call) -> Any:
+def cancel_order(dialect: KrakenCore, call: Call) -> Any:
     text = call.text("txid")
     if text is not None and text.lstrip("-").isdecimal():  # a user reference
         found = [order for order in _orders(dialect, call, True) if dialect.user_ref_of(order) == int(text)]
@@ -145,17 +144,17 @@ def cancel_order(dialect: Kraken, call: Call) -> Any:
     return {"count": _cancel(dialect, call.owner, found, call.now_ms)}
 
 
-def cancel_all(dialect: Kraken, call: Call) -> Any:
+def cancel_all(dialect: KrakenCore, call: Call) -> Any:
     return {"count": _cancel(dialect, call.owner, _orders(dialect, call, True), call.now_ms)}
 
 
-def _cancel(dialect: Kraken, owner: str, orders: list[SimOrder], now_ms: int) -> int:
+def _cancel(dialect: KrakenCore, owner: str, orders: list[SimOrder], now_ms: int) -> int:
     for order in orders:
         dialect.venue.engine.cancel(owner, symbol=order.symbol, order_id=order.order_id, now_ms=now_ms)
     return len(orders)
 
 
-def cancel_all_after(dialect: Kraken, call: Call) -> Any:
+def cancel_all_after(dialect: KrakenCore, call: Call) -> Any:
     """Dead man's switch: 0 disarms it."""
     timeout_s = call.integer("timeout")
     if timeout_s is None or timeout_s > 86_400:
@@ -167,12 +166,12 @@ def cancel_all_after(dialect: Kraken, call: Call) -> Any:
 # ------------------------------------------------------------------ orders out
 
 
-def _orders(dialect: Kraken, call: Call, open_only: bool) -> list[SimOrder]:
+def _orders(dialect: KrakenCore, call: Call, open_only: bool) -> list[SimOrder]:
     found = dialect.venue.engine.orders(call.owner, None, open_only=open_only)
     return [order for order in found if order.symbol in dialect.ids]
 
 
-def _one(dialect: Kraken, call: Call) -> SimOrder:
+def _one(dialect: KrakenCore, call: Call) -> SimOrder:
     """By ``txid`` or ``cl_ord_id``, the newest first."""
     txid, client_id = call.text("txid"), call.text("cl_ord_id")
     if txid is None and client_id is None:
@@ -183,7 +182,7 @@ def _one(dialect: Kraken, call: Call) -> SimOrder:
     raise error("EOrder:Unknown order")
 
 
-def _states(dialect: Kraken, call: Call, orders: list[SimOrder]) -> dict[str, Any]:
+def _states(dialect: KrakenCore, call: Call, orders: list[SimOrder]) -> dict[str, Any]:
     wants_trades = call.flag("trades")
     fills: dict[str, list[SimFill]] = {}
     for fill in dialect.venue.engine.fills(call.owner):
@@ -198,7 +197,7 @@ def _states(dialect: Kraken, call: Call, orders: list[SimOrder]) -> dict[str, An
     return answer
 
 
-def _matching(dialect: Kraken, call: Call, orders: list[SimOrder]) -> list[SimOrder]:
+def _matching(dialect: KrakenCore, call: Call, orders: list[SimOrder]) -> list[SimOrder]:
     client_id, user_ref = call.text("cl_ord_id"), call.integer("userref")
     return [
         order
@@ -208,12 +207,12 @@ def _matching(dialect: Kraken, call: Call, orders: list[SimOrder]) -> list[SimOr
     ]
 
 
-def open_orders(dialect: Kraken, call: Call) -> Any:
+def open_orders(dialect: KrakenCore, call: Call) -> Any:
     found = _matching(dialect, call, _orders(dialect, call, True))
     return {"open": _states(dialect, call, found[::-1])}
 
 
-def closed_orders(dialect: Kraken, call: Call) -> Any:
+def closed_orders(dialect: KrakenCore, call: Call) -> Any:
     """Fifty at a time, the last ended first."""
     since, until, offset = _window(call)
     found = [
@@ -225,7 +224,7 @@ def closed_orders(dialect: Kraken, call: Call) -> Any:
     return {"closed": _states(dialect, call, found[offset : offset + _ROWS]), "count": len(found)}
 
 
-def query_orders(dialect: Kraken, call: Call) -> Any:
+def query_orders(dialect: KrakenCore, call: Call) -> Any:
     txids = call.required("txid").split(",")
     found = [order for order in _orders(dialect, call, False) if fmt.order_txid(order.order_id) in txids]
     if not found:
@@ -243,25 +242,25 @@ def _window(call: Call) -> tuple[int, int, int]:
 # ------------------------------------------------------------------ fills, balances
 
 
-def trades_history(dialect: Kraken, call: Call) -> Any:
+def trades_history(dialect: KrakenCore, call: Call) -> Any:
     """Fifty at a time, the latest first."""
     since, until, offset = _window(call)
     found = [fill for fill in _fills(dialect, call) if since < fill.time_ms <= until][::-1]
     return {"trades": _trade_rows(dialect, call, found[offset : offset + _ROWS]), "count": len(found)}
 
 
-def query_trades(dialect: Kraken, call: Call) -> Any:
+def query_trades(dialect: KrakenCore, call: Call) -> Any:
     txids = call.required("txid").split(",")
     return _trade_rows(
         dialect, call, [fill for fill in _fills(dialect, call) if fmt.trade_txid(fill.trade_id, fill.side) in txids]
     )
 
 
-def _fills(dialect: Kraken, call: Call) -> list[SimFill]:
+def _fills(dialect: KrakenCore, call: Call) -> list[SimFill]:
     return [fill for fill in dialect.venue.engine.fills(call.owner) if fill.symbol in dialect.ids]
 
 
-def _trade_rows(dialect: Kraken, call: Call, fills: list[SimFill]) -> dict[str, Any]:
+def _trade_rows(dialect: KrakenCore, call: Call, fills: list[SimFill]) -> dict[str, Any]:
     engine, rows = dialect.venue.engine, {}
     for fill in fills:
         order = engine.order(call.owner, symbol=fill.symbol, order_id=fill.order_id)
@@ -271,20 +270,20 @@ def _trade_rows(dialect: Kraken, call: Call, fills: list[SimFill]) -> dict[str, 
     return rows
 
 
-def balance_ex(dialect: Kraken, call: Call) -> Any:
+def balance_ex(dialect: KrakenCore, call: Call) -> Any:
     return fmt.rest_balances(dialect.venue.engine.balances(call.owner))
 
 
-def balance(dialect: Kraken, call: Call) -> Any:
+def balance(dialect: KrakenCore, call: Call) -> Any:
     return {name: row["balance"] for name, row in balance_ex(dialect, call).items()}
 
 
-def open_positions(dialect: Kraken, call: Call) -> Any:
+def open_positions(dialect: KrakenCore, call: Call) -> Any:
     """Margin positions: there is no margin trading here."""
     return []
 
 
-def trade_volume(dialect: Kraken, call: Call) -> Any:
+def trade_volume(dialect: KrakenCore, call: Call) -> Any:
     chosen = dict(dialect.market_of(name) for name in (call.text("pair") or "").split(",") if name)
 
     def fees(rate: str) -> dict[str, Any]:
@@ -293,7 +292,7 @@ def trade_volume(dialect: Kraken, call: Call) -> Any:
     return {"currency": "ZUSD", "volume": "0.0000", "fees": fees("taker_rate"), "fees_maker": fees("maker_rate")}
 
 
-def websockets_token(dialect: Kraken, call: Call) -> Any:
+def websockets_token(dialect: KrakenCore, call: Call) -> Any:
     token, life_s = dialect.new_token(call.owner)
     return {"token": token, "expires": life_s}
 

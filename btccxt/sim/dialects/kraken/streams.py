@@ -6,18 +6,16 @@ Source: docs.kraken.com, Spot WebSocket v2. A stream is a topic of the dialect's
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.model import Bar, Trade
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects.base import decode, encode
 from btccxt.sim.dialects.kraken import format as fmt
 from btccxt.sim.dialects.kraken import frames as frames
+from btccxt.sim.dialects.kraken.core import KrakenCore
 from btccxt.sim.dialects.kraken.market import INTERVALS
 from btccxt.timeframe import parse_timeframe
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.kraken.dialect import Kraken
 
 _DEPTHS = (10, 25, 100, 500, 1000)
 _OHLC_SNAPSHOT = 10
@@ -31,7 +29,7 @@ _MINUTES = {name: minutes for minutes, name in INTERVALS.items()}
 class KrakenStreams:
     """Serves ``/v2`` connections of both hosts."""
 
-    def __init__(self, dialect: Kraken) -> None:
+    def __init__(self, dialect: KrakenCore) -> None:
         self._dialect = dialect
         self._venue = dialect.venue
         self._hub = dialect.hub

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.matching.records import EngineReject
 from btccxt.model import ZERO
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.okx import format as fmt
+from btccxt.sim.dialects.okx.call import Call
+from btccxt.sim.dialects.okx.core import OkxCore
 from btccxt.sim.dialects.okx.errors import error, parameter_error
 
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.okx.dialect import Call, Okx
 
-
-def config(dialect: Okx, call: Call) -> Any:
+def config(dialect: OkxCore, call: Call) -> Any:
     row = {
         "uid": "1",
         "mainUid": "1",
@@ -35,12 +34,12 @@ def config(dialect: Okx, call: Call) -> Any:
     return [row]
 
 
-def balance(dialect: Okx, call: Call) -> Any:
+def balance(dialect: OkxCore, call: Call) -> Any:
     wanted = call.text("ccy")
     return [account_row(dialect, call.owner, None if wanted is None else wanted.split(","))]
 
 
-def account_row(dialect: Okx, owner: str, coins: Collection[str] | None = None) -> dict[str, Any]:
+def account_row(dialect: OkxCore, owner: str, coins: Collection[str] | None = None) -> dict[str, Any]:
     """``coins``: only these; None: all that the account has."""
     engine, now_ms = dialect.venue.engine, dialect.venue.now_ms()
     pnl: dict[str, Decimal] = {}
@@ -55,13 +54,13 @@ def account_row(dialect: Okx, owner: str, coins: Collection[str] | None = None) 
     return fmt.account(details, now_ms)
 
 
-def positions(dialect: Okx, call: Call) -> Any:
+def positions(dialect: OkxCore, call: Call) -> Any:
     wanted, kind = call.text("instId"), call.text("instType")
     rows = position_rows(dialect, call.owner) if kind in (None, "SWAP") else []
     return [row for row in rows if wanted is None or row["instId"] in wanted.split(",")]
 
 
-def position_rows(dialect: Okx, owner: str, symbol: str | None = None) -> list[dict[str, Any]]:
+def position_rows(dialect: OkxCore, owner: str, symbol: str | None = None) -> list[dict[str, Any]]:
     """Open positions; a ``symbol`` that has none gives one row of size zero."""
     engine, now_ms = dialect.venue.engine, dialect.venue.now_ms()
 
@@ -74,7 +73,7 @@ def position_rows(dialect: Okx, owner: str, symbol: str | None = None) -> list[d
     return rows if rows or symbol is None else [row(symbol, None)]
 
 
-def set_leverage(dialect: Okx, call: Call) -> Any:
+def set_leverage(dialect: OkxCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     leverage = call.decimal("lever") or ZERO
     try:
@@ -85,13 +84,13 @@ def set_leverage(dialect: Okx, call: Call) -> Any:
     return [{"lever": fmt.text(leverage), "mgnMode": call.text("mgnMode") or "cross", "instId": own_id, "posSide": ""}]
 
 
-def leverage_info(dialect: Okx, call: Call) -> Any:
+def leverage_info(dialect: OkxCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     lever = fmt.text(dialect.leverage_of(call.owner, market.symbol))
     return [{"instId": own_id, "mgnMode": call.text("mgnMode") or "cross", "posSide": "net", "lever": lever}]
 
 
-def set_position_mode(dialect: Okx, call: Call) -> Any:
+def set_position_mode(dialect: OkxCore, call: Call) -> Any:
     mode = call.required("posMode")
     if mode not in ("long_short_mode", "net_mode"):
         raise parameter_error("posMode")
@@ -103,7 +102,7 @@ def set_position_mode(dialect: Okx, call: Call) -> Any:
     return [{"posMode": mode}]
 
 
-def trade_fee(dialect: Okx, call: Call) -> Any:
+def trade_fee(dialect: OkxCore, call: Call) -> Any:
     market = dialect.market_of(call)[1] if call.text("instId") else next(iter(dialect.markets.values()))
     maker, taker = fmt.text(-market.maker_rate), fmt.text(-market.taker_rate)
     kind = call.required("instType")
@@ -111,7 +110,7 @@ def trade_fee(dialect: Okx, call: Call) -> Any:
     return [{"instType": kind, "level": "Lv1", "category": "1", "ts": str(call.now_ms), **fees}]
 
 
-def currencies(dialect: Okx, call: Call) -> Any:
+def currencies(dialect: OkxCore, call: Call) -> Any:
     coins = {coin for market in dialect.markets.values() for coin in (market.base, market.quote)}
     return [fmt.currency(coin) for coin in sorted(coins)]
 

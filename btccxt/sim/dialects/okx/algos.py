@@ -7,26 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.matching.records import EngineReject, NewOrder, SimOrder
 from btccxt.model import Market, OrderKind, Side
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.okx import format as fmt
+from btccxt.sim.dialects.okx.call import Call
+from btccxt.sim.dialects.okx.core import OkxCore, coin_spent
 from btccxt.sim.dialects.okx.errors import NOT_FOUND, OrderRefused, error, parameter_error, refused
-from btccxt.sim.dialects.okx.orders import checked_client_id, coin_spent, one_by_one, paged, side_and_mode
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.okx.dialect import Call, Okx
+from btccxt.sim.dialects.okx.orders import checked_client_id, one_by_one, paged, side_and_mode
 
 _TYPES = frozenset({"trigger", "conditional", "oco", "move_order_stop"})
 
 
-def place(dialect: Okx, call: Call) -> Any:
+def place(dialect: OkxCore, call: Call) -> Any:
     return one_by_one(dialect, call, _place)
 
 
-def _place(dialect: Okx, call: Call) -> dict[str, Any]:
+def _place(dialect: OkxCore, call: Call) -> dict[str, Any]:
     _, market = dialect.market_of(call)
     side, kind = side_and_mode(call, market), call.required("ordType")
     client_id = checked_client_id(call, "algoClOrdId")
@@ -46,7 +45,7 @@ def _place(dialect: Okx, call: Call) -> dict[str, Any]:
     return {"algoId": fmt.own_algo_id(placed.order_id), "algoClOrdId": client_id or "", "clOrdId": "", "tag": ""}
 
 
-def _read_legs(dialect: Okx, call: Call, market: Market, side: Side, kind: str) -> list[NewOrder]:
+def _read_legs(dialect: OkxCore, call: Call, market: Market, side: Side, kind: str) -> list[NewOrder]:
     amount = call.decimal("sz")
     if amount is None or amount <= 0:
         raise OrderRefused(51000, "Parameter sz error")
@@ -121,11 +120,11 @@ def _kind(stops: bool, price: Decimal | None) -> OrderKind:
     return OrderKind.TAKE_PROFIT if price is None else OrderKind.TAKE_PROFIT_LIMIT
 
 
-def cancel(dialect: Okx, call: Call) -> Any:
+def cancel(dialect: OkxCore, call: Call) -> Any:
     return one_by_one(dialect, call, _cancel)
 
 
-def _cancel(dialect: Okx, call: Call) -> dict[str, Any]:
+def _cancel(dialect: OkxCore, call: Call) -> dict[str, Any]:
     """Of an algo order that waits; the order that a fired one has made is cancelled as a plain one."""
     _, market = dialect.market_of(call)
     gone = (51400, "Cancellation failed as the order does not exist.")
@@ -139,7 +138,7 @@ def _cancel(dialect: Okx, call: Call) -> dict[str, Any]:
     return {"algoId": fmt.own_algo_id(order.order_id), "algoClOrdId": fmt.client_id(order)}
 
 
-def _find(dialect: Okx, call: Call, market: Market | None, missing: tuple[int, str]) -> SimOrder:
+def _find(dialect: OkxCore, call: Call, market: Market | None, missing: tuple[int, str]) -> SimOrder:
     algo_id, link = call.text("algoId"), call.text("algoClOrdId")
     if algo_id is None and link is None:
         raise OrderRefused(51000, "Parameter algoId error")
@@ -149,24 +148,24 @@ def _find(dialect: Okx, call: Call, market: Market | None, missing: tuple[int, s
     raise OrderRefused(*missing)
 
 
-def query(dialect: Okx, call: Call) -> Any:
+def query(dialect: OkxCore, call: Call) -> Any:
     try:
         return [dialect.algo_row(_find(dialect, call, None, NOT_FOUND))]
     except OrderRefused as refusal:
         raise error(refusal.code, refusal.message) from None
 
 
-def pending(dialect: Okx, call: Call) -> Any:
+def pending(dialect: OkxCore, call: Call) -> Any:
     return _rows(dialect, call, ended=False)
 
 
-def history(dialect: Okx, call: Call) -> Any:
+def history(dialect: OkxCore, call: Call) -> Any:
     if call.text("state") is None and call.text("algoId") is None:
         raise parameter_error("state")
     return _rows(dialect, call, ended=True)
 
 
-def _rows(dialect: Okx, call: Call, *, ended: bool) -> list[dict[str, Any]]:
+def _rows(dialect: OkxCore, call: Call, *, ended: bool) -> list[dict[str, Any]]:
     kinds = call.required("ordType").split(",")
     symbol = dialect.market_of(call)[1].symbol if call.text("instId") else None
     named = {name: call.text(name) for name in ("instType", "state", "algoId")}

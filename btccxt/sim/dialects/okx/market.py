@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.model import Bar, Market
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.okx import format as fmt
+from btccxt.sim.dialects.okx.call import Call
+from btccxt.sim.dialects.okx.core import OkxCore
 from btccxt.sim.dialects.okx.errors import error, parameter_error
 from btccxt.timeframe import parse_timeframe
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.okx.dialect import Call, Okx
 
 _RECENT_BARS = 1440
 
 
-def server_time(dialect: Okx, call: Call) -> Any:
+def server_time(dialect: OkxCore, call: Call) -> Any:
     return [{"ts": str(dialect.venue.server_time_ms())}]
 
 
-def status(dialect: Okx, call: Call) -> Any:
+def status(dialect: OkxCore, call: Call) -> Any:
     """Announced maintenance: none."""
     return []
 
 
-def instruments(dialect: Okx, call: Call) -> Any:
+def instruments(dialect: OkxCore, call: Call) -> Any:
     wanted, own_id = call.required("instType"), call.text("instId")
     if wanted not in ("SPOT", "SWAP", "FUTURES", "OPTION", "MARGIN"):
         raise parameter_error("instType")
@@ -37,16 +36,16 @@ def instruments(dialect: Okx, call: Call) -> Any:
     ]
 
 
-def recent_candles(dialect: Okx, call: Call) -> Any:
+def recent_candles(dialect: OkxCore, call: Call) -> Any:
     """The last 1,440 candles, the forming one included."""
     return _candles(dialect, call, recent=True)
 
 
-def history_candles(dialect: Okx, call: Call) -> Any:
+def history_candles(dialect: OkxCore, call: Call) -> Any:
     return _candles(dialect, call, recent=False)
 
 
-def _candles(dialect: Okx, call: Call, *, recent: bool) -> list[list[str]]:
+def _candles(dialect: OkxCore, call: Call, *, recent: bool) -> list[list[str]]:
     """Newest first, the latest ``limit`` of those that open after ``before`` and before ``after``, both exclusive."""
     _, market = dialect.market_of(call)
     name = call.text("bar") or "1m"
@@ -69,13 +68,13 @@ def _candles(dialect: Okx, call: Call, *, recent: bool) -> list[list[str]]:
     ]
 
 
-def trades(dialect: Okx, call: Call) -> Any:
+def trades(dialect: OkxCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     found = dialect.venue.last_trades(market.symbol, call.limit(100, 500))
     return [fmt.trade(own_id, trade) for trade in reversed(found)]
 
 
-def books(dialect: Okx, call: Call) -> Any:
+def books(dialect: OkxCore, call: Call) -> Any:
     _, market = dialect.market_of(call)
     mirror = dialect.venue.mirror(market.symbol)
     mirror.refresh()
@@ -84,12 +83,12 @@ def books(dialect: Okx, call: Call) -> Any:
     return [{"asks": asks, "bids": bids, "ts": str(call.now_ms)}]
 
 
-def ticker(dialect: Okx, call: Call) -> Any:
+def ticker(dialect: OkxCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     return [ticker_row(dialect, own_id, market)]
 
 
-def tickers(dialect: Okx, call: Call) -> Any:
+def tickers(dialect: OkxCore, call: Call) -> Any:
     wanted = call.required("instType")
     return [
         ticker_row(dialect, own_id, market)
@@ -98,7 +97,7 @@ def tickers(dialect: Okx, call: Call) -> Any:
     ]
 
 
-def ticker_row(dialect: Okx, own_id: str, market: Market) -> dict[str, Any]:
+def ticker_row(dialect: OkxCore, own_id: str, market: Market) -> dict[str, Any]:
     mirror, now_ms = dialect.venue.mirror(market.symbol), dialect.venue.now_ms()
     mirror.refresh()
     day = dialect.venue.day_bar(market.symbol) or Bar(now_ms, 0.0, 0.0, 0.0, 0.0, 0.0)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.matching.records import TRIGGER_KINDS, EngineReject, NewOrder, SimOrder
 from btccxt.model import Market, OrderKind, Side, TimeInForce
 from btccxt.sim.dialects.attached_exits import Exits
 from btccxt.sim.dialects.base import DialectError, Route
 from btccxt.sim.dialects.okx import format as fmt
+from btccxt.sim.dialects.okx.call import Call
+from btccxt.sim.dialects.okx.core import OkxCore, coin_spent
 from btccxt.sim.dialects.okx.errors import NOT_FOUND, OrderRefused, error, parameter_error, refused
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.okx.dialect import Call, Okx
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _TYPES = frozenset({"market", "limit", "post_only", "fok", "ioc", "optimal_limit_ioc"})
@@ -26,7 +25,7 @@ _THREE_DAYS_MS = 3 * 86_400_000
 # ------------------------------------------------------------------ what orders and algo orders share
 
 
-def one_by_one(dialect: Okx, call: Call, serve: Callable[[Okx, Call], dict[str, Any]]) -> Any:
+def one_by_one(dialect: OkxCore, call: Call, serve: Callable[[OkxCore, Call], dict[str, Any]]) -> Any:
     """Each order of a request is accepted or refused by itself; ``code`` says whether all, some or none failed."""
     rows, failures = [], 0
     for item in call.items():
@@ -66,10 +65,6 @@ def checked_client_id(call: Call, name: str) -> str | None:
     return value
 
 
-def coin_spent(market: Market, side: Side) -> str:
-    return (market.settle or market.quote) if market.is_contract or side is Side.BUY else market.base
-
-
 def paged(rows: Iterable[dict[str, Any]], call: Call, id_name: str) -> list[dict[str, Any]]:
     """``rows`` newest first; ``after`` and ``before`` are ids, exclusive."""
     after, before = call.integer("after"), call.integer("before")
@@ -84,11 +79,11 @@ def paged(rows: Iterable[dict[str, Any]], call: Call, id_name: str) -> list[dict
 # ------------------------------------------------------------------ placing
 
 
-def place(dialect: Okx, call: Call) -> Any:
+def place(dialect: OkxCore, call: Call) -> Any:
     return one_by_one(dialect, call, _place)
 
 
-def _place(dialect: Okx, call: Call) -> dict[str, Any]:
+def _place(dialect: OkxCore, call: Call) -> dict[str, Any]:
     _, market = dialect.market_of(call)
     order = _read_order(call, market)
     attached: Any = call.params.get("attachAlgoOrds") or ({},)
@@ -135,7 +130,7 @@ def _read_order(call: Call, market: Market) -> NewOrder:
 # ------------------------------------------------------------------ changing
 
 
-def _find(dialect: Okx, call: Call, market: Market, missing: tuple[int, str]) -> SimOrder:
+def _find(dialect: OkxCore, call: Call, market: Market, missing: tuple[int, str]) -> SimOrder:
     own_id, link = call.text("ordId"), call.text("clOrdId")
     if own_id is None and link is None:
         raise OrderRefused(51000, "Parameter ordId error")
@@ -148,11 +143,11 @@ def _find(dialect: Okx, call: Call, market: Market, missing: tuple[int, str]) ->
     raise OrderRefused(*missing)
 
 
-def cancel(dialect: Okx, call: Call) -> Any:
+def cancel(dialect: OkxCore, call: Call) -> Any:
     return one_by_one(dialect, call, _cancel)
 
 
-def _cancel(dialect: Okx, call: Call) -> dict[str, Any]:
+def _cancel(dialect: OkxCore, call: Call) -> dict[str, Any]:
     _, market = dialect.market_of(call)
     gone = (51400, "Order cancellation failed as the order has been filled, canceled or does not exist.")
     order = _find(dialect, call, market, gone)
@@ -167,11 +162,11 @@ def _cancel(dialect: Okx, call: Call) -> dict[str, Any]:
     }
 
 
-def amend(dialect: Okx, call: Call) -> Any:
+def amend(dialect: OkxCore, call: Call) -> Any:
     return one_by_one(dialect, call, _amend)
 
 
-def _amend(dialect: Okx, call: Call) -> dict[str, Any]:
+def _amend(dialect: OkxCore, call: Call) -> dict[str, Any]:
     _, market = dialect.market_of(call)
     order = _find(dialect, call, market, (51503, "Order modification failed as the order does not exist."))
     price, amount = call.decimal("newPx"), call.decimal("newSz")
@@ -196,7 +191,7 @@ def _amend(dialect: Okx, call: Call) -> dict[str, Any]:
 # ------------------------------------------------------------------ looking
 
 
-def query(dialect: Okx, call: Call) -> Any:
+def query(dialect: OkxCore, call: Call) -> Any:
     _, market = dialect.market_of(call)
     try:
         return [dialect.order_row(_find(dialect, call, market, NOT_FOUND))]
@@ -204,11 +199,11 @@ def query(dialect: Okx, call: Call) -> Any:
         raise error(refusal.code, refusal.message) from None
 
 
-def pending(dialect: Okx, call: Call) -> Any:
+def pending(dialect: OkxCore, call: Call) -> Any:
     return paged(_rows(dialect, call, lambda order: order.is_open), call, "ordId")
 
 
-def history(dialect: Okx, call: Call) -> Any:
+def history(dialect: OkxCore, call: Call) -> Any:
     """Ended orders; of those cancelled without a fill only the last two hours', as on OKX."""
     call.required("instType")
     begin, end = call.integer("begin") or 0, call.integer("end") or call.now_ms
@@ -221,7 +216,7 @@ def history(dialect: Okx, call: Call) -> Any:
     return paged(_rows(dialect, call, wanted), call, "ordId")
 
 
-def _rows(dialect: Okx, call: Call, wanted: Callable[[SimOrder], bool]) -> list[dict[str, Any]]:
+def _rows(dialect: OkxCore, call: Call, wanted: Callable[[SimOrder], bool]) -> list[dict[str, Any]]:
     symbol = dialect.market_of(call)[1].symbol if call.text("instId") else None
     named = {name: call.text(name) for name in ("instType", "ordType", "state")}
     rows = [dialect.order_row(order) for order in dialect.plain_orders(call.owner, symbol) if wanted(order)]
@@ -229,7 +224,7 @@ def _rows(dialect: Okx, call: Call, wanted: Callable[[SimOrder], bool]) -> list[
     return sorted(chosen, key=lambda row: int(row["ordId"]), reverse=True)
 
 
-def fills(dialect: Okx, call: Call) -> Any:
+def fills(dialect: OkxCore, call: Call) -> Any:
     """Newest first; three days without ``begin`` for ``fills``, three months for ``fills-history``."""
     symbol = dialect.market_of(call)[1].symbol if call.text("instId") else None
     own_id, kind, engine = call.text("ordId"), call.text("instType"), dialect.venue.engine
@@ -248,12 +243,12 @@ def fills(dialect: Okx, call: Call) -> Any:
     return paged(rows, call, "billId")
 
 
-def recent_fills(dialect: Okx, call: Call) -> Any:
+def recent_fills(dialect: OkxCore, call: Call) -> Any:
     oldest_ms = call.now_ms - _THREE_DAYS_MS
     return [row for row in fills(dialect, call) if int(row["ts"]) >= oldest_ms]
 
 
-def cancel_all_after(dialect: Okx, call: Call) -> Any:
+def cancel_all_after(dialect: OkxCore, call: Call) -> Any:
     """Dead man's switch: 10 to 120 seconds, 0 stops it."""
     timeout_s = call.integer("timeOut")
     if timeout_s is None or (timeout_s and not 10 <= timeout_s <= 120):

@@ -10,18 +10,16 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.model import Bar, Market, Trade
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects.base import decode, encode, hmac_base64, same
 from btccxt.sim.dialects.okx import format as fmt
 from btccxt.sim.dialects.okx.account import account_row, position_rows
+from btccxt.sim.dialects.okx.core import OkxCore
 from btccxt.sim.dialects.okx.errors import ws_error
 from btccxt.sim.dialects.okx.market import ticker_row
-
-if TYPE_CHECKING:
-    from btccxt.sim.dialects.okx.dialect import Okx
 
 _LOGIN_WINDOW_MS = 30_000
 _PERIOD_S = 0.05  # of order books and tickers, however fast the market's clock runs
@@ -49,7 +47,7 @@ def topic_of(channel: str, *parts: str) -> str:
 
 
 class OkxStreams:
-    def __init__(self, dialect: Okx) -> None:
+    def __init__(self, dialect: OkxCore) -> None:
         self._dialect = dialect
         self._venue, self._hub = dialect.venue, dialect.hub
         self._books: dict[str, _BookState] = {}

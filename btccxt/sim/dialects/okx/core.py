@@ -1,0 +1,124 @@
+"""OKX's accounts behind its endpoints: plain and algo orders, their exits and fees, post-only refusals, leverage."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from btccxt.matching.clearing import DEFAULT_LEVERAGE
+from btccxt.matching.records import (
+    TRAILING_KINDS,
+    TRIGGER_KINDS,
+    EngineReject,
+    NewOrder,
+    RejectCode,
+    SimOrder,
+    SimStatus,
+)
+from btccxt.model import ZERO, Market, Side
+from btccxt.sim.dialects.attached_exits import AttachedExits, Exits
+from btccxt.sim.dialects.base import Dialect, Venue
+from btccxt.sim.dialects.dead_man import DeadMansSwitches
+from btccxt.sim.dialects.okx import format as fmt
+from btccxt.sim.dialects.okx.call import Call
+from btccxt.sim.dialects.okx.errors import error, refused
+
+_REFUSED_IDS = 10**15  # ids of orders that the engine never had
+
+
+class OkxCore(Dialect):
+    """State of the accounts, and what endpoints and streams ask for."""
+
+    def __init__(self, venue: Venue) -> None:
+        super().__init__(venue)
+        self.leverages: dict[tuple[str, str], Decimal] = {}
+        self.hedged: set[str] = set()
+        self.exits = AttachedExits(venue.engine)
+        self.switches = DeadMansSwitches()
+        self._fees: dict[str, dict[str, Decimal]] = {}  # order id -> coin -> what its fills have cost
+        self._refused: dict[str, list[SimOrder]] = {}  # post-only orders that would have taken, by account
+
+    @abstractmethod
+    def tell_order(self, order: SimOrder, more: Mapping[str, Any]) -> None:
+        """The order has changed: to its account's streams, with ``more`` fields."""
+
+    def market_of(self, call: Call) -> tuple[str, Market]:
+        own_id = call.required("instId")
+        market = self.markets.get(own_id)
+        if market is None:
+            raise error(51001, "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
+        return own_id, self.venue.engine.markets[market.symbol]
+
+    def leverage_of(self, owner: str, symbol: str) -> Decimal:
+        return self.leverages.get((owner, symbol), DEFAULT_LEVERAGE)
+
+    def submit(self, owner: str, order: NewOrder, now_ms: int, exits: Exits) -> SimOrder:
+        """Raises OrderRefused. A post-only order that would take is accepted, and cancelled at once."""
+        market = self.venue.engine.markets[order.symbol]
+        try:
+            if order.client_order_id is not None and self.knows(owner, order.symbol, order.client_order_id):
+                raise EngineReject(RejectCode.DUPLICATE_CLIENT_ID, "")
+            placed = self.venue.engine.submit(owner, order, now_ms)
+        except EngineReject as reject:
+            if reject.code is not RejectCode.WOULD_TAKE:
+                raise refused(reject, coin_spent(market, order.side)) from None
+            return self._refuse_to_take(owner, order, now_ms)
+        self.exits.attach(placed, exits, self._base_fee(placed))
+        return placed
+
+    def _refuse_to_take(self, owner: str, order: NewOrder, now_ms: int) -> SimOrder:
+        refused_before = self._refused.setdefault(owner, [])
+        order_id = str(_REFUSED_IDS + len(refused_before))
+        link = order.client_order_id or f"sim-{order_id}"
+        ended = SimOrder(order_id, owner, link, order, SimStatus.CANCELED, ZERO, ZERO, now_ms, now_ms)
+        refused_before.append(ended)
+        self.tell_order(ended, {})
+        return ended
+
+    def knows(self, owner: str, symbol: str, client_id: str) -> bool:
+        known = [*self.venue.engine.orders(owner, symbol), *self._refused.get(owner, ())]
+        return any(order.client_order_id == client_id for order in known)
+
+    def plain_orders(self, owner: str, symbol: str | None = None) -> list[SimOrder]:
+        """Plain ones and those that fired algo orders have made, oldest first."""
+        found = [order for order in self.venue.engine.orders(owner, symbol) if not is_algo(order) or order.triggered]
+        mine = [order for order in self._refused.get(owner, ()) if symbol in (None, order.symbol)]
+        return [order for order in found + mine if order.symbol in self.ids]
+
+    def algo_orders(self, owner: str, symbol: str | None = None) -> list[SimOrder]:
+        return [order for order in self.venue.engine.orders(owner, symbol) if is_algo(order)]
+
+    def order_row(self, order: SimOrder) -> dict[str, Any]:
+        market = self.venue.engine.markets[order.symbol]
+        leverage = fmt.text(self.leverage_of(order.account, order.symbol))
+        would_take = int(order.order_id) >= _REFUSED_IDS
+        fees = self._fees.get(order.order_id, {})
+        return fmt.order(self.ids[order.symbol], order, market, fees=fees, leverage=leverage, would_take=would_take)
+
+    def algo_row(self, order: SimOrder) -> dict[str, Any]:
+        market = self.venue.engine.markets[order.symbol]
+        leverage = fmt.text(self.leverage_of(order.account, order.symbol))
+        return fmt.algo_order(self.ids[order.symbol], order, market, _algo_type(order), leverage)
+
+    def _base_fee(self, order: SimOrder) -> Decimal:
+        market = self.venue.engine.markets[order.symbol]
+        return ZERO if market.is_contract else self._fees.get(order.order_id, {}).get(market.base, ZERO)
+
+
+def is_algo(order: SimOrder) -> bool:
+    return order.request.kind in TRIGGER_KINDS
+
+
+def _algo_type(order: SimOrder) -> str:
+    if order.request.kind in TRAILING_KINDS:
+        return "move_order_stop"
+    if order.list_id is not None:
+        return "oco"
+    # A plain trigger says where the price comes from; a stop-loss or take-profit implies it.
+    return "trigger" if order.request.trigger_above is not None else "conditional"
+
+
+def coin_spent(market: Market, side: Side) -> str:
+    return (market.settle or market.quote) if market.is_contract or side is Side.BUY else market.base
