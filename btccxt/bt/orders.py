@@ -7,19 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from btccxt.bt.compat import bt
 from btccxt.bt.order_plan import EXPIRES
 from btccxt.bt.order_request import order_of, take_figures, take_ref
+from btccxt.bt.ports import OrderHolder
 from btccxt.errors import BtccxtError
 from btccxt.model import ZERO, Market, OrderRequest, Side, decimal_of
 from btccxt.orders.emulator import EMULATED
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
-
-if TYPE_CHECKING:
-    from btccxt.bt.broker import CCXTBroker
 
 
 class OrderStore:
@@ -143,7 +141,7 @@ _ON_EXCHANGE = {LifecycleState.OPEN, LifecycleState.PARTIALLY_FILLED}
 class OrderEventHandler:
     """Applies what the tracker tells to a broker's orders and books, and notifies of it."""
 
-    def __init__(self, broker: CCXTBroker, own: OrderStore) -> None:
+    def __init__(self, broker: OrderHolder, own: OrderStore) -> None:
         self._broker = broker
         self._store = broker.store
         self._own = own

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from btccxt.account.ledger import AccountSnapshot
+from btccxt.bt.positions import PositionBook
 from btccxt.model import (
     Bar,
     FundingPayment,
@@ -47,6 +48,18 @@ class BrokerBackend(Protocol):
     def look_again(self, symbols: Collection[str], since_ms: int) -> None: ...
     def tell_drift(self, text: str, *, explained: bool, stop_trading: bool) -> None: ...
     def funding_booked(self, payments: Sequence[FundingPayment]) -> None: ...
+
+
+class OrderHolder(Protocol):
+    """What whoever applies news of orders needs of their broker."""
+
+    store: BrokerBackend
+    orders: list[Any]
+
+    @property
+    def books(self) -> PositionBook: ...
+    def getcommissioninfo(self, data: Any) -> Any: ...
+    def notify(self, order: Any) -> None: ...
 
 
 class FeedHandle(Protocol):
