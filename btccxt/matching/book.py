@@ -65,6 +65,11 @@ class WorkingOrder:
         return ZERO if self.request.amount is None else self.request.amount - self.filled
 
     @property
+    def is_resting(self) -> bool:
+        """At work: neither waiting for a trigger or for another order, nor ended."""
+        return self.status in (SimStatus.NEW, SimStatus.PARTIALLY_FILLED)
+
+    @property
     def is_market(self) -> bool:
         return self.request.kind is OrderKind.MARKET or self.request.price is None
 

@@ -8,7 +8,7 @@ from decimal import ROUND_DOWN, Decimal
 from btccxt.matching.book import WorkingOrder
 from btccxt.matching.ledger import Ledger
 from btccxt.matching.positions import COIN_STEP, PositionState, round_money
-from btccxt.matching.records import NewOrder, SimStatus
+from btccxt.matching.records import NewOrder
 from btccxt.model import ZERO, Fee, Market, Side
 
 ONE = Decimal(1)
@@ -54,7 +54,7 @@ class Account:
         """Reduce-only by flag, or because it closes a side in hedge mode."""
         if self.hedge_mode and request.position_side is not None:
             return (request.side is Side.BUY) == (request.position_side == "short")
-        return request.reduce_only
+        return request.reduce_only or request.closes_position
 
 
 class Clearing:
@@ -102,8 +102,7 @@ class Clearing:
         request, amount = order.request, ZERO
         for other in account.open_orders.values():
             alike = other.request.symbol == request.symbol and other.request.position_side == request.position_side
-            resting = other is not order and other.status is not SimStatus.TRIGGER_WAITING
-            if alike and resting and other.request.side is request.side:
+            if alike and other is not order and other.is_resting and other.request.side is request.side:
                 amount += other.remaining
         return amount
 

@@ -42,7 +42,10 @@ def _bad(message: str) -> EngineReject:
 
 def _check_shape(order: NewOrder) -> None:
     kind = order.kind
-    if (order.amount is None) == (order.cost_quote is None):
+    if order.closes_position:
+        if kind not in TRIGGER_KINDS or order.price is not None or order.amount or order.cost_quote:
+            raise _bad("what closes a whole position is a market order behind a trigger, without an amount")
+    elif (order.amount is None) == (order.cost_quote is None):
         raise _bad("an order needs an amount or, for a market order, a cost: exactly one of them")
     if order.cost_quote is not None and kind is not OrderKind.MARKET:
         raise _bad(f"a {kind.value} order needs an amount; only market orders go by cost")

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from btccxt.matching.book import Book, WorkingOrder
 from btccxt.matching.clearing import Account, Clearing
 from btccxt.matching.filters import floor_to_step, plain
-from btccxt.matching.positions import MAINTENANCE_RATE, PositionState
+from btccxt.matching.positions import PositionState
 from btccxt.matching.records import (
     EngineReject,
     Event,
-    NewOrder,
     OrderChanged,
     PublicTrade,
     RejectCode,
@@ -22,7 +21,7 @@ from btccxt.matching.records import (
     SimStatus,
 )
 from btccxt.matching.triggers import TriggerBook
-from btccxt.model import ZERO, Market, OrderKind, Side, TimeInForce, Trade
+from btccxt.model import ZERO, Market, Side, TimeInForce, Trade
 
 
 @dataclass(slots=True)
@@ -32,6 +31,14 @@ class OrderList:
     legs: list[WorkingOrder]
     coin: str
     reserved: Decimal
+
+
+@dataclass(slots=True)
+class PendingOrders:
+    """Orders of a list that go to work when its working order is filled whole; several of them exclude each other."""
+
+    working: WorkingOrder
+    legs: list[WorkingOrder]
 
 
 class Matching:
@@ -47,6 +54,8 @@ class Matching:
         self._by_client_id: dict[tuple[str, str, str], WorkingOrder] = {}  # the newest with that id
         self._fills: dict[str, list[SimFill]] = {}
         self._lists: dict[tuple[str, str], OrderList] = {}
+        self._pending: dict[tuple[str, str], PendingOrders] = {}  # by account and list
+        self._ready: deque[PendingOrders] = deque()  # their working order is filled
         self._holders: dict[str, dict[str, Account]] = {}  # contract symbol -> accounts that have traded it
         self._prices: deque[tuple[str, Decimal]] = deque()  # trades whose triggers have not been looked at
         self._outbox: deque[Event] = deque()
@@ -147,6 +156,8 @@ class Matching:
             order.status = SimStatus.FILLED
             self._clearing.release(account, order)
             account.open_orders.pop(order.order_id, None)
+            if order.list_id is not None and (order.account, order.list_id) in self._pending:
+                self._ready.append(self._pending.pop((order.account, order.list_id)))
         else:
             order.status = SimStatus.PARTIALLY_FILLED
         fill = SimFill(
@@ -234,6 +245,8 @@ class Matching:
     def _fire(self, order: WorkingOrder) -> None:
         """A trigger was reached: the order goes to work as the market or limit order it carries."""
         owner, book = self._accounts[order.account], self._books[order.request.symbol]
+        if order.request.closes_position:
+            order.request = replace(order.request, amount=owner.reducible(order.request))
         order.triggered, order.status, order.updated_ms = True, SimStatus.NEW, self._now_ms
         self._claim_list(order)
         self._emit(OrderChanged(order.snapshot(), None, "triggered"))
@@ -296,12 +309,18 @@ class Matching:
         )
 
     def _end(self, order: WorkingOrder, status: SimStatus, reason: str, detail: str) -> None:
-        """Finish an order that will not fill any more; as the leg of a list, with all other legs."""
-        shared = self._lists.pop((order.account, order.list_id), None) if order.list_id is not None else None
-        if shared is not None:
-            self._accounts[order.account].ledger.release(shared.coin, shared.reserved)
-        for leg in [order] if shared is None else shared.legs:
-            self._close(leg, status, reason, detail)
+        """Finish an order that will not fill any more; as one of a list, with all others that are not filled."""
+        ending = [order]
+        if order.list_id is not None:
+            shared = self._lists.pop((order.account, order.list_id), None)
+            pending = self._pending.pop((order.account, order.list_id), None)
+            if shared is not None:
+                self._accounts[order.account].ledger.release(shared.coin, shared.reserved)
+                ending = shared.legs
+            elif pending is not None:
+                ending = [pending.working, *pending.legs]
+        for each in ending:
+            self._close(each, status, reason, detail)
 
     def _close(self, order: WorkingOrder, status: SimStatus, reason: str, detail: str) -> None:
         account, symbol = self._accounts[order.account], order.request.symbol
@@ -314,20 +333,13 @@ class Matching:
         order.status, order.updated_ms = status, self._now_ms
         self._emit(OrderChanged(order.snapshot(), None, reason, detail))
 
-    # -------------------------------------------------------------- contracts: staying solvent
+    def _accept(self, owner: Account, order: WorkingOrder) -> None:
+        self._orders[owner.name][order.order_id] = order
+        self._by_client_id[owner.name, order.request.symbol, order.client_order_id] = order
+        owner.open_orders[order.order_id] = order
+        self._emit(OrderChanged(order.snapshot(), None, "new"))
 
-    def _liquidate(self, symbol: str) -> None:
-        """Close, at the last price, the positions of accounts whose equity fell to the maintenance margin."""
-        for account in self._holders[symbol].values():
-            coin = self._markets[symbol].settle or self._markets[symbol].quote
-            held = self._held(account, coin)
-            maintenance = ZERO
-            for position in held:
-                mark = self._books[position.symbol].last or ZERO
-                maintenance += abs(position.amount) * position.contract_size * mark * MAINTENANCE_RATE
-            if held and account.ledger.total(coin) + self._unrealised(account, coin) <= maintenance:
-                for position in held:
-                    self._force_close(account, position)
+    # -------------------------------------------------------------- contracts
 
     def _held(self, account: Account, coin: str) -> list[PositionState]:
         """Open positions that settle in ``coin``."""
@@ -346,43 +358,3 @@ class Matching:
             ),
             ZERO,
         )
-
-    def _force_close(self, account: Account, position: PositionState) -> None:
-        symbol, price = position.symbol, self._books[position.symbol].last
-        assert price is not None
-        for order in list(account.open_orders.values()):
-            if order.request.symbol == symbol and not order.status.is_final:
-                self._end(order, SimStatus.CANCELED, "canceled", "liquidation")
-        side = Side.SELL if position.amount > 0 else Side.BUY
-        request = NewOrder(
-            symbol, side, OrderKind.MARKET, abs(position.amount), reduce_only=True, position_side=position.side
-        )
-        self._last_order_id += 1
-        order = WorkingOrder(
-            str(self._last_order_id), account.name, f"liquidation-{self._last_order_id}", request, self._now_ms
-        )
-        self._accept(account, order)
-        self._last_trade_id += 1
-        self._fill(order, price, order.remaining, maker=False)
-
-    def _accept(self, owner: Account, order: WorkingOrder) -> None:
-        self._orders[owner.name][order.order_id] = order
-        self._by_client_id[owner.name, order.request.symbol, order.client_order_id] = order
-        owner.open_orders[order.order_id] = order
-        self._emit(OrderChanged(order.snapshot(), None, "new"))
-
-    def _stay_solvent(self, account: Account) -> None:
-        """After contract trades: expire reduce-only orders without a position and orders without money."""
-        for symbol in account.changed_positions:
-            for order in list(account.open_orders.values()):
-                resting = order.request.symbol == symbol and order.status is not SimStatus.TRIGGER_WAITING
-                if resting and not order.status.is_final and self._allowed(order) <= 0:
-                    self._end(order, SimStatus.EXPIRED, "expired", "reduce-only: no position left")
-        for coin in {self._clearing.coin_of(self._markets[symbol], Side.BUY) for symbol in account.changed_positions}:
-            for order in reversed(list(account.open_orders.values())):
-                if not account.ledger.shortfall(coin):
-                    break
-                if order.reserve_coin == coin and not order.status.is_final:
-                    self._end(order, SimStatus.CANCELED, "canceled", "insufficient margin")
-            if account.ledger.total(coin) < 0:  # bankrupt: the exchange's insurance pays
-                self._clearing.pay(account, coin, -account.ledger.total(coin))

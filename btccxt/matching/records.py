@@ -58,7 +58,8 @@ class NewOrder:
     """An order as it arrives. Amounts are base units (spot) or contracts; a market order may have a cost instead.
 
     ``trigger_price`` is the activation price of a trailing order. ``trigger_above`` overrides the direction that the
-    kind implies. ``position_side`` ('long' / 'short') is needed in hedge mode only.
+    kind implies. ``position_side`` ('long' / 'short') is needed in hedge mode only. ``closes_position``: a market order
+    behind a trigger that takes its amount, all of the position, when it fires, and ends with the position.
     """
 
     symbol: str
@@ -79,11 +80,16 @@ class NewOrder:
     list_id: str | None = None
     position_side: str | None = None
     expires_ms: int | None = None  # for GTD
+    closes_position: bool = False
+    fires_at_once: bool = False  # where its trigger is reached already; else it is refused then
+    label: str = ""  # what the dialect that placed it calls it; means nothing to the engine
+    parent_id: str | None = None  # the order that it was attached to; means nothing to the engine
 
 
 class SimStatus(Enum):
     NEW = "new"
     TRIGGER_WAITING = "trigger_waiting"
+    PENDING = "pending"  # waits for another order of its list to be filled
     PARTIALLY_FILLED = "partially_filled"
     FILLED = "filled"
     CANCELED = "canceled"
@@ -155,7 +161,9 @@ class SimFill:
 
 @dataclass(frozen=True, slots=True)
 class OrderChanged:
-    """``reason``: 'new', 'triggered', 'trade', 'amended', 'canceled' or 'expired'; ``detail`` is for people."""
+    """``reason``: 'new', 'triggered', 'trade', 'amended', 'canceled' or 'expired'; of a pending order also 'activated'
+    and 'rejected'. ``detail`` is for people.
+    """
 
     order: SimOrder
     fill: SimFill | None
@@ -178,6 +186,21 @@ class PositionChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class FundingPaid:
+    """One account's part in a funding: ``received`` is negative where it paid. ``amount``: its signed contracts."""
+
+    number: int
+    account: str
+    symbol: str
+    position_side: str | None
+    rate: Decimal
+    mark: Decimal
+    amount: Decimal
+    received: Decimal
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class PublicTrade:
     """A trade on the tape. ``printed``: it came in through ``print_trade``; otherwise an account's order made it."""
 
@@ -186,4 +209,4 @@ class PublicTrade:
     printed: bool = False
 
 
-Event = OrderChanged | BalanceChanged | PositionChanged | PublicTrade
+Event = OrderChanged | BalanceChanged | PositionChanged | FundingPaid | PublicTrade

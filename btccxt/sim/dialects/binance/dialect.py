@@ -1,8 +1,8 @@
 """Binance spot, as the unmodified ccxt clients ``binance`` (REST and pro) speak to it.
 
-Hosts, routes and events; the endpoints themselves are in ``market``, ``orders`` and ``account``, what they ask for in
-``core`` and ``lists``, market streams in ``streams``, JSON in ``format`` and ``order_format``, signatures, parameters
-and limits in ``protocol``.
+Hosts, routes and events; the endpoints themselves are in ``market``, ``orders``, ``list_orders`` and ``account``, what
+they ask for in ``core`` and ``lists``, market streams in ``streams``, JSON in ``format`` and ``order_format``,
+signatures, parameters and limits in ``protocol``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from btccxt.matching.records import BalanceChanged, Event, OrderChanged, PublicTrade
+from btccxt.matching.records import BalanceChanged, Event, OrderChanged, PublicTrade, RejectCode
 from btccxt.model import Bar, Market
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects.base import DialectError, Reply, Request, Route, SimAccount, Venue, decode, encode
@@ -20,12 +20,21 @@ from btccxt.sim.dialects.binance import order_format as fmt
 from btccxt.sim.dialects.binance.account import ACCOUNT_CALLS, ACCOUNT_ROUTES
 from btccxt.sim.dialects.binance.core import BinanceSpotCore, user_topic
 from btccxt.sim.dialects.binance.errors import error
+from btccxt.sim.dialects.binance.list_orders import LIST_CALLS, LIST_ROUTES
 from btccxt.sim.dialects.binance.market import MARKET_CALLS, MARKET_ROUTES
 from btccxt.sim.dialects.binance.orders import ORDER_CALLS, ORDER_ROUTES
 from btccxt.sim.dialects.binance.protocol import Call
 from btccxt.sim.dialects.binance.streams import MarketStreams
 
-_EXECUTIONS = {"new": "NEW", "triggered": "NEW", "trade": "TRADE", "canceled": "CANCELED", "expired": "EXPIRED"}
+_EXECUTIONS = {
+    "new": "NEW",
+    "activated": "NEW",
+    "triggered": "NEW",
+    "trade": "TRADE",
+    "canceled": "CANCELED",
+    "expired": "EXPIRED",
+    "rejected": "REJECTED",
+}
 _CONTRACT_HOSTS = ("fapi.binance.com", "dapi.binance.com", "eapi.binance.com", "papi.binance.com")
 
 
@@ -65,6 +74,7 @@ class BinanceSpot(BinanceSpotCore):
     routes: ClassVar[Mapping[str, Route]] = {
         **MARKET_ROUTES,
         **ORDER_ROUTES,
+        **LIST_ROUTES,
         **ACCOUNT_ROUTES,
         "WS userDataStream.subscribe.signature": Route(_subscribe_user, 2, signed=True),
         "WS userDataStream.unsubscribe": Route(_subscribe_user, 2),
@@ -72,6 +82,7 @@ class BinanceSpot(BinanceSpotCore):
     ws_calls: ClassVar[Mapping[str, str]] = {
         **MARKET_CALLS,
         **ORDER_CALLS,
+        **LIST_CALLS,
         **ACCOUNT_CALLS,
         "userDataStream.subscribe.signature": "WS userDataStream.subscribe.signature",
         "userDataStream.unsubscribe": "WS userDataStream.unsubscribe",
@@ -176,6 +187,7 @@ class BinanceSpot(BinanceSpotCore):
                     now_ms=self.venue.now_ms(),
                     list_number=self.lists.number_of(order),
                     cancel_id=self._cancel_id if event.reason == "canceled" else None,
+                    reject=RejectCode.INSUFFICIENT_FUNDS if event.reason == "rejected" else None,
                 ),
             )
         self.lists.on_order(order)

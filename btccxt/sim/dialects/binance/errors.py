@@ -35,6 +35,10 @@ def missing(name: str) -> DialectError:
     return error(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 
 
+def wrong_relation() -> DialectError:
+    return error(-2010, "The relationship of the prices for the orders is not correct.")
+
+
 def refused(reject: EngineReject) -> DialectError:
     """The engine's reason in Binance's words."""
     if reject.code in _REJECTS:

@@ -1,4 +1,4 @@
-"""Binance's order lists (OCO): their numbers, names, states and events, on top of the engine's lists."""
+"""Binance's order lists (OCO, OTO, OTOCO): their numbers, names, states and events, on top of the engine's lists."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from btccxt.matching.records import EngineReject, NewOrder, RejectCode, SimOrder
+from btccxt.matching.records import EngineReject, NewOrder, RejectCode, SimOrder, SimStatus
 from btccxt.sim.dialects.base import Venue
 from btccxt.sim.dialects.binance import order_format as fmt
-from btccxt.sim.dialects.binance.errors import error, refused
+from btccxt.sim.dialects.binance.errors import error, refused, wrong_relation
 from btccxt.sim.dialects.binance.protocol import Call
 
 
@@ -20,6 +20,7 @@ class _OrderList:
     account: str
     symbol: str
     order_ids: tuple[str, ...]
+    contingency: str  # 'OCO', or 'OTO' for all lists with pending orders
     done: bool = False
 
 
@@ -53,33 +54,61 @@ class OrderLists:
         return self._by_order.get(order_id, -1)
 
     def place(self, call: Call, own_id: str, legs: Sequence[NewOrder], response_type: str) -> dict[str, Any]:
-        engine = self._venue.engine
+        """An OCO list."""
+
+        def submit(orders: Sequence[NewOrder]) -> tuple[SimOrder, ...]:
+            return self._venue.engine.submit_list(call.owner, orders, call.now_ms)
+
+        return self._place(call, own_id, "OCO", legs, response_type, submit)
+
+    def place_with_pending(
+        self, call: Call, own_id: str, orders: Sequence[NewOrder], response_type: str
+    ) -> dict[str, Any]:
+        """An OTO or OTOCO list: the working order comes first."""
+
+        def submit(named: Sequence[NewOrder]) -> tuple[SimOrder, ...]:
+            return self._venue.engine.submit_with_pending(call.owner, named[0], named[1:], call.now_ms)
+
+        return self._place(call, own_id, "OTO", orders, response_type, submit)
+
+    def _place(
+        self,
+        call: Call,
+        own_id: str,
+        contingency: str,
+        orders: Sequence[NewOrder],
+        response_type: str,
+        submit: Callable[[Sequence[NewOrder]], tuple[SimOrder, ...]],
+    ) -> dict[str, Any]:
         client_id = call.client_id("listClientOrderId") or self._new_client_id()
         number = self._last_number = self._last_number + 1
         list_id = f"{self._prefix}-{number}"
-        self._numbers[list_id] = number  # known before the first report of a leg
+        self._numbers[list_id] = number  # known before the first report of an order
         self._placing = True
         try:
-            orders = engine.submit_list(call.owner, [replace(leg, list_id=list_id) for leg in legs], call.now_ms)
+            placed = submit([replace(order, list_id=list_id) for order in orders])
         except EngineReject as reject:
-            if reject.code in (RejectCode.WOULD_TAKE, RejectCode.WOULD_TRIGGER):
-                raise error(-2010, "The relationship of the prices for the orders is not correct.") from None
+            if contingency == "OCO" and reject.code in (RejectCode.WOULD_TAKE, RejectCode.WOULD_TRIGGER):
+                raise wrong_relation() from None
             raise refused(reject) from None
         finally:
             self._placing = False
-        ids = tuple(order.order_id for order in orders)
-        placed = _OrderList(number, client_id, call.owner, orders[0].symbol, ids)
-        self._lists[number] = placed
+        ids = tuple(order.order_id for order in placed)
+        known = _OrderList(number, client_id, call.owner, placed[0].symbol, ids, contingency)
+        self._lists[number] = known
         self._by_order.update(dict.fromkeys(ids, number))
-        self._tell(placed, orders)
-        reports = [fmt.order_placed(own_id, order, number, [], response_type) for order in orders]
-        return {**self._describe(placed, orders), "orderReports": reports}
+        self._tell(known, placed)
+        answer = self._describe(known, placed)
+        self.on_order(placed[0])
+        reports = [fmt.order_placed(own_id, order, number, [], response_type) for order in placed]
+        return {**answer, "orderReports": reports}
 
     def canceled(self, order: SimOrder, cancel_id: str) -> dict[str, Any]:
         """The answer to a cancel that took this leg and with it the list."""
         canceled = self._lists[self.number_of(order)]
         own_id, orders = self._ids[order.symbol], self._orders(canceled)
-        reports = [fmt.order_canceled(own_id, leg, canceled.number, cancel_id) for leg in orders]
+        gone = [each for each in orders if each.status is SimStatus.CANCELED]
+        reports = [fmt.order_canceled(own_id, each, canceled.number, cancel_id) for each in gone]
         return {**self._describe(canceled, orders), "orderReports": reports}
 
     def state(self, account: str, number: int | None, client_id: str | None) -> dict[str, Any]:
@@ -122,9 +151,11 @@ class OrderLists:
         return [engine.order(known.account, symbol=known.symbol, order_id=order_id) for order_id in known.order_ids]
 
     def _describe(self, known: _OrderList, orders: Sequence[SimOrder]) -> dict[str, Any]:
-        return fmt.order_list(self._ids[known.symbol], known.number, known.client_id, orders, known.done)
+        return fmt.order_list(
+            self._ids[known.symbol], known.number, known.contingency, known.client_id, orders, known.done
+        )
 
     def _tell(self, known: _OrderList, orders: Sequence[SimOrder]) -> None:
         own_id, now_ms = self._ids[known.symbol], self._venue.now_ms()
-        event = fmt.list_event(own_id, known.number, known.client_id, orders, known.done, now_ms)
+        event = fmt.list_event(own_id, known.number, known.contingency, known.client_id, orders, known.done, now_ms)
         self._send(known.account, event)

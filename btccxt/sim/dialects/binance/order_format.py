@@ -16,6 +16,7 @@ from btccxt.sim.dialects.binance.format import NOTHING, text
 _STATUS = {
     SimStatus.NEW: "NEW",
     SimStatus.TRIGGER_WAITING: "NEW",
+    SimStatus.PENDING: "PENDING_NEW",
     SimStatus.PARTIALLY_FILLED: "PARTIALLY_FILLED",
     SimStatus.FILLED: "FILLED",
     SimStatus.CANCELED: "CANCELED",
@@ -51,6 +52,8 @@ def order_status(order: SimOrder) -> str:
 
 
 def is_working(order: SimOrder) -> bool:
+    if order.status is SimStatus.PENDING:
+        return False
     return order.triggered or order.request.kind not in TRIGGER_KINDS
 
 
@@ -246,10 +249,12 @@ def list_orders(own_id: str, orders: Iterable[SimOrder]) -> list[dict[str, Any]]
     ]
 
 
-def order_list(own_id: str, number: int, client_id: str, orders: Sequence[SimOrder], done: bool) -> dict[str, Any]:
+def order_list(
+    own_id: str, number: int, contingency: str, client_id: str, orders: Sequence[SimOrder], done: bool
+) -> dict[str, Any]:
     return {
         "orderListId": number,
-        "contingencyType": "OCO",
+        "contingencyType": contingency,
         "listStatusType": "ALL_DONE" if done else "EXEC_STARTED",
         "listOrderStatus": "ALL_DONE" if done else "EXECUTING",
         "listClientOrderId": client_id,
@@ -260,14 +265,20 @@ def order_list(own_id: str, number: int, client_id: str, orders: Sequence[SimOrd
 
 
 def list_event(
-    own_id: str, number: int, client_id: str, orders: Sequence[SimOrder], done: bool, now_ms: int
+    own_id: str,
+    number: int,
+    contingency: str,
+    client_id: str,
+    orders: Sequence[SimOrder],
+    done: bool,
+    now_ms: int,
 ) -> dict[str, Any]:
     return {
         "e": "listStatus",
         "E": now_ms,
         "s": own_id,
         "g": number,
-        "c": "OCO",
+        "c": contingency,
         "l": "ALL_DONE" if done else "EXEC_STARTED",
         "L": "ALL_DONE" if done else "EXECUTING",
         "r": "NONE",

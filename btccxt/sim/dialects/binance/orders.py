@@ -37,7 +37,7 @@ _FULL_BY_DEFAULT = frozenset({"MARKET", "LIMIT"})
 
 def read_order(call: Call, market: Market) -> tuple[NewOrder, str]:
     """(order, type) from the parameters of POST order. Raises DialectError."""
-    kind, side = _kind(call.required("type")), _side(call)
+    kind, side = kind_of(call.required("type")), side_of(call)
     amount, cost = call.decimal("quantity"), call.decimal("quoteOrderQty")
     if kind == "MARKET":
         if amount is None and cost is None:
@@ -48,11 +48,11 @@ def read_order(call: Call, market: Market) -> tuple[NewOrder, str]:
         raise error(-1106, "Parameter 'quoteOrderQty' sent when not required.")
     elif amount is None:
         raise missing("quantity")
-    leg = _read_leg(call, market, side, kind, "")
+    leg = read_leg(call, market, side, kind, "")
     return replace(leg, amount=amount, cost_quote=cost, client_order_id=call.client_id("newClientOrderId")), kind
 
 
-def _read_leg(call: Call, market: Market, side: Side, kind: str, prefix: str) -> NewOrder:
+def read_leg(call: Call, market: Market, side: Side, kind: str, prefix: str) -> NewOrder:
     """Price, trigger and validity. ``prefix`` is 'above' or 'below' for the legs of an OCO list."""
 
     def name(plain: str) -> str:
@@ -105,14 +105,14 @@ def _read_leg(call: Call, market: Market, side: Side, kind: str, prefix: str) ->
     )
 
 
-def _kind(text: str) -> str:
+def kind_of(text: str) -> str:
     if text not in _KINDS:
         raise error(-1116, "Invalid orderType.")
     return text
 
 
-def _side(call: Call) -> Side:
-    text = call.required("side")
+def side_of(call: Call, name: str = "side") -> Side:
+    text = call.required(name)
     if text not in Side.__members__:
         raise error(-1117, "Invalid side.")
     return Side[text]
@@ -126,7 +126,7 @@ def _dry_run(dialect: BinanceSpotCore, order: NewOrder, market: Market) -> None:
         raise refused(reject) from None
 
 
-def _response_type(call: Call, kind: str) -> str:
+def response_type_of(call: Call, kind: str) -> str:
     wanted = call.optional("newOrderRespType") or ("FULL" if kind in _FULL_BY_DEFAULT else "ACK")
     if wanted not in ("ACK", "RESULT", "FULL"):
         raise error(-1136, "Invalid newOrderRespType.")
@@ -139,7 +139,7 @@ def _response_type(call: Call, kind: str) -> str:
 def place(dialect: BinanceSpotCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     order, kind = read_order(call, market)
-    response_type = _response_type(call, kind)
+    response_type = response_type_of(call, kind)
     return _place(dialect, call, own_id, order, response_type)
 
 
@@ -190,10 +190,10 @@ def cancel(dialect: BinanceSpotCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
     order_id, client_id = _which_order(call)
     cancel_id = call.client_id("newClientOrderId") or dialect.new_client_id()
-    return _cancel(dialect, call, own_id, market, order_id, client_id, cancel_id)
+    return cancel_known(dialect, call, own_id, market, order_id, client_id, cancel_id)
 
 
-def _cancel(
+def cancel_known(
     dialect: BinanceSpotCore,
     call: Call,
     own_id: str,
@@ -242,13 +242,13 @@ def cancel_replace(dialect: BinanceSpotCore, call: Call) -> Any:
     if mode not in ("STOP_ON_FAILURE", "ALLOW_FAILURE"):
         raise error(-1102, "Mandatory parameter 'cancelReplaceMode' was not sent, was empty/null, or malformed.")
     order, kind = read_order(call, market)
-    response_type = _response_type(call, kind)
+    response_type = response_type_of(call, kind)
     order_id, client_id = _which_order(call, "cancelOrderId", "cancelOrigClientOrderId")
     _dry_run(dialect, order, market)  # a new order that breaks a rule must not cost the old one
     cancel_id = call.client_id("cancelNewClientOrderId") or dialect.new_client_id()
     outcome: dict[str, Any] = {"cancelResult": "SUCCESS", "newOrderResult": "NOT_ATTEMPTED"}
     try:
-        outcome["cancelResponse"] = _cancel(dialect, call, own_id, market, order_id, client_id, cancel_id)
+        outcome["cancelResponse"] = cancel_known(dialect, call, own_id, market, order_id, client_id, cancel_id)
     except DialectError as failure:
         outcome.update(cancelResult="FAILURE", cancelResponse=failure.body, newOrderResponse=None)
         if mode == "STOP_ON_FAILURE":
@@ -306,104 +306,24 @@ def _window(call: Call) -> tuple[int, int]:
     return since or 0, (call.now_ms if until is None else until)
 
 
-# ------------------------------------------------------------------ order lists (OCO)
-
-
-def place_oco(dialect: BinanceSpotCore, call: Call) -> Any:
-    own_id, market = dialect.market_of(call)
-    side, amount = _side(call), call.decimal("quantity")
-    if amount is None:
-        raise missing("quantity")
-    legs = []
-    for prefix in ("below", "above"):  # the order in which the exchange numbers them
-        leg = _read_leg(call, market, side, _kind(call.required(f"{prefix}Type")), prefix)
-        client_id = call.client_id(f"{prefix}ClientOrderId") or dialect.new_client_id()
-        legs.append(replace(leg, amount=amount, client_order_id=client_id))
-    return dialect.lists.place(call, own_id, legs, _response_type(call, "MARKET"))
-
-
-def place_old_oco(dialect: BinanceSpotCore, call: Call) -> Any:
-    """POST order/oco, deprecated: a LIMIT_MAKER at ``price`` and a stop at ``stopPrice``."""
-    own_id, market = dialect.market_of(call)
-    side, amount = _side(call), call.decimal("quantity")
-    price, stop, stop_limit = call.decimal("price"), call.decimal("stopPrice"), call.decimal("stopLimitPrice")
-    for value, name in ((amount, "quantity"), (price, "price"), (stop, "stopPrice")):
-        if value is None:
-            raise missing(name)
-    if stop_limit is not None and call.optional("stopLimitTimeInForce") is None:
-        raise missing("stopLimitTimeInForce")
-    limit_leg = NewOrder(
-        market.symbol,
-        side,
-        OrderKind.LIMIT,
-        amount,
-        price,
-        post_only=True,
-        client_order_id=call.client_id("limitClientOrderId") or dialect.new_client_id(),
-    )
-    stop_leg = NewOrder(
-        market.symbol,
-        side,
-        OrderKind.STOP if stop_limit is None else OrderKind.STOP_LIMIT,
-        amount,
-        stop_limit,
-        stop,
-        client_order_id=call.client_id("stopClientOrderId") or dialect.new_client_id(),
-    )
-    return dialect.lists.place(call, own_id, [stop_leg, limit_leg], _response_type(call, "MARKET"))
-
-
-def query_list(dialect: BinanceSpotCore, call: Call) -> Any:
-    number, client_id = call.integer("orderListId"), call.optional("origClientOrderId")
-    if number is None and client_id is None:
-        raise error(-1102, "Param 'origClientOrderId' or 'orderListId' must be sent, but both were empty/null!")
-    return dialect.lists.state(call.owner, number, client_id)
-
-
-def cancel_list(dialect: BinanceSpotCore, call: Call) -> Any:
-    own_id, market = dialect.market_of(call)
-    number, client_id = call.integer("orderListId"), call.optional("listClientOrderId")
-    if number is None and client_id is None:
-        raise error(-1102, "Param 'listClientOrderId' or 'orderListId' must be sent, but both were empty/null!")
-    leg = dialect.lists.open_leg(call.owner, number, client_id)
-    if leg is None:
-        raise error(-2011, "Unknown order list sent.")
-    cancel_id = call.client_id("newClientOrderId") or dialect.new_client_id()
-    return _cancel(dialect, call, own_id, market, leg.order_id, None, cancel_id)
-
-
-def open_lists(dialect: BinanceSpotCore, call: Call) -> Any:
-    return dialect.lists.states(call.owner, open_only=True)
-
-
-def all_lists(dialect: BinanceSpotCore, call: Call) -> Any:
-    return dialect.lists.states(call.owner, open_only=False)[-call.limit(500, 1000) :]
-
-
-def _names(text: str) -> frozenset[str]:
+def names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_ORDER = _names(
+_ORDER = names(
     "symbol side type timeInForce quantity quoteOrderQty price newClientOrderId strategyId strategyType stopPrice "
     "trailingDelta icebergQty newOrderRespType selfTradePreventionMode"
-)
-_LIST = _names("symbol side quantity listClientOrderId newOrderRespType selfTradePreventionMode")
-_LEG = _names("Type ClientOrderId IcebergQty Price StopPrice TrailingDelta TimeInForce StrategyId StrategyType")
-_OLD_OCO = _LIST | _names(
-    "limitClientOrderId price limitIcebergQty stopClientOrderId stopPrice stopLimitPrice stopIcebergQty "
-    "stopLimitTimeInForce trailingDelta"
 )
 
 ORDER_ROUTES: Mapping[str, Route] = {
     "POST /api/v3/order": Route(place, 1, signed=True, is_order=True, accepts=_ORDER),
     "POST /api/v3/order/test": Route(test_order, 1, signed=True, accepts=_ORDER | {"computeCommissionRates"}),
-    "GET /api/v3/order": Route(query, 4, signed=True, accepts=_names("symbol orderId origClientOrderId")),
+    "GET /api/v3/order": Route(query, 4, signed=True, accepts=names("symbol orderId origClientOrderId")),
     "DELETE /api/v3/order": Route(
         cancel,
         1,
         signed=True,
-        accepts=_names("symbol orderId origClientOrderId newClientOrderId cancelRestrictions"),
+        accepts=names("symbol orderId origClientOrderId newClientOrderId cancelRestrictions"),
     ),
     "POST /api/v3/order/cancelReplace": Route(
         cancel_replace,
@@ -411,33 +331,19 @@ ORDER_ROUTES: Mapping[str, Route] = {
         signed=True,
         is_order=True,
         accepts=_ORDER
-        | _names(
+        | names(
             "cancelReplaceMode cancelNewClientOrderId cancelOrigClientOrderId cancelOrderId cancelRestrictions "
             "orderRateLimitExceededMode"
         ),
     ),
-    "GET /api/v3/openOrders": Route(open_orders, 6, signed=True, accepts=_names("symbol")),
-    "DELETE /api/v3/openOrders": Route(cancel_all, 1, signed=True, accepts=_names("symbol")),
+    "GET /api/v3/openOrders": Route(open_orders, 6, signed=True, accepts=names("symbol")),
+    "DELETE /api/v3/openOrders": Route(cancel_all, 1, signed=True, accepts=names("symbol")),
     "GET /api/v3/allOrders": Route(
-        all_orders, 20, signed=True, accepts=_names("symbol orderId startTime endTime limit")
+        all_orders, 20, signed=True, accepts=names("symbol orderId startTime endTime limit")
     ),
     "GET /api/v3/myTrades": Route(
-        my_trades, 20, signed=True, accepts=_names("symbol orderId startTime endTime fromId limit")
+        my_trades, 20, signed=True, accepts=names("symbol orderId startTime endTime fromId limit")
     ),
-    "POST /api/v3/orderList/oco": Route(
-        place_oco,
-        1,
-        signed=True,
-        is_order=True,
-        accepts=_LIST | {prefix + name for prefix in ("above", "below") for name in _LEG},
-    ),
-    "POST /api/v3/order/oco": Route(place_old_oco, 1, signed=True, is_order=True, accepts=_OLD_OCO),
-    "GET /api/v3/orderList": Route(query_list, 4, signed=True, accepts=_names("orderListId origClientOrderId")),
-    "DELETE /api/v3/orderList": Route(
-        cancel_list, 1, signed=True, accepts=_names("symbol orderListId listClientOrderId newClientOrderId")
-    ),
-    "GET /api/v3/openOrderList": Route(open_lists, 6, signed=True, accepts=frozenset()),
-    "GET /api/v3/allOrderList": Route(all_lists, 20, signed=True, accepts=_names("fromId startTime endTime limit")),
 }
 
 # Calls of the WebSocket API, each with the REST endpoint that does the same.
@@ -451,9 +357,4 @@ ORDER_CALLS: Mapping[str, str] = {
     "openOrders.cancelAll": "DELETE /api/v3/openOrders",
     "allOrders": "GET /api/v3/allOrders",
     "myTrades": "GET /api/v3/myTrades",
-    "orderList.place.oco": "POST /api/v3/orderList/oco",
-    "orderList.status": "GET /api/v3/orderList",
-    "orderList.cancel": "DELETE /api/v3/orderList",
-    "openOrderLists.status": "GET /api/v3/openOrderList",
-    "allOrderLists": "GET /api/v3/allOrderList",
 }

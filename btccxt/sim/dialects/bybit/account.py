@@ -128,7 +128,9 @@ def position_rows(dialect: BybitCore, owner: str, symbol: str | None, entry_name
         mark = engine.mark(held_symbol) or ZERO
         leverage = dialect.leverage_of(owner, held_symbol)
         own_id = dialect.ids[held_symbol]
-        return fmt.position(own_id, position, mark, leverage, now_ms, entry_name, index)
+        side = None if position is None else position.hedge_side
+        exits = dialect.position_exits.prices(owner, held_symbol, side)
+        return fmt.position(own_id, position, mark, leverage, now_ms, entry_name, index, exits)
 
     rows = [row(p.symbol, p, {"long": 1, "short": 2}.get(p.hedge_side or "", 0)) for p in held]
     return rows if rows or symbol is None else [row(symbol, None, 0)]

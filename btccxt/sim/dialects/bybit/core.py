@@ -9,11 +9,12 @@ from typing import Any
 from btccxt.matching.clearing import DEFAULT_LEVERAGE
 from btccxt.matching.records import TRIGGER_KINDS, EngineReject, NewOrder, RejectCode, SimOrder, SimStatus
 from btccxt.model import ZERO, Market
-from btccxt.sim.dialects.attached_exits import AttachedExits, Exits
+from btccxt.sim.dialects.attached_exits import AttachedExits
 from btccxt.sim.dialects.base import Dialect, Venue
 from btccxt.sim.dialects.bybit import format as fmt
 from btccxt.sim.dialects.bybit.call import Call
 from btccxt.sim.dialects.bybit.errors import refused
+from btccxt.sim.dialects.bybit.position_exits import OrderExits, PositionExits
 
 _REFUSED_IDS = 10**15  # ids of orders that the engine never had
 
@@ -29,9 +30,9 @@ class BybitCore(Dialect):
         }
         self.leverages: dict[tuple[str, str], Decimal] = {}
         self.exits = AttachedExits(venue.engine)
+        self.position_exits = PositionExits(venue.engine)
         self._fees: dict[str, dict[str, Decimal]] = {}  # order id -> coin -> what its fills have cost
         self._refused: dict[str, list[SimOrder]] = {}  # post-only orders that would have taken, by account
-        self._tpsl: set[str] = set()
 
     @abstractmethod
     def tell_order(self, order: SimOrder, status: str | None = None) -> None:
@@ -59,8 +60,7 @@ class BybitCore(Dialect):
         owner: str,
         order: NewOrder,
         now_ms: int,
-        order_filter: str | None,
-        exits: tuple[Decimal | None, Decimal | None],
+        attached: OrderExits,
     ) -> SimOrder:
         """Raises DialectError. A post-only order that would take is accepted, and cancelled at once."""
         category = self.category_of(order.symbol)
@@ -73,9 +73,10 @@ class BybitCore(Dialect):
             if reject.code is not RejectCode.WOULD_TAKE:
                 raise refused(reject, category) from None
             return self._refuse_to_take(owner, order, now_ms)
-        if order_filter == "tpslOrder":
-            self._tpsl.add(placed.order_id)
-        self.exits.attach(placed, Exits(*exits), self._base_fee(placed))
+        if attached.whole_position:
+            self.position_exits.attach(placed, attached.exits.triggers, now_ms)
+        else:
+            self.exits.attach(placed, attached.exits, self._base_fee(placed), now_ms)
         return placed
 
     def _refuse_to_take(self, owner: str, order: NewOrder, now_ms: int) -> SimOrder:
@@ -98,20 +99,22 @@ class BybitCore(Dialect):
         """In which of Bybit's books an order is: once triggered, it is a plain one."""
         if order.request.kind not in TRIGGER_KINDS or order.triggered:
             return "Order"
-        is_exit = order.order_id in self._tpsl or order.order_id in self.exits.stop_types
-        return "tpslOrder" if is_exit and self.category_of(order.symbol) == "spot" else "StopOrder"
+        is_exit = order.request.label in ("tpslOrder", "BidirectionalTpslOrder")
+        return "tpslOrder" if is_exit else "StopOrder"
 
     def order_row(self, order: SimOrder, status: str | None = None) -> dict[str, Any]:
         category = self.category_of(order.symbol)
-        stop_type = ""
-        if order.request.kind in TRIGGER_KINDS:
-            stop_type = "tpslOrder" if order.order_id in self._tpsl else "Stop"
+        attached = self.exits.of(order.order_id)
+        exits = self.position_exits.of(order.order_id)
+        if attached is not None:
+            exits = attached.triggers
         return fmt.order(
             self.ids[order.symbol],
             order,
             category,
             fees=self._fees.get(order.order_id, {}),
-            stop_type=self.exits.stop_types.get(order.order_id, stop_type),
+            exits=exits,
+            tpsl_mode="" if exits == (None, None) or category == "spot" else "Full" if attached is None else "Partial",
             status=status,
             would_take=int(order.order_id) >= _REFUSED_IDS,
         )

@@ -1,7 +1,7 @@
 """Bybit v5, spot and linear contracts on one unified account, as the unmodified ccxt client ``bybit`` speaks to it.
 
-Hosts, signatures, limits and private events; endpoints are in ``market``, ``orders`` and ``account``, what they ask
-for in ``core``, parameters in ``call``, streams in ``streams``, JSON in ``format``.
+Hosts, signatures, limits and private events; endpoints are in ``market``, ``orders``, ``trading_stop`` and ``account``,
+what they ask for in ``core``, parameters in ``call``, streams in ``streams``, JSON in ``format``.
 Source: bybit-exchange.github.io/docs/v5/guide ("Authentication") and /rate-limit.
 """
 
@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from btccxt.matching.records import BalanceChanged, Event, OrderChanged, PositionChanged, PublicTrade, SimOrder
+from btccxt.matching.records import (
+    BalanceChanged,
+    Event,
+    FundingPaid,
+    OrderChanged,
+    PositionChanged,
+    PublicTrade,
+    SimOrder,
+)
 from btccxt.model import ZERO, Bar, Market, MarketType
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects.base import (
@@ -34,6 +42,7 @@ from btccxt.sim.dialects.bybit.errors import body_of, error, parameter_error
 from btccxt.sim.dialects.bybit.market import MARKET_ROUTES
 from btccxt.sim.dialects.bybit.orders import ORDER_ROUTES
 from btccxt.sim.dialects.bybit.streams import BybitStreams
+from btccxt.sim.dialects.bybit.trading_stop import TRADING_STOP_ROUTES
 from btccxt.sim.faults import Fault, FaultKind
 
 _EARLY_MS = 1_000  # how far a client's clock may run ahead
@@ -52,7 +61,12 @@ class Bybit(BybitCore):
         "stream-demo.bybit.com",
     )
     market_types = frozenset({MarketType.SPOT, MarketType.LINEAR})
-    routes: ClassVar[Mapping[str, Route]] = {**MARKET_ROUTES, **ORDER_ROUTES, **ACCOUNT_ROUTES}
+    routes: ClassVar[Mapping[str, Route]] = {
+        **MARKET_ROUTES,
+        **ORDER_ROUTES,
+        **TRADING_STOP_ROUTES,
+        **ACCOUNT_ROUTES,
+    }
     # The user may change these by name: SimExchange(limits={"bybit": {"ORDERS_1S": 5}}).
     default_limits: ClassVar[Mapping[str, int]] = {"REQUESTS_5S": 600, "ORDERS_1S": 20}
 
@@ -157,7 +171,6 @@ class Bybit(BybitCore):
         self.streams.on_candle(symbol, timeframe, bar, closed)
 
     def on_tick(self) -> None:
-        self.exits.place_due(self.venue.now_ms())
         self.streams.on_tick()
 
     def on_event(self, event: Event) -> None:
@@ -168,6 +181,9 @@ class Bybit(BybitCore):
                 self._on_order(event)
         elif isinstance(event, BalanceChanged):
             self._tell(event.account, "wallet", [wallet(self, event.account, ",".join(event.currencies))])
+        elif isinstance(event, FundingPaid) and event.symbol in self.ids:
+            row = fmt.funding(self.ids[event.symbol], event, self.category_of(event.symbol))
+            self._tell(event.account, "execution", [row], self.category_of(event.symbol))
         elif isinstance(event, PositionChanged) and event.symbol in self.ids:
             self._tell(event.account, "position", position_rows(self, event.account, event.symbol, "entryPrice"))
 
@@ -180,7 +196,10 @@ class Bybit(BybitCore):
             row = fmt.execution(self.ids[order.symbol], fill, order, category)
             self._tell(order.account, "execution", [{**row, "feeCoin": fill.fee.currency, "extraFees": []}], category)
         self.tell_order(order, "Triggered" if event.reason == "triggered" else None)
+        if order.request.closes_position and event.reason in ("new", "canceled"):  # the position shows its exits
+            self._tell(order.account, "position", position_rows(self, order.account, order.symbol, "entryPrice"))
         self.exits.on_order(order, self._base_fee(order))
+        self.position_exits.on_order(order)
 
     def tell_order(self, order: SimOrder, status: str | None = None) -> None:
         category = self.category_of(order.symbol)

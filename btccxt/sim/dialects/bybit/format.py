@@ -12,9 +12,9 @@ from typing import Any
 
 from btccxt.matching.filters import plain
 from btccxt.matching.positions import MAINTENANCE_RATE
-from btccxt.matching.records import TRIGGER_KINDS, SimFill, SimOrder, SimStatus
+from btccxt.matching.records import TRIGGER_KINDS, FundingPaid, SimFill, SimOrder, SimStatus
 from btccxt.matching.triggers import fires_above
-from btccxt.model import ZERO, Balance, Bar, Market, OrderKind, Position, Side, TimeInForce, Trade, decimal_of
+from btccxt.model import ZERO, Balance, Bar, Market, Position, Side, TimeInForce, Trade, decimal_of
 from btccxt.timeframe import parse_timeframe
 
 INTERVALS = {
@@ -23,7 +23,13 @@ INTERVALS = {
 }  # fmt: skip
 INTERVAL_OF = {timeframe: interval for interval, timeframe in INTERVALS.items()}
 _SMALLEST = Decimal("0.00000001")
-_KIND_NAMES = {OrderKind.STOP: "Market", OrderKind.TAKE_PROFIT: "Market", OrderKind.MARKET: "Market"}
+_CREATE_TYPES = {
+    "TakeProfit": "CreateByTakeProfit",
+    "StopLoss": "CreateByStopLoss",
+    "TrailingStop": "CreateByTrailingStop",
+    "PartialTakeProfit": "CreateByPartialTakeProfit",
+    "PartialStopLoss": "CreateByPartialStopLoss",
+}
 
 
 def text(number: Decimal | float | None) -> str:
@@ -199,7 +205,7 @@ def ticker_event(row: Mapping[str, Any], market: Market) -> dict[str, Any]:
 
 
 def order_status(order: SimOrder, category: str) -> str:
-    if order.status is SimStatus.TRIGGER_WAITING:
+    if order.status in (SimStatus.TRIGGER_WAITING, SimStatus.PENDING):
         return "Untriggered"
     if order.status is SimStatus.REJECTED:
         return "Rejected"
@@ -233,11 +239,12 @@ def order(
     category: str,
     *,
     fees: Mapping[str, Decimal],
-    stop_type: str,
+    exits: tuple[Decimal | None, Decimal | None] = (None, None),
+    tpsl_mode: str = "",
     status: str | None = None,
     would_take: bool = False,
 ) -> dict[str, Any]:
-    """``stop_type``: 'Stop', 'tpslOrder', … or nothing. ``status`` overrides the order's own ('Triggered')."""
+    """``exits``: take-profit and stop-loss that came with it. ``status`` overrides the order's own ('Triggered')."""
     request = order.request
     left = ZERO if not order.is_open or order.remaining is None else order.remaining
     is_trigger = request.kind in TRIGGER_KINDS
@@ -248,7 +255,7 @@ def order(
         "blockTradeId": "",
         "symbol": own_id,
         "price": text(request.price or ZERO),
-        "qty": text(request.cost_quote if request.amount is None else request.amount),
+        "qty": text(request.amount or request.cost_quote or ZERO),
         "marketUnit": "" if category != "spot" or request.price else "baseCoin" if request.amount else "quoteCoin",
         "side": side_name(order.side),
         "isLeverage": "0" if category == "spot" else "",
@@ -264,27 +271,28 @@ def order(
         "cumExecFee": text(sum(fees.values(), ZERO)),
         "cumFeeDetail": {coin: text(fee) for coin, fee in fees.items()},
         "timeInForce": time_in_force(order),
-        "orderType": _KIND_NAMES.get(request.kind, "Limit"),
-        "stopOrderType": stop_type,
+        "orderType": "Limit" if request.price else "Market",
+        "stopOrderType": request.label,
         "orderIv": "",
         "triggerPrice": text(order.trigger_price or request.trigger_price) or "0",
         "triggerDirection": (1 if fires_above(request) else 2) if is_trigger and category != "spot" else 0,
         "triggerBy": "LastPrice" if is_trigger else "",
-        "takeProfit": "",
-        "stopLoss": "",
-        "tpTriggerBy": "",
-        "slTriggerBy": "",
+        "takeProfit": text(exits[0]),
+        "stopLoss": text(exits[1]),
+        "tpTriggerBy": "LastPrice" if exits[0] else "",
+        "slTriggerBy": "LastPrice" if exits[1] else "",
         "tpLimitPrice": "0",
         "slLimitPrice": "0",
         "lastPriceOnCreated": "",
         "reduceOnly": request.reduce_only,
-        "closeOnTrigger": False,
+        "closeOnTrigger": request.closes_position,
         "smpType": "None",
         "smpGroup": 0,
         "smpOrderId": "",
-        "tpslMode": "",
+        "tpslMode": tpsl_mode,
+        "ocoTriggerBy": "OcoTriggerByUnknown" if order.list_id is not None and is_trigger else "",
         "placeType": "",
-        "createType": "CreateByUser",
+        "createType": _CREATE_TYPES.get(request.label, "CreateByUser"),
         "createdTime": str(order.created_ms),
         "updatedTime": str(order.updated_ms),
     }
@@ -307,8 +315,8 @@ def execution(own_id: str, fill: SimFill, order: SimOrder, category: str) -> dic
         "orderPrice": text(order.request.price or ZERO),
         "orderQty": text(order.request.amount or order.filled),
         "leavesQty": text(left),
-        "orderType": _KIND_NAMES.get(order.request.kind, "Limit"),
-        "stopOrderType": "Stop" if order.request.kind in TRIGGER_KINDS else "UNKNOWN",
+        "orderType": "Limit" if order.request.price else "Market",
+        "stopOrderType": order.request.label or "UNKNOWN",
         "execFee": text(fill.fee.cost),
         "feeRate": text((fill.fee.cost / value).quantize(_SMALLEST) if value else ZERO),
         "execPrice": text(fill.price),
@@ -323,6 +331,39 @@ def execution(own_id: str, fill: SimFill, order: SimOrder, category: str) -> dic
         "isLeverage": "0",
         "createType": "CreateByUser",
         "seq": fill.trade_id,
+    }
+
+
+def funding(own_id: str, paid: FundingPaid, category: str) -> dict[str, Any]:
+    """A funding payment is an execution of type Funding; a fee above zero was paid."""
+    value = abs(paid.amount) * paid.mark
+    return {
+        "category": category,
+        "symbol": own_id,
+        "execId": str(uuid.uuid5(uuid.NAMESPACE_OID, f"funding {paid.number}")),
+        "orderId": str(uuid.uuid5(uuid.NAMESPACE_OID, f"funding order {paid.number}")),
+        "orderLinkId": "",
+        "side": "Buy" if paid.amount > 0 else "Sell",
+        "orderPrice": "0",
+        "orderQty": "0",
+        "leavesQty": "0",
+        "orderType": "UNKNOWN",
+        "stopOrderType": "UNKNOWN",
+        "execFee": text(-paid.received),
+        "feeCurrency": "",
+        "feeRate": text(paid.rate if paid.amount > 0 else -paid.rate),
+        "execPrice": text(paid.mark),
+        "execQty": text(abs(paid.amount)),
+        "execType": "Funding",
+        "execValue": text(value),
+        "execTime": str(paid.time_ms),
+        "isMaker": False,
+        "markPrice": text(paid.mark),
+        "closedSize": "0",
+        "execPnl": "0",
+        "isLeverage": "0",
+        "createType": "",
+        "seq": paid.number,
     }
 
 
@@ -372,9 +413,19 @@ def wallet(coins: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def position(
-    own_id: str, position: Position | None, mark: Decimal, leverage: Decimal, now_ms: int, entry_name: str, index: int
+    own_id: str,
+    position: Position | None,
+    mark: Decimal,
+    leverage: Decimal,
+    now_ms: int,
+    entry_name: str,
+    index: int,
+    exits: tuple[Decimal | None, Decimal | None, Decimal | None] = (None, None, None),
 ) -> dict[str, Any]:
-    """``entry_name``: 'avgPrice' by REST, 'entryPrice' in the stream. No position: one row of size zero."""
+    """``entry_name``: 'avgPrice' by REST, 'entryPrice' in the stream. No position: one row of size zero.
+
+    ``exits``: take-profit, stop-loss, and the distance of the trailing stop.
+    """
     amount = ZERO if position is None else position.amount
     value = abs(amount) * mark
     return {
@@ -392,9 +443,9 @@ def position(
         "markPrice": text(mark),
         "positionIM": text((value / leverage).quantize(_SMALLEST)),
         "positionMM": text((value * MAINTENANCE_RATE).quantize(_SMALLEST)),
-        "takeProfit": "",
-        "stopLoss": "",
-        "trailingStop": "0",
+        "takeProfit": text(exits[0]),
+        "stopLoss": text(exits[1]),
+        "trailingStop": text(exits[2] or ZERO),
         "unrealisedPnl": text(position.unrealised_pnl) if position is not None else "0",
         "cumRealisedPnl": "0",
         "liqPrice": text(position.liquidation_price.quantize(_SMALLEST))

@@ -13,10 +13,10 @@ from btccxt.sim.dialects.bybit import format as fmt
 from btccxt.sim.dialects.bybit.call import Call
 from btccxt.sim.dialects.bybit.core import BybitCore
 from btccxt.sim.dialects.bybit.errors import error, parameter_error, refused
+from btccxt.sim.dialects.bybit.trading_stop import POSITION_SIDES, read_exits
 
 _SIDES = {"Buy": Side.BUY, "Sell": Side.SELL}
 _VALIDITY = {"GTC": TimeInForce.GTC, "IOC": TimeInForce.IOC, "FOK": TimeInForce.FOK, "PostOnly": TimeInForce.GTC}
-_POSITION_SIDES = {"1": "long", "2": "short"}
 _WEEK_MS = 7 * 86_400_000
 _NOT_FOUND = (RejectCode.UNKNOWN_ORDER, RejectCode.ALREADY_FINAL)
 
@@ -27,8 +27,8 @@ _NOT_FOUND = (RejectCode.UNKNOWN_ORDER, RejectCode.ALREADY_FINAL)
 def place(dialect: BybitCore, call: Call) -> Any:
     category, _, market = dialect.market_of(call)
     order = read_order(dialect, call, category, market)
-    exits = (call.decimal("takeProfit"), call.decimal("stopLoss"))
-    placed = dialect.submit(call.owner, order, call.now_ms, call.text("orderFilter"), exits)
+    attached = read_exits(dialect, call, category, market, order)
+    placed = dialect.submit(call.owner, order, call.now_ms, attached)
     return _reference(placed, category)
 
 
@@ -64,8 +64,9 @@ def read_order(dialect: BybitCore, call: Call, category: str, market: Market) ->
         time_in_force=TimeInForce.GTC if is_market else _VALIDITY[validity],
         post_only=validity == "PostOnly" and not is_market,
         reduce_only=category != "spot" and call.flag("reduceOnly"),
-        position_side=_POSITION_SIDES.get(call.text("positionIdx") or ""),
+        position_side=POSITION_SIDES.get(call.text("positionIdx") or ""),
         client_order_id=call.text("orderLinkId"),
+        label="" if trigger is None else "tpslOrder" if call.text("orderFilter") == "tpslOrder" else "Stop",
     )
 
 
@@ -217,27 +218,31 @@ def _page(dialect: BybitCore, call: Call, category: str, orders: Iterable[SimOrd
 
 
 def executions(dialect: BybitCore, call: Call) -> Any:
+    """Trades and funding payments, newest first."""
     category = call.required("category")
     symbol = dialect.market_of(call)[2].symbol if call.text("symbol") is not None else None
     own_id, link = call.text("orderId"), call.text("orderLinkId")
     since, until = _window(call)
     engine = dialect.venue.engine
-    found = [
-        fill
-        for fill in reversed(engine.fills(call.owner, symbol))
-        if dialect.category_of(fill.symbol) == category
-        and own_id in (None, fmt.own_order_id(fill.order_id, category))
-        and link in (None, fill.client_order_id)
-        and since <= fill.time_ms <= until
+    rows: list[dict[str, Any]] = []
+    for fill in engine.fills(call.owner, symbol):
+        if own_id in (None, fmt.own_order_id(fill.order_id, category)) and link in (None, fill.client_order_id):
+            order = engine.order(call.owner, symbol=fill.symbol, order_id=fill.order_id)
+            row = fmt.execution(dialect.ids[fill.symbol], fill, order, dialect.category_of(fill.symbol))
+            rows.append({**row, "feeCurrency": fill.fee.currency})
+    if own_id is None and link is None:
+        paid_by = engine.fundings(call.owner, symbol)
+        rows += [fmt.funding(dialect.ids[paid.symbol], paid, dialect.category_of(paid.symbol)) for paid in paid_by]
+    kind = call.text("execType")
+    chosen = [
+        row
+        for row in rows
+        if row["category"] == category and since <= int(row["execTime"]) <= until and kind in (None, row["execType"])
     ]
+    chosen.sort(key=lambda row: int(row["execTime"]), reverse=True)
     limit, start = call.limit(50, 100), int(call.text("cursor") or 0)
-    rows = []
-    for fill in found[start : start + limit]:
-        order = engine.order(call.owner, symbol=fill.symbol, order_id=fill.order_id)
-        row = fmt.execution(dialect.ids[fill.symbol], fill, order, category)
-        rows.append({**row, "feeCurrency": fill.fee.currency})
-    cursor = str(start + limit) if len(found) > start + limit else ""
-    return {"category": category, "list": rows, "nextPageCursor": cursor}
+    cursor = str(start + limit) if len(chosen) > start + limit else ""
+    return {"category": category, "list": chosen[start : start + limit], "nextPageCursor": cursor}
 
 
 def _window(call: Call) -> tuple[int, int]:

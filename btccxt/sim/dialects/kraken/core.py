@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import random
 import string
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from btccxt.matching.records import SimOrder
+from btccxt.matching.records import NewOrder, SimOrder
 from btccxt.model import Market
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects.base import Dialect, Venue
 from btccxt.sim.dialects.dead_man import DeadMansSwitches
 from btccxt.sim.dialects.kraken import format as fmt
 from btccxt.sim.dialects.kraken import frames as frames
+from btccxt.sim.dialects.kraken.closes import ConditionalCloses
 from btccxt.sim.dialects.kraken.errors import error
 
 PRIVATE_HOST = "ws-auth.kraken.com"
@@ -32,7 +31,8 @@ class KrakenCore(Dialect):
         self._tokens: dict[str, tuple[str, float]] = {}  # token -> account, and until when (wall)
         self.switches = DeadMansSwitches()
         self._user_refs: dict[str, int] = {}  # by order id
-        self._next_user_ref = 0
+        self._placing: tuple[int, NewOrder | None] = (0, None)  # user reference and close of a new order
+        self.closes = ConditionalCloses(venue.engine, self._submit_close)
         self._random = random.Random(f"{venue.seed}:kraken")
 
     def market_of(self, name: str) -> tuple[str, Market]:
@@ -42,14 +42,18 @@ class KrakenCore(Dialect):
             raise error("EQuery:Unknown asset pair")
         return own_id, self.markets[own_id]
 
-    @contextmanager
-    def named(self, user_ref: int) -> Iterator[None]:
-        """While it lasts, new orders get this user reference."""
-        self._next_user_ref = user_ref
+    def submit(
+        self, owner: str, order: NewOrder, now_ms: int, user_ref: int, close: NewOrder | None = None
+    ) -> SimOrder:
+        """``close``: what each execution makes. Raises EngineReject."""
+        before, self._placing = self._placing, (user_ref, close)
         try:
-            yield
+            return self.venue.engine.submit(owner, order, now_ms)
         finally:
-            self._next_user_ref = 0
+            self._placing = before
+
+    def _submit_close(self, owner: str, order: NewOrder, now_ms: int) -> SimOrder:
+        return self.submit(owner, order, now_ms, self._user_refs.get(order.parent_id or "", 0))
 
     def user_ref_of(self, order: SimOrder) -> int:
         return self._user_refs.get(order.order_id, 0)
@@ -75,7 +79,7 @@ class KrakenCore(Dialect):
         """For the snapshot of a subscription."""
         orders = self.venue.engine.orders(account, None, open_only=True)
         return [
-            frames.execution_open(order.symbol, order, self.user_ref_of(order), "new")
+            frames.execution_open(order.symbol, order, self.user_ref_of(order), "new", self.closes.of(order.order_id))
             for order in orders
             if order.symbol in self.ids
         ]

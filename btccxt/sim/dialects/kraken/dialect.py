@@ -185,8 +185,13 @@ class Kraken(KrakenCore):
 
     def _on_order(self, event: OrderChanged) -> None:
         order = event.order
-        if event.reason == "new" and self._next_user_ref:
-            self._user_refs[order.order_id] = self._next_user_ref
+        user_ref, close = self._placing
+        if event.reason == "new" and user_ref:
+            self._user_refs[order.order_id] = user_ref
+        if event.reason == "new" and close is not None:
+            self.closes.attach(order, close)
+        if event.fill is not None:
+            self.closes.on_fill(order, event.fill)
         if self.streams.wants("executions", order.account):
             for row in self._executions(event):
                 self.streams.tell("executions", order.account, [row])
@@ -195,12 +200,13 @@ class Kraken(KrakenCore):
         """A partial fill is a trade and nothing else; only a full one is followed by the order's new state."""
         order, user_ref = event.order, self.user_ref_of(event.order)
         if event.reason == "new":
-            whole = frames.execution_open(order.symbol, order, user_ref, "pending_new")
+            close = self.closes.of(order.order_id)
+            whole = frames.execution_open(order.symbol, order, user_ref, "pending_new", close)
             return [whole, frames.execution_change(order, user_ref, "new")]
         if event.fill is not None:
             rows = [frames.execution_trade(order.symbol, order, event.fill, user_ref)]
             return rows if order.is_open else [*rows, frames.execution_change(order, user_ref, "filled")]
-        kind = _CHANGES[event.reason]
+        kind = _CHANGES.get(event.reason, "status")
         if kind == "expired":
             kind = fmt.ws_status(order)
         reason = "User requested" if event.reason == "canceled" else event.detail

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.records import TRIGGER_KINDS, SimFill, SimOrder, SimStatus
+from btccxt.matching.records import TRIGGER_KINDS, NewOrder, SimFill, SimOrder, SimStatus
 from btccxt.model import ZERO, Balance, Bar, Market, OrderKind, Side, TimeInForce, Trade
 
 Level = tuple[Decimal, Decimal]
@@ -181,6 +181,10 @@ def depth(market: Market, levels: Sequence[Level], now_ms: int) -> list[list[Any
 # ------------------------------------------------------------------ orders and fills, REST
 
 
+def kind_name(kind: OrderKind) -> str:
+    return _TYPES[kind]
+
+
 def order_type(order: SimOrder) -> str:
     return "iceberg" if order.request.iceberg_amount is not None else _TYPES[order.request.kind]
 
@@ -201,9 +205,8 @@ def order_status(order: SimOrder) -> str:
     return {"filled": "closed", "expired": "expired"}.get(ws_status(order), "canceled")
 
 
-def _price_words(market: Market, order: SimOrder) -> tuple[str, str]:
+def _price_words(market: Market, request: NewOrder) -> tuple[str, str]:
     """``price`` and ``price2`` of a description: the trigger comes first."""
-    request = order.request
     if request.kind is OrderKind.TRAILING_PERCENT:
         return f"+{request.trailing_percent}%", "0"
     if request.kind is OrderKind.TRAILING_AMOUNT:
@@ -213,14 +216,9 @@ def _price_words(market: Market, order: SimOrder) -> tuple[str, str]:
     return price_text(market, request.price) if request.price else "0", "0"
 
 
-def description(market: Market, order: SimOrder) -> dict[str, Any]:
-    price, price2 = _price_words(market, order)
+def description(market: Market, order: SimOrder, close: NewOrder | None = None) -> dict[str, Any]:
+    price, price2 = _price_words(market, order.request)
     kind, amount = order_type(order), amount_text(order.request.amount or order.request.cost_quote)
-    words = [order.side.value, amount, pair_altname(market), "@", kind.removesuffix("-limit").replace("-", " ")]
-    if price != "0":
-        words.append(price)
-    if price2 != "0":
-        words += ["->", "limit", price2]
     return {
         "pair": pair_altname(market),
         "type": order.side.value,
@@ -228,9 +226,23 @@ def description(market: Market, order: SimOrder) -> dict[str, Any]:
         "price": price,
         "price2": price2,
         "leverage": "none",
-        "order": " ".join(words),
-        "close": "",
+        "order": f"{order.side.value} {amount} {pair_altname(market)} @ {_at(kind, price, price2)}",
+        "close": "" if close is None else close_words(market, close),
     }
+
+
+def close_words(market: Market, close: NewOrder) -> str:
+    """``close position @ stop loss 95.0 -> limit 94.0``."""
+    return f"close position @ {_at(_TYPES[close.kind], *_price_words(market, close))}"
+
+
+def _at(kind: str, price: str, price2: str) -> str:
+    words = [kind.removesuffix("-limit").replace("-", " ")]
+    if price != "0":
+        words.append(price)
+    if price2 != "0":
+        words += ["->", "limit", price2]
+    return " ".join(words)
 
 
 def flags(order: SimOrder) -> str:
@@ -247,18 +259,23 @@ def _gtd_s(order: SimOrder) -> int:
 
 
 def order_state(
-    market: Market, order: SimOrder, fee: Decimal, user_ref: int, trades: Sequence[str] | None
+    market: Market,
+    order: SimOrder,
+    fee: Decimal,
+    user_ref: int,
+    trades: Sequence[str] | None,
+    close: NewOrder | None = None,
 ) -> dict[str, Any]:
     """OpenOrders, ClosedOrders, QueryOrders. ``trades``: ids, where they were asked for."""
     request = order.request
     state: dict[str, Any] = {
-        "refid": None,
+        "refid": None if request.parent_id is None else order_txid(request.parent_id),
         "userref": user_ref,
         "status": order_status(order),
         "opentm": order.created_ms / 1000,
         "starttm": 0,
         "expiretm": _gtd_s(order),
-        "descr": description(market, order),
+        "descr": description(market, order, close),
         "vol": amount_text(request.amount if request.amount is not None else request.cost_quote),
         "vol_exec": amount_text(order.filled),
         "cost": amount_text(order.cost_quote),

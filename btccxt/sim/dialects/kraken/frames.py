@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.records import STOP_KINDS, TRAILING_KINDS, TRIGGER_KINDS, SimFill, SimOrder, SimStatus
+from btccxt.matching.records import STOP_KINDS, TRAILING_KINDS, TRIGGER_KINDS, NewOrder, SimFill, SimOrder, SimStatus
 from btccxt.model import ZERO, Balance, Bar, Market, OrderKind, Side, Trade
 from btccxt.sim.dialects.kraken import format as fmt
 from btccxt.sim.dialects.kraken.format import Level
@@ -105,7 +105,18 @@ def _triggers(order: SimOrder) -> dict[str, Any]:
     }
 
 
-def execution_open(symbol: str, order: SimOrder, user_ref: int, kind: str) -> dict[str, Any]:
+def _contingent(close: NewOrder) -> dict[str, Any]:
+    row: dict[str, Any] = {"order_type": fmt.kind_name(close.kind)}
+    if close.price is not None:
+        row |= {"limit_price": float(close.price), "limit_price_type": "static"}
+    if close.trigger_price is not None:
+        row |= {"trigger_price": float(close.trigger_price), "trigger_price_type": "static"}
+    return row
+
+
+def execution_open(
+    symbol: str, order: SimOrder, user_ref: int, kind: str, close: NewOrder | None = None
+) -> dict[str, Any]:
     """The whole order: exec_type ``pending_new``, and the rows of a snapshot."""
     request = order.request
     row: dict[str, Any] = {
@@ -129,6 +140,8 @@ def execution_open(symbol: str, order: SimOrder, user_ref: int, kind: str) -> di
         row |= {"limit_price_type": "static", "limit_price": float(request.price)}
     if request.cost_quote is not None:
         row["cash_order_qty"] = float(request.cost_quote)
+    if close is not None:
+        row["contingent"] = _contingent(close)
     if request.kind in TRIGGER_KINDS:
         row["triggers"] = _triggers(order)
         if request.kind in STOP_KINDS or request.kind in TRAILING_KINDS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -37,36 +38,59 @@ def read_order(call: Call, market: Market) -> NewOrder:
     word = call.required("ordertype")
     if word not in _KINDS:
         raise invalid("ordertype")
-    if call.text("close[ordertype]") is not None or call.flag("reduce_only") or call.text("leverage") is not None:
-        raise error("EGeneral:Invalid arguments")  # neither conditional closes nor margin here
-    kind, flags = _KINDS[word], set((call.text("oflags") or "").split(",")) - {""}
+    if call.flag("reduce_only") or call.text("leverage") is not None:
+        raise error("EGeneral:Invalid arguments")  # no margin here
+    flags = set((call.text("oflags") or "").split(",")) - {""}
     if flags - _FLAGS:
         raise invalid("oflags")
-    volume, price, trailing = call.positive("volume"), None, None
-    if kind is OrderKind.TRAILING_AMOUNT:
-        kind, trailing = _trailing(call)
-    elif kind is not OrderKind.MARKET:
-        price = call.positive("price")
-    is_trigger = kind in TRIGGER_KINDS
+    volume, prices = call.positive("volume"), _prices(call, word, "price", "price2")
     validity = (call.text("timeinforce") or "GTC").upper()
     if validity not in ("GTC", "IOC", "GTD"):
         raise invalid("timeinforce")
     by_cost = "viqc" in flags
-    return NewOrder(
+    return replace(
+        prices,
         symbol=market.symbol,
         side=_side(call),
-        kind=kind,
         amount=None if by_cost else volume,
         cost_quote=volume if by_cost else None,
-        price=call.positive("price2") if word in _TWO_PRICES else None if is_trigger else price,
-        trigger_price=price if is_trigger else None,
         time_in_force=TimeInForce(validity),
         post_only="post" in flags,
         iceberg_amount=call.positive("displayvol") if word == "iceberg" else None,
         client_order_id=call.client_id(),
+        expires_ms=_expiry(call) if validity == "GTD" else None,
+    )
+
+
+def read_close(call: Call, order: NewOrder) -> NewOrder | None:
+    """``close[ordertype]``, ``close[price]``, ``close[price2]``: the closing order, without its volume."""
+    word = call.text("close[ordertype]")
+    if word is None:
+        return None
+    if word not in _KINDS or word in ("market", "iceberg"):
+        raise invalid("close[ordertype]")
+    template = _prices(call, word, "close[price]", "close[price2]")
+    return replace(template, symbol=order.symbol, side=order.side.opposite, fires_at_once=True)
+
+
+def _prices(call: Call, word: str, first: str, second: str) -> NewOrder:
+    """Kind and prices of an order; everything else is to be filled in. The first price is the trigger, if any."""
+    kind, trailing, price, limit = _KINDS[word], None, None, None
+    if kind is OrderKind.TRAILING_AMOUNT:
+        kind, trailing = _trailing(call, first)
+    elif kind is not OrderKind.MARKET:
+        price = call.positive(first)
+    if word in _TWO_PRICES:
+        limit = call.positive(second)
+    is_trigger = kind in TRIGGER_KINDS
+    return NewOrder(
+        "",
+        Side.BUY,
+        kind,
+        price=limit if is_trigger else price,
+        trigger_price=price if is_trigger else None,
         trailing_percent=trailing if kind is OrderKind.TRAILING_PERCENT else None,
         trailing_amount=trailing if kind is OrderKind.TRAILING_AMOUNT else None,
-        expires_ms=_expiry(call) if validity == "GTD" else None,
     )
 
 
@@ -77,16 +101,16 @@ def _side(call: Call) -> Side:
     return Side(word)
 
 
-def _trailing(call: Call) -> tuple[OrderKind, Decimal]:
+def _trailing(call: Call, name: str) -> tuple[OrderKind, Decimal]:
     """``+5`` or ``+1%``."""
-    text = call.required("price")
+    text = call.required(name)
     kind = OrderKind.TRAILING_PERCENT if text.endswith("%") else OrderKind.TRAILING_AMOUNT
     try:
         distance = Decimal(text.removeprefix("+").removesuffix("%"))
     except InvalidOperation:
-        raise invalid("price") from None
+        raise invalid(name) from None
     if not text.startswith("+") or distance <= 0:
-        raise invalid("price")
+        raise invalid(name)
     return kind, distance
 
 
@@ -107,15 +131,17 @@ def _expiry(call: Call) -> int:
 def add_order(dialect: KrakenCore, call: Call) -> Any:
     _, market = dialect.market_of(call.required("pair"))
     order = read_order(call, market)
+    close = read_close(call, order)
     user_ref = call.integer("userref") or 0
     if call.flag("validate"):
         return {"descr": {"order": f"{order.side.value} {order.amount} {fmt.pair_altname(market)}"}}
     try:
-        with dialect.named(user_ref):
-            placed = dialect.venue.engine.submit(call.owner, order, call.now_ms)
+        placed = dialect.submit(call.owner, order, call.now_ms, user_ref, close)
     except EngineReject as reject:
         raise refused(reject) from None
-    return {"descr": {"order": fmt.description(market, placed)["order"]}, "txid": [fmt.order_txid(placed.order_id)]}
+    words = fmt.description(market, placed, close)
+    described = {"order": words["order"], **({"close": words["close"]} if close is not None else {})}
+    return {"descr": described, "txid": [fmt.order_txid(placed.order_id)]}
 
 
 def amend_order(dialect: KrakenCore, call: Call) -> Any:
@@ -193,7 +219,9 @@ def _states(dialect: KrakenCore, call: Call, orders: list[SimOrder]) -> dict[str
         trades = [fmt.trade_txid(fill.trade_id, fill.side) for fill in own] if wants_trades else None
         fee = sum((fill.fee.cost for fill in own), ZERO)
         market = dialect.venue.engine.markets[order.symbol]
-        answer[fmt.order_txid(order.order_id)] = fmt.order_state(market, order, fee, dialect.user_ref_of(order), trades)
+        answer[fmt.order_txid(order.order_id)] = fmt.order_state(
+            market, order, fee, dialect.user_ref_of(order), trades, dialect.closes.of(order.order_id)
+        )
     return answer
 
 

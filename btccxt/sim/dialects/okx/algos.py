@@ -1,6 +1,7 @@
 """OKX v5's algo orders: triggers, stop-losses and take-profits, OCO pairs, trailing stops.
 
-A fired algo order makes a plain order with an id of its own (``ordIdList``); the engine knows both as one.
+A fired algo order makes a plain order with an id of its own (``ordIdList``); the engine knows both as one. An OCO pair
+is one algo order with two triggers; the engine has two orders for it, and its id is that of the first.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from typing import Any
 
 from btccxt.matching.records import EngineReject, NewOrder, SimOrder
 from btccxt.model import Market, OrderKind, Side
+from btccxt.sim.dialects.attached_exits import exit_kind
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.okx import format as fmt
 from btccxt.sim.dialects.okx.call import Call
 from btccxt.sim.dialects.okx.core import OkxCore, coin_spent
 from btccxt.sim.dialects.okx.errors import NOT_FOUND, OrderRefused, error, parameter_error, refused
-from btccxt.sim.dialects.okx.orders import checked_client_id, one_by_one, paged, side_and_mode
+from btccxt.sim.dialects.okx.orders import checked_client_id, one_by_one, paged, read_exit, side_and_mode
 
 _TYPES = frozenset({"trigger", "conditional", "oco", "move_order_stop"})
 
@@ -42,7 +44,7 @@ def _place(dialect: OkxCore, call: Call) -> dict[str, Any]:
             placed = engine.submit_list(call.owner, legs, call.now_ms)[0]
     except EngineReject as reject:
         raise refused(reject, coin_spent(market, side)) from None
-    return {"algoId": fmt.own_algo_id(placed.order_id), "algoClOrdId": client_id or "", "clOrdId": "", "tag": ""}
+    return {"algoId": dialect.algo_id_of(placed), "algoClOrdId": client_id or "", "clOrdId": "", "tag": ""}
 
 
 def _read_legs(dialect: OkxCore, call: Call, market: Market, side: Side, kind: str) -> list[NewOrder]:
@@ -87,20 +89,20 @@ def _read_legs(dialect: OkxCore, call: Call, market: Market, side: Side, kind: s
         stops = rises is (side is Side.BUY)
         return [
             leg(
-                _kind(stops, price),
+                exit_kind(stops, price),
                 trigger_price=trigger,
                 price=price,
                 trigger_above=rises,
                 client_order_id=client_id,
             )
         ]
-    legs: list[Any] = []
+    legs: list[NewOrder] = []
     for prefix, stops in (("tp", False), ("sl", True)):
-        trigger = call.decimal(f"{prefix}TriggerPx")
-        if trigger is not None:
-            price = _limit(call, f"{prefix}OrdPx")
+        found = read_exit(call, prefix)
+        if found is not None:
             link = client_id if not legs else None
-            legs.append(leg(_kind(stops, price), trigger_price=trigger, price=price, client_order_id=link))
+            kind_of_leg = exit_kind(stops, found.price)
+            legs.append(leg(kind_of_leg, trigger_price=found.trigger, price=found.price, client_order_id=link))
     if len(legs) != (2 if kind == "oco" else 1):
         raise OrderRefused(51000, "Parameter slTriggerPx error")
     return legs
@@ -114,12 +116,6 @@ def _limit(call: Call, name: str) -> Decimal | None:
     return None if price == -1 else price
 
 
-def _kind(stops: bool, price: Decimal | None) -> OrderKind:
-    if stops:
-        return OrderKind.STOP if price is None else OrderKind.STOP_LIMIT
-    return OrderKind.TAKE_PROFIT if price is None else OrderKind.TAKE_PROFIT_LIMIT
-
-
 def cancel(dialect: OkxCore, call: Call) -> Any:
     return one_by_one(dialect, call, _cancel)
 
@@ -129,13 +125,13 @@ def _cancel(dialect: OkxCore, call: Call) -> dict[str, Any]:
     _, market = dialect.market_of(call)
     gone = (51400, "Cancellation failed as the order does not exist.")
     order = _find(dialect, call, market, gone)
-    if order.triggered:
+    if any(leg.triggered for leg in dialect.legs_of(order)):
         raise OrderRefused(*gone)
     try:
         dialect.venue.engine.cancel(call.owner, symbol=market.symbol, order_id=order.order_id, now_ms=call.now_ms)
     except EngineReject:
         raise OrderRefused(*gone) from None
-    return {"algoId": fmt.own_algo_id(order.order_id), "algoClOrdId": fmt.client_id(order)}
+    return {"algoId": dialect.algo_id_of(order), "algoClOrdId": fmt.client_id(order)}
 
 
 def _find(dialect: OkxCore, call: Call, market: Market | None, missing: tuple[int, str]) -> SimOrder:
@@ -143,7 +139,7 @@ def _find(dialect: OkxCore, call: Call, market: Market | None, missing: tuple[in
     if algo_id is None and link is None:
         raise OrderRefused(51000, "Parameter algoId error")
     for order in dialect.algo_orders(call.owner, None if market is None else market.symbol):
-        if algo_id == fmt.own_algo_id(order.order_id) or (algo_id is None and link == order.client_order_id):
+        if algo_id == dialect.algo_id_of(order) or (algo_id is None and link == order.client_order_id):
             return order
     raise OrderRefused(*missing)
 

@@ -19,7 +19,11 @@ class Call(AccountCall):
 
     def items(self) -> Iterator[Call]:
         for params in self.batch or [self.params]:
-            yield Call(params, self.account, self.now_ms)
+            yield self.of(params)
+
+    def of(self, params: Mapping[str, Any]) -> Call:
+        """The same call with other parameters: one of a list in it."""
+        return Call(params, self.account, self.now_ms)
 
     def text(self, name: str) -> str | None:
         value = self.params.get(name)

@@ -65,7 +65,7 @@ class OkxCore(Dialect):
             if reject.code is not RejectCode.WOULD_TAKE:
                 raise refused(reject, coin_spent(market, order.side)) from None
             return self._refuse_to_take(owner, order, now_ms)
-        self.exits.attach(placed, exits, self._base_fee(placed))
+        self.exits.attach(placed, exits, self._base_fee(placed), now_ms)
         return placed
 
     def _refuse_to_take(self, owner: str, order: NewOrder, now_ms: int) -> SimOrder:
@@ -88,19 +88,41 @@ class OkxCore(Dialect):
         return [order for order in found + mine if order.symbol in self.ids]
 
     def algo_orders(self, owner: str, symbol: str | None = None) -> list[SimOrder]:
-        return [order for order in self.venue.engine.orders(owner, symbol) if is_algo(order)]
+        """Of an OCO pair the first leg stands for both."""
+        found = [order for order in self.venue.engine.orders(owner, symbol) if is_algo(order)]
+        return [order for order in found if self.legs_of(order)[0].order_id == order.order_id]
+
+    def legs_of(self, order: SimOrder) -> list[SimOrder]:
+        """The orders of the engine that make up an algo order, as they are now."""
+        if order.list_id is None:
+            return [order]
+        found = self.venue.engine.orders(order.account, order.symbol)
+        return [each for each in found if each.list_id == order.list_id and is_algo(each)]
+
+    def algo_id_of(self, order: SimOrder) -> str:
+        return fmt.own_algo_id(self.legs_of(order)[0].order_id)
 
     def order_row(self, order: SimOrder) -> dict[str, Any]:
         market = self.venue.engine.markets[order.symbol]
         leverage = fmt.text(self.leverage_of(order.account, order.symbol))
         would_take = int(order.order_id) >= _REFUSED_IDS
         fees = self._fees.get(order.order_id, {})
-        return fmt.order(self.ids[order.symbol], order, market, fees=fees, leverage=leverage, would_take=would_take)
+        row = fmt.order(self.ids[order.symbol], order, market, fees=fees, leverage=leverage, would_take=would_take)
+        exits = self.exits.of(order.order_id)
+        if exits is not None:
+            row["attachAlgoOrds"] = [fmt.attached(order.order_id, exits)]
+        if is_algo(order):  # made by an algo order
+            first = self.legs_of(order)[0]
+            row.update(algoId=fmt.own_algo_id(first.order_id), algoClOrdId=fmt.client_id(first))
+        elif order.list_id is not None:  # a limit order that shares its amount with a stop-loss
+            row["linkedAlgoOrd"] = {"algoId": self.algo_id_of(order)}
+        return row
 
     def algo_row(self, order: SimOrder) -> dict[str, Any]:
         market = self.venue.engine.markets[order.symbol]
         leverage = fmt.text(self.leverage_of(order.account, order.symbol))
-        return fmt.algo_order(self.ids[order.symbol], order, market, _algo_type(order), leverage)
+        legs = self.legs_of(order)
+        return fmt.algo_order(self.ids[order.symbol], legs, market, _algo_type(legs), leverage)
 
     def _base_fee(self, order: SimOrder) -> Decimal:
         market = self.venue.engine.markets[order.symbol]
@@ -111,13 +133,14 @@ def is_algo(order: SimOrder) -> bool:
     return order.request.kind in TRIGGER_KINDS
 
 
-def _algo_type(order: SimOrder) -> str:
-    if order.request.kind in TRAILING_KINDS:
+def _algo_type(legs: list[SimOrder]) -> str:
+    request = legs[0].request
+    if request.kind in TRAILING_KINDS:
         return "move_order_stop"
-    if order.list_id is not None:
+    if len(legs) > 1:
         return "oco"
     # A plain trigger says where the price comes from; a stop-loss or take-profit implies it.
-    return "trigger" if order.request.trigger_above is not None else "conditional"
+    return "trigger" if request.trigger_above is not None else "conditional"
 
 
 def coin_spent(market: Market, side: Side) -> str:

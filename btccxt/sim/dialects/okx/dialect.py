@@ -140,7 +140,6 @@ class Okx(OkxCore):
 
     def on_tick(self) -> None:
         now_ms = self.venue.now_ms()
-        self.exits.place_due(now_ms)
         for account in self.switches.run_out(now_ms):
             for order in self.venue.engine.orders(account, None, open_only=True):
                 if order.request.kind not in TRIGGER_KINDS:  # algo orders have a book of their own
@@ -164,13 +163,20 @@ class Okx(OkxCore):
         if fill is not None:
             fees = self._fees.setdefault(order.order_id, {})
             fees[fill.fee.currency] = fees.get(fill.fee.currency, ZERO) + fill.fee.cost
-        if is_algo(order) and (not order.triggered or event.reason == "triggered"):
+        if is_algo(order) and self._is_algo_news(event):
             channel = "algo-advance" if order.request.kind in TRAILING_KINDS else "orders-algo"
             kind = fmt.instrument_type(self.venue.engine.markets[order.symbol])
             self.streams.tell(order.account, channel, self.ids[order.symbol], kind, [self.algo_row(order)])
         if not is_algo(order) or order.triggered:
             self.tell_order(order, {} if fill is None else fmt.fill_fields(fill))
         self.exits.on_order(order, self._base_fee(order))
+
+    def _is_algo_news(self, event: OrderChanged) -> bool:
+        """Of a pair one leg speaks: the first, or the one that has fired."""
+        order, legs = event.order, self.legs_of(event.order)
+        if order.triggered:
+            return event.reason == "triggered"
+        return order.order_id == legs[0].order_id and not any(leg.triggered for leg in legs)
 
     def tell_order(self, order: SimOrder, more: Mapping[str, Any]) -> None:
         kind = fmt.instrument_type(self.venue.engine.markets[order.symbol])

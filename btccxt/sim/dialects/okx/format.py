@@ -5,7 +5,7 @@ Shapes: www.okx.com/docs-v5 (public data, market data, trade, algo trading, trad
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from btccxt.matching.filters import plain
 from btccxt.matching.positions import MAINTENANCE_RATE
 from btccxt.matching.records import TRIGGER_KINDS, SimFill, SimOrder, SimStatus
 from btccxt.model import ZERO, Balance, Bar, Market, OrderKind, Position, TimeInForce, Trade, decimal_of
+from btccxt.sim.dialects.attached_exits import Exits
 
 BARS = {
     "1m": "1m", "3m": "3m", "5m": "5m", "15m": "15m", "30m": "30m", "1H": "1h", "2H": "2h", "4H": "4h",
@@ -21,6 +22,7 @@ BARS = {
 BAR_OF = {timeframe: bar for bar, timeframe in BARS.items()}
 _SMALLEST = Decimal("0.00000001")
 _FIRST_ORDER_ID, _FIRST_ALGO_ID = 2 * 10**18, 10**18  # algo orders and the orders they make have ids of their own
+_ATTACHED_IDS = 10**16  # of exits that have not become algo orders
 
 
 def text(number: Decimal | float | None) -> str:
@@ -196,7 +198,7 @@ def order(
     leverage: str,
     would_take: bool = False,
 ) -> dict[str, Any]:
-    """A plain order, or the one that a fired algo order has made (it names its parent)."""
+    """A plain order, or the one that a fired algo order has made; the dialect adds how they are connected."""
     request, is_child = order.request, order.request.kind in TRIGGER_KINDS
     source, why = cancel_source(order, would_take)
     fee_coin, fee = next(iter(fees.items()), (market.settle or market.quote, ZERO))
@@ -207,8 +209,8 @@ def order(
         "ccy": "",
         "ordId": own_order_id(order.order_id),
         "clOrdId": "" if is_child else client_id(order),
-        "algoId": own_algo_id(order.order_id) if is_child else "",
-        "algoClOrdId": client_id(order) if is_child else "",
+        "algoId": "",
+        "algoClOrdId": "",
         "attachAlgoClOrdId": "",
         "attachAlgoOrds": [],
         "linkedAlgoOrd": {"algoId": ""},
@@ -293,39 +295,61 @@ def my_fill(own_id: str, fill: SimFill, order: SimOrder, market: Market) -> dict
 # ------------------------------------------------------------------ algo orders
 
 
-def algo_state(order: SimOrder) -> str:
-    if order.triggered:
+def attached(order_id: str, exits: Exits) -> dict[str, Any]:
+    """How an order shows the exits that it came with; the algo order they become has an id of its own."""
+    take_profit, stop_loss = exits.take_profit, exits.stop_loss
+    at_limit = take_profit is not None and take_profit.at_limit
+    return {
+        "attachAlgoId": own_algo_id(str(_ATTACHED_IDS + int(order_id))),
+        "attachAlgoClOrdId": exits.client_order_id or "",
+        "tpOrdKind": "limit" if at_limit else "condition",
+        "tpTriggerPx": text(take_profit.trigger) if take_profit and not at_limit else "",
+        "tpTriggerPxType": "last" if take_profit else "",
+        "tpOrdPx": (text(take_profit.price) or "-1") if take_profit else "",
+        "slTriggerPx": text(stop_loss.trigger) if stop_loss else "",
+        "slTriggerPxType": "last" if stop_loss else "",
+        "slOrdPx": (text(stop_loss.price) or "-1") if stop_loss else "",
+        "sz": "",
+        "amendPxOnTriggerType": "0",
+        "failCode": "",
+        "failReason": "",
+    }
+
+
+def algo_state(legs: Sequence[SimOrder]) -> str:
+    if any(leg.triggered for leg in legs):
         return "effective"
-    return "live" if order.is_open else "canceled"
+    return "live" if any(leg.is_open for leg in legs) else "canceled"
 
 
-def algo_order(own_id: str, order: SimOrder, market: Market, algo_type: str, leverage: str) -> dict[str, Any]:
-    request = order.request
-    trigger, limit = text(order.trigger_price or request.trigger_price), text(request.price) or "-1"
-    is_trigger, is_stop = algo_type == "trigger", request.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT)
-    exit_prefix = "" if algo_type not in ("conditional", "oco") else "sl" if is_stop else "tp"
-    child = own_order_id(order.order_id) if order.triggered else ""
+def algo_order(own_id: str, legs: Sequence[SimOrder], market: Market, algo_type: str, leverage: str) -> dict[str, Any]:
+    """``legs``: two for an OCO pair; the row is named after the first."""
+    first = legs[0]
+    fired = next((leg for leg in legs if leg.triggered), None)
+    request, is_trigger = first.request, algo_type == "trigger"
+    child = own_order_id(fired.order_id) if fired is not None else ""
     row = {
         "instType": instrument_type(market),
         "instId": own_id,
         "ccy": "",
-        "algoId": own_algo_id(order.order_id),
-        "algoClOrdId": client_id(order),
+        "algoId": own_algo_id(first.order_id),
+        "algoClOrdId": client_id(first),
         "clOrdId": "",
         "ordId": child,
         "ordIdList": [child] if child else [],
+        "linkedOrd": {"ordId": own_order_id(request.parent_id) if request.parent_id is not None else ""},
         "sz": text(request.amount),
         "closeFraction": "",
         "ordType": algo_type,
-        "side": order.side.value,
+        "side": first.side.value,
         "posSide": request.position_side or "net",
         "tdMode": "cross" if market.is_contract else "cash",
         "tgtCcy": "" if market.is_contract else "base_ccy",
-        "state": algo_state(order),
+        "state": algo_state(legs),
         "lever": leverage if market.is_contract else "",
-        "triggerPx": trigger if is_trigger else "",
+        "triggerPx": _trigger_text(first) if is_trigger else "",
         "triggerPxType": "last" if is_trigger else "",
-        "ordPx": limit if is_trigger else "",
+        "ordPx": _limit_text(first) if is_trigger else "",
         "slTriggerPx": "",
         "slTriggerPxType": "",
         "slOrdPx": "",
@@ -335,22 +359,36 @@ def algo_order(own_id: str, order: SimOrder, market: Market, algo_type: str, lev
         "callbackRatio": text(request.trailing_percent / 100) if request.trailing_percent is not None else "",
         "callbackSpread": text(request.trailing_amount),
         "activePx": text(request.trigger_price) if algo_type == "move_order_stop" else "",
-        "moveTriggerPx": trigger if algo_type == "move_order_stop" else "",
-        "actualSz": text(order.filled) if order.triggered else "",
-        "actualPx": text(average_price(order, market)) if order.filled else "",
+        "moveTriggerPx": _trigger_text(first) if algo_type == "move_order_stop" else "",
+        "actualSz": text(fired.filled) if fired is not None else "",
+        "actualPx": text(average_price(fired, market)) if fired is not None and fired.filled else "",
         "actualSide": "",
-        "triggerTime": str(order.updated_ms) if order.triggered else "",
+        "triggerTime": str(fired.updated_ms) if fired is not None else "",
         "reduceOnly": str(request.reduce_only).lower(),
         "failCode": "0",
         "tag": "",
-        "cTime": str(order.created_ms),
-        "uTime": str(order.updated_ms),
+        "cTime": str(first.created_ms),
+        "uTime": str(max(leg.updated_ms for leg in legs)),
     }
-    if exit_prefix:
-        row.update(
-            {f"{exit_prefix}TriggerPx": trigger, f"{exit_prefix}TriggerPxType": "last", f"{exit_prefix}OrdPx": limit}
-        )
+    if algo_type in ("conditional", "oco"):
+        for leg in legs:
+            prefix = _exit_prefix(leg)
+            row[f"{prefix}TriggerPx"], row[f"{prefix}TriggerPxType"] = _trigger_text(leg), "last"
+            row[f"{prefix}OrdPx"] = _limit_text(leg)
+        row["actualSide"] = _exit_prefix(fired) if fired is not None else ""
     return row
+
+
+def _exit_prefix(order: SimOrder) -> str:
+    return "sl" if order.request.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT) else "tp"
+
+
+def _trigger_text(order: SimOrder) -> str:
+    return text(order.trigger_price or order.request.trigger_price)
+
+
+def _limit_text(order: SimOrder) -> str:
+    return text(order.request.price) or "-1"
 
 
 # ------------------------------------------------------------------ account

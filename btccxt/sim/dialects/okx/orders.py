@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
 from typing import Any
 
 from btccxt.matching.records import TRIGGER_KINDS, EngineReject, NewOrder, SimOrder
 from btccxt.model import Market, OrderKind, Side, TimeInForce
-from btccxt.sim.dialects.attached_exits import Exits
+from btccxt.sim.dialects.attached_exits import Exit, Exits
 from btccxt.sim.dialects.base import DialectError, Route
 from btccxt.sim.dialects.okx import format as fmt
 from btccxt.sim.dialects.okx.call import Call
@@ -86,16 +85,48 @@ def place(dialect: OkxCore, call: Call) -> Any:
 def _place(dialect: OkxCore, call: Call) -> dict[str, Any]:
     _, market = dialect.market_of(call)
     order = _read_order(call, market)
-    attached: Any = call.params.get("attachAlgoOrds") or ({},)
-    prices = {name: attached[0].get(name) for name in ("tpTriggerPx", "slTriggerPx")}
-    exits = Exits(*(Decimal(str(price)) if price else None for price in prices.values()))
-    placed = dialect.submit(call.owner, order, call.now_ms, exits)
+    placed = dialect.submit(call.owner, order, call.now_ms, _attached(dialect, call, market, order))
     return {
         "ordId": fmt.own_order_id(placed.order_id),
         "clOrdId": call.text("clOrdId") or "",
         "tag": call.text("tag") or "",
         "ts": str(call.now_ms),
     }
+
+
+def _attached(dialect: OkxCore, call: Call, market: Market, order: NewOrder) -> Exits:
+    """``attachAlgoOrds``: one take-profit, one stop-loss, or both, for all that the order gets."""
+    rows: Any = call.params.get("attachAlgoOrds") or ()
+    if not rows:
+        return Exits()
+    if len(rows) > 1 or not isinstance(rows[0], dict):
+        raise OrderRefused(51000, "The embedded exchange takes one of attachAlgoOrds")
+    item = call.of(rows[0])
+    take_profit, stop_loss = read_exit(item, "tp"), read_exit(item, "sl")
+    if take_profit is None and stop_loss is None:
+        raise OrderRefused(51000, "Parameter attachAlgoOrds error")
+    base = order.price or dialect.venue.engine.last(market.symbol)
+    long = order.side is Side.BUY
+    for leg, above, code, name in ((take_profit, True, 51250, "TP"), (stop_loss, False, 51251, "SL")):
+        if leg is not None and base is not None and (leg.trigger <= base if above is long else leg.trigger >= base):
+            relation = "higher" if above is long else "lower"
+            raise OrderRefused(code, f"{name} trigger price should be {relation} than the order price")
+    client_id = checked_client_id(item, "attachAlgoClOrdId")
+    if client_id is not None and dialect.knows(call.owner, market.symbol, client_id):
+        raise OrderRefused(51065, "algoClOrdId already exists.")
+    return Exits(take_profit, stop_loss, client_id)
+
+
+def read_exit(call: Call, prefix: str) -> Exit | None:
+    """``tpTriggerPx`` and ``tpOrdPx`` ('-1' asks for a market order), or those of ``sl``."""
+    trigger, price = call.decimal(f"{prefix}TriggerPx"), call.decimal(f"{prefix}OrdPx")
+    at_limit = prefix == "tp" and call.text("tpOrdKind") == "limit"
+    if trigger is None and not (at_limit and price is not None):
+        return None
+    if price is None:
+        raise OrderRefused(51000, f"Parameter {prefix}OrdPx error")
+    limit = None if price == -1 else price
+    return Exit(trigger or price, limit, at_limit=at_limit and limit is not None)
 
 
 def _read_order(call: Call, market: Market) -> NewOrder:
