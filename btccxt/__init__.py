@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from btccxt.bt.data import CCXTData
     from btccxt.bt.order_request import TakeProfit, TakeProfitLimit
     from btccxt.exchange.api import ExchangeAPI
+    from btccxt.sim.options import SimOptions
     from btccxt.store.live import run_live
     from btccxt.store.store import CCXTStore
-    from btccxt.store.venues import SimOptions
+
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,7 +39,7 @@ _HOMES = {
     "CCXTData": "btccxt.bt.data",
     "CCXTStore": "btccxt.store.store",
     "ExchangeAPI": "btccxt.exchange.api",
-    "SimOptions": "btccxt.store.venues",
+    "SimOptions": "btccxt.sim.options",
     "TakeProfit": "btccxt.bt.order_request",
     "TakeProfitLimit": "btccxt.bt.order_request",
     "run_live": "btccxt.store.live",

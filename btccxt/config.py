@@ -1,4 +1,4 @@
-"""The user's settings: a YAML file with profiles, keyword arguments, the environment -> one frozen ``StoreConfig``.
+"""The user's settings, each option once: keywords of ``CCXTStore``, config file, environment -> ``StoreConfig``.
 
     profiles:
       binance-testnet:
@@ -7,9 +7,12 @@
         keys: {apiKey: …, secret: …}      # or in the environment: BTCCXT_BINANCE_API_KEY, BTCCXT_BINANCE_SECRET
         journal: ~/bots/testnet.db
 
+What is given in Python wins over the file, the file over the environment (``BTCCXT_JOURNAL``, and
+``BTCCXT_TIMEOUTS__STOP_S`` for a part), the environment over the default.
+
 Whatever is wrong is said at once and before anything is sent: file, line, key, nearest valid choice. Keys are held as
 pydantic's SecretStr, so that neither ``repr`` nor an error shows them; ``StoreConfig.secrets()`` hands them to the
-redaction of logs, ``resolve_keys`` to the exchange.
+redaction of logs, ``store/keys.py`` to the exchange.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
+from decimal import InvalidOperation
 from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,9 +34,11 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
+    PlainValidator,
     PrivateAttr,
     SecretStr,
     ValidationError,
@@ -40,9 +46,15 @@ from pydantic import (
 )
 
 from btccxt.errors import ConfigError
-from btccxt.model import MarketType
+from btccxt.model import MarketType, decimal_of
+from btccxt.orders.policy import TrackerPolicy
+from btccxt.resilience.breaker import BreakerPolicy
+from btccxt.resilience.checks import policy_from
+from btccxt.session.stream_policy import StreamPolicy
+from btccxt.sim.options import SimOptions
 
 _SHORTEST_TOKEN = 8
+_PREFIX = "BTCCXT_"  # of environment variables
 Place = tuple[str | int, ...]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -74,12 +86,22 @@ class Mode(str, Enum):
         return self in (Mode.TESTNET, Mode.LIVE)
 
 
+ModeName = Literal["sim", "paper", "testnet", "live"]
+
+
 class OnStop(str, Enum):
     """What becomes of open orders when the store stops."""
 
     LEAVE = "leave"
     CANCEL = "cancel"
     FLATTEN = "flatten"  # cancel, then close positions at market
+
+
+_SIM, _SIMULATED = (Mode.SIM,), (Mode.SIM, Mode.PAPER)
+
+
+def _text_of_path(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
 
 
 def _freeze(value: Any) -> Any:
@@ -170,19 +192,67 @@ class Proxies(_Frozen):
         return {name: value.get_secret_value() for name, value in values if value is not None}
 
 
+def _made_by(make: Callable[[Any], Any]) -> Any:
+    """A field whose value another room makes and checks: from an instance of its class, or a mapping."""
+
+    def checked(value: Any) -> Any:
+        try:
+            return make(value)
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+
+    return PlainValidator(checked)
+
+
+def _policy(cls: type[Any]) -> Any:
+    return _made_by(lambda value: policy_from(cls, value))
+
+
+def _balance(value: Any) -> Any:
+    """Money to begin with, None for the usual. Raises ConfigError for what is no money."""
+    if value is None:
+        return None
+    for coin, amount in (value if isinstance(value, Mapping) else {"": value}).items():
+        where = f" of {coin}" if coin else ""
+        try:
+            number = decimal_of(amount)
+        except (InvalidOperation, TypeError, ValueError):
+            raise ConfigError(f"balance{where}: {amount!r} is not a number") from None
+        if isinstance(amount, bool) or not number.is_finite() or number < 0:
+            raise ConfigError(f"balance{where} must be a number, not negative, but is {amount!r}")
+    return _freeze(value)
+
+
 class StoreConfig(_Frozen):
-    """Everything a store can be told, checked. Make one with ``build_config`` or ``load_config``."""
+    """Everything a store can be told, checked. Each is a keyword of ``CCXTStore`` and a key of the file."""
 
     exchange: str = Field(min_length=1)
+    """A ccxt id."""
     mode: Mode = Mode.PAPER
+    """'sim' (the embedded exchange, offline), 'paper' (real data, simulated fills), 'testnet', 'live'."""
     market_type: MarketType | None = None
+    """'spot' or 'linear', where the exchange has both."""
     currency: str | None = None
+    """What cash and value are counted in; default: the exchange's usual one."""
+    balance: Annotated[Any, _made_by(_balance)] = None
+    """Start of a sim or paper account: a number in ``currency``, or one for each coin. Default 10,000."""
+    sim: Annotated[Any, _policy(SimOptions)] = Field(default_factory=SimOptions)
+    """The embedded exchange of mode 'sim': a ``SimOptions`` or a mapping of its fields."""
+    tracker: Annotated[Any, _policy(TrackerPolicy)] = Field(default_factory=TrackerPolicy)
+    """Every number of the order core."""
+    streams: Annotated[Any, _policy(StreamPolicy)] = Field(default_factory=StreamPolicy)
+    """Every number of the stream supervisor."""
+    breaker: Annotated[Any, _policy(BreakerPolicy)] = Field(default_factory=BreakerPolicy)
+    """When failing calls pause."""
+    start_timeout_s: Positive = 60.0
+    """How long ``start()`` may take."""
     config: FrozenMapping = Field(default_factory=dict, repr=False)
     """For ccxt as it is, credentials taken out (they are in ``keys``)."""
     keys: Keys = Keys()
     key_env: str | None = None
     """Beginning of the environment variables with the keys; default ``BTCCXT_<EXCHANGE>``."""
-    journal: str | None = None
+    journal: Annotated[str | None, BeforeValidator(_text_of_path)] = None
+    """Path of the order journal, ':memory:' for none on disk; default: in the user's state folder."""
     history_cache: Path | None = None
     """Folder where closed bars are kept, so that they are downloaded once."""
     on_stop: OnStop = OnStop.LEAVE
@@ -200,7 +270,8 @@ class StoreConfig(_Frozen):
     proxies: Proxies = Proxies()
     timeouts: Timeouts = Timeouts()
     sim_address: str | None = None
-    _read_from: tuple[_Lines, Place] | None = PrivateAttr(default=None)
+    """Of an embedded exchange that was started elsewhere."""
+    _overrides_at: Callable[[Sequence[Any]], str] | None = PrivateAttr(default=None)
 
     @model_validator(mode="before")
     @classmethod
@@ -229,8 +300,11 @@ class StoreConfig(_Frozen):
             number = self.config.get(name)
             if number is not None and (not isinstance(number, (int, float)) or not 0 < number < float("inf")):
                 raise ValueError(f"config.{name} must be a number above zero, not {number!r}")
-        if self.sim_address is not None and self.mode is not Mode.SIM:
-            raise ValueError(f"sim_address is for mode 'sim', not {self.mode.value!r}")
+        given = self.model_fields_set
+        for name, modes in (("sim_address", _SIM), ("sim", _SIM), ("balance", _SIMULATED)):
+            if name in given and getattr(self, name) is not None and self.mode not in modes:
+                names = " and ".join(repr(mode.value) for mode in modes)
+                raise ValueError(f"{name} is for mode {names}, not {self.mode.value!r}; leave one of the two out")
         if self.rate_budget is not None:
             scheme = urlsplit(self.rate_budget.get_secret_value()).scheme
             if scheme not in ("file", "redis", "rediss"):
@@ -250,10 +324,7 @@ class StoreConfig(_Frozen):
     @property
     def overrides_at(self) -> Callable[[Sequence[Any]], str] | None:
         """Tells ``file:line`` of a key of ``overrides``; None where no file was read."""
-        if self._read_from is None:
-            return None
-        lines, place = self._read_from
-        return lambda path: lines.at((*place, "overrides", *path))
+        return self._overrides_at
 
     def secrets(self) -> Iterator[str]:
         """Every value that must not be written anywhere, for ``observe.redact.register_secret``."""
@@ -276,108 +347,64 @@ def _tokens(url: str) -> Iterator[str]:
             yield piece
 
 
-# ------------------------------------------------------------------ keys
-
-
-def resolve_keys(
-    exchange: str,
-    mode: Mode | str,
-    config: StoreConfig | Mapping[str, Any] | None = None,
-    environ: Mapping[str, str] | None = None,
-    *,
-    required: Collection[str] | None = None,
-) -> dict[str, str]:
-    """The keys to sign with, plain, by ccxt's names: those of the config if it has any, else the environment's.
-
-    The two are never mixed. The result goes to ccxt and to nobody else.
-
-    ``config`` is a StoreConfig or ccxt's own dict. The environment counts only in the modes that need keys.
-    ``required`` names what the exchange wants (default: what ccxt says of it). Raises ConfigError naming what is
-    missing and where it could stand.
-    """
-    if mode not in [each.value for each in Mode]:
-        raise ConfigError(f"mode {mode!r} is not possible{_nearest(str(mode), [each.value for each in Mode])}")
-    mode, prefix = Mode(mode), None
-    if isinstance(config, StoreConfig):
-        plain, prefix = config.keys.for_ccxt(), config.key_env
-    else:
-        plain = {name: str(value) for name, value in (config or {}).items() if name in CREDENTIALS and value}
-    if not mode.needs_keys:
-        return plain
-    prefix = prefix or "BTCCXT_" + re.sub(r"\W", "_", exchange).upper()
-    in_config = bool(plain)
-    if not in_config:
-        environ = os.environ if environ is None else environ
-        found = {name: environ.get(f"{prefix}_{ending}", "").strip() for name, ending in CREDENTIALS.items()}
-        plain = {name: value for name, value in found.items() if value}
-    wanted = _required_credentials(exchange) if required is None else required
-    missing = [name for name in CREDENTIALS if name in wanted and name not in plain]
-    if missing:
-        variables = ", ".join(f"{prefix}_{CREDENTIALS[name]}" for name in missing)
-        hint = "" if not in_config else "; the environment is not asked, because the config has keys"
-        raise ConfigError(
-            f"{exchange} in mode {mode.value!r} needs keys: {', '.join(missing)} missing. "
-            f"Put them under 'keys' in the config or set {variables}{hint}"
-        )
-    return plain
-
-
-def _required_credentials(exchange: str) -> Collection[str]:
-    import ccxt  # heavy, and needed only here
-
-    known = getattr(ccxt, exchange, None) if exchange in ccxt.exchanges else None
-    if known is None:
-        return ("apiKey", "secret")
-    return [name for name, wanted in known().requiredCredentials.items() if wanted]
-
-
 # ------------------------------------------------------------------ building and loading
 
 
-def build_config(values: Mapping[str, Any], place: Place = (), lines: _Lines | None = None) -> StoreConfig:
-    """Check ``values`` (names as in the file). Raises one ConfigError with every fault."""
+class LocatedMapping(dict[str, Any]):
+    """A mapping that was read from a file; ``at`` tells ``file:line`` of a key in it."""
+
+    def __init__(self, values: Mapping[str, Any], at: Callable[[Sequence[Any]], str]) -> None:
+        super().__init__(values)
+        self.at = at
+
+
+def build_config(
+    values: Mapping[str, Any],
+    place: Place = (),
+    lines: SourceLines | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> StoreConfig:
+    """Check ``values`` (names as in the file), the environment's options below them.
+
+    Raises one ConfigError with every fault.
+    """
+    from_environment = options_of_environment(os.environ if environ is None else environ)
+    merged = {**{name: value for name, (_, value) in from_environment.items()}, **values}
     try:
-        config = StoreConfig.model_validate(dict(values))
-        config._read_from = (lines, place) if lines is not None else None
+        config = StoreConfig.model_validate(merged)
+        config._overrides_at = getattr(values.get("overrides"), "at", None)
         return config
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=True)
     # Raised out here, so that no traceback drags the rejected values along.
-    raise ConfigError("\n".join(_explain(dict(fault), place, lines or _Lines("settings", None)) for fault in faults))
+    said = []
+    for fault in faults:
+        name = fault["loc"][0] if fault["loc"] else None
+        variable = from_environment[str(name)][0] if name in from_environment and name not in values else None
+        source = lines or SourceLines("settings", None)
+        said.append(_explain(dict(fault), place, source, variable))
+    raise ConfigError("\n".join(said))
 
 
-def load_config(path: str | Path, profile: str | None = None) -> StoreConfig:
-    """Read one profile of a YAML file; the name may be left out if the file has only one.
-
-    Raises ConfigError: file unreadable, not YAML, a key twice, a profile that is not there, or as ``build_config``.
-    """
-    path = Path(path).expanduser()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config file {path}: {getattr(error, 'strerror', None) or 'is not UTF-8 text'}") from None
-    data, lines = _parse(path, text)
-    for name in data:
-        if name != "profiles" and not str(name).startswith("x-"):
-            raise ConfigError(f"{lines.at((name,))}: unknown key {name!r}; the file begins with 'profiles:'")
-    profiles = data.get("profiles")
-    if not isinstance(profiles, dict) or not profiles:
-        raise ConfigError(f"{path}: no profiles; the file begins with 'profiles:' and a name for each")
-    names = [str(name) for name in profiles]
-    if profile is None:
-        if len(names) > 1:
-            raise ConfigError(f"{path}: choose a profile: {', '.join(names)}")
-        profile = names[0]
-    if profile not in names:
-        raise ConfigError(f"{path}: no profile {profile!r}{_nearest(profile, names)}")
-    values = profiles[next(name for name in profiles if str(name) == profile)]
-    place = ("profiles", profile)
-    if not isinstance(values, dict):
-        raise ConfigError(f"{lines.at(place)}: profile {profile!r} is empty or not a mapping")
-    return build_config(values, place, lines)
+def options_of_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    """Options that the environment sets, with the variable of each: ``BTCCXT_JOURNAL``, ``BTCCXT_TIMEOUTS__STOP_S``."""
+    found: dict[str, tuple[str, Any]] = {}
+    for name in StoreConfig.model_fields:
+        variable = f"{_PREFIX}{name.upper()}"
+        text = environ.get(variable, "")
+        if text:
+            found[name] = variable, yaml.safe_load(text) if text[0] in "{[" else text
+        parts = {
+            each.removeprefix(f"{variable}__").lower(): environ[each]
+            for each in sorted(environ)
+            if each.startswith(f"{variable}__") and environ[each]
+        }
+        if parts:
+            found[name] = f"{variable}__{next(iter(parts)).upper()}", parts
+    return found
 
 
-class _Lines:
+class SourceLines:
     """Where in the file a key stands."""
 
     def __init__(self, name: str, root: yaml.Node | None) -> None:
@@ -399,40 +426,6 @@ class _Lines:
         return self._name if line is None else f"{self._name}:{line}"
 
 
-def _parse(path: Path, text: str) -> tuple[dict[Any, Any], _Lines]:
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_twice(path, root)
-        data = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        # What YAML quotes from the file could be part of a key.
-        problem = re.sub(r"'[^']*'", "'…'", error.problem or "is not YAML")
-        fault = f"{path}{line}: {problem}; texts with special characters need quotes"
-    except yaml.YAMLError as error:
-        fault = f"{path}: is not YAML ({type(error).__name__})"
-    else:
-        if not isinstance(data, dict):
-            raise ConfigError(f"{path}: is empty; the file begins with 'profiles:'")
-        return data, _Lines(str(path), root)
-    raise ConfigError(fault)
-
-
-def _refuse_twice(path: Path, node: yaml.Node | None) -> None:
-    """YAML lets the second of two equal keys win in silence: ``mode: paper`` could be ``live`` a screen below."""
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_twice(path, item)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: dict[str, int] = {}
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if isinstance(key, yaml.ScalarNode) and key.value != "<<" and seen.setdefault(key.value, line) != line:
-            raise ConfigError(f"{path}:{line}: {key.value!r} stands already in line {seen[key.value]}")
-        _refuse_twice(path, value)
-
-
 _PARTS: Mapping[Place, type[BaseModel]] = {
     (): StoreConfig,
     ("keys",): Keys,
@@ -442,18 +435,18 @@ _PARTS: Mapping[Place, type[BaseModel]] = {
 }
 
 
-def _explain(fault: Mapping[str, Any], place: Place, lines: _Lines) -> str:
+def _explain(fault: Mapping[str, Any], place: Place, lines: SourceLines, variable: str | None) -> str:
     inside: Place = tuple(fault["loc"])
-    where = lines.at((*place, *inside))
+    where = lines.at((*place, *inside)) if variable is None else f"environment variable {variable}"
     name = ".".join(str(step) for step in (*place, *inside))
     head = f"{where}: {name}: " if name else f"{where}: "
     kind, context = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
         part = _PARTS.get(inside[:-1])
         known = [field.alias or own for own, field in part.model_fields.items()] if part else []
-        return f"{head}unknown key{_nearest(str(inside[-1]), known)}"
+        return f"{head}unknown key{nearest(str(inside[-1]), known)}"
     if kind in ("enum", "literal_error"):
-        return f"{head}{fault['input']!r} is not possible{_nearest(str(fault['input']), _quoted(context['expected']))}"
+        return f"{head}{fault['input']!r} is not possible{nearest(str(fault['input']), _quoted(context['expected']))}"
     if kind == "missing":
         return f"{head}is missing"
     text = str(fault["msg"]).removeprefix("Value error, ")
@@ -468,7 +461,7 @@ def _quoted(text: str) -> list[str]:
     return re.findall(r"'([^']+)'", text)
 
 
-def _nearest(wrong: str, choices: Collection[str]) -> str:
+def nearest(wrong: str, choices: Collection[str]) -> str:
     near = difflib.get_close_matches(wrong, choices, 1)
     if near:
         return f"; did you mean {near[0]!r}?"

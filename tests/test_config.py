@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from btccxt.config import CREDENTIALS, Keys, Mode, OnStop, StoreConfig, build_config, load_config, resolve_keys
+from btccxt.config import CREDENTIALS, Keys, Mode, OnStop, StoreConfig, build_config
 from btccxt.errors import ConfigError
 from btccxt.model import MarketType
+from btccxt.store.config_file import load_config
+from btccxt.store.keys import resolve_keys
 
 EVERYTHING = """
 x-common: &common

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from btccxt.bt.compat import bt
 from btccxt.cli.report import ProgressLine, RunRecorder, draw, print_books, print_orders
-from btccxt.store.store import CCXTStore, SimOptions
+from btccxt.sim.options import SimOptions
+from btccxt.store.store import CCXTStore
 
 SYMBOL = "BTC/USDT"
 START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)

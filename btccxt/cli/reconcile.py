@@ -13,7 +13,7 @@ from rich.table import Table
 
 from btccxt.account.explain import funding_since
 from btccxt.cli.comparison import Row, compare_fills, compare_holdings, compare_orders, foreign
-from btccxt.config import Mode, StoreConfig, load_config, resolve_keys
+from btccxt.config import Mode, StoreConfig
 from btccxt.errors import ConfigError, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile.profile import load_profile, market_types
@@ -22,7 +22,9 @@ from btccxt.orders.journal.file import account_fingerprint, default_journal_path
 from btccxt.orders.journal.holdings import StoredHoldings
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.journal.reader import JournalReader, OrderSummary
-from btccxt.store.venues import SimOptions, connect
+from btccxt.store.config_file import load_config
+from btccxt.store.keys import resolve_keys
+from btccxt.store.venues import connect
 
 _DAY_MS = 86_400_000
 
@@ -134,7 +136,7 @@ async def _ask(settings: StoreConfig, keys: dict[str, str], ours: Ours, days: in
     kind = MarketType(settings.market_type) if settings.market_type else market_types(settings.exchange)[0]
     venue = await asyncio.to_thread(
         connect, settings.mode, load_profile(settings.exchange, kind, settings.overrides),
-        {**settings.ccxt_settings(), **keys}, balances={}, sim=SimOptions(), settings=settings, report=_ignore,
+        {**settings.ccxt_settings(), **keys}, balances={}, settings=settings, report=_ignore,
     )  # fmt: skip
     exchange = venue.exchange
     try:

@@ -23,8 +23,9 @@ from btccxt.errors import BtccxtError, ConfigError
 from btccxt.notices import NoticeKind, StoreNotice
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.sim.faults import AppliedFault, Fault, FaultKind, FaultPlan
+from btccxt.sim.options import SimOptions
 from btccxt.store.live import stopped_by_signals
-from btccxt.store.store import CCXTStore, SimOptions
+from btccxt.store.store import CCXTStore
 
 _START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 _REST_S = 30.0

@@ -11,7 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from btccxt.store.venues import SIM_KEYS, SimOptions, start_balances, start_sim_exchange
+from btccxt.sim.options import SimOptions
+from btccxt.store.venues import SIM_KEYS, start_balances, start_sim_exchange
 
 
 def sim(

@@ -14,12 +14,14 @@ from rich.markup import escape
 from btccxt.cli.acceptance.report import CheckResult, Report
 from btccxt.cli.acceptance.subject import NotProven, Subject
 from btccxt.cli.acceptance.suite import verify as run_suite
-from btccxt.config import Mode, build_config, resolve_keys
+from btccxt.config import Mode, build_config
 from btccxt.errors import BtccxtError, ConfigError, ConnectionLost
 from btccxt.exchange.profile.profile import load_profile, market_types
 from btccxt.model import MarketType
 from btccxt.observe.redact import register_secret
-from btccxt.store.venues import SimOptions, connect, start_balances
+from btccxt.sim.options import SimOptions
+from btccxt.store.keys import resolve_keys
+from btccxt.store.venues import connect, start_balances
 
 _SIGNS = {"proven": "[green]✓[/]", "failed": "[red]✗[/]", "not applicable": "[dim]–[/]"}
 _PLAY_MONEY = 1_000.0
@@ -56,7 +58,8 @@ def verify(
                 "--live needs --max-notional: the most that any one order may cost, in the quote currency"
             )
         _ask_for_consent(exchange, symbol, max_notional)
-    settings = build_config({"exchange": exchange, "mode": mode.value, "market_type": kind.value})
+    own = {"sim": SimOptions(speed=_SIM_SPEED)} if mode is Mode.SIM else {}
+    settings = build_config({"exchange": exchange, "mode": mode.value, "market_type": kind.value, **own})
     keys = resolve_keys(exchange, mode, settings, required=profile.credentials)
     for secret in keys.values():
         register_secret(secret)
@@ -64,7 +67,7 @@ def verify(
     venue = connect(
         mode, profile, {**settings.ccxt_settings(), **keys},
         balances=start_balances(100_000.0, coin),
-        sim=SimOptions(speed=_SIM_SPEED), settings=settings,
+        settings=settings,
         report=lambda what, error: console.print(f"[dim]{escape(what)}: {escape(str(error))}[/]"),
     )  # fmt: skip
     # Paper's own matching would only prove itself: without keys there is public data and nothing else.

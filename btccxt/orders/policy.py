@@ -3,26 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from btccxt.resilience.checks import check_numbers, waits_of
+from btccxt.resilience.checks import check_numbers, names_its_fields, waits_of
 
 ClientIdForm = Literal["text", "integer", "hex"]
 ExternalOrders = Literal["ignore", "adopt", "alarm"]
 OnNotFound = Literal["report", "resend"]
 
 
+class _FromProfile:
+    """Marks a default as one that the exchange's profile replaces; what a user gives never is."""
+
+
+class _Text(_FromProfile, str):
+    pass
+
+
+class _Whole(_FromProfile, int):  # also for yes and no: bool cannot be subclassed
+    pass
+
+
+class _Float(_FromProfile, float):
+    pass
+
+
+def _from_profile(usual: Any) -> Any:
+    kinds: dict[type, type] = {str: _Text, int: _Whole, bool: _Whole, float: _Float}
+    return kinds[type(usual)](usual)
+
+
+def is_from_profile(value: Any) -> bool:
+    """Whether nobody gave this value of a policy, so that the exchange's profile decides."""
+    return isinstance(value, _FromProfile)
+
+
+@names_its_fields
 @dataclass(frozen=True, slots=True)
 class TrackerPolicy:
     """Wall-clock seconds throughout; what differs per exchange comes from its profile."""
 
     # Client order ids (profile.client_id)
-    client_id_form: ClientIdForm = "text"
-    client_id_max_length: int = 36
-    query_by_client_id: bool = True  # False: look through the lists of open and closed orders instead
+    client_id_form: ClientIdForm = _from_profile("text")
+    client_id_max_length: int = _from_profile(36)
+    query_by_client_id: bool = _from_profile(True)  # False: look through the lists of open and closed orders instead
     # What the exchange tells
-    infer_fills: bool = False  # True where the exchange names no trades
-    visibility_delay_s: float = 2.0  # an order may be invisible to queries for this long after it was accepted
+    infer_fills: bool = _from_profile(False)  # True where the exchange names no trades
+    visibility_delay_s: float = _from_profile(
+        2.0
+    )  # an order may be invisible to queries for this long after it was accepted
     # Sending
     max_send_attempts: int = 4  # of one client order id, counting only definite "not placed" answers
     send_total_s: float = 30.0

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from btccxt.errors import ConfigError
-from btccxt.resilience.checks import check_numbers
+from btccxt.resilience.checks import check_numbers, names_its_fields
 
 
+@names_its_fields
 @dataclass(frozen=True, slots=True)
 class Backoff:
     """Delays of one reconnecting connection.

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from btccxt.errors import BtccxtError, ConfigError, ConnectionLost, ExchangeUnavailable, OrderOutcomeUnknown
-from btccxt.resilience.checks import check_numbers
+from btccxt.resilience.checks import check_numbers, names_its_fields
 
 
 class CallGroup(str, Enum):
@@ -38,6 +38,7 @@ class BreakerState(str, Enum):
     HALF_OPEN = "half_open"
 
 
+@names_its_fields
 @dataclass(frozen=True, slots=True)
 class BreakerPolicy:
     failures_to_open: int = 5  # in a row

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from btccxt.errors import BtccxtError, ClockSkew, ConfigError, ExchangeUnavailable, RateLimited, Retryable
-from btccxt.resilience.checks import check_numbers, waits_of
+from btccxt.resilience.checks import check_numbers, names_its_fields, waits_of
 
 T = TypeVar("T")
 
@@ -45,6 +45,7 @@ RETRYABLE: Mapping[CallKind, tuple[type[BtccxtError], ...]] = MappingProxyType(
 )
 
 
+@names_its_fields
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """Three attempts, waiting 0.25 s and 0.5 s in between, each shortened at random by up to half."""

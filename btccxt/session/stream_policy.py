@@ -11,7 +11,7 @@ from typing import Protocol
 from btccxt.errors import ConfigError, Fatal
 from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamKind
 from btccxt.resilience.backoff import Backoff
-from btccxt.resilience.checks import check_numbers, waits_of
+from btccxt.resilience.checks import check_numbers, names_its_fields, waits_of
 from btccxt.timeframe import parse_timeframe
 
 
@@ -44,6 +44,7 @@ def _default_silence() -> Mapping[StreamKind, int]:
     return MappingProxyType({StreamKind.BARS: 90_000, StreamKind.TRADES: 120_000, StreamKind.TICKER: 60_000})
 
 
+@names_its_fields
 @dataclass(frozen=True, slots=True)
 class StreamPolicy:
     """How patient the supervisor is. ``silence_ms`` is exchange time; ``_s`` is wall time.

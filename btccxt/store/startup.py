@@ -15,7 +15,7 @@ from btccxt.exchange.profile.profile import Profile, market_types
 from btccxt.model import Market, MarketType
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal.journal import Journal, account_fingerprint, default_journal_path
-from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.policy import TrackerPolicy, is_from_profile
 from btccxt.session.dead_man import check_dead_mans_switch
 from btccxt.session.metrics import MeteredJournal
 
@@ -37,9 +37,8 @@ def market_type_of(exchange_id: str, given: str | MarketType | None) -> MarketTy
     return kind
 
 
-def tracker_policy_of(given: TrackerPolicy | None, profile: Profile) -> TrackerPolicy:
+def tracker_policy_of(given: TrackerPolicy, profile: Profile) -> TrackerPolicy:
     """The user's numbers; what he left at its default and an exchange decides comes from the mapping table."""
-    usual, given = TrackerPolicy(), given or TrackerPolicy()
     of_exchange: dict[str, Any] = {
         "client_id_form": profile.client_id.form,
         "client_id_max_length": profile.client_id.max_length,
@@ -47,7 +46,7 @@ def tracker_policy_of(given: TrackerPolicy | None, profile: Profile) -> TrackerP
         "infer_fills": not profile.streams.fills,
         "visibility_delay_s": profile.visibility_delay_ms / 1000,
     }
-    untouched = {name: value for name, value in of_exchange.items() if getattr(given, name) == getattr(usual, name)}
+    untouched = {name: value for name, value in of_exchange.items() if is_from_profile(getattr(given, name))}
     return replace(given, **untouched)
 
 

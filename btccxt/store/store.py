@@ -14,12 +14,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import Self
+
 from btccxt.account.explain import log_funding
 from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.data import CCXTData
-from btccxt.config import Mode, StoreConfig, build_config, load_config, resolve_keys
+from btccxt.config import Mode, ModeName, build_config
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
@@ -29,7 +31,6 @@ from btccxt.exchange.request import refusals
 from btccxt.model import (
     Bar,
     FundingPayment,
-    MarketType,
     OrderFeature,
     OrderKind,
     OrderRequest,
@@ -41,16 +42,16 @@ from btccxt.observe.metrics import metrics
 from btccxt.observe.redact import register_secret
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal.journal import Journal, account_fingerprint
-from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.tracker import OrderEvent, RestoredState
-from btccxt.resilience.breaker import BreakerPolicy
 from btccxt.resilience.shared_budget import SharedBudget, open_budget
 from btccxt.session.events import FeedEvent, FeedRequest
 from btccxt.session.feeds import FeedTask
 from btccxt.session.loop_thread import Session
 from btccxt.session.status_file import StatusReporter
-from btccxt.session.streams import Decide, StreamPolicy
+from btccxt.session.streams import Decide
 from btccxt.store.account_session import AccountSession, Listeners
+from btccxt.store.config_file import load_options
+from btccxt.store.keys import resolve_keys
 from btccxt.store.notifier import Notifier
 from btccxt.store.queries import StoreQueries
 from btccxt.store.shutdown import end_orders
@@ -62,7 +63,7 @@ from btccxt.store.startup import (
     open_journal,
     tracker_policy_of,
 )
-from btccxt.store.venues import SimOptions, Venue, connect, custom_venue, profile_of, start_balances
+from btccxt.store.venues import Venue, connect, custom_venue, profile_of, start_balances
 
 log = get_logger(__name__)
 
@@ -78,113 +79,53 @@ _MONEY = {
 class CCXTStore(StoreQueries):
     """Connects backtrader to one exchange account.
 
-    ``exchange``: a ccxt id, or an ``ExchangeAPI`` of your own. ``mode``: 'sim' (the embedded exchange, offline;
-    ``sim_address`` for one started elsewhere), 'paper' (default: real data, simulated fills), 'testnet', 'live'.
-    ``market_type``: 'spot' or 'linear', where the exchange has both. ``config`` goes to ccxt as it is. ``balance``:
-    start of a sim or paper account (a number in ``currency``, or one per coin). ``journal``: path of the order
-    journal, ':memory:' for none on disk. ``overrides``: your own layer over the mapping table. ``tracker``: every
-    number of the order core. ``streams``: every number of the stream supervisor; ``decide(error, attempts)``: your word
-    on which errors of a stream are worth another try; ``breaker``: when failing calls pause. ``dead_mans_switch_s``:
-    the exchange cancels all orders if it has not heard from us for so long (where it can). Keys come from ``config`` or
-    the environment (``BTCCXT_<EXCHANGE>_API_KEY``, ``_SECRET``, ``_PASSWORD``).
+    ``exchange``: a ccxt id, or an ``ExchangeAPI`` of your own. ``mode``: 'sim' (the embedded exchange, offline),
+    'paper' (default: real data, simulated fills), 'testnet', 'live'. ``config`` goes to ccxt as it is. Every other
+    option is a field of ``StoreConfig`` (``btccxt/config.py``), where it is explained; it may stand in the config file
+    or the environment as well. ``decide(error, attempts)``: your word on which errors of a stream are worth another
+    try. Keys come from ``config`` or the environment (``BTCCXT_<EXCHANGE>_API_KEY``, ``_SECRET``, ``_PASSWORD``).
 
     Raises ConfigError at once for what is wrong in the arguments; nothing is sent before ``start()``.
     """
 
     def __init__(
         self,
-        exchange: str | ExchangeAPI,
-        mode: str | Mode = Mode.PAPER,
+        exchange: str | ExchangeAPI | None = None,
+        mode: ModeName | Mode | None = None,
         config: Mapping[str, Any] | None = None,
         *,
-        market_type: str | MarketType | None = None,
-        currency: str | None = None,
-        journal: str | Path | None = None,
-        balance: float | Mapping[str, Any] | None = None,
-        sim: SimOptions | Mapping[str, Any] | None = None,
-        sim_address: str | None = None,
-        history_cache: str | Path | None = None,
-        on_stop: str = "leave",
-        overrides: Mapping[str, Any] | None = None,
-        tracker: TrackerPolicy | None = None,
-        streams: StreamPolicy | None = None,
         decide: Decide | None = None,
-        breaker: BreakerPolicy | None = None,
-        dead_mans_switch_s: float | None = None,
-        start_timeout_s: float = 60.0,
+        **options: Any,
     ) -> None:
-        given = {
-            "exchange": exchange if isinstance(exchange, str) else exchange.id, "mode": mode,
-            "market_type": market_type, "currency": currency, "config": config,
-            "journal": None if journal is None else str(journal), "on_stop": on_stop, "overrides": overrides,
-            "sim_address": sim_address, "history_cache": history_cache, "dead_mans_switch_s": dead_mans_switch_s,
-        }  # fmt: skip
+        name = exchange.id if isinstance(exchange, ExchangeAPI) else exchange
+        given = {"exchange": name, "mode": mode, "config": config, **options}
         settings = build_config({name: value for name, value in given.items() if value is not None})
-        self._prepare(exchange, settings, balance, sim, tracker, streams, decide, breaker, start_timeout_s)
-
-    @classmethod
-    def from_config(
-        cls,
-        path: str | Path,
-        profile: str | None = None,
-        *,
-        balance: float | Mapping[str, Any] | None = None,
-        sim: SimOptions | Mapping[str, Any] | None = None,
-        tracker: TrackerPolicy | None = None,
-        streams: StreamPolicy | None = None,
-        decide: Decide | None = None,
-        breaker: BreakerPolicy | None = None,
-        start_timeout_s: float = 60.0,
-    ) -> CCXTStore:
-        """A store as one profile of a YAML file says (``btccxt/config.py`` shows the file). Raises ConfigError."""
-        settings = load_config(path, profile)
-        store = cls.__new__(cls)
-        store._prepare(settings.exchange, settings, balance, sim, tracker, streams, decide, breaker, start_timeout_s)
-        return store
-
-    def _prepare(
-        self,
-        exchange: str | ExchangeAPI,
-        settings: StoreConfig,
-        balance: float | Mapping[str, Any] | None,
-        sim: SimOptions | Mapping[str, Any] | None,
-        tracker: TrackerPolicy | None,
-        streams: StreamPolicy | None,
-        decide: Decide | None,
-        breaker: BreakerPolicy | None,
-        start_timeout_s: float,
-    ) -> None:
         self.settings = settings
         self.mode = settings.mode
         self.name = settings.exchange
-        self._exchange_given = exchange
-        if isinstance(exchange, str):
+        self._exchange_given: str | ExchangeAPI = exchange if isinstance(exchange, ExchangeAPI) else settings.exchange
+        if isinstance(self._exchange_given, str):
             kind = market_type_of(self.name, settings.market_type)
             self.profile = load_profile(self.name, kind, settings.overrides, settings.overrides_at)
         else:
-            self.profile = profile_of(exchange, settings)
-        self._sim_options = SimOptions.of(sim)
+            self.profile = profile_of(self._exchange_given, settings)
         usual = self.profile.quote_currency
         if self.mode is Mode.SIM and settings.sim_address is None:
-            usual = self._sim_options.currency(usual)
+            usual = settings.sim.currency(usual)
         self.currency = settings.currency or usual
-        wanted = self.profile.credentials if isinstance(exchange, str) else ()  # an instance has its own keys
+        # An instance has its own keys.
+        wanted = self.profile.credentials if isinstance(self._exchange_given, str) else ()
         self._keys = resolve_keys(self.name, self.mode, settings, required=wanted)
         for secret in (*settings.secrets(), *self._keys.values()):
             register_secret(secret)
-        self._balances = start_balances(balance, self.currency)
-        self._policy = tracker_policy_of(tracker, self.profile)
-        self._stream_policy, self._decide, self._breaker = streams, decide, breaker
-        check_switch(settings, self.profile, exchange)
-        if not isinstance(start_timeout_s, (int, float)) or not 0 < start_timeout_s < float("inf"):
-            raise ConfigError(f"start_timeout_s={start_timeout_s!r}: must be a number above zero")
-        self._start_timeout_s = start_timeout_s
+        self._balances = start_balances(settings.balance, self.currency)
+        self._policy = tracker_policy_of(settings.tracker, self.profile)
+        self._decide = decide
+        check_switch(settings, self.profile, self._exchange_given)
         self._session: Session | None = None
         self._venue: Venue | None = None
         self._account_session: AccountSession | None = None
-        self._was_asked_of: AccountSession | None = (
-            None  # the account_session whose first figures a broker has started from
-        )
+        self._was_asked_of: AccountSession | None = None  # whose first figures a broker has started from
         self._journal: Journal | None = None
         self._reporter: StatusReporter | None = None
         self._broker: CCXTBroker | None = None
@@ -194,6 +135,16 @@ class CCXTStore(StoreQueries):
         self._holds = 0
         self._notifications: deque[tuple[Any, tuple[Any, ...], dict[str, Any]]] = deque()
         self.arrivals: deque[Any] = deque()
+
+    @classmethod
+    def from_config(cls, path: str | Path, profile: str | None = None, **options: Any) -> Self:
+        """A store as one profile of a YAML file says (``btccxt/config.py`` shows one); ``options`` win over the file.
+
+        Raises ConfigError.
+        """
+        decide = options.pop("decide", None)
+        given = load_options(path, profile, options)
+        return cls(**given) if decide is None else cls(**given, decide=decide)
 
     # -------------------------------------------------------------- what backtrader gets
 
@@ -242,12 +193,12 @@ class CCXTStore(StoreQueries):
                     self._venue.clock,
                     self.profile,
                     self._listeners(),
-                    self._stream_policy,
+                    self.settings.streams,
                     self._decide,
                     self.settings.dead_mans_switch_s,
                     self.settings.history_cache,
                 )
-                self._session.call(self._open(account_session), timeout=self._start_timeout_s)
+                self._session.call(self._open(account_session), timeout=self.settings.start_timeout_s)
                 self._account_session = account_session
                 self._reporter = StatusReporter(self.health, self._notifier.trouble, self._label)
             except BaseException:
@@ -270,10 +221,8 @@ class CCXTStore(StoreQueries):
             self.profile,
             {**self.settings.ccxt_settings(), **self._keys},
             balances=self._balances,
-            sim=self._sim_options,
             settings=self.settings,
             budget=self._open_budget(session),
-            breaker=self._breaker,
             report=self._notifier.trouble,
         )
 
@@ -283,7 +232,7 @@ class CCXTStore(StoreQueries):
         if url is None:
             return None
         scope = f"{self.name}:{account_fingerprint(self.name, self._keys.get('apiKey'))}"
-        return session.call(open_budget(url.get_secret_value(), scope), timeout=self._start_timeout_s)
+        return session.call(open_budget(url.get_secret_value(), scope), timeout=self.settings.start_timeout_s)
 
     async def _open(self, account_session: AccountSession) -> None:
         if self._broker is not None:
@@ -476,7 +425,7 @@ class CCXTStore(StoreQueries):
         if self._was_asked_of is not account_session:
             self._was_asked_of = account_session
         else:
-            self._ask(account_session.begin_run(unacknowledged), timeout_s=self._start_timeout_s)
+            self._ask(account_session.begin_run(unacknowledged), timeout_s=self.settings.start_timeout_s)
             self._forget_news_of_the_former_run()
         return account_session.start_snapshot()
 

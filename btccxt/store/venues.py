@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime, timezone
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.profile.profile import Profile, custom_profile
 from btccxt.model import MarketType, StreamKey, StreamKind, decimal_of
 from btccxt.observe.metrics import metrics
-from btccxt.resilience.breaker import BreakerPolicy
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.resilience.limiter import AsyncLimiter, Limiter, PoolRule
 from btccxt.resilience.retry import RetryPolicy
@@ -25,8 +23,8 @@ from btccxt.resilience.shared_budget import SharedBudget
 from btccxt.session.loop_thread import Session
 from btccxt.sim.clock import MarketClock, SimClock
 from btccxt.sim.dialects import check_market_type
-from btccxt.sim.faults import FaultPlan
 from btccxt.sim.markets import Listing, default_listings
+from btccxt.sim.options import SimOptions
 from btccxt.sim.recorded import RecordedBars, RecordedTrades
 from btccxt.sim.server import SimExchange
 from btccxt.sim.source import MarketSource
@@ -41,69 +39,12 @@ _START_TIMEOUT_S = 15.0
 Report = Callable[[str, BaseException], None]
 
 
-@dataclass(frozen=True, slots=True)
-class SimOptions:
-    """The embedded exchange of ``mode='sim'``. Anything may be given as a mapping too: ``sim={'speed': 60}``.
-
-    ``market``: None for the seeded synthetic market, a path of recorded bars or trades, or a ``MarketSource``;
-    ``symbol`` and ``timeframe`` say what a recorded file holds (timeframe None: trades). ``start`` is the exchange's
-    time when it starts (default: now, or the recording's start); what lies before is history. ``symbols``: of the
-    synthetic market, to list fewer.
-    """
-
-    speed: float = 1.0  # exchange seconds per wall second
-    seed: int = 1
-    start: datetime | None = None
-    market: MarketSource | str | Path | None = None
-    symbol: str = "BTC/USDT"
-    timeframe: str | None = "1m"
-    symbols: tuple[str, ...] | None = None
-    faults: FaultPlan | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 < self.speed <= 10_000:
-            raise ConfigError(f"sim speed must be above 0 and at most 10000, not {self.speed}")
-        if self.start is not None and self.start.tzinfo is None:
-            object.__setattr__(self, "start", self.start.replace(tzinfo=timezone.utc))
-
-    @classmethod
-    def of(cls, options: SimOptions | Mapping[str, Any] | None) -> SimOptions:
-        if options is None:
-            return cls()
-        if isinstance(options, cls):
-            return options
-        known = {field.name for field in fields(cls)}
-        if not isinstance(options, Mapping) or set(options) - known:
-            wrong = sorted(set(options) - known) if isinstance(options, Mapping) else [options]
-            raise ConfigError(f"sim: unknown option {wrong[0]!r}; known: {', '.join(sorted(known))}")
-        return cls(**options)
-
-    def currency(self, usual: str) -> str:
-        """What to count in where the user has not said: the exchange's ``usual`` currency, if this market has it."""
-        if self.market is None:
-            symbols = self.symbols or [listing.market.symbol for listing in default_listings()]
-        elif isinstance(self.market, str | Path):
-            symbols = [self.symbol]
-        else:
-            symbols = list(self.market.symbols)
-        quotes = [symbol.partition("/")[2].partition(":")[0] for symbol in symbols if "/" in symbol]
-        return usual if usual in quotes or not quotes else quotes[0]
-
-
-def start_balances(balance: float | Mapping[str, Any] | None, currency: str) -> dict[str, Decimal]:
-    """Start of a sim or paper account: one number in the account's currency, or one per coin."""
+def start_balances(balance: Any, currency: str) -> dict[str, Decimal]:
+    """Start of a sim or paper account: one number in the account's currency, or one per coin (checked already)."""
     if balance is None:
         return {currency: DEFAULT_BALANCE}
     given = balance if isinstance(balance, Mapping) else {currency: balance}
-    amounts: dict[str, Decimal] = {}
-    for coin, amount in given.items():
-        try:
-            amounts[coin] = decimal_of(amount)
-        except InvalidOperation:
-            raise ConfigError(f"balance of {coin}: {amount!r} is not a number") from None
-        if not amounts[coin].is_finite() or amounts[coin] < 0:
-            raise ConfigError(f"balance of {coin} must not be negative, but is {amount}")
-    return amounts
+    return {coin: decimal_of(amount) for coin, amount in given.items()}
 
 
 class Venue:
@@ -128,15 +69,13 @@ def connect(
     config: Mapping[str, Any],
     *,
     balances: Mapping[str, Decimal],
-    sim: SimOptions,
     settings: StoreConfig,
     budget: SharedBudget | None = None,
-    breaker: BreakerPolicy | None = None,
     report: Report,
 ) -> Venue:
     """Build the exchange of a mode. Blocks for a moment in ``sim`` mode, which starts a server; sends nothing yet."""
     if mode is Mode.SIM:
-        return _sim_venue(profile, config, balances, sim, settings, budget, breaker, report)
+        return _sim_venue(profile, config, balances, settings, budget, report)
     clock = ExchangeClock(WallTime())
     exchange: ExchangeAPI = CCXTExchange(
         profile,
@@ -145,7 +84,7 @@ def connect(
         testnet=mode is Mode.TESTNET,
         limiter=_limiter(profile, settings, budget, report),
         retry=RetryPolicy(attempts=settings.retry_attempts),
-        breaker=breaker,
+        breaker=settings.breaker,
         report=report,
     )
     if mode is Mode.PAPER:
@@ -200,10 +139,8 @@ def _sim_venue(
     profile: Profile,
     config: Mapping[str, Any],
     balances: Mapping[str, Decimal],
-    options: SimOptions,
     settings: StoreConfig,
     budget: SharedBudget | None,
-    breaker: BreakerPolicy | None,
     report: Report,
 ) -> Venue:
     check_market_type(profile.exchange, profile.market_type)
@@ -214,7 +151,7 @@ def _sim_venue(
         thread = Session("embedded exchange", on_error=report).start()
         try:
             server, address, local = thread.call(
-                start_sim_exchange(profile.exchange, balances, options), timeout=_START_TIMEOUT_S
+                start_sim_exchange(profile.exchange, balances, settings.sim), timeout=_START_TIMEOUT_S
             )
         except BaseException:
             thread.stop()
@@ -246,7 +183,7 @@ def _sim_venue(
             connector=lambda: connector_for(address),
             limiter=_limiter(profile, settings, budget, report, local.speed),
             retry=RetryPolicy(attempts=settings.retry_attempts),
-            breaker=breaker,
+            breaker=settings.breaker,
             report=report,
         )
     except BaseException:  # a setting that cannot be, or Ctrl-C while ccxt is being imported

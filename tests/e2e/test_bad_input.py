@@ -21,7 +21,7 @@ from btccxt.model import MarketType
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.sim.tls import connector_for
 from btccxt.store.store import _MONEY
-from btccxt.store.venues import SIM_KEYS, SimOptions, connect
+from btccxt.store.venues import SIM_KEYS, connect
 from tests.e2e.kit import run
 from tests.e2e.stage import Venue
 
@@ -85,9 +85,7 @@ def test_a_store_that_moves_money_says_which_when_it_starts(caplog):
 def test_testnet_and_live_lead_to_their_own_addresses(mode, word):
     profile = load_profile("binance", MarketType.SPOT)
     settings = build_config({"exchange": "binance", "mode": mode})
-    venue = connect(
-        Mode(mode), profile, SIM_KEYS, balances={}, sim=SimOptions(), settings=settings, report=lambda what, error: None
-    )
+    venue = connect(Mode(mode), profile, SIM_KEYS, balances={}, settings=settings, report=lambda what, error: None)
     instance = make_instance(
         profile, {}, HttpSession(None, False), venue.clock, testnet=venue.exchange._testnet
     )  # as it does when it opens

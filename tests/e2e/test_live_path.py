@@ -181,15 +181,15 @@ def test_historical_data_is_preloaded_and_ends():
 
 
 def test_paper_trades_on_public_data_with_the_balance_one_gives_it():
-    from btccxt.config import build_config
+    from btccxt.config import Mode, build_config
     from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
     from btccxt.exchange.profile.profile import load_profile
-    from btccxt.store.venues import Mode, SimOptions, connect
+    from btccxt.store.venues import connect
 
     profile = load_profile("binance", MarketType.SPOT)
     venue = connect(
-        Mode.SIM, profile, {}, balances={"USDT": D(0)}, sim=SimOptions.of(FAST),
-        settings=build_config({"exchange": "binance", "mode": "sim"}),
+        Mode.SIM, profile, {}, balances={"USDT": D(0)},
+        settings=build_config({"exchange": "binance", "mode": "sim", "sim": FAST}),
         report=lambda what, error: None,
     )  # fmt: skip
     try:

@@ -32,7 +32,7 @@ from btccxt.sim.faults import Fault, FaultKind
 from btccxt.sim.markets import default_listings
 from btccxt.sim.server import SimExchange
 from btccxt.sim.synthetic import SyntheticSource
-from btccxt.store.venues import SimOptions, connect, start_balances
+from btccxt.store.venues import connect, start_balances
 from tests.heal.kit import QUICK, QUICK_BREAKER, QUICK_ORDERS, Run, store_on
 
 KEY, SECRET, PASSWORD = "PLANTEDkey7f3a9c1e5b", "PLANTEDsecret0d8b6e2f4a+/AA=", "PLANTEDpassphrase3c1d"
@@ -215,7 +215,7 @@ async def test_keys_are_in_no_report_of_verify(place, tmp_path, capfd):
         said: list[str] = []
         venue = connect(
             Mode.SIM, profile, {"apiKey": KEY, "secret": SECRET, "password": PASSWORD},
-            balances=start_balances(1000.0, "USDT"), sim=SimOptions(), settings=settings,
+            balances=start_balances(1000.0, "USDT"), settings=settings,
             report=lambda what, error: said.append(f"{what} {error!r}"),
         )  # fmt: skip
         echo = json.dumps({"msg": f"{KEY} {SECRET} {PASSWORD}"})

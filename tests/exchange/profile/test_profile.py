@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from btccxt.config import load_config
 from btccxt.errors import ConfigError, Unsupported
 from btccxt.exchange.profile import profile as loader
 from btccxt.exchange.profile.order_rule import ORDER_KEYS
@@ -21,6 +20,7 @@ from btccxt.exchange.profile.profile import (
     who_supports,
 )
 from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus
+from btccxt.store.config_file import load_config
 
 SPOT, LINEAR = MarketType.SPOT, MarketType.LINEAR
 FIFTEEN = {
