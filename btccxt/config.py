@@ -56,7 +56,7 @@ from btccxt.sim.options import SimOptions
 _SHORTEST_TOKEN = 8
 _PREFIX = "BTCCXT_"  # of environment variables
 Place = tuple[str | int, ...]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 
 # Names of ccxt's credentials and the endings of their environment variables.
 CREDENTIALS: Mapping[str, str] = MappingProxyType(
@@ -276,7 +276,12 @@ class StoreConfig(_Frozen):
     @model_validator(mode="before")
     @classmethod
     def _credentials_out_of_config(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping) or not isinstance(values.get("config"), Mapping):
+        if not isinstance(values, Mapping):
+            return values
+        for name, value in values.items():
+            if isinstance(value, bytes):  # pydantic would decode it
+                raise ValueError(f"{name}: {value!r} is bytes; write text")
+        if not isinstance(values.get("config"), Mapping):
             return values
         config = dict(values["config"])
         found = {name: config.pop(name) for name in CREDENTIALS if name in config}
@@ -393,15 +398,20 @@ def options_of_environment(environ: Mapping[str, str]) -> dict[str, tuple[str, A
         variable = f"{_PREFIX}{name.upper()}"
         text = environ.get(variable, "")
         if text:
-            found[name] = variable, yaml.safe_load(text) if text[0] in "{[" else text
+            found[name] = variable, _value_of_text(text)
         parts = {
-            each.removeprefix(f"{variable}__").lower(): environ[each]
+            each.removeprefix(f"{variable}__").lower(): _value_of_text(environ[each])
             for each in sorted(environ)
             if each.startswith(f"{variable}__") and environ[each]
         }
         if parts:
             found[name] = f"{variable}__{next(iter(parts)).upper()}", parts
     return found
+
+
+def _value_of_text(text: str) -> Any:
+    """Numbers, yes and no, lists and mappings as in the file; everything else is text."""
+    return yaml.safe_load(text) if re.fullmatch(r"[-+]?\d+(\.\d+)?|true|false|[\[{].*", text, re.DOTALL) else text
 
 
 class SourceLines:
@@ -452,6 +462,8 @@ def _explain(fault: Mapping[str, Any], place: Place, lines: SourceLines, variabl
     text = str(fault["msg"]).removeprefix("Value error, ")
     if kind == "string_type":
         text = "must be text; put it in quotes"
+    elif kind in ("dict_type", "mapping_type", "model_type"):
+        text = "must be a mapping of names to values"
     elif kind.startswith(("greater_than", "less_than")):
         text = f"{text[:1].lower()}{text[1:]}, not {fault['input']!r}"
     return head + text

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,9 +12,12 @@ from pydantic import ValidationError
 
 from btccxt.config import CREDENTIALS, Keys, Mode, OnStop, StoreConfig, build_config
 from btccxt.errors import ConfigError
-from btccxt.model import MarketType
+from btccxt.exchange.profile.profile import load_profile
+from btccxt.model import MarketType, StreamKind
+from btccxt.orders.policy import TrackerPolicy
 from btccxt.store.config_file import load_config
 from btccxt.store.keys import resolve_keys
+from btccxt.store.startup import tracker_policy_of
 
 EVERYTHING = """
 x-common: &common
@@ -365,3 +369,99 @@ def test_what_is_frozen_can_be_written_out_plainly(recwarn):
     config = build_config({"exchange": "binance", "config": {"options": {"adjust": [1, {"deep": True}]}}})
     assert config.model_dump()["config"] == {"options": {"adjust": [1, {"deep": True}]}}
     assert [str(each.message) for each in recwarn] == []
+
+
+# ------------------------------------------------------------------ one configuration
+
+
+def test_every_option_may_stand_in_the_environment_below_what_is_given() -> None:
+    environ = {
+        "BTCCXT_JOURNAL": "/tmp/orders.db", "BTCCXT_TIMEOUTS__STOP_S": "3", "BTCCXT_RETRY_ATTEMPTS": "5",
+        "BTCCXT_SIM": "{speed: 60}", "BTCCXT_TRACKER__CANCEL_TOTAL_S": "7.5", "BTCCXT_MODE": "sim",
+        "BTCCXT_CURRENCY": "",
+    }  # fmt: skip
+    config = build_config({"exchange": "binance", "retry_attempts": 2}, environ=environ)
+    assert (config.journal, config.timeouts.stop_s, config.retry_attempts) == ("/tmp/orders.db", 3.0, 2)
+    assert (config.sim.speed, config.tracker.cancel_total_s, config.mode) == (60, 7.5, Mode.SIM)
+
+
+def test_a_wrong_option_of_the_environment_names_its_variable() -> None:
+    with pytest.raises(ConfigError) as caught:
+        build_config({"exchange": "binance"}, environ={"BTCCXT_TIMEOUTS__STOP": "3"})
+    assert "environment variable BTCCXT_TIMEOUTS__STOP" in str(caught.value)
+    assert "did you mean 'stop_s'" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"mode": "live", "sim": {"speed": 2}}, "sim is for mode 'sim', not 'live'"),
+        ({"mode": "live", "balance": 5}, "balance is for mode 'sim' and 'paper', not 'live'"),
+        ({"mode": "testnet", "balance": {"USDT": 5}}, "balance is for mode 'sim' and 'paper', not 'testnet'"),
+        ({"mode": "paper", "sim": {"speed": 2}}, "sim is for mode 'sim', not 'paper'"),
+        ({"config": "apiKey"}, "config: must be a mapping of names to values"),
+        ({"overrides": "bars"}, "overrides: must be a mapping of names to values"),
+        ({"timeouts": "10"}, "timeouts: must be a mapping of names to values"),
+        ({"journal": 5}, "journal: must be text"),
+        ({"mode": b"live"}, "mode: b'live' is bytes; write text"),
+        ({"mode": "lve"}, "did you mean 'live'?"),
+        ({"mode": "sim", "sim": {"sped": 2}}, "SimOptions has no 'sped'; did you mean 'speed'?"),
+        ({"mode": "sim", "sim": {"speed": "fast", "seed": 1.5}}, "sim.speed='fast': must be a number"),
+        ({"mode": "sim", "sim": {"speed": "fast", "seed": 1.5}}, "sim.seed=1.5: must be a whole number"),
+        ({"mode": "sim", "sim": "fast"}, "write a SimOptions or a mapping"),
+        ({"mode": "sim", "sim": {"symbols": "BTC/USDT"}}, "sim.symbols='BTC/USDT': must be a list of symbols"),
+        ({"mode": "sim", "sim": {"start": 5}}, "sim.start=5: must be a date and time"),
+        ({"balance": "much"}, "balance: 'much' is not a number"),
+        ({"balance": {"BTC": -1}}, "balance of BTC must be a number, not negative"),
+        ({"tracker": {"cancel_totl_s": 1}}, "TrackerPolicy has no 'cancel_totl_s'; did you mean 'cancel_total_s'?"),
+        ({"streams": {"backoff": {"maxs": 1}}}, "Backoff has no 'maxs'; did you mean 'max_s'?"),
+        ({"streams": {"silence_ms": {"bras": 1}}}, "'bras' is none of 'bars'"),
+        ({"breaker": 7}, "write a BreakerPolicy or a mapping"),
+    ],
+)
+def test_words_that_contradict_or_are_of_the_wrong_kind_are_refused(values: dict[str, Any], words: str) -> None:
+    assert words.lower() in fault(**values).lower()
+
+
+def test_policies_may_stand_in_the_file(tmp_path: Path) -> None:
+    body = (
+        "exchange: x\nstreams: {silence_ms: {bars: 30000}, backoff: {max_s: 20}}\n"
+        "breaker: {probes: 3}\nbalance: {BTC: 1}"
+    )
+    config = load_config(write(tmp_path, body))
+    assert dict(config.streams.silence_ms) == {StreamKind.BARS: 30_000}
+    assert (config.streams.backoff.max_s, config.breaker.probes, dict(config.balance)) == (20, 3, {"BTC": 1})
+
+
+def test_two_merge_keys_in_one_mapping_are_refused_with_both_lines(tmp_path: Path) -> None:
+    path = tmp_path / "btccxt.yaml"
+    path.write_text(
+        "x-a: &a {mode: paper}\nx-b: &b {mode: live}\nprofiles:\n"
+        "  bot:\n    <<: *b\n    exchange: binance\n    <<: *a\n"
+    )
+    assert refusal(path).endswith("btccxt.yaml:7: '<<' stands already in line 5")
+
+
+@pytest.mark.parametrize("text", ["profiles: &a {bot: *a}", "[" * 3_000, "profiles: " + "{a: " * 2_000])
+def test_a_file_without_end_is_one_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "btccxt.yaml"
+    path.write_text(text)
+    assert str(path) in refusal(path)
+
+
+def test_a_policy_names_the_nearest_of_its_fields() -> None:
+    with pytest.raises(ConfigError, match="has no 'visiblity_delay_s'; did you mean 'visibility_delay_s'"):
+        TrackerPolicy(visiblity_delay_s=1)  # type: ignore[call-arg]
+
+
+def test_a_value_given_counts_though_it_is_the_default() -> None:
+    """The profile decides only what nobody gave."""
+    profile = load_profile("kraken", MarketType.SPOT)
+    usual = TrackerPolicy()
+    assert tracker_policy_of(usual, profile).client_id_max_length == profile.client_id.max_length
+    assert profile.client_id.max_length != usual.client_id_max_length
+    assert tracker_policy_of(TrackerPolicy(client_id_max_length=36), profile).client_id_max_length == 36
+    assert (
+        tracker_policy_of(replace(usual, cancel_total_s=3), profile).client_id_max_length
+        == profile.client_id.max_length
+    )

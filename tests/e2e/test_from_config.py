@@ -91,7 +91,7 @@ profiles:
         store = CCXTStore.from_config(path, sim=FAST)
         store.start()
         try:
-            store._watch.alert(AlertKind.DRIFT, "a test of the alarm", "BTC")
+            store._notifier.alert(AlertKind.DRIFT, "a test of the alarm", "BTC")
             assert arrived.wait(20)
             port = store.settings.metrics_port
             body = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
