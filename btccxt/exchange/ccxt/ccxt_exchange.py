@@ -25,6 +25,7 @@ from btccxt.errors import (
 )
 from btccxt.exchange.api import Deliver, ExchangeAPI
 from btccxt.exchange.ccxt import translate
+from btccxt.exchange.ccxt.balances import balances
 from btccxt.exchange.ccxt.calls import BeforeRequest, Calls, limiter_for
 from btccxt.exchange.ccxt.ccxt_instance import (
     ConnectorFactory,
@@ -250,10 +251,10 @@ class CCXTExchange(ExchangeAPI):
 
     async def fetch_balance(self) -> Balances:
         await self.load_markets()
-        answer = await self._read("fetch_balance")
+        answer = await self._read("fetch_balance", dict(self.profile.balances.query_params))
         if not isinstance(answer.get("info"), Mapping | list):  # ccxt reads an empty body as an account without a coin
             raise ConnectionLost(f"{self.id} fetch_balance: the answer carries no balances")
-        return translate.balances(answer, self.clock.now_ms(), profile=self.profile)
+        return balances(answer, self.clock.now_ms(), profile=self.profile)
 
     async def fetch_positions(self, symbols: Sequence[str] | None = None) -> list[Position]:
         if self.profile.market_type is MarketType.SPOT:

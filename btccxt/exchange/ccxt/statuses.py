@@ -64,7 +64,7 @@ def judge(order: Mapping[str, Any], profile: Profile, origin: Origin, *, conditi
     by_cost = _matches_any(info, rule.by_cost_when)
     # A trigger order in a book of its own never trades: what some exchanges name there is its child's.
     filled = None if conditional and profile.conditional.separate_book else _filled(order, profile, by_cost)
-    amount = None if by_cost else _amount(info, profile)
+    amount = None if by_cost else _amount(info, profile, conditional)
     undecided = status in (OrderStatus.OPEN, OrderStatus.UNKNOWN)
     if undecided and rule.full_means_filled and amount and filled is not None and filled >= amount:
         status = OrderStatus.FILLED
@@ -120,9 +120,10 @@ def _fits(value: Any, wanted: Any) -> bool:
     return number is not None and number == other
 
 
-def _amount(info: Any, profile: Profile) -> Decimal | None:
+def _amount(info: Any, profile: Profile, conditional: bool) -> Decimal | None:
     rule = profile.statuses
-    if (amount := number_of(first_of(info, rule.amount_fields))) is not None:
+    fields = rule.conditional_amount_fields if conditional and rule.conditional_amount_fields else rule.amount_fields
+    if (amount := number_of(first_of(info, fields))) is not None:
         return abs(amount)
     for done_field, left_field in rule.amount_sums:
         done, left = number_of(field_of(info, done_field)), number_of(field_of(info, left_field))

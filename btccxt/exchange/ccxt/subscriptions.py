@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from btccxt.exchange.ccxt import translate
+from btccxt.exchange.ccxt.balances import balances
 from btccxt.exchange.ccxt.frames import ClosedFlag, changed_rows
 from btccxt.exchange.ccxt.push import Decode, News, Subscription
 from btccxt.exchange.profile.profile import Profile
@@ -109,7 +110,9 @@ def _private(key: StreamKey, profile: Profile, now_ms: NowMs) -> Iterator[Subscr
     elif key.kind is StreamKind.FILLS:
         yield Subscription(keys, _watch("watch_my_trades", key.symbol), _fills(key, profile))
     elif key.kind is StreamKind.BALANCE:
-        yield Subscription(keys, _watch("watch_balance"), _balance(key, now_ms, profile))
+        yield Subscription(
+            keys, _watch("watch_balance", dict(profile.balances.stream_params)), _balance(key, now_ms, profile)
+        )
     else:
         yield Subscription(keys, _watch("watch_positions"), _positions(key, now_ms))
 
@@ -213,10 +216,10 @@ def _balance(key: StreamKey, now_ms: NowMs, profile: Profile) -> Decode:
     """ccxt gives all coins it has ever seen with each push; only those that differ are news."""
     known: dict[str, Balance] = {}
 
-    def decode(result: Any, _frame: Any) -> Iterable[News] | None:
+    def decode(result: Any, frame: Any) -> Iterable[News] | None:
         if not isinstance(result, dict) or "free" not in result:
             return None
-        now = translate.balances(result, now_ms(), complete=False, profile=profile)
+        now = balances(result, now_ms(), complete=False, profile=profile, frame=frame)
         changed = {coin: balance for coin, balance in now.by_currency.items() if known.get(coin) != balance}
         known.update(changed)
         return [(key, Balances(now.time_ms, MappingProxyType(changed), complete=False))] if changed else []

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from types import MappingProxyType
+from fnmatch import fnmatchcase
 from typing import Any
 
 from btccxt.errors import Unsupported
-from btccxt.exchange.ccxt.statuses import first_of, judge, number_of
-from btccxt.exchange.profile.profile_schema import BalanceRule, Profile
+from btccxt.exchange.ccxt.statuses import field_of, first_of, judge, number_of
+from btccxt.exchange.ccxt.times import latest_time, time_of
+from btccxt.exchange.profile.profile_schema import Profile, StatusRule
 from btccxt.model import (
     ZERO,
-    Balance,
-    Balances,
     Bar,
     Fee,
     Fill,
@@ -22,6 +21,7 @@ from btccxt.model import (
     Market,
     MarketType,
     OrderKind,
+    OrderStatus,
     OrderUpdate,
     Origin,
     Position,
@@ -32,7 +32,7 @@ from btccxt.model import (
 
 _DECIMAL_PLACES, _SIGNIFICANT_DIGITS = 2, 3  # ccxt's precision modes; the third is the tick size itself
 _SHOWN_SYMBOLS = 3
-_NOT_A_CURRENCY = frozenset({"info", "free", "used", "total", "debt", "timestamp", "datetime"})
+_HEALTHY = frozenset({OrderStatus.OPEN, OrderStatus.FILLED, OrderStatus.TRIGGERED})
 
 
 # ------------------------------------------------------------------ orders and fills
@@ -45,7 +45,7 @@ def order_update(
     rule, info = profile.statuses, order.get("info")
     facts = judge(order, profile, origin, conditional=conditional)
     symbol = _text(order.get("symbol")) or ""
-    average = number_of(first_of(info, rule.average_fields))
+    average = None if facts.filled == 0 else _average(info, rule)
     if facts.conditional and profile.conditional.separate_book:
         average = None  # its child's
     elif not average and facts.filled:
@@ -62,9 +62,8 @@ def order_update(
         client_id = client_id[len(prefix) :]
     order_id = _text(first_of(info, id_fields)) or _text(order.get("id"))
     child_id = _text(first_of(info, rule.child_id_fields)) if facts.conditional else None
-    time_ms = _time(order.get("lastUpdateTimestamp")) or _time(order.get("timestamp"))
-    reason = _text(first_of(info, rule.reason_fields))
-    side = _side(order.get("side"))
+    time_ms = latest_time(order, info, rule.time_fields)
+    side = _own_side(info, rule.side_fields, rule) or _side(order.get("side"))
     fills = tuple(
         fill(trade, profile, order_id=order_id, client_order_id=client_id, symbol=symbol, time_ms=time_ms, side=side)
         for trade in order.get("trades") or ()
@@ -87,7 +86,7 @@ def order_update(
         average=average or None,
         time_ms=time_ms,
         raw_status=facts.raw_status,
-        reject_reason=reason if reason != "NONE" else None,
+        reject_reason=None if facts.status in _HEALTHY else _reason(info, rule),
         child_order_id=child_id if child_id != "0" else None,
         conditional=facts.conditional,
         fills=fills,
@@ -111,11 +110,11 @@ def fill(
     """
     found_order_id = _text(trade.get("order")) or order_id
     price, amount = number_of(trade.get("price")) or ZERO, abs(number_of(trade.get("amount")) or ZERO)
-    time_ms = _time(trade.get("timestamp")) or time_ms or 0
-    side = _side(trade.get("side")) or side
+    time_ms = time_of(trade.get("timestamp")) or time_ms or 0
+    info, rule = trade.get("info"), profile.statuses
+    side = _own_side(info, rule.fill_side_fields, rule) or _side(trade.get("side")) or side
     if side is None:
         raise ValueError(f"trade {trade.get('id')} of order {found_order_id} says neither buy nor sell")
-    info = trade.get("info")
     client_id = client_order_id or _text(trade.get("clientOrderId"))
     client_id = client_id or _text(first_of(info, profile.statuses.fill_client_id_fields))
     prefix = profile.client_id.wire_prefix
@@ -137,15 +136,16 @@ def fill(
 
 
 def _fee(trade: Mapping[str, Any], profile: Profile) -> Fee | None:
-    told_in = profile.statuses.fill_fee_fields
-    if told_in and first_of(trade.get("info"), told_in) is None:
+    rule = profile.statuses
+    if rule.fill_fee_fields and first_of(trade.get("info"), rule.fill_fee_fields) is None:
         return None  # the exchange tells none here: ccxt has multiplied by a rate of its own
+    whole = number_of(first_of(trade.get("info"), rule.fill_whole_fee_fields))  # ccxt adds a part of it once more
     # Where the exchange writes a paid fee as a negative number, ccxt does not always turn the sign.
-    negated = number_of(first_of(trade.get("info"), profile.statuses.fill_negative_fee_fields))
+    negated = number_of(first_of(trade.get("info"), rule.fill_negative_fee_fields))
     first: Fee | None = None
     for fee in (trade.get("fee"), *(trade.get("fees") or ())):
         if fee and fee.get("currency") is not None and (cost := number_of(fee.get("cost"))) is not None:
-            told = Fee(currency=str(fee["currency"]), cost=cost if negated is None else -negated)
+            told = Fee(str(fee["currency"]), -negated if negated is not None else cost if whole is None else whole)
             if told.cost:
                 return told
             first = first or told  # where a third coin pays, some exchanges name the usual one first, with zero
@@ -162,46 +162,6 @@ def _kind(order: Mapping[str, Any]) -> OrderKind | None:
 # ------------------------------------------------------------------ account
 
 
-def balances(
-    answer: Mapping[str, Any], now_ms: int, *, complete: bool = True, profile: Profile | None = None
-) -> Balances:
-    """ccxt's balance structure -> Balances. ``now_ms`` stands in where the exchange gives no time.
-
-    ``profile``: says where the exchange's own figures stand, if ccxt's total counts open profit in. A push then holds
-    only the coins of its last message; ccxt goes on showing all that it has seen.
-    """
-    own = {} if profile is None else _own_balances(answer.get("info"), profile.balances)
-    found = {
-        currency: balance
-        for currency, entry in answer.items()
-        if currency not in _NOT_A_CURRENCY and isinstance(entry, Mapping) and (complete or not own or currency in own)
-        if (balance := own.get(currency) or _balance(currency, entry)) is not None
-    }
-    return Balances(_time(answer.get("timestamp")) or now_ms, MappingProxyType(found), complete)
-
-
-def _own_balances(info: Any, rule: BalanceRule) -> dict[str, Balance]:
-    """By the exchange's own names of coins, which are ccxt's for nearly all."""
-    found: dict[str, Balance] = {}
-    for row in first_of(info, rule.rows) or ():
-        currency, total = _text(first_of(row, (rule.currency,))), number_of(first_of(row, (rule.total,)))
-        if currency is not None and total is not None:
-            used = sum((number_of(first_of(row, (name,))) or ZERO for name in rule.used), ZERO)
-            found[currency] = Balance(currency, total - used, used)
-    return found
-
-
-def _balance(currency: str, entry: Mapping[str, Any]) -> Balance | None:
-    free, used, total = (number_of(entry.get(key)) for key in ("free", "used", "total"))
-    if free is None:
-        if total is None:
-            return None
-        free = total - (used or ZERO)
-    if used is None:
-        used = total - free if total is not None else ZERO
-    return Balance(currency, free, used)
-
-
 def position(entry: Mapping[str, Any], now_ms: int) -> Position:
     """ccxt's position -> Position with a signed amount in contracts; flat is zero."""
     contracts = abs(number_of(entry.get("contracts")) or ZERO)
@@ -210,7 +170,7 @@ def position(entry: Mapping[str, Any], now_ms: int) -> Position:
         symbol=str(entry.get("symbol")),
         amount=-contracts if side == "short" else contracts,
         entry_price=_positive(entry.get("entryPrice")),
-        time_ms=_time(entry.get("timestamp")) or now_ms,
+        time_ms=time_of(entry.get("timestamp")) or now_ms,
         unrealised_pnl=number_of(entry.get("unrealizedPnl")),
         leverage=number_of(entry.get("leverage")),
         liquidation_price=_positive(entry.get("liquidationPrice")),
@@ -226,7 +186,7 @@ def funding(row: Mapping[str, Any], profile: Profile) -> FundingPayment:
         symbol=str(row.get("symbol")),
         currency=str(row.get("code")),
         amount=-amount if profile.funding_amounts == "paid" else amount,
-        time_ms=_time(row.get("timestamp")) or 0,
+        time_ms=time_of(row.get("timestamp")) or 0,
         payment_id=_text(row.get("id")) or "",
     )
 
@@ -312,7 +272,7 @@ def ticker(entry: Mapping[str, Any], now_ms: int) -> Ticker:
     """ccxt's ticker -> Ticker. ``now_ms`` stands in where the exchange gives no time."""
     return Ticker(
         symbol=str(entry["symbol"]),
-        time_ms=_time(entry.get("timestamp")) or now_ms,
+        time_ms=time_of(entry.get("timestamp")) or now_ms,
         bid=_float(entry.get("bid")),
         ask=_float(entry.get("ask")),
         bid_amount=_float(entry.get("bidVolume")),
@@ -337,8 +297,30 @@ def _positive(value: Any) -> Decimal | None:
     return number if number is not None and number > 0 else None
 
 
-def _time(value: Any) -> int | None:
-    return None if value is None else int(value)
+def _average(info: Any, rule: StatusRule) -> Decimal | None:
+    if average := number_of(first_of(info, rule.average_fields)):
+        return average
+    for cost_field, amount_field in rule.average_quotients:
+        cost, amount = number_of(field_of(info, cost_field)), number_of(field_of(info, amount_field))
+        if cost and amount:
+            return cost / amount
+    return None
+
+
+def _own_side(info: Any, fields: Iterable[str], rule: StatusRule) -> Side | None:
+    """The side in the exchange's own words, where ccxt misreads them."""
+    if (said := first_of(info, fields)) is None:
+        return None
+    word = str(said)
+    return rule.sides.get(word) or next((side for form, side in rule.sides.items() if fnmatchcase(word, form)), None)
+
+
+def _reason(info: Any, rule: StatusRule) -> str | None:
+    """Why an order ended: the first field that says more than that there is nothing to say."""
+    for path in rule.reason_fields:
+        if (said := _text(field_of(info, path))) is not None and said not in rule.no_reasons:
+            return said
+    return None
 
 
 def _float(value: Any) -> float | None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from btccxt.exchange.profile.order_rule import ORDER_KEYS, OrderRule, Part
-from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus, StreamKind
+from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus, Side, StreamKind
 
 
 class ClientIdRule(Part):
@@ -125,8 +125,10 @@ class StatusRule(Part):
     by_cost_when: tuple[Mapping[str, Any], ...] = ()
     full_means_filled: bool = False
     amount_fields: tuple[str, ...] = ()
+    conditional_amount_fields: tuple[str, ...] = ()
     amount_sums: tuple[tuple[str, str], ...] = ()
     average_fields: tuple[str, ...] = ()
+    average_quotients: tuple[tuple[str, str], ...] = ()
     order_id_fields: tuple[str, ...] = ()
     conditional_order_id_fields: tuple[str, ...] = ()
     child_id_fields: tuple[str, ...] = ()
@@ -135,9 +137,15 @@ class StatusRule(Part):
     ccxt_client_id: bool = True
     trigger_price_fields: tuple[str, ...] = ()
     reason_fields: tuple[str, ...] = ()
+    no_reasons: tuple[str, ...] = ()
+    time_fields: tuple[str, ...] = ()
+    side_fields: tuple[str, ...] = ()
+    sides: Mapping[str, Side] = Field(default_factory=dict)
+    fill_side_fields: tuple[str, ...] = ()
     fill_client_id_fields: tuple[str, ...] = ()
     fill_negative_fee_fields: tuple[str, ...] = ()
     fill_fee_fields: tuple[str, ...] = ()
+    fill_whole_fee_fields: tuple[str, ...] = ()
     _globs: tuple[tuple[re.Pattern[str], OrderStatus], ...] = PrivateAttr(default=())
 
     def model_post_init(self, context: object, /) -> None:
@@ -157,16 +165,34 @@ class StatusRule(Part):
         return None
 
 
-class BalanceRule(Part):
-    """Where the exchange's own figures of each coin stand, if ccxt's total counts the profit of open positions in.
+class BalanceLayout(Part):
+    """Where one kind of answer or frame has the wallet of each coin: with all positions closed for nothing.
 
-    ``rows`` are paths of the list of coins (asked for, pushed); the other fields are paths within a coin.
+    ``rows`` is the path of the coins (a list, a mapping by coin, or the one coin itself; empty: the whole answer).
+    A figure is the sum of its terms: paths within a coin, ``-`` before one subtracts, ``*`` stands for every element
+    of a list. The first term has to be there. ``used`` is a sum as well; without it ``free`` tells it.
     """
 
-    rows: tuple[str, ...] = ()
+    rows: str = ""
     currency: str = "currency"
-    total: str = "total"
+    coin: str = ""
+    """The only coin, where its rows do not name it."""
+    names: Mapping[str, str] = Field(default_factory=dict)
+    """The exchange's name of a coin -> ccxt's."""
+    total: tuple[str, ...]
     used: tuple[str, ...] = ()
+    free: tuple[str, ...] = ()
+
+
+class BalanceRule(Part):
+    """The account's balances: what ccxt has to be asked with, and where the exchange's own figures stand.
+
+    The first layout that fits counts; a pushed frame that fits none tells no balance.
+    """
+
+    query_params: Mapping[str, Any] = Field(default_factory=dict)
+    stream_params: Mapping[str, Any] = Field(default_factory=dict)
+    layouts: tuple[BalanceLayout, ...] = ()
 
 
 class ConditionalRule(Part):

@@ -9,11 +9,13 @@ import ccxt
 import pytest
 
 from btccxt.exchange.ccxt import translate
+from btccxt.exchange.ccxt.balances import balances
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import Balance, Fee, MarketType, OrderKind, OrderStatus, Origin, Side
 
 SPOT, LINEAR = MarketType.SPOT, MarketType.LINEAR
 D = Decimal
+T = 1_700_000_000_000
 
 
 def order(**changes: Any) -> dict[str, Any]:
@@ -26,8 +28,8 @@ def order(**changes: Any) -> dict[str, Any]:
     }
     plain = {
         "id": "7", "clientOrderId": "b1", "symbol": "BTC/USDT", "side": "buy", "type": "limit", "status": "open",
-        "price": 100.1, "amount": 0.3, "filled": 0.1, "average": 100.05, "timestamp": 1000, "lastUpdateTimestamp": 2000,
-        "trades": [], "info": info,
+        "price": 100.1, "amount": 0.3, "filled": 0.1, "average": 100.05,
+        "timestamp": T, "lastUpdateTimestamp": T + 1000, "trades": [], "info": info,
     }  # fmt: skip
     return {**plain, **changes}
 
@@ -38,7 +40,7 @@ def test_an_order_becomes_an_update_with_exact_decimals() -> None:
     assert (update.order_id, update.client_order_id) == ("7", "b1")
     assert (update.price, update.amount, update.filled, update.average) == (D("100.1"), D("0.3"), D("0.1"), D("100.05"))
     assert (update.status, update.raw_status, update.origin) == (OrderStatus.OPEN, "PARTIALLY_FILLED", Origin.QUERY)
-    assert (update.time_ms, update.trigger_price, update.reject_reason) == (2000, None, None)
+    assert (update.time_ms, update.trigger_price, update.reject_reason) == (T + 1000, None, None)
 
 
 @pytest.mark.parametrize(("status", "raw"), [("closed", "FILLED"), ("open", "NEW"), ("canceled", "CANCELED")])
@@ -93,7 +95,7 @@ def test_an_exit_attached_to_a_limit_order_does_not_make_it_a_take_profit() -> N
 
 def test_a_fill_keeps_its_fee_and_its_maker_flag() -> None:
     trade = {
-        "id": "5", "order": "7", "symbol": "BTC/USDT", "side": "sell", "price": 100.1, "amount": 0.1, "timestamp": 9,
+        "id": "5", "order": "7", "symbol": "BTC/USDT", "side": "sell", "price": 100.1, "amount": 0.1, "timestamp": T,
         "takerOrMaker": "maker", "fee": {"currency": "BNB", "cost": 0.00001}, "info": {},
     }  # fmt: skip
     fill = translate.fill(trade, load_profile("binance", SPOT))
@@ -104,7 +106,7 @@ def test_a_fill_keeps_its_fee_and_its_maker_flag() -> None:
         D("100.1"),
         D("0.1"),
     )
-    assert (fill.fee, fill.maker, fill.time_ms) == (Fee("BNB", D("0.00001")), True, 9)
+    assert (fill.fee, fill.maker, fill.time_ms) == (Fee("BNB", D("0.00001")), True, T)
 
 
 def test_the_same_fill_without_an_id_has_the_same_made_up_id() -> None:
@@ -127,14 +129,14 @@ def test_balances_are_free_and_used_whichever_two_the_exchange_gives() -> None:
         "BTC": {"free": 1.1, "used": 0.2, "total": 1.3}, "ETH": {"free": None, "used": 1, "total": 3},
         "BNB": {"free": 2, "used": None, "total": 5}, "XRP": {"free": None, "used": None, "total": None},
     }  # fmt: skip
-    found = translate.balances(answer, 5000)
+    found = balances(answer, 5000)
     assert found.time_ms == 5000
     assert dict(found.by_currency) == {
         "BTC": Balance("BTC", D("1.1"), D("0.2")),
         "ETH": Balance("ETH", D(2), D(1)),
         "BNB": Balance("BNB", D(2), D(3)),
     }
-    assert not translate.balances({}, 1, complete=False).complete
+    assert not balances({}, 1, complete=False).complete
 
 
 def test_a_short_position_is_negative_and_hedge_mode_is_marked() -> None:
@@ -227,7 +229,7 @@ def test_funding_that_was_paid_is_negative_whatever_the_exchange_calls_it(
     exchange: str, told: float, amount: Decimal
 ) -> None:
     """Bybit tells it as a fee."""
-    row = {"symbol": "BTC/USDT:USDT", "code": "USDT", "timestamp": 1000, "id": "9", "amount": told, "info": {}}
+    row = {"symbol": "BTC/USDT:USDT", "code": "USDT", "timestamp": T, "id": "9", "amount": told, "info": {}}
     payment = translate.funding(row, load_profile(exchange, LINEAR))
     assert (payment.symbol, payment.currency, payment.amount) == ("BTC/USDT:USDT", "USDT", amount)
-    assert (payment.time_ms, payment.payment_id) == (1000, "9")
+    assert (payment.time_ms, payment.payment_id) == (T, "9")

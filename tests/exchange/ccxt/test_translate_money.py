@@ -11,6 +11,7 @@ import ccxt.pro
 import pytest
 
 from btccxt.exchange.ccxt import translate
+from btccxt.exchange.ccxt.balances import balances
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import Balance, Fee, MarketType
 
@@ -59,7 +60,7 @@ def parsed(exchange: str, *, pushed: bool) -> Any:
 @pytest.mark.parametrize("exchange", ["okx", "bybit"])
 @pytest.mark.parametrize("pushed", [False, True], ids=["asked", "pushed"])
 def test_the_profit_of_an_open_position_is_no_part_of_the_balance(exchange: str, pushed: bool) -> None:
-    found = translate.balances(parsed(exchange, pushed=pushed), 5, profile=load_profile(exchange, LINEAR))
+    found = balances(parsed(exchange, pushed=pushed), 5, profile=load_profile(exchange, LINEAR))
     assert dict(found.by_currency) == {"USDT": Balance("USDT", D(900), D(100))}
 
 
@@ -68,5 +69,5 @@ def test_a_push_of_one_coin_says_nothing_of_those_pushed_before() -> None:
     for coin in (OKX_COIN, {**OKX_COIN, "ccy": "BTC", "cashBal": "2", "frozenBal": "0"}):
         message = {"arg": {"channel": "account"}, "data": [{"details": [json.loads(json.dumps(coin))]}]}
         client.handle_balance(SOCKET, message)
-    found = translate.balances(client.balance, 5, complete=False, profile=load_profile("okx", LINEAR))
+    found = balances(client.balance, 5, complete=False, profile=load_profile("okx", LINEAR))
     assert dict(found.by_currency) == {"BTC": Balance("BTC", D(2), D(0))}
