@@ -207,6 +207,7 @@ class Market:
     contract_size: Decimal = Decimal(1)
     maker_rate: Decimal = ZERO
     taker_rate: Decimal = ZERO
+    id: str = ""  # what the exchange's own requests call it; empty: not known
 
     @property
     def is_contract(self) -> bool:

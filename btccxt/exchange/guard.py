@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from btccxt.errors import Refused
 from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.exchange.templates import ABSENT, Values, features_of, filled, is_conditional, rules_of
-from btccxt.model import OrderRequest, Side
+from btccxt.model import Market, OrderRequest, Side
 
 
 def decode_request(url: str, body: Any = None) -> tuple[str, dict[str, Any]]:
@@ -60,8 +60,11 @@ def guard(
     body: Mapping[str, Any],
     *,
     reference_price: Decimal | None = None,
+    market: Market | None = None,
 ) -> None:
     """Check one HTTP request of a ``create_order`` just before it is sent. Raises Refused when the intent is not in it.
+
+    ``market``: that of the request, whose own name at the exchange has to be in it.
 
     Requests that only read, and those the profile lists as harmless, pass.
     """
@@ -73,7 +76,7 @@ def guard(
             raise Refused(
                 f"{profile.exchange} would send {line} for a {request.kind.value} order; nobody has proven that"
             )
-    reasons = list(_missing(Values(request, profile, None, reference_price), path, body))
+    reasons = list(_missing(Values(request, profile, market, reference_price), path, body))
     if reasons:
         raise Refused([f"{profile.exchange} would send {line} without the intent: {reason}" for reason in reasons])
 

@@ -93,6 +93,7 @@ _WORKED_OUT: Mapping[str, Callable[[Values], Any]] = {
     "Side": lambda values: values.request.side.value.capitalize(),
     "SIDE": lambda values: values.request.side.value.upper(),
     "client_id": lambda values: values.request.client_order_id,
+    "market_id": lambda values: None if values.market is None else values.market.id or None,
     "protected_price": lambda values: _protected_price(
         values.request.side, values.profile, values.market, values["reference_price"]
     ),

@@ -187,7 +187,8 @@ def make_exchange(exchange_id: str, market_type: MarketType) -> tuple[Any, Marke
     exchange.load_markets = load_markets
     exchange.accounts = [{"id": "7", "type": "spot", "code": None}]
     exchange.accountsById = {"7": exchange.accounts[0]}
-    market = translate.market(exchange.market(entry["symbol"]), exchange.precisionMode)
+    listed = exchange.market(entry["symbol"])
+    market = translate.market(listed, exchange.precisionMode, id_field=profile.market_id_field)
     assert market is not None
     return exchange, market
 
@@ -381,7 +382,8 @@ def capture_reference(profile: Profile, coroutine: Any) -> Captured:
 def check(profile: Profile, request: OrderRequest, found: Captured) -> None:
     """The guard's opinion of a captured request."""
     price = REFERENCE_PRICE if needs_reference_price(request, profile) else None
-    guard(request, profile, found.method, found.path, found.fields, reference_price=price)
+    _, market = make_exchange(profile.exchange, profile.market_type)
+    guard(request, profile, found.method, found.path, found.fields, reference_price=price, market=market)
 
 
 def all_captures(only: str | None = None) -> Iterator[tuple[str, str]]:

@@ -26,6 +26,7 @@ from tests.exchange.capture import (
     capture_request,
     check,
     client_id_for,
+    make_exchange,
     native_requests,
     profiles,
     references,
@@ -79,6 +80,17 @@ def test_the_guard_accepts_the_request_and_refuses_it_without_any_field_it_needs
 
 
 @_each_profile
+def test_the_guard_refuses_the_request_for_another_market(name: str) -> None:
+    profile = _PROFILES[name]
+    market = make_exchange(profile.exchange, profile.market_type)[1]
+    for title, intent, found in _captures(name):
+        other = Captured(found.method, found.path.replace(market.id, "OTHER"), _renamed(found.fields, market.id))
+        assert other != found, f"{title}: {market.id} is not in {found.text()}"
+        with pytest.raises(Refused, match=re.escape(market.id)):
+            check(profile, intent, other)
+
+
+@_each_profile
 def test_query_cancel_and_open_orders_name_the_order_and_nothing_else(name: str) -> None:
     profile = _PROFILES[name]
     for title, call in references(profile):
@@ -109,6 +121,15 @@ def _leaves(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(item, name)
     else:
         yield name, node
+
+
+def _renamed(node: Any, market_id: str) -> Any:
+    """The same request for another market."""
+    if isinstance(node, Mapping):
+        return {key: _renamed(value, market_id) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_renamed(item, market_id) for item in node]
+    return "999" if str(node) == market_id and not isinstance(node, bool) else node
 
 
 def _without(node: Any, name: str) -> Any:

@@ -361,7 +361,7 @@ class CCXTExchange(ExchangeAPI):
 
         async def check(facts: CallFacts, method: str, url: str, body: Any) -> None:
             path, fields = decode_request(url, body)
-            guard(request, self.profile, method, path, fields, reference_price=reference_price)
+            guard(request, self.profile, method, path, fields, reference_price=reference_price, market=market)
             if not facts.sent and may_place(self.profile, method, path):
                 await ready()
                 facts.sent = True

@@ -194,10 +194,13 @@ def funding(row: Mapping[str, Any], profile: Profile) -> FundingPayment:
 # ------------------------------------------------------------------ markets
 
 
-def market(entry: Mapping[str, Any], precision_mode: int, *, amounts_in_base: bool = False) -> Market | None:
+def market(
+    entry: Mapping[str, Any], precision_mode: int, *, amounts_in_base: bool = False, id_field: str = "id"
+) -> Market | None:
     """ccxt's market -> Market; None for what is neither spot nor contract. ``precision_mode`` is the exchange's own.
 
-    ``amounts_in_base``: its contracts are ordered and held in base units, whatever a contract's size.
+    ``amounts_in_base``: its contracts are ordered and held in base units, whatever a contract's size. ``id_field``:
+    where ccxt keeps what orders call it.
     """
     kind = _market_type(entry)
     if kind is None:
@@ -222,6 +225,7 @@ def market(entry: Mapping[str, Any], precision_mode: int, *, amounts_in_base: bo
         contract_size=(None if amounts_in_base else _positive(entry.get("contractSize"))) or Decimal(1),
         maker_rate=number_of(entry.get("maker")) or ZERO,
         taker_rate=number_of(entry.get("taker")) or ZERO,
+        id=_text(entry.get(id_field)) or "",
     )
 
 
@@ -329,11 +333,12 @@ def _float(value: Any) -> float | None:
 
 def markets_of(profile: Profile, raw: Mapping[str, Any], precision_mode: int) -> Mapping[str, Market]:
     """Markets of the profile's type by unified symbol. Raises Unsupported if there are none."""
-    in_base = profile.amounts_in == "base"
+    in_base, id_field = profile.amounts_in == "base", profile.market_id_field
     found = {
         symbol: listed
         for symbol, entry in raw.items()
-        if (listed := market(entry, precision_mode, amounts_in_base=in_base)) is not None
+        if (listed := market(entry, precision_mode, amounts_in_base=in_base, id_field=profile.market_id_field))
+        is not None
         and listed.type is profile.market_type
     }
     if not found:

@@ -37,6 +37,7 @@ PLACEHOLDERS: frozenset[str] = frozenset(
         "Side",  # Buy / Sell
         "SIDE",  # BUY / SELL
         "client_id",
+        "market_id",  # what the exchange's own requests call the market
         "reference_price",  # what the market costs now, for exchanges that have no true market order
         "protected_price",  # reference price plus or minus ``market_slippage_pct``
     }

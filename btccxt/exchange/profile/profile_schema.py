@@ -369,6 +369,7 @@ class Profile(Part):
     price_significant_digits: int | None = None
     amounts_in: Literal["contracts", "base"] = "contracts"
     funding_amounts: Literal["received", "paid"] = "received"
+    market_id_field: str = "id"
     wire: Mapping[str, Any] = Field(default_factory=dict)
     path: str | Mapping[str, str] | None = None
     signed_by: Literal["counter", "time"] = "counter"
