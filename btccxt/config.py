@@ -78,15 +78,16 @@ CREDENTIALS: Mapping[str, str] = MappingProxyType(
 class Mode(str, Enum):
     SIM = "sim"  # the embedded exchange, offline
     PAPER = "paper"  # live data, simulated fills
-    TESTNET = "testnet"
+    TESTNET = "testnet"  # the exchange's own, or its demo where that is all it has
+    DEMO = "demo"
     LIVE = "live"
 
     @property
     def needs_keys(self) -> bool:
-        return self in (Mode.TESTNET, Mode.LIVE)
+        return self in (Mode.TESTNET, Mode.DEMO, Mode.LIVE)
 
 
-ModeName = Literal["sim", "paper", "testnet", "live"]
+ModeName = Literal["sim", "paper", "testnet", "demo", "live"]
 
 
 class OnStop(str, Enum):

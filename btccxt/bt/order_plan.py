@@ -76,7 +76,7 @@ class Planner:
         if expires_here_ms is not None:
             context[EXPIRES] = str(expires_here_ms)
         rule = rules.order_rule(request.kind)
-        if (why := rule.why_emulated(request.side.value)) is not None:
+        if (why := rule.why_emulated(request.side.value) or rule.out_of_range(request)) is not None:
             context[EMULATED] = _HERE + why
         if leader is not None:
             if request.kind is OrderKind.MARKET:
@@ -95,7 +95,9 @@ class Planner:
         """Where the exchange has no good-till-date for this order, the broker cancels it when its time comes."""
         if request.expires_ms is None:
             return request, None
-        if request.kind is OrderKind.LIMIT and self._rules.order_rule(OrderFeature.GTD).is_native:
+        rule = self._rules.order_rule(OrderFeature.GTD)
+        far_enough = request.expires_ms >= self._rules.now_ms() + rule.min_ahead_s * 1000
+        if request.kind is OrderKind.LIMIT and rule.is_native and far_enough:
             order.addinfo(validity="native")
             return replace(request, time_in_force=TimeInForce.GTD), None
         order.addinfo(validity="kept by btccxt: cancelled when the time comes, while the program runs")

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from btccxt.account.explain import spot_positions
+from btccxt.config import Mode
 from btccxt.errors import ConfigError, JournalError
 from btccxt.orders.journal.file import state_directory
 from btccxt.orders.journal.journal import Journal
@@ -104,7 +105,7 @@ def prune_orders(
         meta = reader.meta
     opened = Journal.open(
         path, exchange=meta["exchange"], mode=meta["mode"], account=meta["account"],
-        lock_whole_account=meta["mode"] in ("testnet", "live"),
+        lock_whole_account=Mode(meta["mode"]).needs_keys,
     )  # fmt: skip
     try:
         pruned = opened.prune(before_ms, spot_positions).result()

@@ -122,7 +122,7 @@ def _accept(settings: StoreConfig, ours: Ours, theirs: Theirs) -> None:
     """Raises JournalError while a bot has the journal."""
     journal = Journal.open(
         ours.path, exchange=settings.exchange, mode=settings.mode.value, account=ours.account,
-        lock_whole_account=settings.mode in (Mode.TESTNET, Mode.LIVE),
+        lock_whole_account=settings.mode.needs_keys,
     )  # fmt: skip
     try:
         journal.note("balances and positions of the exchange accepted by hand", theirs.asked_ms)

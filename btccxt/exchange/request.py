@@ -132,6 +132,8 @@ def _profile_refusals(request: OrderRequest, profile: Profile) -> Iterator[str]:
             yield f"{key.value} orders are refused on {where}: {rule.why}"
         elif rule.support == "emulated":
             yield f"{key.value} is not native on {where}, it has to be emulated: {rule.why}"
+        elif (why := rule.out_of_range(request)) is not None:
+            yield f"{key.value} has to be emulated on {where}: {why}"
         elif rule.sides and request.side.value not in rule.sides:
             why = rule.note or "ccxt cannot say it"
             yield f"{key.value} is not possible for a {request.side.value} on {where}: {why}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from btccxt.config import Mode, StoreConfig
 from btccxt.errors import ConfigError
@@ -52,7 +53,7 @@ def tracker_policy_of(given: TrackerPolicy, profile: Profile) -> TrackerPolicy:
 
 def account_lasts(settings: StoreConfig) -> bool:
     """A paper account and an embedded exchange of our own begin anew with the process."""
-    return settings.mode in (Mode.TESTNET, Mode.LIVE) or settings.sim_address is not None
+    return settings.mode.needs_keys or settings.sim_address is not None
 
 
 def open_journal(settings: StoreConfig, keys: Mapping[str, str], alarm: Callable[[Alarm], None]) -> Journal:
@@ -60,7 +61,7 @@ def open_journal(settings: StoreConfig, keys: Mapping[str, str], alarm: Callable
     exchange, mode = settings.exchange, settings.mode
     account = account_fingerprint(exchange, keys.get("apiKey") or keys.get("walletAddress"))
     path: str | Path | None = settings.journal
-    lasting = mode in (Mode.TESTNET, Mode.LIVE)
+    lasting = mode.needs_keys
     if path is None:
         # A simulated account starts afresh with the process, so a journal of the last one would only confuse.
         path = default_journal_path(exchange, mode.value, account) if lasting else _MEMORY
@@ -92,6 +93,18 @@ def check_switch(settings: StoreConfig, profile: Profile, exchange: str | Exchan
         check_dead_mans_switch(timeout_s, profile)
     elif type(exchange).cancel_all_after is ExchangeAPI.cancel_all_after:
         raise ConfigError(f"dead_mans_switch_s={timeout_s:g}: {exchange.id} does not implement cancel_all_after()")
+
+
+def ending(profile: Profile, mode: Mode, now_ms: int) -> str | None:
+    """What the exchange has announced to switch off where this store goes, and when; None: nothing."""
+    where: Mapping[Mode, Literal["live", "testnet", "demo"]]
+    where = {Mode.TESTNET: "testnet", Mode.DEMO: "demo", Mode.LIVE: "live", Mode.PAPER: "live"}
+    end = profile.ends.get(where[mode]) if mode in where else None
+    if end is None:
+        return None
+    today = datetime.fromtimestamp(now_ms / 1000, tz=timezone.utc).date()
+    when = f"in {(end.on - today).days} days" if end.on > today else "that is over"
+    return f"{profile.exchange}: {end.what} on {end.on.isoformat()} ({when})"
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:

@@ -25,7 +25,7 @@ from btccxt.config import Mode, ModeName, build_config
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
-from btccxt.exchange.profile.profile import load_profile
+from btccxt.exchange.profile.profile import current_name, load_profile
 from btccxt.exchange.profile.profile_schema import OrderRule
 from btccxt.exchange.request import refusals
 from btccxt.model import (
@@ -59,6 +59,7 @@ from btccxt.store.startup import (
     account_lasts,
     check_currency,
     check_switch,
+    ending,
     market_type_of,
     open_journal,
     tracker_policy_of,
@@ -72,6 +73,7 @@ _MONEY = {
     Mode.SIM: "simulated money on the embedded exchange",
     Mode.PAPER: "no money: orders are filled in this process against real prices",
     Mode.TESTNET: "play money on the exchange's testnet",
+    Mode.DEMO: "play money in the exchange's demo trading",
     Mode.LIVE: "REAL MONEY",
 }
 
@@ -80,9 +82,9 @@ class CCXTStore(StoreQueries):
     """Connects backtrader to one exchange account.
 
     ``exchange``: a ccxt id, or an ``ExchangeAPI`` of your own. ``mode``: 'sim' (the embedded exchange, offline),
-    'paper' (default: real data, simulated fills), 'testnet', 'live'. ``config`` goes to ccxt as it is. Every other
-    option is a field of ``StoreConfig`` (``btccxt/config.py``), where it is explained; it may stand in the config file
-    or the environment as well. ``decide(error, attempts)``: your word on which errors of a stream are worth another
+    'paper' (default: real data, simulated fills), 'testnet', 'demo', 'live'. ``config`` goes to ccxt as it is. Every
+    other option is a field of ``StoreConfig`` (``btccxt/config.py``), where it is explained; it may stand in the config
+    file or the environment as well. ``decide(error, attempts)``: your word on which errors of a stream are worth another
     try. Keys come from ``config`` or the environment (``BTCCXT_<EXCHANGE>_API_KEY``, ``_SECRET``, ``_PASSWORD``).
 
     Raises ConfigError at once for what is wrong in the arguments; nothing is sent before ``start()``.
@@ -100,6 +102,8 @@ class CCXTStore(StoreQueries):
         name = exchange.id if isinstance(exchange, ExchangeAPI) else exchange
         given = {"exchange": name, "mode": mode, "config": config, **options}
         settings = build_config({name: value for name, value in given.items() if value is not None})
+        if not isinstance(exchange, ExchangeAPI):  # one account has one journal, whatever its exchange was called
+            settings = settings.model_copy(update={"exchange": current_name(settings.exchange)})
         self.settings = settings
         self.mode = settings.mode
         self.name = settings.exchange
@@ -187,6 +191,8 @@ class CCXTStore(StoreQueries):
                 self._session = Session(f"btccxt {self.name}", on_error=self._notifier.trouble)
                 self._session.start()
                 self._venue = self._connect(self._session)
+                if (notice := ending(self.profile, self.mode, self._venue.clock.now_ms())) is not None:
+                    self._notifier.say(notice)
                 account_session = AccountSession(
                     self._session,
                     self._venue.exchange,
@@ -210,7 +216,7 @@ class CCXTStore(StoreQueries):
                 mode=self.mode.value,
                 markets=len(self._account_session.markets),
             )
-            if self._broker is not None and self.mode in (Mode.TESTNET, Mode.LIVE):
+            if self._broker is not None and self.mode.needs_keys:
                 self._notifier.say(f"{self.name}, mode {self.mode.value!r}: orders move {_MONEY[self.mode]}")
 
     def _connect(self, session: Session) -> Venue:

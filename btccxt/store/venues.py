@@ -82,6 +82,7 @@ def connect(
         config,
         clock=clock,
         testnet=mode is Mode.TESTNET,
+        demo=mode is Mode.DEMO,
         limiter=_limiter(profile, settings, budget, report),
         retry=RetryPolicy(attempts=settings.retry_attempts),
         breaker=settings.breaker,

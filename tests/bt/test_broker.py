@@ -12,7 +12,19 @@ import pytest
 from btccxt.bt.order_request import TakeProfit
 from btccxt.errors import BtccxtError
 from btccxt.exchange.profile.profile import OrderRule
-from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side, TimeInForce
+from btccxt.model import (
+    Fee,
+    Fill,
+    OrderFeature,
+    OrderKind,
+    OrderRequest,
+    OrderStatus,
+    OrderUpdate,
+    Origin,
+    Side,
+    TimeInForce,
+)
+from btccxt.orders.emulator import EMULATED
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder
 from btccxt.orders.live_order import FillLog
 from btccxt.orders.tracker import OrderEvent, RestoredState
@@ -385,6 +397,31 @@ def test_a_native_good_till_date_is_left_to_the_exchange(backend):
     request = backend.sent[0]
     assert request.time_in_force is TimeInForce.GTD
     assert request.expires_ms == pytest.approx(START_MS + 60_000 + 2 * 3_600_000, abs=1_000)
+
+
+@pytest.mark.parametrize(("minutes", "native"), [(2, False), (11, True)])
+def test_a_good_till_date_too_near_for_the_exchange_is_kept_here(backend, minutes, native):
+    """Binance's contracts want ten minutes."""
+    backend.native_gtd = True
+    backend.rules[OrderFeature.GTD] = OrderRule(support="native", min_ahead_s=610)
+    valid = dt.timedelta(minutes=minutes)
+    script = run(backend, lambda s: s.buy(size=0.1, exectype=bt.Order.Limit, price=40_000, valid=valid))
+    request = backend.sent[0]
+    assert (request.time_in_force is TimeInForce.GTD) is native
+    assert (request.expires_ms is not None) is native
+    assert names(script)[-1] == "Submitted"
+    assert ("kept by btccxt" in script.orders[0].info.validity) is not native
+
+
+@pytest.mark.parametrize(("fraction", "native"), [(0.02, True), (0.0005, False), (0.5, False)])
+def test_a_trailing_percentage_that_the_exchange_does_not_accept_is_emulated(fraction, native):
+    backend = FakeBackend({"USDT": "100000", "BTC": "1"})
+    within = {"trailing_percent": (D("0.1"), D(20))}
+    backend.rules[OrderKind.TRAILING_PERCENT] = OrderRule(support="native", within=within)
+    run(backend, lambda s: s.sell(size=0.1, exectype=bt.Order.StopTrail, trailpercent=fraction))
+    why = backend.contexts[0].get(EMULATED)
+    assert (why is None) is native
+    assert native or "accepts trailing_percent from 0.1 to 20" in why
 
 
 def test_every_kind_of_order_carries_its_prices():

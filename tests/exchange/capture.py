@@ -18,11 +18,13 @@ from decimal import Decimal
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import ccxt.pro
 
 from btccxt.errors import Unsupported
 from btccxt.exchange.ccxt import translate
+from btccxt.exchange.ccxt.ccxt_instance import lead_to
 from btccxt.exchange.profile.profile import Profile, known_exchanges, load_profile, market_types
 from btccxt.exchange.request import (
     CcxtCall,
@@ -63,6 +65,7 @@ class Captured:
     method: str
     path: str
     fields: Mapping[str, Any]
+    host: str = ""
 
     def text(self) -> str:
         """One line; nested values flattened, volatile fields left out."""
@@ -119,6 +122,7 @@ _BINANCE_TYPES = [
 
 
 def symbol_of(exchange_id: str, market_type: MarketType) -> str:
+    exchange_id = load_profile(exchange_id, market_type).same_as or exchange_id
     if market_type is MarketType.SPOT:
         return f"BTC/{_QUOTES.get(exchange_id, 'USDT')}"
     quote = _LINEAR_QUOTES.get(exchange_id, "USDT")
@@ -128,6 +132,7 @@ def symbol_of(exchange_id: str, market_type: MarketType) -> str:
 def _synthetic_market(exchange: Any, exchange_id: str, market_type: MarketType) -> dict[str, Any]:
     spot = market_type is MarketType.SPOT
     symbol = symbol_of(exchange_id, market_type)
+    exchange_id = load_profile(exchange_id, market_type).same_as or exchange_id
     quote = symbol.split("/")[1].split(":")[0]
     ids = _SPOT_IDS if spot else _LINEAR_IDS
     market_id = ids.get(exchange_id, "BTCUSDT")
@@ -173,11 +178,13 @@ def _synthetic_market(exchange: Any, exchange_id: str, market_type: MarketType) 
     )
 
 
-@lru_cache(maxsize=64)
-def make_exchange(exchange_id: str, market_type: MarketType) -> tuple[Any, Market]:
+@lru_cache(maxsize=256)
+def make_exchange(exchange_id: str, market_type: MarketType, environment: str = "live") -> tuple[Any, Market]:
     """An unmodified ccxt.pro instance with the profile's options and one synthetic market."""
     profile = load_profile(exchange_id, market_type)
     exchange = getattr(ccxt.pro, exchange_id)({**_KEYS, "options": dict(profile.options), "enableRateLimit": False})
+    if environment in ("testnet", "demo"):
+        lead_to(exchange, profile.switch_to(environment))
     entry = _synthetic_market(exchange, exchange_id, market_type)
     exchange.set_markets([entry])
 
@@ -207,7 +214,7 @@ def capture(exchange: Any, coroutine: Any, *, is_wanted: Any = None) -> Captured
 
     async def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         path, fields = decode_request(url, body)
-        found = Captured(method, path, fields)
+        found = Captured(method, path, fields, urlsplit(url).netloc)
         if is_wanted(found) if is_wanted is not None else method != "GET":
             caught.append(found)
             raise _Sent
@@ -309,9 +316,14 @@ def profiles() -> Iterator[Profile]:
             yield load_profile(name, market_type)
 
 
-def capture_request(profile: Profile, request: OrderRequest) -> Captured:
+def environments(profile: Profile) -> tuple[str, ...]:
+    """Where the exchange can be reached: ``live``, and what its profile has beside it."""
+    return ("live", *(name for name in ("testnet", "demo") if getattr(profile, name) != "none"))
+
+
+def capture_request(profile: Profile, request: OrderRequest, environment: str = "live") -> Captured:
     """The whole way of the product: intent -> build_call -> unmodified ccxt -> HTTP request."""
-    exchange, market = make_exchange(profile.exchange, profile.market_type)
+    exchange, market = make_exchange(profile.exchange, profile.market_type, environment)
     price = REFERENCE_PRICE if needs_reference_price(request, profile) else None
     return capture_call(exchange, build_call(request, market, profile, reference_price=price), profile)
 
@@ -319,9 +331,9 @@ def capture_request(profile: Profile, request: OrderRequest) -> Captured:
 ORDER_ID = "987654321012"
 
 
-def references(profile: Profile) -> Iterator[tuple[str, Any]]:
+def references(profile: Profile, environment: str = "live") -> Iterator[tuple[str, Any]]:
     """``(title, coroutine function)``: query, cancel and lists as the product asks for them."""
-    exchange, market = make_exchange(profile.exchange, profile.market_type)
+    exchange, market = make_exchange(profile.exchange, profile.market_type, environment)
     client_id = client_id_for(profile)
     book = profile.conditional
     books = [False, True] if book.separate_book or book.query_params or book.cancel_params else [False]
@@ -374,8 +386,8 @@ def _closed_method(exchange: Any) -> str:
     )
 
 
-def capture_reference(profile: Profile, coroutine: Any) -> Captured:
-    exchange, _ = make_exchange(profile.exchange, profile.market_type)
+def capture_reference(profile: Profile, coroutine: Any, environment: str = "live") -> Captured:
+    exchange, _ = make_exchange(profile.exchange, profile.market_type, environment)
     return capture(exchange, coroutine, is_wanted=lambda found: found.fields.get("type") != "userAbstraction")
 
 

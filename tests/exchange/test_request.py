@@ -334,3 +334,11 @@ def test_trigger_orders_are_known_as_such() -> None:
     assert is_conditional(OrderKind.STOP, load_profile("okx", SPOT))
     assert not is_conditional(OrderKind.LIMIT, load_profile("okx", SPOT))
     assert not is_conditional(OrderKind.STOP, load_profile("mexc", SPOT))
+
+
+def test_a_figure_outside_what_the_exchange_accepts_is_not_sent() -> None:
+    profile, market = load_profile("binance", LINEAR), BTC
+    trail = replace(LIMIT, kind=OrderKind.TRAILING_PERCENT, price=None, trailing_percent=D("20.1"))
+    problem = "to be emulated on binance linear: this exchange accepts trailing_percent from 0.1 to 20, not 20.1"
+    assert problem in str(refusals(trail, market, profile))
+    assert not refusals(replace(trail, trailing_percent=D(20)), market, profile)

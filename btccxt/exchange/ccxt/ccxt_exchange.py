@@ -25,6 +25,7 @@ from btccxt.errors import (
 )
 from btccxt.exchange.api import Deliver, ExchangeAPI
 from btccxt.exchange.ccxt import translate
+from btccxt.exchange.ccxt.account_kind import AccountKind
 from btccxt.exchange.ccxt.balances import balances
 from btccxt.exchange.ccxt.calls import BeforeRequest, Calls, limiter_for
 from btccxt.exchange.ccxt.ccxt_instance import (
@@ -105,6 +106,7 @@ class CCXTExchange(ExchangeAPI):
         *,
         clock: ExchangeClock | None = None,
         testnet: bool = False,
+        demo: bool = False,
         connector: ConnectorFactory | None = None,
         limiter: AsyncLimiter | None = None,
         retry: RetryPolicy | None = None,
@@ -122,9 +124,9 @@ class CCXTExchange(ExchangeAPI):
         self._secrets = secrets_of(self._config)
         for secret in self._secrets:
             register_secret(secret)
-        if testnet and profile.testnet == "none":
-            raise ConfigError(f"{self.id} has no testnet that ccxt can reach; use mode='paper' or mode='sim'")
-        self._testnet = testnet
+        if testnet or demo:
+            profile.switch_to("testnet" if testnet else "demo")
+        self._testnet, self._demo = testnet, demo
         self._connector = connector
         self._markets_from = markets_from
         self._report = report or (lambda _what, _error: None)
@@ -146,6 +148,7 @@ class CCXTExchange(ExchangeAPI):
         self._has: Mapping[str, Any] | None = None
         self._markets: Mapping[str, Market] | None = None
         self._markets_lock = asyncio.Lock()
+        self._account_kind = AccountKind(profile)
 
     # -------------------------------------------------------------- life
 
@@ -170,7 +173,13 @@ class CCXTExchange(ExchangeAPI):
         if self._http_session is None:
             raise ConfigError(f"{self.id} has not been opened, or is closed")
         return make_instance(
-            self.profile, self._config, self._http_session, self.clock, testnet=self._testnet, for_streams=for_streams
+            self.profile,
+            self._config,
+            self._http_session,
+            self.clock,
+            testnet=self._testnet,
+            demo=self._demo,
+            for_streams=for_streams,
         )
 
     async def _read(self, method: str, *arguments: Any) -> Any:
@@ -251,7 +260,11 @@ class CCXTExchange(ExchangeAPI):
 
     async def fetch_balance(self) -> Balances:
         await self.load_markets()
-        answer = await self._read("fetch_balance", dict(self.profile.balances.query_params))
+        await self._account_kind.check(self._read)
+        try:
+            answer = await self._read("fetch_balance", dict(self.profile.balances.query_params))
+        except BtccxtError as error:
+            raise self._account_kind.explained(error) from None
         if not isinstance(answer.get("info"), Mapping | list):  # ccxt reads an empty body as an account without a coin
             raise ConnectionLost(f"{self.id} fetch_balance: the answer carries no balances")
         return balances(answer, self.clock.now_ms(), profile=self.profile)

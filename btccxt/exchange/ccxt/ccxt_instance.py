@@ -16,7 +16,7 @@ import aiohttp
 import certifi
 
 from btccxt.errors import ConfigError
-from btccxt.exchange.profile.profile import Profile
+from btccxt.exchange.profile.profile_schema import Profile, Switch
 from btccxt.model import MarketType
 from btccxt.observe.log import keep_clean
 from btccxt.observe.redact import redact_text
@@ -130,7 +130,8 @@ def make_instance(
     http_session: HttpSession,
     clock: ExchangeClock,
     *,
-    testnet: bool,
+    testnet: bool = False,
+    demo: bool = False,
     for_streams: bool = False,
 ) -> Any:
     """A ccxt instance in btccxt's hands: shared session, exchange's clock, profile's options under the user's own."""
@@ -155,8 +156,8 @@ def make_instance(
     _set_clock(instance, clock)
     keep_clean(instance.logger)  # at level debug it writes requests with their keys
     instance.log = _print_clean  # what ``verbose`` prints
-    if testnet:
-        _enable_testnet(instance, profile)
+    if testnet or demo:
+        lead_to(instance, profile.switch_to("testnet" if testnet else "demo"))
     return instance
 
 
@@ -194,10 +195,9 @@ def _set_clock(instance: Any, clock: ExchangeClock) -> None:
     instance.nonce = rising_nonce
 
 
-def _enable_testnet(instance: Any, profile: Profile) -> None:
-    if profile.testnet == "none":
-        raise ConfigError(f"{profile.exchange} has no testnet that ccxt can reach; use mode='paper' or mode='sim'")
-    if profile.testnet == "demo":
+def lead_to(instance: Any, switch: Switch) -> None:
+    """Point a ccxt instance at play money."""
+    if switch == "demo":
         instance.enable_demo_trading(True)
     else:
         instance.set_sandbox_mode(True)

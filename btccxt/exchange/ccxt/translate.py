@@ -337,8 +337,7 @@ def markets_of(profile: Profile, raw: Mapping[str, Any], precision_mode: int) ->
     found = {
         symbol: listed
         for symbol, entry in raw.items()
-        if (listed := market(entry, precision_mode, amounts_in_base=in_base, id_field=profile.market_id_field))
-        is not None
+        if (listed := market(entry, precision_mode, amounts_in_base=in_base, id_field=id_field)) is not None
         and listed.type is profile.market_type
     }
     if not found:

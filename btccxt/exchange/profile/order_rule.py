@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from btccxt.model import OrderFeature, OrderKind
+from btccxt.model import OrderFeature, OrderKind, OrderRequest
 
 ORDER_KEYS: frozenset[str] = frozenset(
     [*(kind.value for kind in OrderKind), *(feature.value for feature in OrderFeature)]
@@ -84,6 +85,10 @@ class OrderRule(Part):
     needs_reference_price: bool = False
     buy_rule: OrderRule | None = None
     wire: Mapping[str, Any] = Field(default_factory=dict)
+    within: Mapping[str, tuple[Decimal, Decimal]] = Field(default_factory=dict)
+    """The figures that the exchange accepts, both ends included; what is outside is done on this machine."""
+    min_ahead_s: int = Field(default=0, ge=0)
+    """How far ahead an order's end has to be; a nearer one is kept on this machine."""
     note: str | None = None
 
     @model_validator(mode="before")
@@ -129,6 +134,8 @@ class OrderRule(Part):
             "note",
             "needs_reference_price",
             "buy_rule",
+            "within",
+            "min_ahead_s",
         }
         for key in body:
             if key not in known:
@@ -141,6 +148,16 @@ class OrderRule(Part):
     @classmethod
     def _known_placeholders(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
         _check_placeholders(value)
+        return value
+
+    @field_validator("within")
+    @classmethod
+    def _known_figures(cls, value: Mapping[str, tuple[Decimal, Decimal]]) -> Mapping[str, tuple[Decimal, Decimal]]:
+        for name, (least, most) in value.items():
+            if name not in PLACEHOLDERS:
+                raise UnknownKey(name, sorted(PLACEHOLDERS))
+            if least > most:
+                raise ValueError(f"within: {name} cannot be from {least} to {most}")
         return value
 
     @field_validator("kinds")
@@ -166,6 +183,14 @@ class OrderRule(Part):
             return self.why
         if self.other_side_emulated and side not in self.sides:
             return self.note or f"this exchange has it for {self.sides[0]} orders only"
+        return None
+
+    def out_of_range(self, request: OrderRequest) -> str | None:
+        """Which figure of the request the exchange does not accept; None where it accepts all."""
+        for name, (least, most) in self.within.items():
+            figure = getattr(request, name, None)
+            if figure is not None and not least <= figure <= most:
+                return f"this exchange accepts {name} from {least} to {most}, not {figure}"
         return None
 
 

@@ -10,7 +10,7 @@ from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.exchange.profile.profile_table import Layer, Locate, Table, nearest
 from btccxt.model import MarketType
 
-_NOT_TO_BE_SAID = frozenset({"exchange", "market_type", "known"})
+_NOT_TO_BE_SAID = frozenset({"exchange", "market_type", "known", "same_as"})
 _KEYS = frozenset(Profile.model_fields) - _NOT_TO_BE_SAID | {"markets"}
 
 

@@ -7,7 +7,7 @@ line and reason.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
@@ -15,6 +15,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from btccxt.errors import ConfigError, Unsupported
+from btccxt.exchange.profile.coherence import contradictions
 from btccxt.exchange.profile.order_rule import ORDER_KEYS, OrderRule, UnknownKey
 from btccxt.exchange.profile.overrides import in_ccxt, layers_of, override_layers
 from btccxt.exchange.profile.profile_schema import (
@@ -48,6 +49,7 @@ __all__ = [
     "StatusRule",
     "StreamRule",
     "WebSocketRule",
+    "current_name",
     "custom_profile",
     "known_exchanges",
     "load_profile",
@@ -58,6 +60,10 @@ __all__ = [
     "who_supports",
 ]
 
+_UNLISTED = (
+    "(the mapping table lists what it knows: btccxt exchanges; any other exchange of ccxt can do market and limit "
+    "orders, and candles by REST: all else is refused until it is proven)"
+)
 _DEFAULT_MARKETS = (MarketType.SPOT, MarketType.LINEAR)
 
 
@@ -76,12 +82,16 @@ def known_exchanges() -> tuple[str, ...]:
     return read_table(mapping_table_path()).exchanges
 
 
+def current_name(exchange_id: str) -> str:
+    """What an exchange is called today: ``huobi`` is ``htx``."""
+    return read_table(mapping_table_path()).current(exchange_id)
+
+
 def market_types(exchange_id: str) -> tuple[MarketType, ...]:
     """Market types that the table knows of this exchange."""
     table = read_table(mapping_table_path())
-    if exchange_id not in table.exchanges:
-        return _DEFAULT_MARKETS
-    return tuple(MarketType(name) for name in table.entries[exchange_id].get("markets") or {})
+    name = table.current(exchange_id)
+    return tuple(map(MarketType, table.markets(name))) if name in table.exchanges else _DEFAULT_MARKETS
 
 
 def load_profile(
@@ -161,20 +171,17 @@ def _cached(path: Path, exchange_id: str, market_type: MarketType) -> Profile:
 
 def _build(
     table: Table,
-    exchange_id: str,
+    given: str,
     market_type: MarketType,
     overrides: Mapping[str, Any] | None,
     locate: Locate | None,
 ) -> Profile:
+    exchange_id = table.current(given)
     known = exchange_id in table.exchanges
     _check_exchange(exchange_id, table)
     layers = list(table.layers(exchange_id, market_type))
     layers += override_layers(exchange_id, market_type, table, overrides or {}, locate)
-    listed = (
-        {MarketType(name) for name in table.entries[exchange_id].get("markets") or {}}
-        if known
-        else set(_DEFAULT_MARKETS)
-    )
+    listed = set(map(MarketType, table.markets(exchange_id)) if known else _DEFAULT_MARKETS)
     if market_type not in listed:
         has = ", ".join(sorted(kind.value for kind in listed)) or "nothing"
         raise Unsupported(f"{exchange_id} has no {market_type.value} markets in the mapping table; it has {has}")
@@ -187,7 +194,8 @@ def _merge_layers(
     merged: dict[str, Any] = {}
     for layer in layers:
         merged = _merge(merged, layer.content)
-    merged |= {"exchange": exchange_id, "market_type": market_type, "known": known}
+    twin = table.twin_of(exchange_id) if known else None
+    merged |= {"exchange": exchange_id, "market_type": market_type, "known": known, "same_as": twin}
     if isinstance(orders := merged.get("orders"), dict):
         merged["orders"] = {key: _order_rule(raw, table) for key, raw in orders.items()}
     try:
@@ -197,14 +205,27 @@ def _merge_layers(
     missing = sorted(ORDER_KEYS - set(profile.orders))
     if missing:
         raise ConfigError(f"{table.path.name}: {exchange_id}: orders lacks {', '.join(missing)}")
+    if faults := [f"{_last_said(paths, layers)}: {exchange_id}: {what}" for paths, what in contradictions(profile)]:
+        raise ConfigError("\n".join(faults))
     return profile
+
+
+def _last_said(paths: Iterable[Sequence[str]], layers: list[Layer]) -> str:
+    """Where the last word of a contradiction stands."""
+    for layer in reversed(layers):
+        for path in paths:
+            depth, place = layer.place(path)
+            if depth == len(path):
+                return place
+    return layers[-1].source
 
 
 def _check_exchange(name: str, table: Table) -> None:
     if name not in table.exchanges and not in_ccxt(name):
         import ccxt
 
-        raise ConfigError(f"unknown exchange {name!r}{nearest(name, [*table.exchanges, *ccxt.exchanges])}")
+        hint = nearest(name, [*table.exchanges, *ccxt.exchanges])
+        raise ConfigError(f"unknown exchange {name!r}{hint} {_UNLISTED}")
 
 
 def _merge(old: Mapping[str, Any], new: Mapping[str, Any], inside: str = "") -> dict[str, Any]:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from enum import Enum
 from fnmatch import translate as glob_to_regex
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from btccxt.errors import ConfigError
 from btccxt.exchange.profile.order_rule import ORDER_KEYS, OrderRule, Part
 from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus, Side, StreamKind
 
@@ -340,6 +342,39 @@ class DeadMansSwitch(Part):
     max_timeout_ms: int | None = None
 
 
+Switch: TypeAlias = Literal["sandbox", "demo", "none"]
+"""How ccxt is led to another environment: ``set_sandbox_mode``, ``enable_demo_trading``, or not at all."""
+
+
+class EndDate(Part):
+    """When the exchange has announced to switch something off."""
+
+    on: date
+    what: str
+
+
+class AccountRule(Part):
+    """Accounts that are not served: how they are told, and what their owner can do.
+
+    ``ask`` is a ccxt method whose answer has the account's kind at ``field``; ``errors`` are what the exchange answers
+    to such an account.
+    """
+
+    ask: str | None = None
+    field: str = ""
+    unserved: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    why: str = ""
+
+    @model_validator(mode="after")
+    def _complete(self) -> AccountRule:
+        if (self.ask is None) is not (not self.unserved) or (self.ask is None) is not (not self.field):
+            raise ValueError("account: ask, field and unserved go together")
+        if (self.unserved or self.errors) and not self.why:
+            raise ValueError("account: what is not served needs a why")
+        return self
+
+
 class Profile(Part):
     """What btccxt knows of one exchange and one market type."""
 
@@ -347,9 +382,15 @@ class Profile(Part):
     market_type: MarketType
     name: str = ""
     known: bool = True
+    same_as: str | None = None
     about: str = ""
     verified: Literal["sim", "captured", "assumed"] = "assumed"
-    testnet: Literal["sandbox", "demo", "none"] = "none"
+    testnet: Switch = "none"
+    demo: Switch = "none"
+    no_testnet: str = ""
+    """Why there is none, or no longer."""
+    ends: Mapping[Literal["live", "testnet", "demo"], EndDate] = Field(default_factory=dict)
+    account: AccountRule = AccountRule()
     quote_currency: str = "USDT"
     settle_currency: str | None = None
     credentials: tuple[str, ...] = ("apiKey", "secret")
@@ -398,6 +439,19 @@ class Profile(Part):
                 if key not in ORDER_KEYS:
                     raise ValueError(f"orders: unknown key {key!r}")
         return value
+
+    def switch_to(self, environment: Literal["testnet", "demo"]) -> Switch:
+        """How ccxt gets there. Raises ConfigError where this exchange has no such environment."""
+        switch = self.testnet if environment == "testnet" else self.demo
+        if switch == "none":
+            other = "demo" if environment == "testnet" else "testnet"
+            instead = f"mode={other!r} or " if (self.demo if other == "demo" else self.testnet) != "none" else ""
+            why = f" ({self.no_testnet})" if self.no_testnet else ""
+            raise ConfigError(
+                f"{self.exchange} {self.market_type.value} has no {environment} that ccxt can reach{why}; "
+                f"use {instead}mode='paper' or mode='sim'"
+            )
+        return switch
 
     def asks_for_one(self, *, by_id: bool, conditional: bool) -> bool:
         """Whether ``fetch_order`` can find the order, also when it is done; else its lists have to be searched."""

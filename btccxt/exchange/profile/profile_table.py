@@ -17,6 +17,8 @@ from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.model import MarketType
 
 DEFAULT = "default"
+_OF_THE_ENTRY = frozenset({"markets", "same_as", "formerly"})
+"""Keys of an entry that are no keys of a profile."""
 Locate = Callable[[Sequence[Any]], str]
 """Keys from the beginning of the overrides -> ``file:line``."""
 
@@ -64,6 +66,11 @@ class Table:
         if DEFAULT not in content:
             raise ConfigError(f"{path.name}:1: the entry {DEFAULT!r} is missing")
         self.entries: dict[str, dict[str, Any]] = content
+        for name, entry in content.items():
+            self._check_twin(name, entry)
+        self._current: dict[str, str] = {
+            old: name for name, entry in content.items() for old in entry.get("formerly") or ()
+        }
         self.rules: dict[int, tuple[Any, OrderRule]] = {}
 
     def _check_entry(self, name: str, entry: Any) -> None:
@@ -83,6 +90,18 @@ class Table:
                 continue
             raise ConfigError(f"{self._place(name, 'markets', market)}: {what}")
 
+    def _check_twin(self, name: str, entry: dict[str, Any]) -> None:
+        other = entry.get("same_as")
+        if other is None:
+            return
+        if other not in self.entries or other in (DEFAULT, name):
+            what = f"there is no exchange {other!r}{nearest(str(other), self.exchanges)}"
+        elif "same_as" in self.entries[other]:
+            what = f"{other} is a twin itself: name {self.entries[other]['same_as']!r}"
+        else:
+            return
+        raise ConfigError(f"{self._place(name, 'same_as')}: {name}.same_as: {what}")
+
     def _place(self, *path: str) -> str:
         node, line = self.root, 0
         for key in path:
@@ -93,11 +112,28 @@ class Table:
     def exchanges(self) -> tuple[str, ...]:
         return tuple(name for name in self.entries if name != DEFAULT)
 
+    def current(self, name: str) -> str:
+        """The name of an exchange today."""
+        return self._current.get(name, name)
+
+    def twin_of(self, name: str) -> str | None:
+        """The exchange of which this one is a regional twin, so that only the differences are written."""
+        return self.entries.get(name, {}).get("same_as")
+
+    def markets(self, name: str) -> tuple[str, ...]:
+        """The market types of a listed exchange: its own, else those of the one it is a twin of."""
+        own, twin = self.entries[name].get("markets"), self.twin_of(name)
+        return tuple(own or (self.entries[twin].get("markets") if twin is not None else None) or ())
+
     def layers(self, name: str, market_type: MarketType) -> Iterator[Layer]:
         """The layers that the table has for one exchange and market type, weakest first."""
-        for entry_name in (DEFAULT, name) if name in self.entries else (DEFAULT,):
+        twin = self.twin_of(name)
+        for entry_name in (DEFAULT, twin, name) if name in self.entries else (DEFAULT,):
+            if entry_name is None:
+                continue
             entry = self.entries[entry_name]
-            yield Layer({k: v for k, v in entry.items() if k != "markets"}, self.path.name, (entry_name,), self)
+            own = {key: value for key, value in entry.items() if key not in _OF_THE_ENTRY}
+            yield Layer(own, self.path.name, (entry_name,), self)
             markets = entry.get("markets") or {}
             if market_type.value in markets:
                 where = (entry_name, "markets", market_type.value)

@@ -23,6 +23,7 @@ from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus
 from btccxt.store.config_file import load_config
 
 SPOT, LINEAR = MarketType.SPOT, MarketType.LINEAR
+TWINS = {"myokx", "okxus", "bybiteu", "bybitid", "gateeu", "kucoinfutures", "binanceus"}
 FIFTEEN = {
     *("binance", "binanceusdm", "bybit", "okx", "kraken", "krakenfutures", "coinbase", "kucoin", "gate", "bitget"),
     *("mexc", "htx", "bitfinex", "hyperliquid", "deribit"),
@@ -37,7 +38,7 @@ def all_profiles() -> list[Profile]:
 
 
 def test_fifteen_exchanges_have_an_entry_with_spot_and_linear_where_the_exchange_has_them() -> None:
-    assert set(known_exchanges()) == FIFTEEN
+    assert set(known_exchanges()) >= FIFTEEN
     both = {name for name in FIFTEEN if set(market_types(name)) == {SPOT, LINEAR}}
     assert FIFTEEN - both == {"binanceusdm", "kraken", "krakenfutures"}
 
@@ -64,13 +65,13 @@ def test_every_exchange_guards_the_requests_that_create_orders() -> None:
         assert profile.client_id.wire, profile.exchange
 
 
-def test_market_and_limit_are_native_everywhere() -> None:
-    assert {name for name, _ in who_supports(OrderKind.MARKET)} == FIFTEEN
-    assert {name for name, _ in who_supports("limit")} == FIFTEEN
+def test_limit_is_native_everywhere_and_market_nearly_so() -> None:
+    assert {name for name, _ in who_supports("limit")} == set(known_exchanges())
+    assert {name for name, _ in who_supports(OrderKind.MARKET)} >= FIFTEEN
 
 
 def test_another_exchange_of_ccxt_gets_market_and_limit_orders_and_nothing_else() -> None:
-    profile = load_profile("bitstamp", SPOT)
+    profile = load_profile("bitbank", SPOT)
     native = {key for key, rule in profile.orders.items() if rule.is_native}
     assert native == {"market", "limit"}
     assert not profile.known
@@ -194,7 +195,7 @@ def test_all_faults_are_told_at_once() -> None:
     [
         ("  quote_currency: USD\n", "  quote_curency: USD\n", "quote_curency", "unknown key 'quote_curency'"),
         ("page_size: 720,", "page_size: lots,", "page_size: lots", "integer"),
-        ("{refused: 'Kraken documents GTC, IOC and GTD only'}", "{refused: x, emulated: y}", "refused: x", "both"),
+        ("{refused: spot has no positions to reduce}", "{refused: x, emulated: y}", "refused: x", "both"),
         ("      pending: open\n", "      pending: opened\n", "pending: opened", "'opened'"),
     ],
 )  # fmt: skip
@@ -300,7 +301,7 @@ def test_lines_are_looked_up_only_when_something_is_wrong(tmp_path: Path, monkey
 
     _use(mapping_table_path().read_text(encoding="utf-8"), tmp_path, monkeypatch)
     monkeypatch.setattr("yaml.compose", compose)
-    assert len(all_profiles()) == 27
+    assert len(all_profiles()) >= 36
 
 
 def test_a_missing_table_is_said_plainly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

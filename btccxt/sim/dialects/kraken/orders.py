@@ -45,7 +45,7 @@ def read_order(call: Call, market: Market) -> NewOrder:
         raise invalid("oflags")
     volume, prices = call.positive("volume"), _prices(call, word, "price", "price2")
     validity = (call.text("timeinforce") or "GTC").upper()
-    if validity not in ("GTC", "IOC", "GTD"):
+    if validity not in ("GTC", "IOC", "FOK", "GTD"):
         raise invalid("timeinforce")
     by_cost = "viqc" in flags
     return replace(

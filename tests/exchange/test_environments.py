@@ -1,0 +1,129 @@
+"""Testnets and demos: each native order kind and private read leaves for the right host, signed, as it does live."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from btccxt.config import Mode
+from btccxt.errors import ConfigError
+from btccxt.exchange.ccxt.ccxt_instance import _ASKS_FOR
+from btccxt.exchange.profile.profile import Profile, load_profile
+from btccxt.model import MarketType
+from btccxt.store.startup import ending
+from tests.exchange.capture import (
+    CAPTURES,
+    capture,
+    capture_reference,
+    capture_request,
+    check,
+    environments,
+    make_exchange,
+    native_requests,
+    profiles,
+    references,
+)
+
+SPOT, LINEAR = MarketType.SPOT, MarketType.LINEAR
+_PROVEN = dict(line.rsplit(" | ", 1) for line in CAPTURES.read_text(encoding="utf-8").splitlines())
+_PLACES = {
+    f"{profile.exchange} {profile.market_type.value} {environment}": (profile, environment)
+    for profile in profiles()
+    for environment in environments(profile)
+    if environment != "live"
+}
+# Where play money is, as the exchanges document it; what is None differs from live by a header.
+_HOSTS = {
+    "binance spot testnet": "testnet.binance.vision",
+    "binance spot demo": "demo-api.binance.com",
+    "binance linear testnet": "demo-fapi.binance.com",
+    "binance linear demo": "demo-fapi.binance.com",
+    "binanceusdm linear testnet": "demo-fapi.binance.com",
+    "binanceusdm linear demo": "demo-fapi.binance.com",
+    "bybit spot testnet": "api-testnet.bybit.com",
+    "bybit linear testnet": "api-testnet.bybit.com",
+    "bybit spot demo": "api-demo.bybit.com",
+    "bybit linear demo": "api-demo.bybit.com",
+    "bybiteu spot testnet": "api-testnet.bybit.eu",
+    "bybitid spot testnet": "api-testnet.bybit.id",
+    "bybitid linear testnet": "api-testnet.bybit.id",
+    "gate spot testnet": "api-testnet.gateapi.io",
+    "gate linear testnet": "api-testnet.gateapi.io",
+    "hyperliquid spot testnet": "api.hyperliquid-testnet.xyz",
+    "hyperliquid linear testnet": "api.hyperliquid-testnet.xyz",
+    "deribit spot testnet": "test.deribit.com",
+    "deribit linear testnet": "test.deribit.com",
+}
+_BY_HEADER = {"okx": ("x-simulated-trading", "1"), "bitget": ("PAPTRADING", "1")}
+
+
+@pytest.mark.parametrize("place", _PLACES)
+def test_every_native_order_is_sent_to_play_money_as_it_is_live(place: str) -> None:
+    profile, environment = _PLACES[place]
+    for title, intent in native_requests(profile):
+        found = capture_request(profile, intent, environment)
+        check(profile, intent, found)
+        assert found.text() == _PROVEN[f"{profile.exchange} {profile.market_type.value} | {title}"], title
+        _check_host(place, profile, found.host)
+    for title, call in references(profile, environment):
+        found = capture_reference(profile, call, environment)
+        assert found.text() == _PROVEN[f"{profile.exchange} {profile.market_type.value} | {title}"], title
+        _check_host(place, profile, found.host)
+
+
+@pytest.mark.parametrize("place", _PLACES)
+def test_private_reads_are_signed_for_play_money(place: str) -> None:
+    profile, environment = _PLACES[place]
+    exchange, market = make_exchange(profile.exchange, profile.market_type, environment)
+    sent: dict[str, Any] = {}
+    exchange.options |= _ASKS_FOR[profile.market_type]
+    sign = exchange.sign
+
+    def signed(*arguments: Any, **more: Any) -> Any:
+        sent.update(sign(*arguments, **more))
+        return sent
+
+    exchange.sign = signed
+    try:
+        for title, call in _reads(exchange, profile, market.symbol):
+            found = capture(exchange, call, is_wanted=lambda request: request.fields.get("type") != "userAbstraction")
+            _check_host(place, profile, found.host)
+            header = _BY_HEADER.get(profile.same_as or profile.exchange)
+            if header is not None:
+                assert {**exchange.headers, **(sent.get("headers") or {})}.get(header[0]) == header[1], title
+    finally:
+        exchange.sign = sign
+
+
+def _reads(exchange: Any, profile: Profile, symbol: str) -> Iterator[tuple[str, Any]]:
+    yield "balance", partial(exchange.fetch_balance, dict(profile.balances.query_params))
+    yield "my trades", partial(exchange.fetch_my_trades, symbol)
+    if profile.market_type is not SPOT:
+        yield "positions", partial(exchange.fetch_positions, [symbol])
+
+
+def _check_host(place: str, profile: Profile, host: str) -> None:
+    if (profile.same_as or profile.exchange) in _BY_HEADER:
+        return
+    assert host == _HOSTS[place]
+
+
+def test_a_place_that_is_gone_is_refused_with_what_is_known_of_it() -> None:
+    with pytest.raises(ConfigError, match=r"no testnet that ccxt can reach .*2026-07-14.*mode='paper'"):
+        load_profile("krakenfutures", LINEAR).switch_to("testnet")
+    with pytest.raises(ConfigError, match=r"hyperliquid spot has no demo that ccxt can reach; use mode='testnet' or"):
+        load_profile("hyperliquid", SPOT).switch_to("demo")
+
+
+def test_what_an_exchange_has_announced_to_switch_off_is_said_beforehand() -> None:
+    profile, day_ms = load_profile("krakenfutures", LINEAR), 86_400_000
+    end_ms = 1_803_859_200_000  # 2027-03-01
+    said = ending(profile, Mode.LIVE, end_ms - 10 * day_ms)
+    assert said is not None
+    assert "2027-03-01 (in 10 days)" in said
+    assert "that is over" in str(ending(profile, Mode.PAPER, end_ms + day_ms))
+    assert ending(profile, Mode.SIM, end_ms) is None
+    assert ending(load_profile("binance", SPOT), Mode.LIVE, end_ms) is None
