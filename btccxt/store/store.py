@@ -84,8 +84,9 @@ class CCXTStore(StoreQueries):
     ``exchange``: a ccxt id, or an ``ExchangeAPI`` of your own. ``mode``: 'sim' (the embedded exchange, offline),
     'paper' (default: real data, simulated fills), 'testnet', 'demo', 'live'. ``config`` goes to ccxt as it is. Every
     other option is a field of ``StoreConfig`` (``btccxt/config.py``), where it is explained; it may stand in the config
-    file or the environment as well. ``decide(error, attempts)``: your word on which errors of a stream are worth another
-    try. Keys come from ``config`` or the environment (``BTCCXT_<EXCHANGE>_API_KEY``, ``_SECRET``, ``_PASSWORD``).
+    file or the environment as well. ``decide(error, attempts)``: your word on which errors of a stream are worth
+    another try. Keys come from ``config`` or the environment (``BTCCXT_<EXCHANGE>_API_KEY``, ``_SECRET``,
+    ``_PASSWORD``).
 
     Raises ConfigError at once for what is wrong in the arguments; nothing is sent before ``start()``.
     """
