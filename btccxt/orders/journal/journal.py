@@ -57,6 +57,7 @@ _BEST_PRICE = "best_price "
 _EDIT = "edit "
 _MAX_BATCH = 2_000
 _MAX_BACKLOG = 100_000
+_BACKLOG_PART = 500  # written at once when the disk takes writes again
 
 
 @dataclass(slots=True)
@@ -94,7 +95,8 @@ class Journal:
         self._on_trouble = on_trouble
         self._jobs: deque[_Write | _Read | None] = deque()
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()  # rung when jobs should be done now
-        self._backlog: list[_Write] = []
+        self._backlog: deque[_Write] = deque()
+        self._backlog_trouble = JournalError("")  # why it waits
         self._closed = False
         self._in_trouble = False
         self._synchronous = _SYNCED  # as ``connect`` leaves it
@@ -329,38 +331,68 @@ class Journal:
             job.done.set_exception(trouble_with(self.path, error))
 
     def _commit(self, batch: list[_Write]) -> None:
-        """One transaction. On failure tickets are given back, updates are kept for the next one."""
-        if self._backlog:
-            self._commit_backlog()
+        """One transaction. On failure tickets are given back, updates are kept for the next one, in their order."""
+        if self._backlog and not self._commit_backlog():
+            if batch:  # behind what still waits: a later update must not be overtaken by an earlier one
+                self._keep(batch, self._backlog_trouble)
+            return
         if not batch:
             return
-        waiting = [write.done for write in batch if write.done is not None]
         try:
-            self._transaction(batch, synced=bool(waiting))
+            self._transaction(batch, synced=any(write.done is not None for write in batch))
+        except sqlite3.OperationalError as error:  # the disk, not a row: the others would fare no better
+            self._keep(batch, trouble_with(self.path, error))
+            return
         except Exception as error:  # noqa: BLE001 - a journal that fails must not take its thread along
             if len(batch) > 1:  # one bad ticket (a client order id used twice) must not take the others along
                 for write in batch:
                     self._commit([write])
                 return
-            trouble = trouble_with(self.path, error)
-            if waiting:
-                waiting[0].set_exception(trouble)
-            elif len(self._backlog) < _MAX_BACKLOG:
-                self._backlog.append(batch[0])
-            self._tell(trouble)
+            self._give_back(batch[0], trouble_with(self.path, error))
             return
         self._in_trouble = False
-        for done in waiting:
-            done.set_result(None)
+        for write in batch:
+            if write.done is not None:
+                write.done.set_result(None)
 
-    def _commit_backlog(self) -> None:
+    def _keep(self, batch: list[_Write], trouble: JournalError) -> None:
+        """The disk refuses. Each write is tried once a call, however many wait: time stays in proportion to them."""
+        self._backlog_trouble = trouble
+        for write in batch:
+            if write.done is not None:
+                write.done.set_exception(trouble)
+            elif len(self._backlog) < _MAX_BACKLOG:
+                self._backlog.append(write)
+        self._tell(trouble)
+
+    def _give_back(self, write: _Write, trouble: JournalError) -> None:
+        if write.done is not None:
+            write.done.set_exception(trouble)
+        self._tell(trouble)
+
+    def _commit_backlog(self) -> bool:
+        """Whether all that waited is on disk. Stops at the first part that the disk refuses."""
+        while self._backlog:
+            part = [self._backlog.popleft() for _ in range(min(_BACKLOG_PART, len(self._backlog)))]
+            try:
+                self._transaction(part, synced=False)
+            except sqlite3.OperationalError as error:
+                self._backlog.extendleft(reversed(part))
+                self._backlog_trouble = trouble_with(self.path, error)
+                return False  # still full or locked; whoever caused it has been told
+            except Exception as error:  # noqa: BLE001 - as above: one bad row must not take the others along
+                if len(part) > 1:
+                    for write in part:
+                        self._commit_alone(write)
+                else:
+                    self._tell(trouble_with(self.path, error))
+        return True
+
+    def _commit_alone(self, write: _Write) -> None:
         try:
-            self._transaction(self._backlog, synced=False)
-        except sqlite3.OperationalError:
-            return  # still full or locked; whoever caused it has been told
-        except sqlite3.Error as error:
+            self._transaction([write], synced=False)
+        except Exception as error:  # noqa: BLE001 - as above
             self._tell(trouble_with(self.path, error))
-        self._backlog.clear()
 
     def _tell(self, trouble: JournalError) -> None:
         """Once per trouble, not once per write; whoever waits for a ticket hears of it anyway."""

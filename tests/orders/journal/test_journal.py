@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -612,3 +613,51 @@ def test_missing_directories_are_made(tmp_path: Path) -> None:
     path = tmp_path / "state" / "btccxt" / "fake.sqlite3"
     open_journal(path).close()
     assert path.exists()
+
+
+# ------------------------------------------------------------------ a disk that goes on refusing
+
+
+def _refusing(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> tuple[list[int], Callable[[], None]]:
+    """Sizes of the transactions that are tried from now on, and what makes the disk take writes again."""
+    tried: list[int] = []
+    full = [True]
+    transaction = journal._transaction
+
+    def refuse(writes: Sequence[Any], *, synced: bool) -> None:
+        tried.append(len(writes))
+        if full[0]:
+            raise sqlite3.OperationalError("database or disk is full")
+        transaction(list(writes), synced=synced)
+
+    monkeypatch.setattr(journal, "_transaction", refuse)
+    return tried, lambda: full.__setitem__(0, False)
+
+
+def test_what_waits_for_a_full_disk_costs_in_proportion_and_keeps_its_order(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried, make_room = _refusing(journal, monkeypatch)
+    for number in range(3_000):
+        journal.note(f"note {number}", number)
+    journal.flush().exception(10)
+    for number in range(3_000, 3_100):  # one at a time, each finds the disk full
+        journal.note(f"note {number}", number)
+        journal.flush().exception(10)
+    assert sum(tried) <= 3_000 + 101 * 500  # each call tries one part of what waits, never all of it
+    make_room()
+    journal.flush().result(10)
+    texts = journal._read(lambda connection: connection.execute("SELECT text FROM notes ORDER BY rowid").fetchall())
+    assert [text for (text,) in texts.result(10)] == [f"note {number}" for number in range(3_100)]
+
+
+def test_a_bad_row_among_what_waited_takes_no_other_along(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, make_room = _refusing(journal, monkeypatch)
+    journal.note("before", 1)
+    journal._write([("INSERT INTO meta VALUES ('tag', 'twice')", ())])
+    journal.note("after", 2)
+    journal.flush().exception(10)
+    make_room()
+    journal.flush().result(10)
+    texts = journal._read(lambda connection: connection.execute("SELECT text FROM notes ORDER BY rowid").fetchall())
+    assert [text for (text,) in texts.result(10)] == ["before", "after"]
