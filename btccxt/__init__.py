@@ -14,42 +14,153 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from btccxt.bt.broker import CCXTBroker
+    from btccxt.bt.commission import CryptoCommInfo
     from btccxt.bt.data import CCXTData
     from btccxt.bt.order_request import TakeProfit, TakeProfitLimit
+    from btccxt.config import Mode, OnStop, StoreConfig
+    from btccxt.errors import (
+        AuthenticationFailed,
+        BtccxtError,
+        ClockSkew,
+        ConfigError,
+        ConnectionLost,
+        ExchangeUnavailable,
+        Fatal,
+        JournalError,
+        MissingBars,
+        OrderNotFound,
+        OrderOutcomeUnknown,
+        RateLimited,
+        Refused,
+        Retryable,
+        StateMismatch,
+        Unsupported,
+    )
     from btccxt.exchange.api import ExchangeAPI
+    from btccxt.model import (
+        Balance,
+        Balances,
+        Bar,
+        ConnectionState,
+        Fee,
+        Fill,
+        Market,
+        MarketType,
+        OrderFeature,
+        OrderKind,
+        OrderReference,
+        OrderRequest,
+        OrderStatus,
+        OrderUpdate,
+        Position,
+        Side,
+        Ticker,
+        TimeInForce,
+        Trade,
+    )
+    from btccxt.notices import NoticeKind, StoreNotice, StrategyLag
+    from btccxt.orders.events import Alarm, AlarmKind
+    from btccxt.orders.policy import TrackerPolicy
+    from btccxt.resilience.backoff import Backoff
+    from btccxt.resilience.breaker import BreakerPolicy
+    from btccxt.session.stream_policy import StreamChanged, StreamPolicy, Verdict
+    from btccxt.sim.faults import Fault, FaultKind, FaultPlan
     from btccxt.sim.options import SimOptions
     from btccxt.store.live import run_live
     from btccxt.store.store import CCXTStore
 
-
 __version__ = "0.1.0"
+_HOMES = {
+    "btccxt.bt.broker": "CCXTBroker",
+    "btccxt.bt.commission": "CryptoCommInfo",
+    "btccxt.bt.data": "CCXTData",
+    "btccxt.bt.order_request": "TakeProfit TakeProfitLimit",
+    "btccxt.config": "Mode OnStop StoreConfig",
+    "btccxt.errors": "AuthenticationFailed BtccxtError ClockSkew ConfigError ConnectionLost ExchangeUnavailable Fatal JournalError MissingBars OrderNotFound OrderOutcomeUnknown RateLimited Refused Retryable StateMismatch Unsupported",
+    "btccxt.exchange.api": "ExchangeAPI",
+    "btccxt.model": "Balance Balances Bar ConnectionState Fee Fill Market MarketType OrderFeature OrderKind OrderReference OrderRequest OrderStatus OrderUpdate Position Side Ticker TimeInForce Trade",
+    "btccxt.notices": "NoticeKind StoreNotice StrategyLag",
+    "btccxt.orders.events": "Alarm AlarmKind",
+    "btccxt.orders.policy": "TrackerPolicy",
+    "btccxt.resilience.backoff": "Backoff",
+    "btccxt.resilience.breaker": "BreakerPolicy",
+    "btccxt.session.stream_policy": "StreamChanged StreamPolicy Verdict",
+    "btccxt.sim.faults": "Fault FaultKind FaultPlan",
+    "btccxt.sim.options": "SimOptions",
+    "btccxt.store.live": "run_live",
+    "btccxt.store.store": "CCXTStore",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 __all__ = [
+    "Alarm",
+    "AlarmKind",
+    "AuthenticationFailed",
+    "Backoff",
+    "Balance",
+    "Balances",
+    "Bar",
+    "BreakerPolicy",
+    "BtccxtError",
     "CCXTBroker",
     "CCXTData",
     "CCXTStore",
+    "ClockSkew",
+    "ConfigError",
+    "ConnectionLost",
+    "ConnectionState",
+    "CryptoCommInfo",
     "ExchangeAPI",
+    "ExchangeUnavailable",
+    "Fatal",
+    "Fault",
+    "FaultKind",
+    "FaultPlan",
+    "Fee",
+    "Fill",
+    "JournalError",
+    "Market",
+    "MarketType",
+    "MissingBars",
+    "Mode",
+    "NoticeKind",
+    "OnStop",
+    "OrderFeature",
+    "OrderKind",
+    "OrderNotFound",
+    "OrderOutcomeUnknown",
+    "OrderReference",
+    "OrderRequest",
+    "OrderStatus",
+    "OrderUpdate",
+    "Position",
+    "RateLimited",
+    "Refused",
+    "Retryable",
+    "Side",
     "SimOptions",
+    "StateMismatch",
+    "StoreConfig",
+    "StoreNotice",
+    "StrategyLag",
+    "StreamChanged",
+    "StreamPolicy",
     "TakeProfit",
     "TakeProfitLimit",
+    "Ticker",
+    "TimeInForce",
+    "TrackerPolicy",
+    "Trade",
+    "Unsupported",
+    "Verdict",
     "__version__",
     "run_live",
 ]
-_HOMES = {
-    "CCXTBroker": "btccxt.bt.broker",
-    "CCXTData": "btccxt.bt.data",
-    "CCXTStore": "btccxt.store.store",
-    "ExchangeAPI": "btccxt.exchange.api",
-    "SimOptions": "btccxt.sim.options",
-    "TakeProfit": "btccxt.bt.order_request",
-    "TakeProfitLimit": "btccxt.bt.order_request",
-    "run_live": "btccxt.store.live",
-}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _HOME_OF:
         raise AttributeError(f"module 'btccxt' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOME_OF[name]), name)
 
 
 def __dir__() -> list[str]:
