@@ -39,7 +39,7 @@ def why_elsewhere(data: Any) -> str:
     return f"{name} is data{of}: it can be watched, but is not of a market that this broker trades"
 
 
-class _Positions(dict):
+class _Positions(dict[Any, Any]):
     """Positions by data; a data that was never traded is flat, as in backtrader's own broker."""
 
     def __init__(self, broker: CCXTBroker) -> None:

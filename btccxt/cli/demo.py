@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from rich.console import Console
 
@@ -36,20 +37,20 @@ class MovingAverageDemo(bt.Strategy):
         self.is_live = False
         self.orders_sent = self.fills = 0
 
-    def notify_data(self, data, status, *args, **kwargs) -> None:
+    def notify_data(self, data: Any, status: int, *args: Any, **kwargs: Any) -> None:
         self.is_live = status == data.LIVE
         self._say(f"{data._dataname}: {data._getstatusname(status)}")
 
-    def notify_store(self, msg, *args, **kwargs) -> None:
+    def notify_store(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         self._say(str(msg))
 
-    def notify_order(self, order) -> None:
+    def notify_order(self, order: Any) -> None:
         if order.status in (order.Partial, order.Completed):
             self.fills += 1
         if not order.alive():
             self.order = None
 
-    def notify_trade(self, trade) -> None:
+    def notify_trade(self, trade: Any) -> None:
         if trade.isclosed:
             self._say(f"trade closed: {trade.pnlcomm:+,.2f} after fees")
 
@@ -69,7 +70,7 @@ class MovingAverageDemo(bt.Strategy):
         elif self.cross < 0 and self.position:
             self._sent(self.sell(size=self.position.size))
 
-    def _sent(self, order) -> None:
+    def _sent(self, order: Any) -> None:
         self.order, self.order_bar = order, len(self)
         self.orders_sent += 1
 

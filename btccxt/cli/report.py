@@ -211,6 +211,7 @@ def draw(run: RunRecorder, path: Path, title: str, currency: str) -> Path:
     matplotlib.use("Agg", force=True)  # backtrader.plot picks a windowed backend at import
     import matplotlib.dates as mdates
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import FuncFormatter
 
     times = [utc(bar.time_ms) for bar in run.bars]
     figure, (price_axis, value_axis, position_axis) = plt.subplots(
@@ -242,7 +243,7 @@ def draw(run: RunRecorder, path: Path, title: str, currency: str) -> Path:
     for axis in (price_axis, value_axis, position_axis):
         axis.grid(alpha=0.25, linewidth=0.6)
         axis.spines[["top", "right"]].set_visible(False)
-        axis.yaxis.set_major_formatter(plt.FuncFormatter(lambda number, _: f"{number:,.10g}"))
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:,.10g}"))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from btccxt.account.ledger import agree
 from btccxt.bt.broker import CCXTBroker
@@ -82,6 +82,9 @@ def _orders(account_session: AccountSession) -> dict[str, Any]:
         "unknown": [order.client_order_id for order in live if order.state is LifecycleState.UNKNOWN],
         "open": len(live),
     }
+
+
+T = TypeVar("T")
 
 
 class StoreQueries(ABC):
@@ -201,7 +204,7 @@ class StoreQueries(ABC):
             raise ConfigError(f"the {self.name} store is not started: run it in a Cerebro, or call store.start()")
         return self._account_session
 
-    def _ask(self, coroutine: Any, timeout_s: float | None = 30.0) -> Any:
+    def _ask(self, coroutine: Coroutine[Any, Any, T], timeout_s: float | None = 30.0) -> T:
         if self._session is None:
             coroutine.close()
             raise ConfigError(f"the {self.name} store is not started")

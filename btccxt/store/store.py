@@ -25,8 +25,8 @@ from btccxt.config import Mode, ModeName, build_config
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.exchange.profile.profile import current_name, load_profile
-from btccxt.exchange.profile.profile_schema import OrderRule
 from btccxt.exchange.request import refusals
 from btccxt.model import (
     Bar,

@@ -196,7 +196,7 @@ def ws_status(order: SimOrder) -> str:
     if order.status is SimStatus.EXPIRED:  # Kraken cancels what may not rest; only a date expires
         dated = order.request.time_in_force is TimeInForce.GTD
         return "expired" if dated and order.updated_ms >= (order.request.expires_ms or 0) else "canceled"
-    return order.status.value
+    return str(order.status.value)
 
 
 def order_status(order: SimOrder) -> str:
