@@ -11,6 +11,7 @@
     │   ├── AuthenticationFailed  keys are wrong, expired or lack a permission
     │   ├── Unsupported           this exchange (or its profile) cannot do this
     │   ├── JournalError          the order journal cannot be used; nothing was overwritten
+    │   ├── LakeError             the history on disk cannot be used; nothing of it was lost
     │   ├── StateMismatch         journal and exchange disagree; trading has stopped
     │   └── MissingBars           the exchange itself has no bars for a range, and gaps='raise' was asked for
     ├── Refused                   the order was not placed; ``reasons`` has every reason
@@ -75,6 +76,10 @@ class Unsupported(Fatal):
 
 class JournalError(Fatal):
     """The order journal cannot be used (another owner, newer schema, damage, full disk)."""
+
+
+class LakeError(Fatal):
+    """The lake cannot be used (full disk, no permission, another version, another writer); nothing of it was lost."""
 
 
 class StateMismatch(Fatal):

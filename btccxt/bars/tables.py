@@ -1,0 +1,89 @@
+"""The two kinds of rows of the lake as Arrow tables: bars and public trades. ``time`` is UTC, in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from btccxt.bars.columns import FIELDS, Columns
+from btccxt.bars.segments import Table, pyarrow
+from btccxt.model import Side, Trade
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+PRICES = FIELDS[1:]
+
+
+def bar_schema() -> Any:
+    arrow = pyarrow()
+    prices = [arrow.field(name, arrow.float64(), nullable=False) for name in PRICES]
+    return arrow.schema([arrow.field("time", arrow.timestamp("ms", tz="UTC"), nullable=False), *prices])
+
+
+def trade_schema() -> Any:
+    arrow = pyarrow()
+    return arrow.schema(
+        [
+            arrow.field("time", arrow.timestamp("ms", tz="UTC"), nullable=False),
+            arrow.field("price", arrow.float64(), nullable=False),
+            arrow.field("amount", arrow.float64(), nullable=False),
+            arrow.field("side", arrow.string()),
+            arrow.field("trade_id", arrow.string(), nullable=False),
+        ]
+    )
+
+
+def times_of(table: Table) -> NDArray[np.int64]:
+    """Column ``time`` in milliseconds."""
+    import numpy as np
+
+    column = table.column("time")
+    joined = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    times: NDArray[np.int64] = joined.view(pyarrow().int64()).to_numpy()
+    return times
+
+
+def between(table: Table, from_ms: int, to_ms: int) -> Table:
+    """Rows with ``from_ms <= time < to_ms``; no copy."""
+    first, end = times_of(table).searchsorted((from_ms, to_ms)).tolist()
+    return table if first == 0 and end == table.num_rows else table.slice(first, end - first)
+
+
+def table_of_bars(columns: Columns) -> Table:
+    arrow = pyarrow()
+    schema = bar_schema()
+    times = arrow.array(columns.open_ms, arrow.int64()).view(schema.field(0).type)
+    prices = [arrow.array(getattr(columns, name), arrow.float64()) for name in PRICES]
+    return arrow.Table.from_arrays([times, *prices], schema=schema)
+
+
+def columns_of(table: Table) -> Columns:
+    prices = []
+    for name in PRICES:
+        column = table.column(name)
+        joined = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+        prices.append(joined.to_numpy())
+    return Columns(times_of(table), *prices)
+
+
+def table_of_trades(trades: Sequence[Trade]) -> Table:
+    rows = {
+        "time": [trade.time_ms for trade in trades],
+        "price": [trade.price for trade in trades],
+        "amount": [trade.amount for trade in trades],
+        "side": [trade.side.value if trade.side is not None else None for trade in trades],
+        "trade_id": [trade.trade_id for trade in trades],
+    }
+    return pyarrow().Table.from_pydict(rows, schema=trade_schema())
+
+
+def trades_of(table: Table, symbol: str) -> list[Trade]:
+    columns = (times_of(table).tolist(), *(table.column(name).to_pylist() for name in ("price", "amount")))
+    sides = [Side(side) if side is not None else None for side in table.column("side").to_pylist()]
+    ids = table.column("trade_id").to_pylist()
+    return [
+        Trade(trade_id, time_ms, price, amount, side, symbol)
+        for time_ms, price, amount, side, trade_id in zip(*columns, sides, ids, strict=True)
+    ]
