@@ -33,6 +33,7 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -254,8 +255,9 @@ class StoreConfig(_Frozen):
     """Beginning of the environment variables with the keys; default ``BTCCXT_<EXCHANGE>``."""
     journal: Annotated[str | None, BeforeValidator(_text_of_path)] = None
     """Path of the order journal, ':memory:' for none on disk; default: in the user's state folder."""
-    history_cache: Path | None = None
-    """Folder where closed bars are kept, so that they are downloaded once."""
+    lake: Path | None = Field(default=None, validation_alias=AliasChoices("lake", "history_cache"))
+    """Folder where history is kept, so that it is downloaded once; default: the one of ``btccxt download``, if there is
+    one. ``history_cache`` is its older name."""
     on_stop: OnStop = OnStop.LEAVE
     alerts: tuple[SecretStr, ...] = ()
     log: LogConfig | None = None

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FIELDS = ("open_ms", "open", "high", "low", "close", "volume")
+PRICES = ("open", "high", "low", "close", "volume")
+FIELDS = ("open_ms", *PRICES)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,8 +40,7 @@ class Columns:
         import numpy as np
 
         columns: list[Any] = [np.fromiter((bar.open_ms for bar in bars), np.int64, len(bars))]
-        for name in FIELDS[1:]:
-            columns.append(np.fromiter((getattr(bar, name) for bar in bars), np.float64, len(bars)))
+        columns += [np.fromiter((getattr(bar, name) for bar in bars), np.float64, len(bars)) for name in PRICES]
         return cls(*columns)
 
     def bars(self) -> list[Bar]:
@@ -60,3 +60,16 @@ class Columns:
         return len(self) == len(other) and all(
             getattr(self, name).tobytes() == getattr(other, name).tobytes() for name in FIELDS
         )
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """Columns that follow each other as one."""
+    import numpy as np
+
+    if len(parts) == 1:
+        return parts[0]
+    return (
+        Columns(*(np.concatenate([getattr(part, name) for part in parts]) for name in FIELDS))
+        if parts
+        else Columns.empty()
+    )

@@ -16,7 +16,6 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from btccxt.bars.aggregate import RecentIds, TradeBars
-from btccxt.bars.cache import BarCache
 from btccxt.bars.seam import Page, closed_until, first_open
 from btccxt.errors import Fatal
 from btccxt.exchange.api import ExchangeAPI
@@ -27,7 +26,6 @@ T = TypeVar("T")
 _DAY = parse_timeframe("1d")
 _HOUR_MS = 3_600_000
 REST_LAG_MS = 30_000  # how far an exchange's REST may be behind its stream
-_CACHED_PAGE = 20_000  # bars read from disk at once
 
 
 class CallPolicy(Protocol):
@@ -257,38 +255,6 @@ class _Asking:
                 return min(opens)
             position = to_ms
         return end_ms
-
-
-async def cached_pages(
-    cache: BarCache, source: HistorySource, start_ms: int, end_ms: int, *, keep_after_ms: int = 60_000
-) -> AsyncGenerator[Page, None]:
-    """What ``download_pages`` gives, with everything that ``cache`` has taken from disk, and the rest kept there.
-
-    Bars are kept once they have been closed for ``keep_after_ms``: a candle asked for just after its close may change.
-    """
-    parsed, now_ms = source.timeframe, source.now_ms
-    position = first_open(parsed, start_ms)
-    end_ms = min(end_ms, closed_until(parsed, position, now_ms()))
-    missing = await asyncio.to_thread(cache.missing, position, end_ms) if position < end_ms else []
-    for absent in [*missing, None]:
-        known_to_ms = absent.from_ms if absent is not None else end_ms
-        while position < known_to_ms:
-            to_ms = min(known_to_ms, position + _CACHED_PAGE * parsed.approximate_ms)
-            yield Page(position, to_ms, await asyncio.to_thread(cache.read, position, to_ms), to_ms)
-            position = to_ms
-        if absent is None:
-            return
-        pages = download_pages(source, absent.from_ms, absent.to_ms)
-        async with aclosing(pages):
-            async for page in pages:
-                # What is missing at the end of a page is kept as missing only if a later row proves it.
-                proven_ms = max(page.seen_to_ms, parsed.next_open(page.bars[-1].open_ms) if page.bars else 0)
-                keep_ms = min(page.to_ms, proven_ms, closed_until(parsed, page.from_ms, now_ms() - keep_after_ms))
-                if keep_ms > page.from_ms:
-                    kept = [bar for bar in page.bars if bar.open_ms < keep_ms]
-                    await asyncio.to_thread(cache.append, page.from_ms, keep_ms, kept)
-                yield page
-        position = absent.to_ms
 
 
 async def download_trades(

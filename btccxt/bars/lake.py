@@ -7,7 +7,8 @@
     <lake>/set-aside/                                       files that were damaged
 
 pandas, polars and DuckDB read it as it is (hive partitions); ``series.py`` says how it is written. ``mode`` tells whose
-market it is: 'live' (what paper and live trade on), 'testnet', one per embedded exchange, one per host of the user's own.
+market it is: 'live' (what paper and live trade on), 'testnet', one per embedded exchange, one per host that the user
+set.
 """
 
 from __future__ import annotations
@@ -201,6 +202,26 @@ class Lake:
 
     def _markets_path(self, venue: DataVenue) -> Path:
         return self._venue_folder(_MARKETS, venue) / f"market={_quoted(venue.market_type)}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class LakeView:
+    """The lake as one venue's: what a store, a download or a backtest reads and writes."""
+
+    lake: Lake
+    venue: DataVenue
+
+    def bars(self, symbol: str, timeframe: str) -> BarSeries:
+        return self.lake.bars(self.venue, symbol, timeframe)
+
+    def trades(self, symbol: str) -> TradeSeries:
+        return self.lake.trades(self.venue, symbol)
+
+    def markets(self) -> dict[str, Market]:
+        return self.lake.markets(self.venue)
+
+    def keep_markets(self, markets: Mapping[str, Market], now_ms: int) -> None:
+        self.lake.keep_markets(self.venue, markets, now_ms)
 
 
 def _publish(path: Path, content: Mapping[str, Any]) -> None:

@@ -218,7 +218,7 @@ class Series:
                     return
 
     def _merge_run(self, run: Sequence[Segment]) -> None:
-        """One file instead of several that follow each other; a reader in between sees a row twice rather than never."""
+        """One file instead of several that follow each other; who reads in between sees a row twice, never none."""
         if len(run) < 2:
             return
         try:
@@ -251,7 +251,9 @@ class Series:
                 f"{self.path}: another process has been writing for {_LOCK_PATIENCE_S:g} s; nothing was written here"
             ) from None
         except OSError as error:
-            raise LakeError(f"{self.path} cannot be written ({error.strerror or error}); what is there stays") from error
+            raise LakeError(
+                f"{self.path} cannot be written ({error.strerror or error}); what is there stays"
+            ) from error
 
     def _set_aside(self, segment: Segment) -> None:
         target = self._aside / f"{'~'.join(self.path.parts[-5:])}~{segment.path.name}"
@@ -306,13 +308,12 @@ class BarSeries(Series):
         facts = {"missing": missing.value} | ({"source": source} if source is not None else {})
         self.put(Range(from_ms, to_ms), table_of_bars(columns), facts)
 
-    def first_open_ms(self) -> int | None:
-        """Open of the oldest bar."""
-        segment = next((segment for segment in self.segments() if segment.rows), None)
-        if segment is None:
-            return None
-        rows = self.columns(segment.from_ms, segment.to_ms)
-        return int(rows.open_ms[0]) if len(rows) else None
+    def has_bars_before(self, time_ms: int) -> bool:
+        """Whether any bar opens before."""
+        with_rows = [segment for segment in self.segments() if segment.rows and segment.from_ms < time_ms]
+        return any(segment.to_ms <= time_ms for segment in with_rows) or any(
+            len(self.columns(segment.from_ms, time_ms)) for segment in with_rows
+        )
 
 
 class TradeSeries(Series):
@@ -346,8 +347,8 @@ def _resolved(read: Mapping[Segment, tuple[Table, Mapping[str, str]]], wanted: R
     for segment in sorted(read, key=lambda segment: -segment.sequence):
         table, facts = read[segment]
         asked = Range(max(segment.from_ms, wanted.from_ms), min(segment.to_ms, wanted.to_ms))
-        for part in files.without(asked, taken) if asked.from_ms < asked.to_ms else ():
-            pieces.append(Piece(part, between(table, part.from_ms, part.to_ms), facts))
+        parts = files.without(asked, taken) if asked.from_ms < asked.to_ms else []
+        pieces += [Piece(part, between(table, part.from_ms, part.to_ms), facts) for part in parts]
         taken = files.union([*taken, asked])
     return sorted(pieces, key=lambda piece: piece.range.from_ms)
 

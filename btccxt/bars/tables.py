@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from btccxt.bars.columns import FIELDS, Columns
+from btccxt.bars.columns import PRICES, Columns
 from btccxt.bars.segments import Table, pyarrow
 from btccxt.model import Side, Trade
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-PRICES = FIELDS[1:]
 
 
 def bar_schema() -> Any:
@@ -37,7 +35,6 @@ def trade_schema() -> Any:
 
 def times_of(table: Table) -> NDArray[np.int64]:
     """Column ``time`` in milliseconds."""
-    import numpy as np
 
     column = table.column("time")
     joined = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)

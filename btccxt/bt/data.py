@@ -6,18 +6,20 @@ import difflib
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
 from btccxt.bt.data_lines import FeedLines
-from btccxt.bt.ports import FeedHandle, FeedSource
+from btccxt.bt.lake_source import LakeSource
+from btccxt.bt.ports import FeedHandle, FeedSource, History
 from btccxt.bt.rows import LagWatch, Row, RowMaker
 from btccxt.bt.time import Stamper, check_date, check_timeframe, ms_of_num, num_of_ms, offered_name, timeframe_names
 from btccxt.errors import BtccxtError, ConfigError, MissingBars
-from btccxt.model import Bar, ConnectionState, Trade
+from btccxt.model import ConnectionState
 from btccxt.notices import StoreNotice
 from btccxt.observe.log import EventName, get_logger
 from btccxt.session.events import (
@@ -46,8 +48,26 @@ def check_arguments(parameters: Any, unknown: Mapping[str, Any]) -> None:
     check_timeframe(parameters.timeframe, parameters.compression)
     for name in ("fromdate", "todate"):
         check_date(name, getattr(parameters, name))
+    _check_last_bars(parameters)
     for name, choices in _CHOICES.items():
-        _check_choice(name, getattr(parameters, name), choices)
+        if not (name == "bars" and _is_number(parameters.bars)):
+            _check_choice(name, getattr(parameters, name), choices)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_last_bars(parameters: Any) -> None:
+    count = parameters.bars
+    if not _is_number(count):
+        return
+    if count < 1:
+        raise ConfigError(f"bars={count}: give the number of bars to begin with, as in bars=500")
+    if parameters.fromdate is not None:
+        raise ConfigError(f"bars={count} and fromdate={parameters.fromdate} both say where to begin: give one of them")
+    if parameters.timeframe == bt.TimeFrame.Ticks:
+        raise ConfigError(f"bars={count}: trades are no bars; give fromdate")
 
 
 def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
@@ -82,7 +102,8 @@ class CCXTData(FeedLines):
     - ``backfill_start``: begin with history (from ``fromdate``, else the exchange's most recent page).
     - ``backfill``: after a disconnect, fetch what was missed.
     - ``backfill_from``: another data, delivered first (stamped as this one is); the exchange's history follows it.
-    - ``bars``: 'candles' of the exchange, or built from its 'trades'.
+    - ``bars``: 'candles' of the exchange, or built from its 'trades'. A number: its candles, beginning with the last so
+      many (``bars=500``), however long ago that is in a quiet market.
     - ``gaps``: where the exchange itself has no bars: 'report' (``notify_store`` and log), 'fill' with flat bars of
       volume 0 (``is_filler(ago)`` tells them apart), or 'raise' MissingBars.
     - ``stamp``: 'close', or 'open' as exchanges write it. With 'open', an hour bar appears beside minute bars 59
@@ -110,7 +131,10 @@ class CCXTData(FeedLines):
     def __init__(self, source: FeedSource | None = None, **unknown: Any) -> None:
         super().__init__()
         if source is None:
-            raise ConfigError("CCXTData comes from a store: store.getdata(dataname='BTC/USDT', ...)")
+            raise ConfigError(
+                "CCXTData comes from a store: store.getdata(dataname='BTC/USDT', ...), or from the lake: "
+                "CCXTData.from_lake('BTC/USDT', 'binance', ...)"
+            )
         check_arguments(self.p, unknown)
         self.source = self._store = source
         self.is_ticks = self.p.timeframe == bt.TimeFrame.Ticks
@@ -121,9 +145,29 @@ class CCXTData(FeedLines):
         self._frame: Timeframe | None = None
         self._stamper: Stamper | None = None
         self._handle: FeedHandle | None = None
-        self._kept: tuple[FeedRequest, Sequence[Bar] | Sequence[Trade]] | None = None
+        self._kept: tuple[FeedRequest, History] | None = None
         self._run = 0
         self._ended = True
+
+    @classmethod
+    def from_lake(
+        cls,
+        dataname: str,
+        exchange: str,
+        *,
+        market_type: str = "spot",
+        mode: str = "live",
+        lake: str | Path | None = None,
+        **kwargs: Any,
+    ) -> CCXTData:
+        """History that ``btccxt download`` or a running store left in the lake: no store, no network.
+
+        ``mode``: 'live' (what paper and live trade on) or 'testnet'. ``lake``: its folder; None: the default one. Other
+        arguments as those of ``getdata``; without ``fromdate`` it begins with the oldest bar. Raises LakeError with the
+        command that fetches what is missing.
+        """
+        kwargs.setdefault("historical", True)
+        return cls(source=LakeSource(exchange, market_type, mode, lake), dataname=dataname, **kwargs)
 
     # -------------------------------------------------------------- life
 
@@ -143,7 +187,7 @@ class CCXTData(FeedLines):
             return
         names = timeframe_names(self.p.timeframe, self.p.compression)
         name = names[0]
-        if self.p.bars == "candles":
+        if self.p.bars != "trades":
             try:
                 name = offered_name(
                     self.p.timeframe,
@@ -201,7 +245,7 @@ class CCXTData(FeedLines):
         if self._env._dooptimize and self._env.p.maxcpus != 1:
             raise ConfigError(f"{self.label}: other processes cannot share this connection: bt.Cerebro(maxcpus=1)")
 
-    def _load_history(self, request: FeedRequest) -> Sequence[Bar] | Sequence[Trade]:
+    def _load_history(self, request: FeedRequest) -> History:
         if self._kept is not None and self._kept[0] == request:
             return self._kept[1]
         history = self.source.history(request)
@@ -234,7 +278,8 @@ class CCXTData(FeedLines):
             to_ms=made.to_ms,
             backfill_start=self.p.backfill_start,
             backfill=self.p.backfill,
-            bars=self.p.bars,
+            bars="trades" if self.p.bars == "trades" else "candles",
+            last_bars=self.p.bars if _is_number(self.p.bars) else None,
         )
 
     def _make_sink(self, cerebro_loop: CerebroLoop, run: int) -> Callable[[FeedEvent], None]:
@@ -296,22 +341,13 @@ class CCXTData(FeedLines):
             super().preload()
             return
         self._rows = None
-        bars = [bar for bar in self._history if isinstance(bar, Bar) and self._made.is_wanted(bar.open_ms)]
+        columns = self._made.wanted_columns(self._history)  # type: ignore[arg-type]  # no trades: not is_ticks
         self._history = ()
-        count = len(bars)
-        assert self._stamper is not None
-        columns: tuple[Iterable[float], ...] = (
-            self._stamper.nums([bar.open_ms for bar in bars]),
-            [bar.open for bar in bars],
-            [bar.high for bar in bars],
-            [bar.low for bar in bars],
-            [bar.close for bar in bars],
-            [bar.volume for bar in bars],
-        )
-        values = dict(zip(map(id, self._row_lines), (*columns, [0.0] * count), strict=True))
+        count = len(columns[0])
+        values = dict(zip(map(id, self._row_lines), (*columns, array("d", [0.0]) * count), strict=True))
         for line in self._all_lines:  # a subclass may have more
             column = values.get(id(line))
-            bulk = array("d", [_NAN]) * count if column is None else array("d", column)
+            bulk = array("d", [_NAN]) * count if column is None else column
             line.array = bulk + line.array  # what is there already is the room for lookahead
         self.put_notification(self.DISCONNECTED, "history is complete")
         self._end()

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from btccxt.account.ledger import AccountSnapshot
+from btccxt.bars.columns import Columns
 from btccxt.bt.positions import PositionBook
 from btccxt.model import (
     Bar,
@@ -19,6 +20,9 @@ from btccxt.model import (
 )
 from btccxt.orders.tracker import RestoredState
 from btccxt.session.events import FeedEvent, FeedRequest
+
+History = Columns | Sequence[Bar] | Sequence[Trade]
+"""What is past: bars as columns or as records, or trades."""
 
 
 class BrokerBackend(Protocol):
@@ -81,7 +85,7 @@ class FeedSource(Protocol):
     def open_feed(self, request: FeedRequest, sink: Callable[[FeedEvent], None]) -> FeedHandle:
         """History, seam, stream. Does not block; ``sink`` may be called from any thread."""
 
-    def history(self, request: FeedRequest) -> Sequence[Bar] | Sequence[Trade]:
+    def history(self, request: FeedRequest) -> History:
         """All of it, oldest first. Blocks; called before the strategy starts."""
 
     def now_ms(self) -> float:

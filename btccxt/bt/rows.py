@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 
+from btccxt.bars.columns import PRICES, Columns
 from btccxt.bt.time import Stamper, num_of_ms
 from btccxt.model import Bar, Trade
 from btccxt.notices import NoticeKind, StoreNotice, StrategyLag
@@ -48,8 +50,24 @@ class RowMaker:
         end_ms = open_ms if self._frame is None else self._frame.next_open(open_ms)
         return end_ms <= self.to_ms
 
-    def rows_of(self, items: Sequence[Bar] | Sequence[Trade]) -> Iterator[Row]:
-        for item in items:
+    def wanted_columns(self, history: Columns | Sequence[Bar]) -> tuple[array[float], ...]:
+        """Stamp, prices and volume of the bars that are wanted, for lines that are filled at once."""
+        assert self._stamper is not None
+        if isinstance(history, Columns):
+            while len(history) and not self.is_wanted(int(history.open_ms[-1])):
+                history = history[:-1]
+            if self.from_ms is not None and len(history):
+                history = history.between(self.from_ms, int(history.open_ms[-1]) + 1)
+            opens_ms = history.open_ms.tolist()
+            prices = [array("d", getattr(history, name).tobytes()) for name in PRICES]
+        else:
+            bars = [bar for bar in history if self.is_wanted(bar.open_ms)]
+            opens_ms = [bar.open_ms for bar in bars]
+            prices = [array("d", [getattr(bar, name) for bar in bars]) for name in PRICES]
+        return (array("d", self._stamper.nums(opens_ms)), *prices)
+
+    def rows_of(self, items: Columns | Sequence[Bar] | Sequence[Trade]) -> Iterator[Row]:
+        for item in items.bars() if isinstance(items, Columns) else items:
             if isinstance(item, Bar):
                 if item.open_ms <= self.newest_ms or not self.is_wanted(item.open_ms):
                     continue

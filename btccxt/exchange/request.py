@@ -61,7 +61,7 @@ def refusals(
     request: OrderRequest, market: Market, profile: Profile, *, reference_price: Decimal | None = None
 ) -> tuple[str, ...]:
     """Every reason why this request may not be sent; empty when it may. No network, no side effects."""
-    return tuple(_profile_refusals(request, profile)) + tuple(_market_refusals(request, market, reference_price))
+    return tuple(_profile_refusals(request, profile)) + tuple(market_refusals(request, market, reference_price))
 
 
 def build_call(
@@ -161,7 +161,8 @@ def _profile_refusals(request: OrderRequest, profile: Profile) -> Iterator[str]:
         yield problem
 
 
-def _market_refusals(request: OrderRequest, market: Market, reference_price: Decimal | None) -> Iterator[str]:
+def market_refusals(request: OrderRequest, market: Market, reference_price: Decimal | None) -> Iterator[str]:
+    """Why the market's steps, limits and state rule this request out."""
     if market.symbol != request.symbol:
         yield f"the market record is of {market.symbol}, the order of {request.symbol}"
     if not market.active:

@@ -17,17 +17,16 @@ from math import ceil
 from typing import Literal, Protocol
 
 from btccxt.bars.aggregate import TradeBars
-from btccxt.bars.cache import BarCache
 from btccxt.bars.closing import BarCloser, Correction
 from btccxt.bars.history import (
     REST_LAG_MS,
     CallPolicy,
     HistorySource,
-    cached_pages,
     direct,
     download_pages,
     trade_bar_pages,
 )
+from btccxt.bars.lake_pages import KeptBars, lake_pages
 from btccxt.bars.seam import Gap, Hole, Page, Seam
 from btccxt.errors import ConfigError, ExchangeUnavailable, RateLimited, Retryable
 from btccxt.exchange.api import ExchangeAPI
@@ -76,7 +75,7 @@ class BarFeed:
     ``history='trades'`` builds the past from trades too, for timeframes without candles. ``call`` runs every REST read
     (limiter, retries). ``release_by_clock``: believe the last frame when the clock passes a bar's close plus
     ``grace_ms``; by default the exchange is asked, since a silent stream looks the same as a quiet market.
-    ``sends_empty_bars``: from the profile; False where a bar without trades does not exist. ``cache``: bars on disk.
+    ``sends_empty_bars``: from the profile; False where a bar without trades does not exist. ``kept``: bars on disk.
     """
 
     def __init__(
@@ -99,7 +98,7 @@ class BarFeed:
         history: Literal["candles", "trades"] = "candles",
         parallel: int = 4,
         call: CallPolicy = direct,
-        cache: BarCache | None = None,
+        kept: KeptBars | None = None,
     ) -> None:
         if key.kind is not StreamKind.BARS or key.symbol is None or key.timeframe is None:
             raise ConfigError(f"a bar feed needs a bars key with symbol and timeframe, not {key}")
@@ -132,8 +131,8 @@ class BarFeed:
         self._pages: Callable[[HistorySource, int, int], AsyncGenerator[Page, None]] = download_pages
         if history == "trades":
             self._pages = trade_bar_pages
-        elif cache is not None:
-            self._pages = partial(cached_pages, cache)
+        elif kept is not None:
+            self._pages = partial(lake_pages, kept)
         self._forget_forming(clock.now_ms())
         self._connected = False
         self._down_reason = ""

@@ -82,3 +82,5 @@ class FeedRequest:
     """Fetch what was missed after a disconnect."""
     bars: str = "candles"
     """'candles' (the exchange's) or 'trades' (built from trades)."""
+    last_bars: int | None = None
+    """So many of the newest closed bars, instead of ``from_ms``."""

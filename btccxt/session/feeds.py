@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from pathlib import Path
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from btccxt.bars.cache import BarCache
-from btccxt.bars.history import (
-    HistoryBeginsLater,
-    HistorySource,
-    bars_of,
-    cached_pages,
-    download_pages,
-    download_trades,
-)
-from btccxt.bars.seam import first_open
-from btccxt.errors import Unsupported
+from btccxt.bars.lake import LakeView
+from btccxt.bars.lake_pages import KeptBars
+from btccxt.bars.live_tail import LiveTail, Stretch
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile.profile import Profile
-from btccxt.model import Bar, StreamKey, StreamKind, Trade
+from btccxt.model import StreamKey, StreamKind
 from btccxt.resilience.clock import ExchangeClock
 from btccxt.session.bar_feed import BarFeed
-from btccxt.session.events import FeedEnded, FeedEvent, FeedFailed, FeedRequest
+from btccxt.session.events import BarsClosed, Correction, FeedEnded, FeedEvent, FeedFailed, FeedRequest, Hole
+from btccxt.session.history import History, HistoryLoader
 from btccxt.session.loop_thread import Session
 from btccxt.session.metrics import FeedMeter
 from btccxt.session.streams import StreamSupervisor
@@ -31,8 +23,8 @@ from btccxt.session.trade_feed import TradeFeed
 from btccxt.timeframe import parse_timeframe
 
 Sink = Callable[[FeedEvent], None]
-_MOST_TRADES_OF_HISTORY = 1_000
-_TRADES_BACK_MS = 3_600_000  # of historical ticks without a fromdate
+_KEEP_TAILS_EVERY_S = 60.0
+_BREATH_S = 0.005  # between two tails, so that a thousand do not hold up the loop
 
 
 class FeedTask:
@@ -54,7 +46,7 @@ class FeedTask:
 
 
 class FeedDesk:
-    """Opens feeds and loads histories. ``cache``: folder of bars on disk, shared by all stores that are given it."""
+    """Opens feeds and loads histories. ``lake``: where closed bars are kept; what feeds bring is added to it."""
 
     def __init__(
         self,
@@ -65,7 +57,7 @@ class FeedDesk:
         supervisor: StreamSupervisor,
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[Any]],
         trouble: Callable[[str, BaseException], None],
-        cache: Path | None = None,
+        lake: LakeView | None = None,
     ) -> None:
         self._session = session
         self._exchange = exchange
@@ -73,8 +65,9 @@ class FeedDesk:
         self._profile = profile
         self._supervisor = supervisor
         self._spawn = spawn
-        self._trouble = trouble
-        self._cache_folder = cache
+        self._history = HistoryLoader(exchange, clock.now_ms, profile, trouble, lake)
+        self._tails: list[tuple[LiveTail, KeptBars]] = []
+        self._keeping: asyncio.Task[Any] | None = None
 
     # -------------------------------------------------------------- any thread
 
@@ -93,8 +86,24 @@ class FeedDesk:
     def _start(self, request: FeedRequest, sink: Sink, task: FeedTask) -> None:
         frame = None if request.timeframe is None else parse_timeframe(request.timeframe)
         metered = FeedMeter(self._exchange.id, frame, self._clock, sink)
-        feed = self._make(request, metered)
-        running = self._spawn(self._run(feed, metered), f"feed {feed.key}")
+        if request.backfill_start and request.last_bars is not None:
+            finding = self._spawn(self._start_at_last(request, metered, task), f"last bars of {request.symbol}")
+            task.stop = lambda: _cancel(finding)
+        else:
+            self._begin(request, metered, task, self._history.start_ms(request) if request.backfill_start else None)
+
+    async def _start_at_last(self, request: FeedRequest, sink: Sink, task: FeedTask) -> None:
+        try:
+            start_ms = await self._history.begin_of_last(request)
+            if task.stop is not None:  # else it was closed meanwhile
+                self._begin(request, sink, task, start_ms)
+        except Exception as error:
+            sink(FeedFailed(error))
+            raise
+
+    def _begin(self, request: FeedRequest, sink: Sink, task: FeedTask, start_ms: int | None) -> None:
+        feed = self._make(request, sink, start_ms)
+        running = self._spawn(self._run(feed, sink), f"feed {feed.key}")
         self._supervisor.add(feed.stream_key, feed)
 
         def stop() -> None:
@@ -103,40 +112,23 @@ class FeedDesk:
 
         task.stop = stop
 
-    def _make(self, request: FeedRequest, sink: Sink) -> BarFeed | TradeFeed:
-        start_ms = self._start_ms(request) if request.backfill_start else None
+    def _make(self, request: FeedRequest, sink: Sink, start_ms: int | None) -> BarFeed | TradeFeed:
         if request.timeframe is None:
             key = StreamKey(StreamKind.TRADES, request.symbol)
             return TradeFeed(self._exchange, self._clock, key, sink=sink, start_ms=start_ms)
+        kept = self._history.kept(request.symbol, request.timeframe)
         return BarFeed(
             self._exchange,
             self._clock,
             StreamKey(StreamKind.BARS, request.symbol, request.timeframe),
-            sink=sink,
+            sink=sink if kept is None or request.bars == "trades" else self._with_tail(sink, kept, request.timeframe),
             start_ms=start_ms,
             end_ms=request.to_ms,
             page_limit=self._profile.history.page_size,
             bars="trades" if request.bars == "trades" else "candles",
-            history="candles" if self._offers(request.timeframe) else "trades",
-            cache=self._cache(request.symbol, request.timeframe),
+            history="candles" if self._history.offers(request.timeframe) else "trades",
+            kept=kept,
         )
-
-    def _offers(self, timeframe: str) -> bool:
-        offered = self.timeframes()
-        return not offered or timeframe in offered
-
-    def _cache(self, symbol: str, timeframe: str) -> BarCache | None:
-        if self._cache_folder is None or not self._offers(timeframe):
-            return None
-        return BarCache(self._cache_folder, self._exchange.id, symbol, timeframe)
-
-    def _start_ms(self, request: FeedRequest) -> int | None:
-        if request.from_ms is not None:
-            return request.from_ms
-        if request.timeframe is None:
-            return None
-        frame = parse_timeframe(request.timeframe)
-        return frame.floor(self._clock.now_ms() - self._profile.history.page_size * frame.approximate_ms)
 
     async def _run(self, feed: BarFeed | TradeFeed, sink: Sink) -> None:
         try:
@@ -147,32 +139,52 @@ class FeedDesk:
             raise
         sink(FeedEnded())
 
-    async def history(self, request: FeedRequest) -> list[Bar] | list[Trade]:
+    async def history(self, request: FeedRequest) -> History:
         """All of a past range, oldest first."""
-        now_ms = self._clock.now_ms()
-        end_ms = now_ms if request.to_ms is None else min(request.to_ms, now_ms)
-        start_ms = self._start_ms(request)
-        if request.timeframe is None:
-            trades: list[Trade] = []
-            from_ms = end_ms - _TRADES_BACK_MS if start_ms is None else start_ms
-            async for page in download_trades(
-                self._exchange, request.symbol, from_ms, end_ms, page_limit=_MOST_TRADES_OF_HISTORY
-            ):
-                trades += page
-            return trades
-        frame = parse_timeframe(request.timeframe)
-        page_limit = self._profile.history.page_size
-        source = HistorySource(self._exchange, request.symbol, frame, page_limit, self._clock.now_ms)
-        asked_ms = first_open(frame, start_ms or 0)
-        cache = self._cache(request.symbol, request.timeframe)
-        if cache is None:
-            pages = download_pages(source, asked_ms, end_ms)
-        else:
-            pages = cached_pages(cache, source, asked_ms, end_ms)
-        bars: list[Bar] = []
-        async for found in bars_of(pages, asked_ms, self._begins_later):
-            bars += found
-        return bars
+        return await self._history.load(request)
 
-    def _begins_later(self, fact: HistoryBeginsLater) -> None:
-        self._trouble("history", Unsupported(f"history begins at {fact.first_ms}, not at {fact.asked_ms}"))
+    # -------------------------------------------------------------- what feeds add to the lake
+
+    def _with_tail(self, sink: Sink, kept: KeptBars, timeframe: str) -> Sink:
+        tail = LiveTail(parse_timeframe(timeframe))
+        self._tails.append((tail, kept))
+        if self._keeping is None:
+            self._keeping = self._spawn(self._keep_tails(), "lake")
+
+        def take(event: FeedEvent) -> None:
+            if isinstance(event, BarsClosed):
+                tail.take_bars(event.bars)
+            elif isinstance(event, Hole):
+                tail.take_hole(event)
+            elif isinstance(event, Correction):
+                tail.take_correction(event)
+            sink(event)
+
+        return take
+
+    async def _keep_tails(self) -> None:
+        """Now and then, and once more at the end."""
+        try:
+            while True:
+                await asyncio.sleep(_KEEP_TAILS_EVERY_S)
+                for tail, kept in list(self._tails):
+                    if stretches := tail.ready(self._clock.now_ms()):
+                        await asyncio.to_thread(_keep, kept, stretches)
+                        await asyncio.sleep(_BREATH_S)
+        finally:
+            rest = [(kept, tail.ready(self._clock.now_ms())) for tail, kept in self._tails]
+            await asyncio.to_thread(_keep_all, rest)
+
+
+def _keep(kept: KeptBars, stretches: Sequence[Stretch]) -> None:
+    for stretch in stretches:
+        kept.keep_stretch(stretch)
+
+
+def _keep_all(rest: Sequence[tuple[KeptBars, Sequence[Stretch]]]) -> None:
+    for kept, stretches in rest:
+        _keep(kept, stretches)
+
+
+def _cancel(task: asyncio.Task[Any]) -> None:
+    task.cancel()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -94,6 +95,7 @@ class SimExchange:
         self.dialects: dict[str, Dialect] = {found.name: found(self.venue) for found in classes}
         self.venue.attach(self.dialects.values())
         self._host, self._port = host, port
+        self._market_id = secrets.token_hex(8)
         self._authority: CertificateAuthority | None = None
         self._runner: web.ServerRunner | None = None
         self._address: SimAddress | None = None
@@ -278,6 +280,7 @@ class SimExchange:
             "speed": self.venue.speed,
             "now_ms": self.venue.now_ms(),
             "dialects": list(self.dialects),
+            "market": self._market_id,
         }
         return web.Response(body=encode(info), content_type="application/json")
 

@@ -55,6 +55,7 @@ class SimInfo:
     speed: float  # exchange seconds per wall second
     now_ms: int  # the exchange's clock when it answered
     dialects: tuple[str, ...]
+    market: str = ""  # tells this exchange's market from that of every other one
 
 
 class CertificateAuthority:
@@ -260,4 +261,5 @@ async def fetch_info(address: str, timeout_s: float = 5.0) -> SimInfo:
         speed=float(answer["speed"]),
         now_ms=int(answer["now_ms"]),
         dialects=tuple(str(name) for name in answer["dialects"]),
+        market=str(answer.get("market", "")),
     )

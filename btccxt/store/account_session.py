@@ -11,12 +11,12 @@ import random
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from btccxt.account.explain import FUNDING_SLACK_MS, funding_since, spot_positions
 from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.account.startup_check import CLOCK_SLACK_MS, agree_with_journal
+from btccxt.bars.lake import LakeView
 from btccxt.errors import BtccxtError, ConfigError, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
@@ -84,7 +84,7 @@ class AccountSession:
         stream_policy: StreamPolicy | None = None,
         decide: Decide | None = None,
         dead_mans_switch_s: float | None = None,
-        history_cache: Path | None = None,
+        lake: LakeView | None = None,
     ) -> None:
         self.exchange = exchange
         self.clock = clock
@@ -98,9 +98,7 @@ class AccountSession:
         self._supervisor = StreamSupervisor(
             exchange, clock, policy=policy, listener=listeners.stream, decide=decide, report=listeners.trouble
         )
-        self.feeds = FeedDesk(
-            session, exchange, clock, profile, self._supervisor, self._spawn, listeners.trouble, history_cache
-        )
+        self.feeds = FeedDesk(session, exchange, clock, profile, self._supervisor, self._spawn, listeners.trouble, lake)
         to_hear = state_to_hear(profile.market_type, fills=profile.streams.fills)
         self.monitor = PrivateStreamMonitor(self._supervisor.suspect, policy.told_within_s, to_hear)
         self._account = AccountStream(self.monitor, clock.now_ms, self.reconcile_soon)

@@ -6,11 +6,13 @@ Lives in the strategy's thread. All network work happens in the session thread (
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,6 @@ from btccxt.account.explain import log_funding
 from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
-from btccxt.bt.data import CCXTData
 from btccxt.config import Mode, ModeName, build_config
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
@@ -29,12 +30,10 @@ from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.exchange.profile.profile import current_name, load_profile
 from btccxt.exchange.request import refusals
 from btccxt.model import (
-    Bar,
     FundingPayment,
     OrderFeature,
     OrderKind,
     OrderRequest,
-    Trade,
 )
 from btccxt.notices import StoreNotice
 from btccxt.observe.log import EventName, get_logger
@@ -44,16 +43,14 @@ from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal.journal import Journal, account_fingerprint
 from btccxt.orders.tracker import OrderEvent, RestoredState
 from btccxt.resilience.shared_budget import SharedBudget, open_budget
-from btccxt.session.events import FeedEvent, FeedRequest
-from btccxt.session.feeds import FeedTask
 from btccxt.session.loop_thread import Session
 from btccxt.session.status_file import StatusReporter
 from btccxt.session.streams import Decide
 from btccxt.store.account_session import AccountSession, Listeners
 from btccxt.store.config_file import load_options
+from btccxt.store.history import StoreHistory, keep_markets
 from btccxt.store.keys import resolve_keys
 from btccxt.store.notifier import Notifier
-from btccxt.store.queries import StoreQueries
 from btccxt.store.shutdown import end_orders
 from btccxt.store.startup import (
     account_lasts,
@@ -78,7 +75,7 @@ _MONEY = {
 }
 
 
-class CCXTStore(StoreQueries):
+class CCXTStore(StoreHistory):
     """Connects backtrader to one exchange account.
 
     ``exchange``: a ccxt id, or an ``ExchangeAPI`` of your own. ``mode``: 'sim' (the embedded exchange, offline),
@@ -127,6 +124,7 @@ class CCXTStore(StoreQueries):
         self._policy = tracker_policy_of(settings.tracker, self.profile)
         self._decide = decide
         check_switch(settings, self.profile, self._exchange_given)
+        self._prepare_history()
         self._session: Session | None = None
         self._venue: Venue | None = None
         self._account_session: AccountSession | None = None
@@ -153,10 +151,6 @@ class CCXTStore(StoreQueries):
 
     # -------------------------------------------------------------- what backtrader gets
 
-    def getdata(self, **kwargs: Any) -> CCXTData:
-        """A Data of this store: ``getdata(dataname='BTC/USDT', timeframe=bt.TimeFrame.Minutes, compression=5)``."""
-        return CCXTData(source=self, **kwargs)
-
     def getbroker(self) -> CCXTBroker:
         """The broker of this account; always the same one."""
         if self._broker is None:
@@ -179,8 +173,14 @@ class CCXTStore(StoreQueries):
     def start(self, data: Any = None, broker: Any = None) -> None:
         """Connect; idempotent. Waits until markets, clock and (with a broker) account and orders are known.
 
-        Raises ConfigError, AuthenticationFailed, ConnectionLost … after having cleaned up.
+        A store whose datas are all of the past and may lie in its lake connects only when one of them needs it. Raises
+        ConfigError, AuthenticationFailed, ConnectionLost … after having cleaned up.
         """
+        self._waits_for_need = self._broker is None and self._may_wait()
+        if not self._waits_for_need:
+            self._connect_now()
+
+    def _connect_now(self) -> None:
         with self._lock:
             if self._account_session is not None:
                 return
@@ -203,7 +203,7 @@ class CCXTStore(StoreQueries):
                     self.settings.streams,
                     self._decide,
                     self.settings.dead_mans_switch_s,
-                    self.settings.history_cache,
+                    self.lake(),
                 )
                 self._session.call(self._open(account_session), timeout=self.settings.start_timeout_s)
                 self._account_session = account_session
@@ -247,6 +247,9 @@ class CCXTStore(StoreQueries):
             self._journal = open_journal(self.settings, self._keys, self._notifier.alarm)
         await account_session.open()
         check_currency(self.name, self.currency, account_session.markets)
+        if (lake := self.lake()) is not None:
+            now_ms, trouble = account_session.clock.now_ms(), partial(self._notifier.trouble, "the lake")
+            await asyncio.to_thread(keep_markets, lake, account_session.markets, now_ms, trouble)
         if self._journal is not None:
             await account_session.open_account(self._journal, self._policy, lasting=account_lasts(self.settings))
 
@@ -266,6 +269,7 @@ class CCXTStore(StoreQueries):
             self._tear_down(self._account_session)
 
     def _tear_down(self, account_session: AccountSession | None) -> None:
+        self._waits_for_need = False
         session, venue, journal, reporter = self._session, self._venue, self._journal, self._reporter
         self._account_session = self._was_asked_of = None
         self._session = self._venue = self._journal = self._reporter = None
@@ -344,27 +348,6 @@ class CCXTStore(StoreQueries):
         cerebro_loop = self.cerebro_loop
         if cerebro_loop is not None and self._broker is not None:
             cerebro_loop.inbox.put_urgent(self._broker, event)
-
-    # -------------------------------------------------------------- the Data's side (FeedSource)
-
-    def timeframes(self) -> Collection[str]:
-        """Candle timeframes on offer, in ccxt's notation."""
-        return self.profile.bars.timeframes
-
-    def open_feed(self, request: FeedRequest, sink: Callable[[FeedEvent], None]) -> FeedTask:
-        self._symbol(request.symbol)
-        return self._open_session.feeds.open(request, sink)
-
-    def history(self, request: FeedRequest) -> Sequence[Bar] | Sequence[Trade]:
-        self._symbol(request.symbol)
-        return self._ask(self._open_session.feeds.history(request), timeout_s=None)
-
-    def now_ms(self) -> int:
-        """The exchange's clock."""
-        return self._open_session.clock.now_ms()
-
-    def wall_s(self, exchange_ms: float) -> float:
-        return self._open_session.clock.wall_s(exchange_ms)
 
     # -------------------------------------------------------------- the broker's side (BrokerBackend)
 

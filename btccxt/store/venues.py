@@ -54,6 +54,8 @@ class Venue:
         self.exchange = exchange
         self.clock = clock
         self.sim: SimExchange | None = None
+        self.data_mode: str | None = None
+        """Whose market its bars are of, for the lake, where only the embedded exchange itself knows."""
         self._stop = stop
 
     def stop(self) -> None:
@@ -148,6 +150,7 @@ def _sim_venue(
     sim_address = settings.sim_address
     server: SimExchange | None = None
     thread: Session | None = None
+    found_mode: str | None = None
     if sim_address is None:
         thread = Session("embedded exchange", on_error=report).start()
         try:
@@ -168,6 +171,7 @@ def _sim_venue(
                 f"the embedded exchange at {sim_address} speaks {', '.join(info.dialects)}, not {profile.exchange}"
             )
         thread, address, local = None, info.address, SimClock(info.now_ms, info.speed)
+        found_mode = f"sim-{info.market}"
 
     def stop() -> None:
         if thread is not None and server is not None:
@@ -191,7 +195,7 @@ def _sim_venue(
         stop()
         raise
     venue = Venue(exchange, clock, stop)
-    venue.sim = server
+    venue.sim, venue.data_mode = server, found_mode
     return venue
 
 
@@ -218,7 +222,7 @@ def _market_source(options: SimOptions) -> MarketSource:
     if options.market is None:
         start_ms = int((options.start or datetime.now(timezone.utc)).timestamp() * 1000)
         listings = default_listings() if options.symbols is None else _listings(options.symbols)
-        return SyntheticSource(listings, options.seed, start_ms, _tick_ms(options.speed))
+        return SyntheticSource(listings, options.seed, start_ms, tick_ms(options.speed))
     if not isinstance(options.market, str | Path):
         return options.market
     path = Path(options.market)
@@ -242,7 +246,7 @@ def _listings(symbols: Sequence[str]) -> list[Listing]:
     return [known[symbol] for symbol in symbols]
 
 
-def _tick_ms(speed: float) -> int:
+def tick_ms(speed: float) -> int:
     """About ten trades per wall second and symbol at most: a faster clock has coarser ticks."""
     return next(
         tick_ms for tick_ms in (1_000, 2_000, 5_000, 10_000, 15_000) if tick_ms >= 100 * speed or tick_ms == 15_000

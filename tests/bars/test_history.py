@@ -10,18 +10,19 @@ from random import Random
 
 import pytest
 
-from btccxt.bars.cache import BarCache, Range
 from btccxt.bars.history import (
     REST_LAG_MS,
     HistoryBeginsLater,
     HistorySource,
     bars_of,
-    cached_pages,
     download_pages,
     download_trades,
     trade_bar_pages,
 )
+from btccxt.bars.lake import DataVenue, Lake
+from btccxt.bars.lake_pages import KeptBars, lake_pages
 from btccxt.bars.seam import Hole, Page, Seam
+from btccxt.bars.segments import Range
 from btccxt.errors import ConnectionLost
 from btccxt.model import Bar, Trade
 from btccxt.timeframe import parse_timeframe
@@ -39,6 +40,10 @@ def exchange(rows: list[Bar], now_ms: int, **settings: object) -> FakeExchange:
     ]
     candles = {(SYMBOL, "1m"): rows, (SYMBOL, "1d"): days}
     return FakeExchange(clock=FakeClock(now_ms), candles=candles, **settings)  # type: ignore[arg-type]
+
+
+def kept_in(folder: Path) -> KeptBars:
+    return KeptBars(Lake(folder).bars(DataVenue("fake"), SYMBOL, "1m"))
 
 
 def history_of(source: FakeExchange, page_limit: int = 10, timeframe: str = "1m", parallel: int = 4) -> HistorySource:
@@ -126,8 +131,8 @@ async def test_a_history_that_begins_later_than_asked_is_found_quickly_and_repor
     notes: list[HistoryBeginsLater] = []
     asked = START - 300 * DAY
     history, end_ms = history_of(source, 30), listed + 30 * MINUTE
-    cache = BarCache(str(tmp_path), "fake", SYMBOL, "1m")
-    pages = cached_pages(cache, history, asked, end_ms) if cached else download_pages(history, asked, end_ms)
+    cache = kept_in(tmp_path)
+    pages = lake_pages(cache, history, asked, end_ms) if cached else download_pages(history, asked, end_ms)
     assert [row async for page in bars_of(pages, asked, notes.append) for row in page] == rows
     assert notes == [HistoryBeginsLater(asked, listed)]
     assert len(source.calls) < 60
@@ -211,16 +216,16 @@ async def test_an_error_ends_a_download_after_what_came_before_and_leaves_no_tas
 # ---------------------------------------------------------------- cache
 
 
-async def cached(cache: BarCache, source: FakeExchange, start_ms: int, end_ms: int) -> list[Bar]:
-    pages: list[Page] = [page async for page in cached_pages(cache, history_of(source), start_ms, end_ms)]
+async def cached(cache: KeptBars, source: FakeExchange, start_ms: int, end_ms: int) -> list[Bar]:
+    pages: list[Page] = [page async for page in lake_pages(cache, history_of(source), start_ms, end_ms)]
     assert all(earlier.to_ms == later.from_ms for earlier, later in pairwise(pages))
     return [row for page in pages for row in page.bars]
 
 
-async def test_only_what_the_cache_does_not_have_is_asked_for(tmp_path: object) -> None:
+async def test_only_what_the_cache_does_not_have_is_asked_for(tmp_path: Path) -> None:
     rows = bars("1m", START, 120, without=range(50, 75))
     source = exchange(rows, START + DAY)
-    cache = BarCache(str(tmp_path), "fake", SYMBOL, "1m")
+    cache = kept_in(tmp_path)
     assert await cached(cache, source, START + 30 * MINUTE, START + 90 * MINUTE) == rows[30:65]
     asked = len(source.calls)
     assert await cached(cache, source, START + 30 * MINUTE, START + 90 * MINUTE) == rows[30:65]
@@ -229,23 +234,23 @@ async def test_only_what_the_cache_does_not_have_is_asked_for(tmp_path: object) 
     assert await cached(cache, source, START, START + 120 * MINUTE) == rows
     again = [since for name, _, since, _ in source.calls[asked:] if since is not None]
     assert all(not START + 30 * MINUTE <= since < START + 90 * MINUTE for since in again)
-    assert cache.covered() == [Range(START, START + 120 * MINUTE)]
+    assert cache.series.covered() == [Range(START, START + 120 * MINUTE)]
 
 
-async def test_bars_that_closed_a_moment_ago_are_given_but_not_kept(tmp_path: object) -> None:
+async def test_bars_that_closed_a_moment_ago_are_given_but_not_kept(tmp_path: Path) -> None:
     rows = bars("1m", START, 21)
     source = exchange(rows, START + 20 * MINUTE + 5_000)
-    cache = BarCache(str(tmp_path), "fake", SYMBOL, "1m")
+    cache = kept_in(tmp_path)
     assert await cached(cache, source, START, START + DAY) == rows[:20]
-    assert cache.covered() == [Range(START, START + 19 * MINUTE)]
+    assert cache.series.covered() == [Range(START, START + 19 * MINUTE)]
 
 
-async def test_a_range_that_the_exchange_has_not_caught_up_with_is_not_kept_as_empty(tmp_path: object) -> None:
+async def test_a_range_that_the_exchange_has_not_caught_up_with_is_not_kept_as_empty(tmp_path: Path) -> None:
     rows = bars("1m", START, 20)
     source = exchange(rows, START + 20 * MINUTE, lag_ms=5 * MINUTE, sends_forming=False)
-    cache = BarCache(str(tmp_path), "fake", SYMBOL, "1m")
+    cache = kept_in(tmp_path)
     assert await cached(cache, source, START, START + 20 * MINUTE) == rows[:15]
-    assert cache.covered() == [Range(START, START + 15 * MINUTE)]
+    assert cache.series.covered() == [Range(START, START + 15 * MINUTE)]
 
 
 # ---------------------------------------------------------------- trades

@@ -12,7 +12,8 @@ from random import Random
 
 import pytest
 
-from btccxt.bars.cache import BarCache
+from btccxt.bars.lake import DataVenue, Lake
+from btccxt.bars.lake_pages import KeptBars
 from btccxt.errors import AuthenticationFailed, ConfigError, ConnectionLost, ExchangeUnavailable, RateLimited
 from btccxt.model import Bar, BarUpdate, ConnectionState, StreamKey, StreamKind, Trade
 from btccxt.session.bar_feed import BarFeed
@@ -333,10 +334,10 @@ async def test_every_read_goes_through_the_policy_it_was_given() -> None:
 
 
 async def test_bars_on_disk_are_not_asked_for_again(tmp_path: Path) -> None:
-    first = Bench(minutes=120.5, cache=BarCache(tmp_path, "fake", SYMBOL, "1m"))
+    first = Bench(minutes=120.5, kept=KeptBars(Lake(tmp_path).bars(DataVenue("fake"), SYMBOL, "1m")))
     async with running(first.feed):
         await first.until_bars(120)
-    second = Bench(minutes=120.5, cache=BarCache(tmp_path, "fake", SYMBOL, "1m"))
+    second = Bench(minutes=120.5, kept=KeptBars(Lake(tmp_path).bars(DataVenue("fake"), SYMBOL, "1m")))
     async with running(second.feed):
         await second.until_bars(120)
     assert len(second.exchange.calls) == 1  # the bar that was too young to be kept

@@ -1,0 +1,108 @@
+"""The lake as the source of a data: no store, no network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from btccxt.bars.columns import Columns
+from btccxt.bars.lake import LIVE, DataVenue, Lake, LakeView, SeriesKey
+from btccxt.bars.offline import find, not_fetched
+from btccxt.bt.ports import FeedHandle
+from btccxt.errors import ConfigError
+from btccxt.model import Market, Trade
+from btccxt.session.events import FeedEvent, FeedRequest
+from btccxt.timeframe import parse_timeframe
+
+_SHOWN = 8
+
+
+class LakeSource:
+    """A ``FeedSource`` of one venue's history. ``lake``: its folder; None: the default one. Raises LakeError."""
+
+    def __init__(self, exchange: str, market_type: str, mode: str = LIVE, lake: str | Path | None = None) -> None:
+        self.name = exchange
+        self.cerebro_loop: Any = None
+        self._venue = DataVenue(exchange, mode, market_type)
+        self._path = Lake(lake, create=False).path
+        self._news: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
+
+    def _view(self) -> LakeView:
+        return LakeView(Lake(self._path, create=False), self._venue)
+
+    def markets(self) -> Mapping[str, Market]:
+        """Steps, limits and fees, as the exchange told them last."""
+        return self._view().markets()
+
+    # -------------------------------------------------------------- FeedSource
+
+    def timeframes(self) -> Collection[str]:
+        """Those that are in the lake."""
+        known = [key for key in self._view().lake.series() if key.venue == self._venue]
+        return sorted({key.timeframe for key in known if key.timeframe is not None})
+
+    def history(self, request: FeedRequest) -> Columns | list[Trade]:
+        """Raises LakeError for what was never fetched."""
+        view = self._view()
+        end_ms = request.to_ms if request.to_ms is not None else int(time.time() * 1000)
+        self._check_symbol(view, request)
+        if request.timeframe is None:
+            return self._trades(view, request, end_ms)
+        series = view.bars(request.symbol, request.timeframe)
+        covered = series.covered()
+        if request.to_ms is None and covered:
+            end_ms = min(end_ms, covered[-1].to_ms)
+        found = find(series, parse_timeframe(request.timeframe), request.from_ms, end_ms, request.last_bars)
+        if found.missing or not covered:
+            key = SeriesKey(self._venue, request.symbol, request.timeframe)
+            raise not_fetched(key, found.missing or [found.asked])
+        return found.columns
+
+    def _trades(self, view: LakeView, request: FeedRequest, end_ms: int) -> list[Trade]:
+        series = view.trades(request.symbol)
+        covered = series.covered()
+        from_ms = request.from_ms if request.from_ms is not None else covered[0].from_ms
+        end_ms = end_ms if request.to_ms is not None else min(end_ms, covered[-1].to_ms)
+        if missing := series.missing(from_ms, end_ms):
+            raise not_fetched(SeriesKey(self._venue, request.symbol, None), missing)
+        return series.read(from_ms, end_ms)
+
+    def _check_symbol(self, view: LakeView, request: FeedRequest) -> None:
+        known = [key for key in view.lake.series() if key.venue == self._venue]
+        wanted = SeriesKey(self._venue, request.symbol, request.timeframe)
+        if wanted in known:
+            return
+        beside = [str(key) for key in known if key.symbol == request.symbol] or [str(key) for key in known]
+        more = " ..." if len(beside) > _SHOWN else ""
+        shown = f"it has {', '.join(beside[:_SHOWN])}{more}" if beside else f"it has nothing of {self._venue}"
+        raise ConfigError(f"the lake at {self._path} has no {wanted}; {shown}. btccxt data ls shows everything")
+
+    def open_feed(self, request: FeedRequest, sink: Callable[[FeedEvent], None]) -> FeedHandle:
+        raise ConfigError("a lake has no live bars: give historical=True, or take the data from a store")
+
+    def now_ms(self) -> float:
+        return time.time() * 1000
+
+    def wall_s(self, exchange_ms: float) -> float:
+        return exchange_ms / 1000
+
+    # -------------------------------------------------------------- what cerebro asks of a store
+
+    def start(self, data: Any = None, broker: Any = None) -> None:
+        """Nothing is connected."""
+
+    def stop(self) -> None:
+        """Nothing is open."""
+
+    def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        self._news.append((msg, args, kwargs))
+
+    def get_notifications(self) -> list[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
+        news, self._news = self._news, []
+        return news
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._news)
