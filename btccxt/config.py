@@ -33,7 +33,6 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import (
     AfterValidator,
-    AliasChoices,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -255,7 +254,7 @@ class StoreConfig(_Frozen):
     """Beginning of the environment variables with the keys; default ``BTCCXT_<EXCHANGE>``."""
     journal: Annotated[str | None, BeforeValidator(_text_of_path)] = None
     """Path of the order journal, ':memory:' for none on disk; default: in the user's state folder."""
-    lake: Path | None = Field(default=None, validation_alias=AliasChoices("lake", "history_cache"))
+    lake: Path | None = None
     """Folder where history is kept, so that it is downloaded once; default: the one of ``btccxt download``, if there is
     one. ``history_cache`` is its older name."""
     on_stop: OnStop = OnStop.LEAVE
@@ -284,6 +283,8 @@ class StoreConfig(_Frozen):
         for name, value in values.items():
             if isinstance(value, bytes):  # pydantic would decode it
                 raise ValueError(f"{name}: {value!r} is bytes; write text")
+        if "history_cache" in values:
+            values = {("lake" if name == "history_cache" else name): value for name, value in values.items()}
         if not isinstance(values.get("config"), Mapping):
             return values
         config = dict(values["config"])

@@ -69,6 +69,7 @@ class CerebroLoop:
         self._forget()
         # The instance is changed, never the class: other cerebros of the process stay as they are.
         cerebro.runstrategies = functools.partial(_run_guarded, cerebro)
+        cerebro._runonce = functools.partial(_tell_and_run_once, cerebro)
         cerebro.runstop = functools.partial(_stop_at_once, cerebro)
         cerebro._datanotify = functools.partial(_pass_on_news, cerebro, self)
 
@@ -298,6 +299,12 @@ def _stop_at_once(cerebro: Any) -> None:
     """``cerebro.runstop()``: as before, and the wait ends."""
     type(cerebro).runstop(cerebro)
     CerebroLoop.of(cerebro).wake()
+
+
+def _tell_and_run_once(cerebro: Any, strategies: Any) -> None:
+    """``cerebro._runonce``: as before, but first the strategies hear what stores said while loading."""
+    cerebro._storenotify()
+    type(cerebro)._runonce(cerebro, strategies)
 
 
 def _pass_on_news(cerebro: Any, cerebro_loop: CerebroLoop) -> None:

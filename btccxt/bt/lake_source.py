@@ -23,7 +23,7 @@ class LakeSource:
     """A ``FeedSource`` of one venue's history. ``lake``: its folder; None: the default one. Raises LakeError."""
 
     def __init__(self, exchange: str, market_type: str, mode: str = LIVE, lake: str | Path | None = None) -> None:
-        self.name = exchange
+        self.name = f"the lake of {exchange}"
         self.cerebro_loop: Any = None
         self._venue = DataVenue(exchange, mode, market_type)
         self._path = Lake(lake, create=False).path

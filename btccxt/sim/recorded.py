@@ -307,7 +307,7 @@ def _parquet_rows(path: Path) -> Iterator[Sequence[Any]]:
     try:
         from pyarrow import parquet
     except ImportError as error:
-        raise ValueError(f"{path}: parquet files need pyarrow (pip install 'btccxt[cache]')") from error
+        raise ValueError(f"{path}: parquet files need pyarrow (pip install 'btccxt[history]')") from error
     for batch in parquet.ParquetFile(path).iter_batches():
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
