@@ -20,13 +20,14 @@ from btccxt.bars.series import Damage
 from btccxt.bt.backtest_broker import BacktestBroker
 from btccxt.bt.data import CCXTData
 from btccxt.bt.ports import History
-from btccxt.config import Mode, SimOptions, StoreConfig
+from btccxt.config import Mode, StoreConfig
 from btccxt.errors import BtccxtError, LakeError, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import Market
 from btccxt.observe.log import EventName, get_logger
 from btccxt.session.events import FeedEvent, FeedRequest
 from btccxt.session.feeds import FeedTask
+from btccxt.sim.options import SimOptions
 from btccxt.store.account_session import AccountSession
 from btccxt.store.queries import StoreQueries
 from btccxt.store.venues import tick_ms
