@@ -1,35 +1,75 @@
-"""The command line: ``btccxt --help``."""
+"""The command line: ``btccxt --help``.
+
+Each command has a module of its own, imported when the command is run or completed: help and completion import
+neither ccxt nor backtrader. A command's module keeps to that: what is heavy it imports inside its function.
+"""
 
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
-from pathlib import Path
-from typing import Annotated
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from typer.core import TyperCommand, TyperGroup
 
 from btccxt import __version__
-from btccxt.cli.exchanges import exchanges
-from btccxt.cli.orders import app as orders_app
-from btccxt.cli.reconcile import reconcile
-from btccxt.cli.rehearse import rehearse
-from btccxt.cli.sim import sim
-from btccxt.cli.status import status
-from btccxt.cli.verify import verify
-from btccxt.errors import BtccxtError
+
+_SET_UP, _TRADE, _LOOK, _TEST = "Set up", "Run and steer", "Look", "Test"
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "demo": (_TRADE, "A moving-average strategy on the embedded exchange, about a minute; no network, no keys."),
+    "status": (_LOOK, "The running stores and their connections."),
+    "orders": (_LOOK, "The order journal: what was asked, sent, answered and filled."),
+    "reconcile": (_LOOK, "Orders, trades, balances and positions of journal and exchange side by side."),
+    "exchanges": (_SET_UP, "What each exchange can do: native, emulated or refused, and how well that is proven."),
+    "verify": (_TEST, "Prove on the exchange itself what its profile says."),
+    "rehearse": (_TEST, "Run a strategy against the embedded exchange with faults."),
+    "sim": (_TEST, "The embedded exchange on its own, for stores with sim_address."),
+}
+
+
+class LazyCommands(TyperGroup):
+    """Lists commands by their names here; imports the one that is asked for."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        for name, (panel, text) in COMMANDS.items():
+            self.commands[name] = TyperCommand(name, help=text, rich_help_panel=panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] in COMMANDS:
+            self.commands[args[0]] = load_command(args[0])
+        return super().resolve_command(ctx, args)
+
+
+def load_command(name: str) -> Any:
+    """The click command of a name in ``COMMANDS``: ``app`` of its module, or the function ``command``."""
+    module = import_module(f"btccxt.cli.{name.replace('-', '_')}")
+    group = getattr(module, "app", None)
+    if group is None:
+        group = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        group.command(name)(module.command)
+    command = typer.main.get_command(group)
+    command.name = name
+    return command
+
 
 app = typer.Typer(
-    help="Connect backtrader to any exchange that ccxt knows.", no_args_is_help=True, pretty_exceptions_enable=False
+    cls=LazyCommands,
+    help="Connect backtrader to any exchange that ccxt knows.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
 )
 
 
 def _tell_version(asked: bool) -> None:
     """With those of what it stands on: every report of a fault needs them."""
     if asked:
-        names = ("ccxt", "backtrader", "aiohttp")
-        others = ", ".join(f"{name} {version(name)}" for name in names)
+        from importlib.metadata import version
+
+        others = ", ".join(f"{name} {version(name)}" for name in ("ccxt", "backtrader", "aiohttp"))
         typer.echo(f"btccxt {__version__} ({others}, Python {platform.python_version()})")
         raise typer.Exit
 
@@ -43,33 +83,15 @@ def root(
     """Every command prints its own help with --help."""
 
 
-@app.command()
-def demo(
-    bars: Annotated[int, typer.Option(help="live bars before it ends", min=5)] = 120,
-    speed: Annotated[float, typer.Option(help="exchange seconds per second", min=1.0, max=600.0)] = 180.0,
-    seed: Annotated[int, typer.Option(help="another seed, another market")] = 52,
-    output: Annotated[Path, typer.Option(help="folder of the picture")] = Path("demo-output"),
-) -> None:
-    """A moving-average strategy on the embedded exchange, about a minute; no network, no keys."""
-    from btccxt.cli.demo import run_demo
-
-    if not run_demo(live_bars=bars, speed=speed, seed=seed, output=output):
-        raise typer.Exit(1)
-
-
-app.command()(sim)
-app.command()(rehearse)
-app.command()(reconcile)
-app.command()(exchanges)
-app.command()(verify)
-app.command()(status)
-app.add_typer(orders_app, name="orders")
-
-
 def main() -> None:
     """Run the command line; a known error is one line on stderr and exit code 1."""
+    from btccxt.errors import BtccxtError
+
     try:
         app()
     except BtccxtError as error:
-        Console(stderr=True).print(f"[red]error:[/] {error}", highlight=False)
-        raise SystemExit(1) from None
+        from rich.console import Console
+        from rich.markup import escape
+
+        Console(stderr=True).print(f"[red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(1)

@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 
 from btccxt.sim.options import SimOptions
-from btccxt.store.venues import SIM_KEYS, start_balances, start_sim_exchange
+from btccxt.store.startup import start_balances
+from btccxt.store.venues import SIM_KEYS, start_sim_exchange
 
 
 def sim(

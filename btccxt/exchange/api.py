@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from btccxt.errors import Unsupported
+from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.model import (
     Balances,
     Bar,
@@ -29,6 +30,9 @@ from btccxt.model import (
     Ticker,
     Trade,
 )
+from btccxt.resilience.breaker import Breakers
+from btccxt.resilience.clock import ExchangeClock
+from btccxt.resilience.limiter import AsyncLimiter
 
 Deliver = Callable[[StreamKey, StreamEvent], None]
 
@@ -154,3 +158,16 @@ class ExchangeAPI(ABC):
     def can_stream(self, key: StreamKey) -> bool:
         """Whether ``stream`` serves this key at all; where not, the session polls by REST."""
         return True
+
+
+@runtime_checkable
+class DrivenExchange(Protocol):
+    """An exchange whose calls go through btccxt's own limits and breakers, by a profile: ``CCXTExchange``.
+
+    A Protocol, so that telling it apart does not import ccxt.
+    """
+
+    profile: Profile
+    clock: ExchangeClock
+    limiter: AsyncLimiter
+    breakers: Breakers

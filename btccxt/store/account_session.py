@@ -18,8 +18,7 @@ from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.account.startup_check import CLOCK_SLACK_MS, agree_with_journal
 from btccxt.bars.lake import LakeView
 from btccxt.errors import BtccxtError, ConfigError, Retryable
-from btccxt.exchange.api import ExchangeAPI
-from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.api import DrivenExchange, ExchangeAPI
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.server_time import measure_clock
 from btccxt.model import (
@@ -287,7 +286,7 @@ class AccountSession:
             gauge_streams(self.exchange.id, self._supervisor.snapshot())
             metrics().clock(self.exchange.id, self.clock.offset_ms, self.clock.uncertainty_ms or 0.0)
             public = self.public_exchange
-            if isinstance(public, CCXTExchange):
+            if isinstance(public, DrivenExchange):
                 for name, use in public.limiter.usage().items():
                     metrics().limiter_use(self.exchange.id, name, use.used / use.capacity)
             await asyncio.sleep(_GAUGE_PERIOD_S)

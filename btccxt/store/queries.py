@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from btccxt.account.ledger import agree
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.config import Mode
 from btccxt.errors import BtccxtError, ConfigError
-from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.api import DrivenExchange
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.profile.support import Support, support_of
 from btccxt.model import (
@@ -29,11 +29,13 @@ from btccxt.model import (
 from btccxt.observe.redact import redact_text
 from btccxt.orders.live_order import LifecycleState
 from btccxt.session.loop_thread import Session
-from btccxt.sim.server import SimExchange
 from btccxt.store.account_session import AccountSession
 from btccxt.store.notifier import Notifier
 from btccxt.store.startup import did_you_mean
-from btccxt.store.venues import Venue
+
+if TYPE_CHECKING:  # heavy, and needed for types only
+    from btccxt.sim.server import SimExchange
+    from btccxt.store.venues import Venue
 
 
 async def snapshot(account_session: AccountSession) -> dict[str, Any]:
@@ -61,7 +63,7 @@ async def snapshot(account_session: AccountSession) -> dict[str, Any]:
         "orders": _orders(account_session),
     }
     exchange = account_session.public_exchange
-    if isinstance(exchange, CCXTExchange):
+    if isinstance(exchange, DrivenExchange):
         facts["limits"] = {
             name: {"used": round(use.used, 2), "capacity": use.capacity}
             for name, use in exchange.limiter.usage().items()

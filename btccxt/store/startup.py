@@ -1,4 +1,4 @@
-"""What a store opens, as settings and mapping table say: market type, order policy, journal; and what is checked."""
+"""What a store opens, as settings and mapping table say: market type, order policy, journal, money; what is checked."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import difflib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 from btccxt.config import Mode, StoreConfig
 from btccxt.errors import ConfigError
-from btccxt.exchange.api import ExchangeAPI
-from btccxt.exchange.profile.profile import Profile, market_types
-from btccxt.model import Market, MarketType
+from btccxt.exchange.api import DrivenExchange, ExchangeAPI
+from btccxt.exchange.profile.profile import Profile, custom_profile, market_types
+from btccxt.model import Market, MarketType, StreamKey, StreamKind, decimal_of
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal.journal import Journal, account_fingerprint, default_journal_path
 from btccxt.orders.policy import TrackerPolicy, is_from_profile
@@ -21,6 +22,7 @@ from btccxt.session.dead_man import check_dead_mans_switch
 from btccxt.session.metrics import MeteredJournal
 
 _MEMORY = ":memory:"
+DEFAULT_BALANCE = Decimal(10_000)
 
 
 def market_type_of(exchange_id: str, given: str | MarketType | None) -> MarketType:
@@ -73,6 +75,27 @@ def open_journal(settings: StoreConfig, keys: Mapping[str, str], alarm: Callable
         lock_whole_account=lasting and account != account_fingerprint(exchange, None),
         on_trouble=lambda error: alarm(Alarm(AlarmKind.JOURNAL, str(error))),
     )
+
+
+def start_balances(balance: Any, currency: str) -> dict[str, Decimal]:
+    """Start of a sim or paper account: one number in the account's currency, or one per coin (checked already)."""
+    if balance is None:
+        return {currency: DEFAULT_BALANCE}
+    given = balance if isinstance(balance, Mapping) else {currency: balance}
+    return {coin: decimal_of(amount) for coin, amount in given.items()}
+
+
+def profile_of(exchange: ExchangeAPI, settings: StoreConfig) -> Profile:
+    """What is known of an ExchangeAPI instance: its own profile, else the default and what it says of itself."""
+    if isinstance(exchange, DrivenExchange):
+        return exchange.profile
+    here = settings.mode is Mode.PAPER  # the account then lives in this process, whatever the exchange streams
+    private = {kind.value: here or exchange.can_stream(StreamKey(kind)) for kind in StreamKind if kind.is_private}
+    kind = MarketType(settings.market_type or MarketType.SPOT)
+    own = {"name": exchange.id, "about": "an ExchangeAPI of the user's own", "streams": private, "credentials": ()}
+    # ``fetch_order`` of an ExchangeAPI takes a client order id by contract.
+    own |= {"client_id": {"lookup": "fetch_order"}, **exchange.describe()}
+    return custom_profile(exchange.id, kind, own, settings.overrides, settings.overrides_at)
 
 
 def check_currency(exchange: str, currency: str, markets: Mapping[str, Market]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
@@ -24,8 +24,7 @@ from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.config import Mode, ModeName, build_config
 from btccxt.errors import BtccxtError, ConfigError
-from btccxt.exchange.api import ExchangeAPI
-from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.api import DrivenExchange, ExchangeAPI
 from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.exchange.profile.profile import current_name, load_profile
 from btccxt.exchange.request import refusals
@@ -59,9 +58,13 @@ from btccxt.store.startup import (
     ending,
     market_type_of,
     open_journal,
+    profile_of,
+    start_balances,
     tracker_policy_of,
 )
-from btccxt.store.venues import Venue, connect, custom_venue, profile_of, start_balances
+
+if TYPE_CHECKING:
+    from btccxt.store.venues import Venue
 
 log = get_logger(__name__)
 
@@ -221,6 +224,8 @@ class CCXTStore(StoreHistory):
                 self._notifier.say(f"{self.name}, mode {self.mode.value!r}: orders move {_MONEY[self.mode]}")
 
     def _connect(self, session: Session) -> Venue:
+        from btccxt.store.venues import connect, custom_venue  # ccxt and the embedded exchange: seconds of CPU
+
         if not isinstance(self._exchange_given, str):
             return custom_venue(self._exchange_given, self.mode, self._balances, self._notifier.trouble)
         return connect(
@@ -379,7 +384,7 @@ class CCXTStore(StoreHistory):
         given = self._exchange_given
         if self.mode is Mode.PAPER:
             return False
-        if isinstance(given, (str, CCXTExchange)):
+        if isinstance(given, (str, DrivenExchange)):
             return self.profile.edit == "native"
         return type(given).edit_order is not ExchangeAPI.edit_order
 

@@ -1,4 +1,7 @@
-"""What each mode connects to: the embedded exchange, real data with simulated fills, a testnet, or real money."""
+"""What each mode connects to: the embedded exchange, real data with simulated fills, a testnet, or real money.
+
+Imported when a store starts: it brings ccxt and the embedded exchange along.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,7 @@ from btccxt.config import Mode, StoreConfig
 from btccxt.errors import ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
-from btccxt.exchange.profile.profile import Profile, custom_profile
-from btccxt.model import MarketType, StreamKey, StreamKind, decimal_of
+from btccxt.exchange.profile.profile import Profile
 from btccxt.observe.metrics import metrics
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.resilience.limiter import AsyncLimiter, Limiter, PoolRule
@@ -33,18 +35,9 @@ from btccxt.sim.tls import SimAddress, connector_for, fetch_info
 from btccxt.store.paper import PaperExchange
 
 SIM_KEYS = {"apiKey": "sim-key", "secret": "simsecretkey", "password": "sim-password"}
-DEFAULT_BALANCE = Decimal(10_000)
 _START_TIMEOUT_S = 15.0
 
 Report = Callable[[str, BaseException], None]
-
-
-def start_balances(balance: Any, currency: str) -> dict[str, Decimal]:
-    """Start of a sim or paper account: one number in the account's currency, or one per coin (checked already)."""
-    if balance is None:
-        return {currency: DEFAULT_BALANCE}
-    given = balance if isinstance(balance, Mapping) else {currency: balance}
-    return {coin: decimal_of(amount) for coin, amount in given.items()}
 
 
 class Venue:
@@ -113,19 +106,6 @@ def _limiter(
         on_wait=lambda priority, waited_s: metrics().limiter_wait(profile.exchange, priority.name.lower(), waited_s),
         on_trouble=lambda trouble: report("shared rate budget", trouble),
     )
-
-
-def profile_of(exchange: ExchangeAPI, settings: StoreConfig) -> Profile:
-    """What is known of an ExchangeAPI instance: its own profile, else the default and what it says of itself."""
-    if isinstance(exchange, CCXTExchange):
-        return exchange.profile
-    here = settings.mode is Mode.PAPER  # the account then lives in this process, whatever the exchange streams
-    private = {kind.value: here or exchange.can_stream(StreamKey(kind)) for kind in StreamKind if kind.is_private}
-    kind = MarketType(settings.market_type or MarketType.SPOT)
-    own = {"name": exchange.id, "about": "an ExchangeAPI of the user's own", "streams": private, "credentials": ()}
-    # ``fetch_order`` of an ExchangeAPI takes a client order id by contract.
-    own |= {"client_id": {"lookup": "fetch_order"}, **exchange.describe()}
-    return custom_profile(exchange.id, kind, own, settings.overrides, settings.overrides_at)
 
 
 def custom_venue(exchange: ExchangeAPI, mode: Mode, balances: Mapping[str, Decimal], report: Report) -> Venue:

@@ -32,7 +32,8 @@ from btccxt.sim.faults import Fault, FaultKind
 from btccxt.sim.markets import default_listings
 from btccxt.sim.server import SimExchange
 from btccxt.sim.synthetic import SyntheticSource
-from btccxt.store.venues import connect, start_balances
+from btccxt.store.startup import start_balances
+from btccxt.store.venues import connect
 from tests.heal.kit import QUICK, QUICK_BREAKER, QUICK_ORDERS, Run, store_on
 
 KEY, SECRET, PASSWORD = "PLANTEDkey7f3a9c1e5b", "PLANTEDsecret0d8b6e2f4a+/AA=", "PLANTEDpassphrase3c1d"

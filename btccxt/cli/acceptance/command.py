@@ -21,7 +21,8 @@ from btccxt.model import MarketType
 from btccxt.observe.redact import register_secret
 from btccxt.sim.options import SimOptions
 from btccxt.store.keys import resolve_keys
-from btccxt.store.venues import connect, start_balances
+from btccxt.store.startup import start_balances
+from btccxt.store.venues import connect
 
 _SIGNS = {"proven": "[green]✓[/]", "failed": "[red]✗[/]", "not applicable": "[dim]–[/]"}
 _PLAY_MONEY = 1_000.0
