@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.exchange_process import serve
 from benchmarks.processes import worker
-from benchmarks.report import Column, Report, Row
+from benchmarks.report import Column, Report, Row, Target
 from benchmarks.sizes import Size
 from benchmarks.stats import median_of
 
@@ -29,6 +29,13 @@ _IMPORTS = {
     "ccxt.pro": "import ccxt.pro",
     "backtrader and ccxt.pro": "import backtrader, ccxt.pro",
 }
+_COMMAND = "import sys; sys.argv = ['btccxt', '--help']; from btccxt.cli import app; app(standalone_mode=False)"
+_COMPLETION = (
+    "import os, sys; sys.argv = ['btccxt']; os.environ |= {'_BTCCXT_COMPLETE': 'complete_bash', "
+    "'COMP_WORDS': 'btccxt orders --', 'COMP_CWORD': '2'}; from btccxt.cli import app\n"
+    "try: app()\nexcept SystemExit: pass"
+)
+_COMMANDS = {"btccxt --help": _COMMAND, "completion": _COMPLETION, "ccxt.pro": "import ccxt.pro"}
 _SCRIPT = """
 import json, time
 wall, cpu = time.perf_counter(), time.process_time()
@@ -48,6 +55,8 @@ def run(size: Size) -> Report:
     for _ in range(size.pick(9, 5, 1)):
         for who, statement in _IMPORTS.items():
             found.setdefault(("import", who), []).append(_import(statement))
+        for who, statement in _COMMANDS.items():
+            found.setdefault(("command line", who), []).append(_import(statement))
     with worker(serve, {"A": markets}) as exchange:
         for _ in range(size.pick(7, 3, 1)):
             for who, client in (("btccxt", "ours"), ("ccxt.pro", "bare")):
@@ -57,8 +66,21 @@ def run(size: Size) -> Report:
     for (case, who), each in found.items():
         wall_ms, cpu_ms, mb = median_of(each)
         rows.append(Row(case, who, {_WALL: wall_ms, _CPU: cpu_ms, _MB: mb}))
-    notes = ("Importing the store imports backtrader and ccxt.",)
-    return Report(NAME, TITLE, (Column(_WALL, 0), Column(_CPU, 0), Column(_MB, 0)), _CPU, tuple(rows), (), notes)
+    notes = ("Importing the store imports backtrader; ccxt is imported when a store starts.",)
+    cpu = {(row.case, row.who): row.values[_CPU] for row in rows}
+    ccxt_ms = cpu["command line", "ccxt.pro"]
+    targets = (
+        Target(
+            "import of CCXTStore beside backtrader and ccxt.pro (CPU ratio)",
+            cpu["import", "btccxt.CCXTStore"] / cpu["import", "backtrader and ccxt.pro"],
+            1.1,
+        ),
+        *(
+            Target(f"{who} beside an import of ccxt.pro (CPU ratio)", cpu["command line", who] / ccxt_ms, 0.4)
+            for who in ("btccxt --help", "completion")
+        ),
+    )
+    return Report(NAME, TITLE, (Column(_WALL, 0), Column(_CPU, 0), Column(_MB, 0)), _CPU, tuple(rows), targets, notes)
 
 
 def _import(statement: str) -> Figures:

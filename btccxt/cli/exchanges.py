@@ -24,7 +24,7 @@ _SHORT = {
 _SIGNS = {"native": "[green]●[/]", "emulated": "[yellow]○[/]", "refused": "[dim]·[/]"}
 
 
-def exchanges(
+def command(
     name: Annotated[str | None, typer.Argument(help="everything about this one")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="machine-readable")] = False,
     docs: Annotated[Path | None, typer.Option(help="write a page for each exchange into this folder")] = None,

@@ -13,10 +13,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from btccxt.account.explain import spot_positions
-from btccxt.config import Mode
 from btccxt.errors import ConfigError, JournalError
 from btccxt.orders.journal.file import state_directory
 from btccxt.orders.journal.journal import Journal
@@ -86,9 +85,9 @@ def show(
     ties = [f"{name} {story.context[tie]}" for tie, name in _TIES.items() if tie in story.context]
     ties = [tie for tie in ties if request.client_order_id not in tie]  # a pair is named after one of its own
     if ties:
-        console.print(f"  {', '.join(ties)}", highlight=False)
+        console.print(escape(f"  {', '.join(ties)}"), highlight=False)
     for line in story.lines:
-        console.print(f"  {utc(line.at_ms, fine=True)}  {line.what:<18} {line.details}", highlight=False)
+        console.print(escape(f"  {utc(line.at_ms, fine=True)}  {line.what:<18} {line.details}"), highlight=False)
 
 
 @app.command("prune")
@@ -98,6 +97,9 @@ def prune_orders(
     journal: JournalOption = None,
 ) -> None:
     """Take ended orders of that age out of the journal; no bot may run. What a restart needs stays."""
+    from btccxt.account.explain import spot_positions
+    from btccxt.config import Mode
+
     age_ms = _age_ms(older_than)
     before_ms = int(time.time() * 1000) - age_ms
     path = _journal(journal or context.obj)

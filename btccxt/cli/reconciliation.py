@@ -1,14 +1,13 @@
-"""``btccxt reconcile``: an account as the journal and as the exchange has it, side by side."""
+"""What ``btccxt reconcile`` does: an account as the journal and as the exchange has it, side by side."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from btccxt.account.explain import funding_since
@@ -55,19 +54,8 @@ class Theirs:
     asked_ms: int
 
 
-def reconcile(
-    config: Annotated[Path, typer.Option("--config", help="the config file")],
-    profile: Annotated[str | None, typer.Option("--profile", help="of the config file")] = None,
-    journal: Annotated[Path | None, typer.Option("--journal", help="another journal than the profile's")] = None,
-    days: Annotated[int, typer.Option(help="compare trades of at least so many days", min=0)] = 1,
-    accept: Annotated[
-        bool, typer.Option("--accept", help="take the exchange's balances and positions as right; no bot may run")
-    ] = False,
-) -> None:
-    """Orders, trades, balances and positions of journal and exchange side by side; exit code 1 if they differ.
-
-    Changes nothing, except with --accept: then the next start of a bot begins from the exchange's figures.
-    """
+def run_reconcile(config: Path, profile: str | None, journal: Path | None, days: int, accept: bool) -> bool:
+    """Print both sides; True when they agree. Raises ConfigError, JournalError."""
     settings = load_config(config, profile)
     if settings.mode is Mode.PAPER or (settings.mode is Mode.SIM and settings.sim_address is None):
         raise ConfigError(
@@ -99,8 +87,9 @@ def reconcile(
         differ = sum(bool(row.why) for row in orders)
     if differ:
         console.print(f"[red]{differ} differences[/]")
-        raise typer.Exit(1)
-    console.print("[green]both sides agree[/]")
+    else:
+        console.print("[green]both sides agree[/]")
+    return not differ
 
 
 def _read_journal(settings: StoreConfig, keys: dict[str, str], given: Path | None) -> Ours:
@@ -198,6 +187,7 @@ def _print(console: Console, title: str, what: str, rows: list[Row]) -> None:
         table.add_column(name)
     for row in rows:
         table.add_row(
-            row.symbol, row.name, row.ours or "-", row.theirs or "-", f"[red]{row.why}[/]" if row.why else "equal"
+            *map(escape, (row.symbol, row.name, row.ours or "-", row.theirs or "-")),
+            f"[red]{escape(row.why)}[/]" if row.why else "equal",
         )
     console.print(table)

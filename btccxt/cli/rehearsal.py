@@ -1,20 +1,17 @@
-"""``btccxt rehearse STRATEGY.py``: your strategy on the embedded exchange while things go wrong."""
+"""What ``btccxt rehearse`` does: a strategy on the embedded exchange while things go wrong."""
 
 from __future__ import annotations
 
 import difflib
-import importlib.util
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
 from time import monotonic, sleep
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from btccxt.bt.compat import bt
@@ -63,30 +60,6 @@ MIXES: Mapping[str, tuple[Fault, ...]] = {
 }
 
 
-def rehearse(
-    strategy: Annotated[Path, typer.Argument(help="a Python file with one bt.Strategy class")],
-    faults: Annotated[str, typer.Option(help=f"what goes wrong: {', '.join(MIXES)}; several with commas")] = "all",
-    seed: Annotated[int, typer.Option(help="of the market and of the faults")] = 1,
-    exchange: Annotated[str, typer.Option(help="whose dialect the embedded exchange speaks")] = "binance",
-    symbol: Annotated[list[str] | None, typer.Option(help="may be given several times")] = None,
-    minutes: Annotated[int, typer.Option(help="length of a bar", min=1)] = 1,
-    bars: Annotated[int, typer.Option(help="live bars before it ends", min=1)] = 100,
-    history: Annotated[int, typer.Option(help="bars before the first live one", min=0)] = 200,
-    speed: Annotated[float, typer.Option(help="exchange seconds per second", min=1.0, max=600.0)] = 120.0,
-    balance: Annotated[float, typer.Option(help="what the account has at the start", min=0)] = 10_000.0,
-    class_name: Annotated[str | None, typer.Option("--class", help="if the file has several")] = None,
-    param: Annotated[list[str] | None, typer.Option(help="of the strategy: name=value")] = None,
-) -> None:
-    """Run a strategy against the embedded exchange with faults; exit code 1 if the books differ at the end."""
-    ran = run_rehearsal(
-        load_strategy(strategy, class_name), fault_mix(faults), seed=seed, exchange=exchange,
-        symbols=symbol or ["BTC/USDT"], minutes=minutes, live_bars=bars, history_bars=history, speed=speed,
-        balance=balance, params=_params(param or []),
-    )  # fmt: skip
-    if not ran:
-        raise typer.Exit(1)
-
-
 def fault_mix(names: str) -> tuple[Fault, ...]:
     """The faults of one or several named mixes. Raises ConfigError."""
     chosen: list[Fault] = []
@@ -98,46 +71,6 @@ def fault_mix(names: str) -> tuple[Fault, ...]:
             )
         chosen += MIXES[name]
     return tuple(chosen)
-
-
-def load_strategy(path: Path, class_name: str | None = None) -> type[bt.Strategy]:
-    """The strategy class defined in a file. Raises ConfigError if there is none, or more than one to choose from."""
-    if not path.is_file():
-        raise ConfigError(f"there is no file {path}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ConfigError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module  # backtrader looks a strategy's module up by its name
-    sys.path.insert(0, str(path.parent))
-    spec.loader.exec_module(module)
-    found = {
-        name: value
-        for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, bt.Strategy) and value.__module__ == path.stem
-    }
-    if class_name is not None and class_name not in found:
-        raise ConfigError(f"{path} has no strategy {class_name!r}; it has {', '.join(found) or 'none'}")
-    if class_name is None and len(found) != 1:
-        many = f"several strategies ({', '.join(found)}): choose one with --class" if found else "no bt.Strategy class"
-        raise ConfigError(f"{path} has {many}")
-    return found[class_name or next(iter(found))]
-
-
-def _params(given: list[str]) -> dict[str, Any]:
-    params: dict[str, Any] = {}
-    for text in given:
-        name, separator, value = text.partition("=")
-        if not separator:
-            raise ConfigError(f"--param {text!r}: write it as name=value")
-        try:
-            params[name] = int(value)
-        except ValueError:
-            try:
-                params[name] = float(value)
-            except ValueError:
-                params[name] = value
-    return params
 
 
 class _Witness(bt.Analyzer):
@@ -206,9 +139,9 @@ def run_rehearsal(
     print_orders(console, ran.analyzers.run, store.currency)
     _print_faults(console, struck)
     for alarm in alarms:
-        console.print(f"[yellow]{alarm}[/]", highlight=False)
+        console.print(f"[yellow]{escape(alarm)}[/]", highlight=False)
     for order in unknown:
-        console.print(f"[red]outcome not known:[/] {order}", highlight=False)
+        console.print(f"[red]outcome not known:[/] {escape(order)}", highlight=False)
     print_books(console, books)
     return not unknown and all(ours == theirs for _, ours, theirs in books)
 

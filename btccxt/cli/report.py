@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from btccxt.bt.compat import bt
@@ -155,7 +156,7 @@ def print_orders(console: Console, run: RunRecorder, currency: str) -> None:
             str(order.fills),
             f"{order.commission:.4f}",
             f"{order.pnl:+.2f}" if order.pnl else "-",
-            order.status + (f" ({'; '.join(order.reasons)})" if order.reasons else ""),
+            escape(order.status + (f" ({'; '.join(order.reasons)})" if order.reasons else "")),
         )
     console.print(table)
     fees = sum(order.commission for order in run.orders.values())
@@ -194,6 +195,7 @@ class ProgressLine:
             self._status.stop()
 
     def say(self, text: str, progress: bool = False) -> None:
+        text = escape(text)
         if not progress:
             self._console.print(f"  {text}", highlight=False)
         elif self._status is not None:

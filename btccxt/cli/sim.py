@@ -6,17 +6,15 @@ import asyncio
 import contextlib
 import signal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from btccxt.sim.options import SimOptions
-from btccxt.store.startup import start_balances
-from btccxt.store.venues import SIM_KEYS, start_sim_exchange
+if TYPE_CHECKING:
+    from btccxt.sim.options import SimOptions
 
 
-def sim(
+def command(
     exchange: Annotated[str, typer.Argument(help="whose dialect it speaks")] = "binance",
     port: Annotated[int, typer.Option(help="0 picks a free one", min=0, max=65535)] = 8443,
     speed: Annotated[float, typer.Option(help="exchange seconds per second", min=0.1, max=600.0)] = 1.0,
@@ -27,6 +25,8 @@ def sim(
     balance: Annotated[float, typer.Option(help="USDT on the account", min=0)] = 10_000.0,
 ) -> None:
     """Run the embedded exchange until Ctrl-C. Connect with CCXTStore(mode='sim', sim_address='127.0.0.1:PORT')."""
+    from btccxt.sim.options import SimOptions
+
     options = SimOptions(
         speed=speed,
         seed=seed,
@@ -38,6 +38,11 @@ def sim(
 
 
 async def _serve(exchange: str, options: SimOptions, balance: float, port: int) -> None:
+    from rich.console import Console
+
+    from btccxt.store.startup import start_balances
+    from btccxt.store.venues import SIM_KEYS, start_sim_exchange
+
     console = Console()
     server, address, _ = await start_sim_exchange(exchange, start_balances(balance, "USDT"), options, port=port)
     console.print(

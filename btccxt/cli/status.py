@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from btccxt.session.status_file import FoundStatus, find_running
 
 
-def status(
+def command(
     as_json: Annotated[bool, typer.Option("--json", help="machine-readable: everything that health() tells")] = False,
     forget: Annotated[bool, typer.Option("--forget", help="remove what dead processes left behind")] = False,
 ) -> None:
@@ -68,7 +69,7 @@ def _row(found: FoundStatus) -> tuple[str, ...]:
         f"{facts.get('clock', {}).get('offset_ms', 0):.0f} ms",
         _orders(facts.get("orders", {})),
         f"{age_s:.0f} s ago",
-        str(errors[-1]["error"])[:60],
+        escape(str(errors[-1]["error"])[:60]),
     )
 
 

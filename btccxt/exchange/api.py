@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from btccxt.errors import Unsupported
-from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.model import (
     Balances,
     Bar,
@@ -30,9 +29,12 @@ from btccxt.model import (
     Ticker,
     Trade,
 )
-from btccxt.resilience.breaker import Breakers
-from btccxt.resilience.clock import ExchangeClock
-from btccxt.resilience.limiter import AsyncLimiter
+
+if TYPE_CHECKING:
+    from btccxt.exchange.profile.profile_schema import Profile
+    from btccxt.resilience.breaker import Breakers
+    from btccxt.resilience.clock import ExchangeClock
+    from btccxt.resilience.limiter import AsyncLimiter
 
 Deliver = Callable[[StreamKey, StreamEvent], None]
 

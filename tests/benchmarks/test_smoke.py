@@ -22,7 +22,15 @@ CONTENDERS = {
     "orders_out": {*_JOURNALS, "ccxt create_order", "raw signed POST"},
     "fills_back": {"btccxt", "ccxt.pro watch_orders", "ccxt.pro watch_my_trades"},
     "history_load": {"btccxt", "PandasData", "GenericCSVData"},
-    "startup": {"btccxt", "btccxt.CCXTStore", "backtrader", "ccxt.pro", "backtrader and ccxt.pro"},
+    "startup": {
+        "btccxt",
+        "btccxt.CCXTStore",
+        "backtrader",
+        "ccxt.pro",
+        "backtrader and ccxt.pro",
+        "btccxt --help",
+        "completion",
+    },  # fmt: skip
     "journal_ticket": {*_JOURNALS, "sqlite3 INSERT, synced", "write and fsync"},
     "recovery": {"btccxt"},
     "fills_applied": {"btccxt"},

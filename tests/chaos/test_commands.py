@@ -11,12 +11,13 @@ from typer.testing import CliRunner
 
 from btccxt.cli import app
 from btccxt.cli.comparison import compare_fills, compare_orders
-from btccxt.cli.rehearse import fault_mix, load_strategy
+from btccxt.cli.rehearsal import fault_mix
 from btccxt.errors import ConfigError, JournalError
 from btccxt.model import Fill, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.journal.reader import OrderSummary
 from btccxt.orders.lifecycle import LifecycleState
+from btccxt.store.strategy_file import load_strategy
 
 STRATEGY = """
 import backtrader as bt
@@ -55,7 +56,7 @@ def test_an_unknown_fault_mix_names_the_nearest(names: str, says: str):
 def test_a_file_without_one_strategy_is_refused(tmp_path: Path):
     path = tmp_path / "two_strategies.py"
     path.write_text(STRATEGY + STRATEGY.replace("Swing", "Other"))
-    with pytest.raises(ConfigError, match="choose one with --class"):
+    with pytest.raises(ConfigError, match="several strategies"):
         load_strategy(path)
     assert load_strategy(path, "Other").__name__ == "Other"
     with pytest.raises(ConfigError, match="there is no file"):

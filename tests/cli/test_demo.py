@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from btccxt.cli import app
-from btccxt.cli.demo import MovingAverageDemo
+from btccxt.cli.demo_run import MovingAverageDemo
 from btccxt.store.store import CCXTStore
 
 matplotlib_image = pytest.importorskip("matplotlib.image")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from decimal import Decimal as D
 
 import pytest
 from typer.testing import CliRunner
 
-from btccxt.cli import app
+from btccxt.cli import app, rehearsal
 from btccxt.store.store import CCXTStore
 
 STRATEGY = "import backtrader as bt\n\nclass Idle(bt.Strategy):\n    pass\n"
@@ -18,7 +17,7 @@ STRATEGY = "import backtrader as bt\n\nclass Idle(bt.Strategy):\n    pass\n"
 def test_books_that_differ_are_the_exit_code(tmp_path, monkeypatch, theirs, code, word):
     file = tmp_path / f"idle_{code}.py"
     file.write_text(STRATEGY)
-    monkeypatch.setattr(sys.modules["btccxt.cli.rehearse"], "_REST_S", 0.5)
+    monkeypatch.setattr(rehearsal, "_REST_S", 0.5)
     monkeypatch.setattr(CCXTStore, "books_check", lambda store: [("USDT", D(5), D(theirs))])
     options = ["--faults", "none", "--bars", "2", "--history", "2", "--speed", "240"]
     result = CliRunner().invoke(app, ["rehearse", str(file), *options])

@@ -32,7 +32,7 @@ def no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         raise AssertionError("it must not connect")
 
-    monkeypatch.setattr(import_module("btccxt.cli.verify"), "connect", refuse)
+    monkeypatch.setattr(import_module("btccxt.cli.acceptance.command"), "connect", refuse)
     monkeypatch.setenv("BTCCXT_BINANCE_API_KEY", "key-of-a-user")
     monkeypatch.setenv("BTCCXT_BINANCE_SECRET", "secret-of-a-user")
 

@@ -1,11 +1,11 @@
-"""``btccxt verify``: an exchange's acceptance suite, with a report of what was proven."""
+"""What ``btccxt verify`` does: an exchange's acceptance suite, with a report of what was proven."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,12 +16,12 @@ from btccxt.cli.acceptance.subject import NotProven, Subject
 from btccxt.cli.acceptance.suite import verify as run_suite
 from btccxt.config import Mode, build_config
 from btccxt.errors import BtccxtError, ConfigError, ConnectionLost
-from btccxt.exchange.profile.profile import load_profile, market_types
+from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
 from btccxt.observe.redact import register_secret
 from btccxt.sim.options import SimOptions
 from btccxt.store.keys import resolve_keys
-from btccxt.store.startup import start_balances
+from btccxt.store.startup import market_type_of, start_balances
 from btccxt.store.venues import connect
 
 _SIGNS = {"proven": "[green]✓[/]", "failed": "[red]✗[/]", "not applicable": "[dim]–[/]"}
@@ -29,25 +29,13 @@ _PLAY_MONEY = 1_000.0
 _SIM_SPEED = 60.0
 
 
-def verify(
-    exchange: Annotated[str, typer.Argument(help="ccxt id")],
-    market_type: Annotated[
-        MarketType | None, typer.Option("--market-type", help="default: the exchange's first")
-    ] = None,
-    symbol: Annotated[
-        str | None, typer.Option(help="market to try it on; default BTC against the profile's coin")
-    ] = None,
-    timeframe: Annotated[str, typer.Option(help="of the bars to watch; the suite waits for a few of them")] = "1m",
-    testnet: Annotated[bool, typer.Option("--testnet", help="private part too, with play money")] = False,
-    live: Annotated[bool, typer.Option("--live", help="private part too, WITH REAL MONEY; asks first")] = False,
-    max_notional: Annotated[float | None, typer.Option(help="no order costs more (quote currency)", min=0.0)] = None,
-    sim: Annotated[bool, typer.Option("--sim", help="against the embedded exchange: no network, no keys")] = False,
-    only: Annotated[list[str] | None, typer.Option(help="only checks with this word in their name; repeatable")] = None,
-    output: Annotated[Path, typer.Option(help="folder of the report")] = Path("."),
-) -> None:
-    """Prove on the exchange itself what its profile says; without options: public data only, no keys."""
+def run_verify(
+    exchange: str, *, market_type: str | None, symbol: str | None, timeframe: str, testnet: bool, live: bool,
+    max_notional: float | None, sim: bool, only: Sequence[str], output: Path,
+) -> bool:  # fmt: skip
+    """Run the suite, print and write its report; True when nothing failed. Raises ConfigError, ConnectionLost."""
     mode = _mode(testnet, live, sim)
-    kind = market_type or market_types(exchange)[0]
+    kind = market_type_of(exchange, market_type)
     profile = load_profile(exchange, kind)
     coin = profile.settle_currency or profile.quote_currency
     if sim:
@@ -84,7 +72,7 @@ def verify(
                 subject,
                 against,
                 private=mode is not Mode.PAPER,
-                only=only or (),
+                only=only,
                 tell=lambda each: _print(console, each),
             )
         )
@@ -95,6 +83,7 @@ def verify(
     finally:
         venue.stop()
     _print_end(console, report, output)
+    return report.good
 
 
 def _mode(testnet: bool, live: bool, sim: bool) -> Mode:
@@ -124,5 +113,3 @@ def _print_end(console: Console, report: Report, output: Path) -> None:
     console.print(f"[bold]{report.summary}[/]; report: {page} and {data}", highlight=False, soft_wrap=True)
     for left in report.left_behind:
         console.print(f"[red]may still be open:[/] {escape(left)}", highlight=False)
-    if not report.good:
-        raise typer.Exit(1)

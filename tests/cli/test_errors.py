@@ -1,0 +1,48 @@
+"""What the command line says of wrong arguments and of errors."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from btccxt import cli
+from btccxt.errors import ConfigError
+
+
+def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    monkeypatch.setattr(sys, "argv", ["btccxt", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code not in (0, None)
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_brackets_in_an_error_are_text(monkeypatch, capsys):
+    def fails() -> None:
+        raise ConfigError("the lake needs pip install 'btccxt[cache]'")
+
+    monkeypatch.setattr(cli, "app", fails)
+    assert "pip install 'btccxt[cache]'" in said(monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["exhanges"], "exchanges"),
+        (["demo", "--sped", "3"], "--speed"),
+        (["exchanges", "binanse"], "did you mean 'binance'"),
+        (["verify", "binanse", "--sim"], "did you mean 'binance'"),
+        (["sim", "binanse"], "binance"),
+        (["verify", "binance", "--market-type", "lineer"], "'linear'"),
+        (["rehearse", "nowhere.py"], "there is no file nowhere.py"),
+        (["rehearse", __file__], "no bt.Strategy class"),
+        (["reconcile", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["orders", "--journal", "nowhere.sqlite3"], "there is no order journal at"),
+        (["orders", "prune", "--older-than", "90"], "90d"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_what_is_near(monkeypatch, capsys, words, near):
+    text = said(monkeypatch, capsys, *words)
+    assert near in text
+    assert "Traceback" not in text
