@@ -23,14 +23,9 @@ CONTENDERS = {
     "fills_back": {"btccxt", "ccxt.pro watch_orders", "ccxt.pro watch_my_trades"},
     "history_load": {"btccxt", "PandasData", "GenericCSVData"},
     "startup": {
-        "btccxt",
-        "btccxt.CCXTStore",
-        "backtrader",
-        "ccxt.pro",
-        "backtrader and ccxt.pro",
-        "btccxt --help",
-        "completion",
-    },  # fmt: skip
+        *{"btccxt", "btccxt.CCXTStore", "backtrader", "ccxt.pro", "backtrader and ccxt.pro"},
+        *{"btccxt --help", "completion"},
+    },
     "journal_ticket": {*_JOURNALS, "sqlite3 INSERT, synced", "write and fsync"},
     "recovery": {"btccxt"},
     "fills_applied": {"btccxt"},
