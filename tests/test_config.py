@@ -142,7 +142,7 @@ def test_the_only_profile_needs_no_name(tmp_path: Path) -> None:
             "yaml:4: profiles.bot.keys.apikey: unknown key; did you mean 'apiKey'?",
         ),
         ("exchange: x\nmode: tesnet", "profiles.bot.mode: 'tesnet' is not possible; did you mean 'testnet'?"),
-        ("exchange: x\nmode: zzz", "'zzz' is not possible; there are sim, paper, testnet, live"),
+        ("exchange: x\nmode: zzz", "'zzz' is not possible; there are sim, paper, testnet, demo, live"),
         ("exchange: x\non_stop: flaten", "did you mean 'flatten'?"),
         ("exchange: x\nlog: {level: wraning}", "did you mean 'warning'?"),
         ("mode: paper", "btccxt.yaml:2: profiles.bot.exchange: is missing"),

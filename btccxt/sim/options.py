@@ -12,6 +12,8 @@ from btccxt.sim.faults import FaultPlan
 from btccxt.sim.markets import default_listings
 from btccxt.sim.source import MarketSource
 
+_TICKS_MS = (1_000, 2_000, 5_000, 10_000, 15_000)
+
 
 @dataclass(frozen=True, slots=True)
 class SimOptions:
@@ -52,6 +54,11 @@ class SimOptions:
             raise ConfigError("; ".join(faults))
         if self.start is not None:
             object.__setattr__(self, "start", _in_utc(self.start))
+
+    @property
+    def tick_ms(self) -> int:
+        """About ten trades per wall second and symbol at most: a faster clock has coarser ticks."""
+        return next(tick_ms for tick_ms in _TICKS_MS if tick_ms >= 100 * self.speed or tick_ms == _TICKS_MS[-1])
 
     def currency(self, usual: str) -> str:
         """What to count in where the user has not said: the exchange's ``usual`` currency, if this market has it."""

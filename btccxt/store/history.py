@@ -30,7 +30,6 @@ from btccxt.session.feeds import FeedTask
 from btccxt.sim.options import SimOptions
 from btccxt.store.account_session import AccountSession
 from btccxt.store.queries import StoreQueries
-from btccxt.store.venues import tick_ms
 from btccxt.timeframe import parse_timeframe
 
 log = get_logger(__name__)
@@ -238,7 +237,7 @@ def sim_mode(options: SimOptions) -> str | None:
     if options.market is not None:
         return None
     start = options.start or datetime.now(timezone.utc)  # the day decides where prices begin
-    return f"sim-seed{options.seed}-{_digest(start.date(), tick_ms(options.speed), options.symbols)}"
+    return f"sim-seed{options.seed}-{_digest(start.date(), options.tick_ms, options.symbols)}"
 
 
 def _digest(*facts: Any) -> str:

@@ -202,7 +202,7 @@ def _market_source(options: SimOptions) -> MarketSource:
     if options.market is None:
         start_ms = int((options.start or datetime.now(timezone.utc)).timestamp() * 1000)
         listings = default_listings() if options.symbols is None else _listings(options.symbols)
-        return SyntheticSource(listings, options.seed, start_ms, tick_ms(options.speed))
+        return SyntheticSource(listings, options.seed, start_ms, options.tick_ms)
     if not isinstance(options.market, str | Path):
         return options.market
     path = Path(options.market)
@@ -224,10 +224,3 @@ def _listings(symbols: Sequence[str]) -> list[Listing]:
             near = difflib.get_close_matches(symbol, known, n=1) or sorted(known)
             raise ConfigError(f"sim: the synthetic market has no {symbol!r}; it has {', '.join(near)}")
     return [known[symbol] for symbol in symbols]
-
-
-def tick_ms(speed: float) -> int:
-    """About ten trades per wall second and symbol at most: a faster clock has coarser ticks."""
-    return next(
-        tick_ms for tick_ms in (1_000, 2_000, 5_000, 10_000, 15_000) if tick_ms >= 100 * speed or tick_ms == 15_000
-    )
