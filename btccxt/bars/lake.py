@@ -30,6 +30,7 @@ from btccxt.bars.series import BarSeries, Damage, TradeSeries
 from btccxt.errors import LakeError
 from btccxt.model import Market
 from btccxt.observe.log import EventName, get_logger
+from btccxt.resilience.files import private_folder
 from btccxt.timeframe import parse_timeframe
 
 log = get_logger(__name__)
@@ -120,7 +121,7 @@ class Lake:
 
     def _create(self, marker: Path) -> None:
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            private_folder(self.path)
             _publish(marker, {"format": FORMAT, "about": "history of markets, kept by btccxt; see docs/lake.md"})
         except OSError as error:
             raise LakeError(f"no lake can be made at {self.path}: {error.strerror or error}") from None

@@ -17,9 +17,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from btccxt.errors import ConfigError, JournalError
-from btccxt.orders.journal.file import state_directory
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.journal.reader import JournalReader, OrderSummary
+from btccxt.resilience.files import state_directory
 
 app = typer.Typer(help="The order journal: what was asked, sent, answered and filled.", no_args_is_help=False)
 _TIES = {"parent": "exit of", "oco": "paired with", "replaces": "follows"}
@@ -152,7 +152,7 @@ def _plain(summary: OrderSummary) -> dict[str, Any]:
 def _journal(given: Path | None) -> Path:
     if given is not None:
         return given
-    folder = state_directory() / "btccxt"
+    folder = state_directory()
     found = sorted(folder.glob("*.sqlite3"), key=lambda path: path.stat().st_mtime) if folder.exists() else []
     if not found:
         raise JournalError(f"no order journal in {folder}; name one with --journal")

@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import url2pathname
 
 from btccxt.errors import BtccxtError, ConfigError
+from btccxt.resilience.files import private_file, private_folder
 
 T = TypeVar("T")
 _GRAINS = 100
@@ -114,7 +115,8 @@ class FileBudget(SharedBudget):
             raise BudgetTrouble(f"shared rate budget {self._path}: {error}") from error
 
     def _open(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(self._path.parent)
+        private_file(self._path)
         # isolation_level None: transactions are begun by hand, so that reading and spending are one step.
         self._database = sqlite3.connect(self._path, timeout=1.0, isolation_level=None)
         self._database.execute("PRAGMA synchronous=OFF")  # after a power cut the counters are worthless anyway

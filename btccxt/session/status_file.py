@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from btccxt.errors import BtccxtError
-from btccxt.orders.journal.file import state_directory
-from btccxt.orders.journal.file_lock import FileLock, FileLocked
+from btccxt.resilience.files import FileLock, FileLocked, is_held, private_file, private_folder, state_directory
 
 _WRITE_PERIOD_S = 5.0
 _STOP_S = 3.0
@@ -27,7 +26,7 @@ _numbers = itertools.count(1)
 
 
 def status_directory() -> Path:
-    return state_directory() / "btccxt" / "running"
+    return state_directory() / "running"
 
 
 class StatusFile:
@@ -35,21 +34,19 @@ class StatusFile:
 
     def __init__(self, name: str, folder: Path | None = None) -> None:
         folder = folder or status_directory()
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         self.path = folder / f"{name}-{os.getpid()}-{next(_numbers)}.json"
         self._lock = FileLock(self.path.with_suffix(".lock"))
 
     def write(self, facts: Mapping[str, Any]) -> None:
         """Replace the content in one step. Blocks for the disk."""
         new = self.path.with_suffix(".new")
-        new.write_text(json.dumps(facts), encoding="utf-8")
+        private_file(new).write_text(json.dumps(facts), encoding="utf-8")
         os.replace(new, self.path)
 
     def remove(self) -> None:
         """Idempotent."""
-        for path in (self.path, self.path.with_suffix(".new"), self.path.with_suffix(".lock")):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        _remove(self.path)
         self._lock.release()
 
 
@@ -61,9 +58,13 @@ class FoundStatus:
 
     def forget(self) -> None:
         """Remove what a dead process left behind."""
-        for path in (self.path, self.path.with_suffix(".lock"), self.path.with_suffix(".new")):
-            with contextlib.suppress(OSError):
-                path.unlink()
+        _remove(self.path)
+
+
+def _remove(path: Path) -> None:
+    for ending in (".json", ".new", ".lock", ".lock.holder"):
+        with contextlib.suppress(OSError):
+            path.with_suffix(ending).unlink()
 
 
 def find_running(folder: Path | None = None) -> Iterator[FoundStatus]:
@@ -74,19 +75,7 @@ def find_running(folder: Path | None = None) -> Iterator[FoundStatus]:
             facts = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        yield FoundStatus(path, _is_held(path.with_suffix(".lock")), facts)
-
-
-def _is_held(lock: Path) -> bool:
-    if not lock.exists():
-        return False
-    try:
-        FileLock(lock).release()
-    except FileLocked:
-        return True
-    except OSError:
-        return False
-    return False
+        yield FoundStatus(path, is_held(path.with_suffix(".lock")), facts)
 
 
 class StatusReporter:

@@ -118,6 +118,7 @@ def test_after_a_refusal_another_path_is_all_it_takes(tmp_path):
 
 _STORE = """
 import os, resource, sys
+import btccxt.store.venues  # else imported at start, by a user who may not read this Python
 from btccxt import CCXTStore
 from btccxt.errors import JournalError
 store = CCXTStore("binance", mode="sim", journal=sys.argv[1], sim={{"symbols": ("BTC/USDT",)}})

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 from btccxt.errors import JournalError
 from btccxt.orders.client_ids import new_tag
 from btccxt.orders.journal import schema as schema
-from btccxt.orders.journal.file_lock import FileLock, FileLocked
+from btccxt.resilience.files import FileLock, FileLocked, private_file, private_folder, state_directory
 
 
 def account_fingerprint(exchange_id: str, api_key: str | None) -> str:
@@ -23,22 +22,13 @@ def account_fingerprint(exchange_id: str, api_key: str | None) -> str:
     return hashlib.sha256(f"btccxt/{exchange_id}/{api_key}".encode()).hexdigest()[:12]
 
 
-def state_directory() -> Path:
-    """Where a program keeps its state on this system."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Application Support"
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-
-
 def default_journal_path(exchange_id: str, mode: str, fingerprint: str) -> Path:
-    return state_directory() / "btccxt" / f"{exchange_id}-{mode}-{fingerprint}.sqlite3"
+    return state_directory() / f"{exchange_id}-{mode}-{fingerprint}.sqlite3"
 
 
 def take_lock(path: Path) -> FileLock:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         return FileLock(path.with_name(path.name + ".lock"))
     except FileLocked as locked:
         raise JournalError(
@@ -51,9 +41,9 @@ def take_lock(path: Path) -> FileLock:
 
 def lock_account(exchange: str, mode: str, fingerprint: str) -> FileLock:
     """One program trades an account at a time, whatever journals are given. Raises JournalError."""
-    path = state_directory() / "btccxt" / f"{exchange}-{mode}-{fingerprint}.account.lock"
+    path = state_directory() / f"{exchange}-{mode}-{fingerprint}.account.lock"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        private_folder(path.parent)
         return FileLock(path)
     except FileLocked as locked:
         raise JournalError(
@@ -111,6 +101,8 @@ def open_read_only(path: str) -> sqlite3.Connection:
 
 
 def connect(path: str, exchange: str, mode: str, account: str) -> sqlite3.Connection:
+    if path != ":memory:":
+        private_file(Path(path))  # before SQLite makes it as the umask says; its log files are made alike
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     try:
         connection.execute("PRAGMA journal_mode=WAL")

@@ -37,12 +37,12 @@ from btccxt.orders.journal.file import (
     take_lock,
     trouble_with,
 )
-from btccxt.orders.journal.file_lock import FileLock
 from btccxt.orders.journal.fills import booked_fills, fill_row
 from btccxt.orders.journal.holdings import StoredHoldings, keep_statement, load_holdings
 from btccxt.orders.journal.prune import Fold, Opening, Pruned, folded_until, load_openings, prune
 from btccxt.orders.journal.rows import StoredOrder, evidence_rows, load
 from btccxt.orders.live_order import LifecycleState, LiveOrder
+from btccxt.resilience.files import FileLock
 
 __all__ = ["Journal", "StoredOrder", "account_fingerprint", "default_journal_path"]
 
