@@ -234,16 +234,14 @@ class Book:
         """Amount that a taker of ``side`` could get, down to its limit."""
         return sum((amount for _, amount in self._reachable(side, limit)), ZERO)
 
-    def cost_of(self, side: Side, amount: Decimal) -> Decimal:
-        """What a market order would cost; less than all of it where liquidity ends."""
-        cost = ZERO
+    def walk_of(self, side: Side, amount: Decimal) -> Iterator[tuple[Decimal, Decimal]]:
+        """(price, amount) that a market order would take; less than all of it where liquidity ends."""
         for price, offered in self._reachable(side, None):
             taken = min(amount, offered)
-            cost += taken * price
+            yield price, taken
             amount -= taken
             if not amount:
-                break
-        return cost
+                return
 
     def amount_for(self, side: Side, cost: Decimal) -> Decimal:
         """What a market order gets for a cost; less where liquidity ends."""

@@ -9,6 +9,7 @@ from btccxt.matching.book import WorkingOrder
 from btccxt.matching.ledger import Ledger
 from btccxt.matching.positions import COIN_STEP, PositionState, round_money
 from btccxt.matching.records import NewOrder
+from btccxt.matching.values import is_inverse, value_of
 from btccxt.model import ZERO, Fee, Market, Side
 
 ONE = Decimal(1)
@@ -30,6 +31,7 @@ class Account:
         self.ledger = Ledger()
         self.hedge_mode = False
         self.leverage: dict[str, Decimal] = {}
+        self.isolated: set[str] = set()  # symbols whose positions have a margin of their own
         self.positions: dict[tuple[str, str | None], PositionState] = {}
         self.open_orders: dict[str, WorkingOrder] = {}
         self.changed_positions: dict[str, None] = {}
@@ -37,7 +39,7 @@ class Account:
     def position(self, market: Market, side: str | None) -> PositionState:
         key = (market.symbol, side)
         if key not in self.positions:
-            self.positions[key] = PositionState(market.symbol, side, market.contract_size)
+            self.positions[key] = PositionState(market.symbol, side, market.contract_size, is_inverse(market))
         return self.positions[key]
 
     def leverage_of(self, symbol: str) -> Decimal:
@@ -80,7 +82,7 @@ class Clearing:
         return market.quote if side is Side.BUY else market.base
 
     def need(self, account: Account, order: WorkingOrder, cost: Decimal, amount: Decimal) -> Decimal:
-        """What an order over ``amount`` that would cost ``cost`` has to reserve."""
+        """What an order over ``amount`` has to reserve. ``cost``: all of its value, in the coin that it reserves."""
         market, request = self._markets[order.request.symbol], order.request
         if not market.is_contract:
             if request.side is Side.SELL:
@@ -88,9 +90,13 @@ class Clearing:
             return self._with_fee(account, market, cost)
         if account.only_reduces(request) or not amount:
             return ZERO
-        closing = max(ZERO, account.reducible(request) - self._already_closing(account, order))
-        opening_value = cost * market.contract_size * max(ZERO, amount - closing) / amount
+        opening_value = cost * self.opening(account, order, amount) / amount
         return round_money(opening_value * (ONE / account.leverage_of(request.symbol) + market.taker_rate))
+
+    def opening(self, account: Account, order: WorkingOrder, amount: Decimal) -> Decimal:
+        """How much of a contract order would open or enlarge a position."""
+        closing = max(ZERO, account.reducible(order.request) - self._already_closing(account, order))
+        return max(ZERO, amount - closing)
 
     @staticmethod
     def _with_fee(account: Account, market: Market, cost: Decimal) -> Decimal:
@@ -197,7 +203,7 @@ class Clearing:
         self.release(account, order, round_money(order.reserved * amount / remaining) if remaining > amount else None)
         position = account.position(market, order.request.position_side if account.hedge_mode else None)
         realised = self.move_position(account, market, position, order.request.side.sign * amount, price, now_ms)
-        fee = Fee(market.settle or market.quote, self._fee_amount(price * amount * market.contract_size * rate))
+        fee = Fee(market.settle or market.quote, self._fee_amount(value_of(market, amount, price) * rate))
         self._charge(account, fee)
         return fee, realised
 
@@ -218,6 +224,7 @@ class Clearing:
         """Reserve a position's initial margin anew (it changed, or its leverage did)."""
         coin = market.settle or market.quote
         account.ledger.release(coin, position.margin)
+        position.isolated = market.symbol in account.isolated
         position.margin = round_money(abs(position.cost) / account.leverage_of(market.symbol))
         account.ledger.reserve(coin, position.margin)
 

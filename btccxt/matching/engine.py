@@ -19,11 +19,12 @@ Rules, where exchanges differ:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 
+from btccxt.matching.brackets import Bracket, largest_value, maintenance_rate
 from btccxt.matching.clearing import Account
 from btccxt.matching.entry import OrderEntry
 from btccxt.matching.filters import plain
@@ -32,6 +33,7 @@ from btccxt.matching.records import (
     BalanceChanged,
     EngineReject,
     Event,
+    FundingCharged,
     FundingPaid,
     NewOrder,
     OrderChanged,
@@ -40,9 +42,11 @@ from btccxt.matching.records import (
     RejectCode,
     SimFill,
     SimOrder,
+    SimPosition,
     SimStatus,
 )
-from btccxt.model import ZERO, Balance, Market, Position, Side
+from btccxt.matching.values import value_of
+from btccxt.model import ZERO, Balance, Market, Side
 
 __all__ = [
     "BalanceChanged",
@@ -64,10 +68,20 @@ __all__ = [
 class Engine(OrderEntry):
     """All books, accounts and orders of one exchange. Not thread-safe: one thread or one loop calls it."""
 
-    def __init__(self, markets: Iterable[Market], *, third_coin_fees: Mapping[str, Decimal] | None = None) -> None:
-        """``third_coin_fees``: coin -> discount on fees paid with it (``{'BNB': Decimal('0.25')}``: 25 % less)."""
-        super().__init__(markets, third_coin_fees or {})
+    def __init__(
+        self,
+        markets: Iterable[Market],
+        *,
+        third_coin_fees: Mapping[str, Decimal] | None = None,
+        brackets: Mapping[str, Sequence[Bracket]] | None = None,
+    ) -> None:
+        """``third_coin_fees``: coin -> discount on fees paid with it (``{'BNB': Decimal('0.25')}``: 25 % less).
+
+        ``brackets``: of a contract, other than the usual ones.
+        """
+        super().__init__(markets, third_coin_fees or {}, brackets)
         self._fundings: list[FundingPaid] = []
+        self._charged: list[FundingCharged] = []
         self.markets: Mapping[str, Market] = MappingProxyType(self._markets)
 
     # -------------------------------------------------------------- accounts
@@ -94,11 +108,18 @@ class Engine(OrderEntry):
     def set_leverage(self, account: str, symbol: str, leverage: Decimal, now_ms: int) -> None:
         self._begin(now_ms)
         owner, market = self._account(account), self._contract(symbol)
+        brackets = self._brackets[symbol]
         if leverage < 1:
             raise EngineReject(RejectCode.BAD_REQUEST, f"leverage must be at least 1, not {plain(leverage)}")
+        if leverage > brackets[0].max_leverage:
+            most = plain(brackets[0].max_leverage)
+            raise EngineReject(RejectCode.LEVERAGE, f"leverage is {most} at most, not {plain(leverage)}")
+        held = [position for (held_symbol, _), position in owner.positions.items() if held_symbol == symbol]
+        largest = max((abs(p.value(p.amount, self._mark(symbol))) for p in held if p.amount), default=ZERO)
+        if largest > largest_value(brackets, leverage):
+            raise EngineReject(RejectCode.POSITION_LIMIT, "the position is too large for this leverage")
         before = owner.leverage_of(symbol)
         owner.leverage[symbol] = leverage
-        held = [position for (held_symbol, _), position in owner.positions.items() if held_symbol == symbol]
         for position in held:
             self._clearing.hold_margin(owner, market, position)
         if leverage < before and owner.ledger.shortfall(market.settle or market.quote):
@@ -107,6 +128,22 @@ class Engine(OrderEntry):
                 self._clearing.hold_margin(owner, market, position)
             raise EngineReject(RejectCode.INSUFFICIENT_FUNDS, "not enough free margin for a lower leverage")
         self._end_of_call()
+
+    def leverage(self, account: str, symbol: str) -> Decimal:
+        return self._account(account).leverage_of(symbol)
+
+    def set_isolated(self, account: str, symbol: str, isolated: bool) -> None:
+        """Give the positions of a symbol a margin of their own, or let them share it. Refused while there is one."""
+        owner, market = self._account(account), self._contract(symbol)
+        if isolated == (symbol in owner.isolated):
+            return
+        held = any(p.amount for (held_symbol, _), p in owner.positions.items() if held_symbol == symbol)
+        if held or any(order.request.symbol == market.symbol for order in owner.open_orders.values()):
+            raise EngineReject(RejectCode.POSITION_OPEN, "close position and orders before changing the margin mode")
+        (owner.isolated.add if isolated else owner.isolated.discard)(symbol)
+
+    def is_isolated(self, account: str, symbol: str) -> bool:
+        return symbol in self._account(account).isolated
 
     def set_hedge_mode(self, account: str, hedge_mode: bool) -> None:
         """Long and short positions side by side. Refused while there is a position or an open contract order."""
@@ -118,10 +155,17 @@ class Engine(OrderEntry):
             raise EngineReject(RejectCode.BAD_REQUEST, "close positions and contract orders before changing the mode")
         owner.hedge_mode = hedge_mode
 
+    def is_hedged(self, account: str) -> bool:
+        return self._account(account).hedge_mode
+
+    def brackets(self, symbol: str) -> Sequence[Bracket]:
+        """Of a contract, for small positions first."""
+        return self._brackets[self._contract(symbol).symbol]
+
     def balances(self, account: str) -> Mapping[str, Balance]:
         return self._account(account).ledger.balances()
 
-    def positions(self, account: str) -> list[Position]:
+    def positions(self, account: str) -> list[SimPosition]:
         """Open positions; the mark price is the last trade."""
         owner, shown = self._account(account), []
         for state in owner.positions.values():
@@ -129,18 +173,24 @@ class Engine(OrderEntry):
             if not state.amount or mark is None:
                 continue
             market = self._markets[state.symbol]
-            wallet = owner.ledger.total(market.settle or market.quote)
+            value = abs(state.value(state.amount, mark))
+            wallet = state.margin if state.isolated else self._cross_wallet(owner, market.settle or market.quote)
+            rate = maintenance_rate(self._brackets[state.symbol], value)
             shown.append(
-                Position(
-                    state.symbol,
-                    state.amount,
-                    state.entry_price,
-                    state.updated_ms,
-                    state.unrealised_pnl(mark),
-                    owner.leverage_of(state.symbol),
-                    state.liquidation_price(wallet),
-                    "cross",
-                    state.side,
+                SimPosition(
+                    symbol=state.symbol,
+                    amount=state.amount,
+                    entry_price=state.entry_price,
+                    time_ms=state.updated_ms,
+                    unrealised_pnl=state.unrealised_pnl(mark),
+                    leverage=owner.leverage_of(state.symbol),
+                    liquidation_price=state.liquidation_price(wallet, rate),
+                    margin_mode="isolated" if state.isolated else "cross",
+                    hedge_side=state.side,
+                    mark=mark,
+                    value=value,
+                    margin=state.margin,
+                    maintenance=self._maintenance(state),
                 )
             )
         return shown
@@ -200,11 +250,13 @@ class Engine(OrderEntry):
         self._begin(now_ms)
         received: dict[str, Decimal] = {}
         mark = self.mark(symbol)
+        self._charged.append(FundingCharged(symbol, rate, mark or ZERO, now_ms))
         for account in self._holders.get(symbol, {}).values():
             for position in account.positions.values():
                 if position.symbol != symbol or not position.amount or mark is None:
                     continue
-                amount = -round_money(position.amount * position.contract_size * mark * rate)
+                paid_amount = value_of(market, position.amount, mark) * rate
+                amount = -round_money(paid_amount)
                 self._clearing.pay(account, market.settle or market.quote, amount)
                 account.changed_positions[symbol] = None
                 received[account.name] = received.get(account.name, ZERO) + amount
@@ -216,6 +268,14 @@ class Engine(OrderEntry):
                 self._emit(paid)
         self._end_of_call()
         return received
+
+    def funding_rate(self, symbol: str) -> Decimal:
+        """The last one that was charged; zero before the first: the engine charges when it is told to."""
+        return next((charged.rate for charged in reversed(self._charged) if charged.symbol == symbol), ZERO)
+
+    def funding_history(self, symbol: str | None = None) -> list[FundingCharged]:
+        """Oldest first."""
+        return [charged for charged in self._charged if symbol in (None, charged.symbol)]
 
     def fundings(self, account: str | None = None, symbol: str | None = None) -> list[FundingPaid]:
         """What was paid and received, oldest first."""

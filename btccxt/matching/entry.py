@@ -8,6 +8,7 @@ from decimal import Decimal
 from heapq import heappop, heappush
 
 from btccxt.matching.book import WorkingOrder
+from btccxt.matching.brackets import Bracket, largest_value
 from btccxt.matching.clearing import Account
 from btccxt.matching.filters import check, plain
 from btccxt.matching.matching import OrderList, PendingOrders
@@ -26,14 +27,20 @@ from btccxt.matching.records import (
 )
 from btccxt.matching.solvency import Solvency
 from btccxt.matching.triggers import reached
+from btccxt.matching.values import value_of
 from btccxt.model import ZERO, Market, OrderKind, TimeInForce
 
 
 class OrderEntry(Solvency):
     """What accounts may ask of the engine."""
 
-    def __init__(self, markets: Iterable[Market], third_coin_fees: Mapping[str, Decimal]) -> None:
-        super().__init__(markets, third_coin_fees)
+    def __init__(
+        self,
+        markets: Iterable[Market],
+        third_coin_fees: Mapping[str, Decimal],
+        brackets: Mapping[str, Sequence[Bracket]] | None = None,
+    ) -> None:
+        super().__init__(markets, third_coin_fees, brackets)
         self._expiries: list[tuple[int, int, WorkingOrder]] = []
         self._listeners: list[Callable[[Event], None]] = []
         self._follow_ups: list[Callable[[int], None]] = []
@@ -229,8 +236,34 @@ class OrderEntry(Solvency):
             heappush(self._expiries, (request.expires_ms, self._last_order_id, order))
         return order
 
+    def _check_position_limit(self, owner: Account, order: WorkingOrder) -> None:
+        """A position with all that rests to enlarge it must fit into a bracket that allows its leverage."""
+        request, market = order.request, self._markets[order.request.symbol]
+        price = request.price or request.trigger_price or self._books[market.symbol].last
+        if not market.is_contract or owner.only_reduces(request) or price is None:
+            return
+        amount = order.remaining + sum(
+            other.remaining
+            for other in owner.open_orders.values()
+            if other is not order
+            and other.request.symbol == market.symbol
+            and other.request.side is request.side
+            and other.request.position_side == request.position_side
+            and not owner.only_reduces(other.request)
+        )
+        position = owner.positions.get((market.symbol, request.position_side if owner.hedge_mode else None))
+        after = abs((position.amount if position is not None else ZERO) + request.side.sign * amount)
+        leverage = owner.leverage_of(market.symbol)
+        most = largest_value(self._brackets[market.symbol], leverage)
+        if value_of(market, after, price) > most:
+            raise EngineReject(
+                RejectCode.POSITION_LIMIT, f"at a leverage of {plain(leverage)} a position may be worth {plain(most)}"
+            )
+
     def _reserve(self, owner: Account, order: WorkingOrder) -> None:
-        self._clearing.hold(owner, order, self._affordable_need(owner, order))
+        need = self._affordable_need(owner, order)
+        self._check_position_limit(owner, order)
+        self._clearing.hold(owner, order, need)
 
     def _start(self, order: WorkingOrder) -> None:
         last = self._books[order.request.symbol].last

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_DOWN, Decimal
 
 from btccxt.matching.records import TRIGGER_KINDS, EngineReject, NewOrder, RejectCode
+from btccxt.matching.values import is_inverse
 from btccxt.model import ZERO, Market, OrderKind, TimeInForce
 
 LIMIT_KINDS = frozenset({OrderKind.LIMIT, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT_LIMIT})
@@ -122,7 +123,8 @@ def _check_cost(market: Market, order: NewOrder, last: Decimal | None) -> None:
     elif price is None or order.amount is None:
         return
     else:
-        cost = price * order.amount * market.contract_size
+        size = order.amount * market.contract_size
+        cost = size if is_inverse(market) else price * size  # an inverse contract is worth a fixed amount of the quote
     if market.min_cost is not None and cost < market.min_cost and not order.reduce_only:
         raise EngineReject(
             RejectCode.MIN_COST, f"cost {plain(cost)} {market.quote} is below the minimum of {plain(market.min_cost)}"

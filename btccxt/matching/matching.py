@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from btccxt.matching.book import Book, WorkingOrder
+from btccxt.matching.brackets import INVERSE, LINEAR, Bracket
 from btccxt.matching.clearing import Account, Clearing
 from btccxt.matching.filters import floor_to_step, plain
 from btccxt.matching.positions import PositionState
@@ -21,6 +22,7 @@ from btccxt.matching.records import (
     SimStatus,
 )
 from btccxt.matching.triggers import TriggerBook
+from btccxt.matching.values import is_inverse, value_of
 from btccxt.model import ZERO, Market, Side, TimeInForce, Trade
 
 
@@ -44,7 +46,12 @@ class PendingOrders:
 class Matching:
     """Books, triggers and open orders, and what moves them."""
 
-    def __init__(self, markets: Iterable[Market], third_coin_fees: Mapping[str, Decimal]) -> None:
+    def __init__(
+        self,
+        markets: Iterable[Market],
+        third_coin_fees: Mapping[str, Decimal],
+        brackets: Mapping[str, Sequence[Bracket]] | None = None,
+    ) -> None:
         self._markets = {market.symbol: market for market in markets}
         self._books = {symbol: Book() for symbol in self._markets}
         self._triggers = {symbol: TriggerBook(market) for symbol, market in self._markets.items()}
@@ -56,6 +63,11 @@ class Matching:
         self._lists: dict[tuple[str, str], OrderList] = {}
         self._pending: dict[tuple[str, str], PendingOrders] = {}  # by account and list
         self._ready: deque[PendingOrders] = deque()  # their working order is filled
+        self._brackets = {
+            symbol: (brackets or {}).get(symbol, INVERSE if is_inverse(market) else LINEAR)
+            for symbol, market in self._markets.items()
+            if market.is_contract
+        }
         self._holders: dict[str, dict[str, Account]] = {}  # contract symbol -> accounts that have traded it
         self._prices: deque[tuple[str, Decimal]] = deque()  # trades whose triggers have not been looked at
         self._outbox: deque[Event] = deque()
@@ -150,7 +162,7 @@ class Matching:
         if market.is_contract:
             self._holders.setdefault(market.symbol, {})[account.name] = account
         order.filled += amount
-        order.cost += price * amount * market.contract_size
+        order.cost += value_of(market, amount, price)
         order.updated_ms = self._now_ms
         if self._is_complete(order):
             order.status = SimStatus.FILLED
@@ -274,16 +286,17 @@ class Matching:
             return ZERO
         amount = order.remaining
         if request.price is not None:
-            cost = amount * request.price
+            cost = value_of(market, amount, request.price)
             if market.is_contract and request.side is Side.SELL and book.last is not None:
-                cost = max(cost, amount * book.last)
+                cost = max(cost, value_of(market, amount, book.last))
         elif request.cost_quote is not None:
             cost = request.cost_quote
             amount = floor_to_step(book.amount_for(request.side, cost), market.amount_step)
         elif waiting:
             cost = amount * (order.trigger_price or book.last or ZERO)
         else:
-            cost = book.cost_of(request.side, amount)
+            walked = book.walk_of(request.side, amount)
+            cost = sum((value_of(market, taken, price) for price, taken in walked), ZERO)
         need = self._clearing.need(owner, order, cost, amount)
         coin = self._clearing.coin_of(market, request.side)
         free = owner.ledger.free(coin)
@@ -303,7 +316,8 @@ class Matching:
             if leg is not order:
                 self._close(leg, SimStatus.EXPIRED, "expired", "another order of the list filled or fired")
         owner.ledger.release(shared.coin, shared.reserved)
-        cost = order.remaining * (order.price or order.trigger_price or ZERO)
+        price = order.price or order.trigger_price
+        cost = value_of(self._markets[order.request.symbol], order.remaining, price) if price else ZERO
         self._clearing.hold(
             owner, order, min(shared.reserved, self._clearing.need(owner, order, cost, order.remaining))
         )
@@ -342,19 +356,24 @@ class Matching:
     # -------------------------------------------------------------- contracts
 
     def _held(self, account: Account, coin: str) -> list[PositionState]:
-        """Open positions that settle in ``coin``."""
+        """Open positions that settle in ``coin`` and share its margin."""
         return [
             position
             for position in account.positions.values()
-            if position.amount and self._clearing.coin_of(self._markets[position.symbol], Side.BUY) == coin
+            if position.amount
+            and not position.isolated
+            and self._clearing.coin_of(self._markets[position.symbol], Side.BUY) == coin
         ]
+
+    def _mark(self, symbol: str) -> Decimal:
+        """The last price; a position has been traded at one."""
+        last = self._books[symbol].last
+        assert last is not None, symbol
+        return last
 
     def _unrealised(self, account: Account, coin: str) -> Decimal:
         """Profit or loss, at the last prices, of the positions that settle in ``coin``."""
         return sum(
-            (
-                position.unrealised_pnl(self._books[position.symbol].last or ZERO)
-                for position in self._held(account, coin)
-            ),
+            (position.unrealised_pnl(self._mark(position.symbol)) for position in self._held(account, coin)),
             ZERO,
         )

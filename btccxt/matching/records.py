@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
-from btccxt.model import ZERO, Fee, OrderKind, Side, TimeInForce, Trade
+from btccxt.model import ZERO, Fee, OrderKind, Position, Side, TimeInForce, Trade
 
 TRIGGER_KINDS = frozenset(
     {
@@ -19,6 +19,7 @@ TRIGGER_KINDS = frozenset(
     }
 )
 TRAILING_KINDS = frozenset({OrderKind.TRAILING_AMOUNT, OrderKind.TRAILING_PERCENT})
+LIQUIDATION = "liquidation"  # label of the orders that close what its margin no longer carries
 STOP_KINDS = frozenset({OrderKind.STOP, OrderKind.STOP_LIMIT})
 
 
@@ -40,6 +41,9 @@ class RejectCode(Enum):
     ALREADY_FINAL = "already_final"
     NO_LIQUIDITY = "no_liquidity"
     REDUCE_ONLY = "reduce_only"
+    LEVERAGE = "leverage"
+    POSITION_LIMIT = "position_limit"
+    POSITION_OPEN = "position_open"
     MARKET_CLOSED = "market_closed"
     BAD_REQUEST = "bad_request"
 
@@ -106,7 +110,9 @@ _FINAL = frozenset({SimStatus.FILLED, SimStatus.CANCELED, SimStatus.EXPIRED, Sim
 
 @dataclass(frozen=True, slots=True)
 class SimOrder:
-    """Snapshot of an order. ``cost_quote`` is what its fills have cost so far; ``reserved`` what they still may."""
+    """Snapshot of an order. ``cost_quote`` is what its fills have cost so far (of inverse contracts: their value in
+    the settlement coin); ``reserved`` what they still may.
+    """
 
     order_id: str
     account: str
@@ -172,6 +178,16 @@ class OrderChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class SimPosition(Position):
+    """With its worth and margins, in the settlement coin. ``margin`` is what is set aside for it."""
+
+    mark: Decimal = ZERO
+    value: Decimal = ZERO
+    margin: Decimal = ZERO
+    maintenance: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True)
 class BalanceChanged:
     account: str
     currencies: tuple[str, ...]
@@ -182,6 +198,16 @@ class BalanceChanged:
 class PositionChanged:
     account: str
     symbol: str
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FundingCharged:
+    """One funding between the longs and shorts of a symbol."""
+
+    symbol: str
+    rate: Decimal
+    mark: Decimal
     time_ms: int
 
 

@@ -66,6 +66,21 @@ def linear_market(
     return replace(spot, symbol=symbol, settle=settle, type=MarketType.LINEAR, contract_size=Decimal(contract_size))
 
 
+def inverse_market(
+    symbol: str,
+    price_step: str = "0.1",
+    maker: str = "0.0002",
+    taker: str = "0.0005",
+    contract_size: str = "1",
+) -> Market:
+    """``inverse_market('BTC/USD:BTC')``: a perpetual contract worth a fixed amount of the quote currency.
+
+    Amounts are whole contracts of ``contract_size`` quote units; margin, fees and profit are in the base coin.
+    """
+    linear = linear_market(symbol, price_step, "1", "1", maker, taker, contract_size)
+    return replace(linear, type=MarketType.INVERSE)
+
+
 def default_listings() -> list[Listing]:
     """Five coins against USDT, one cross pair, two perpetuals; steps as on Binance."""
     return [
@@ -83,6 +98,12 @@ def default_listings() -> list[Listing]:
         Listing(linear_market("BTC/USDT:USDT"), Decimal("60000"), 3.0, 2_000_000.0),
         Listing(linear_market("ETH/USDT:USDT", price_step="0.01"), Decimal("3000"), 3.6, 1_200_000.0),
     ]
+
+
+def known_listings() -> list[Listing]:
+    """The default ones, and those that are there for whoever names them: inverse contracts."""
+    inverse = Listing(inverse_market("BTC/USD:BTC"), Decimal("60000"), 3.0, 2_000_000.0)
+    return [*default_listings(), inverse]
 
 
 def many_listings(count: int) -> list[Listing]:

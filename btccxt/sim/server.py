@@ -23,6 +23,7 @@ import aiohttp
 from aiohttp import WSMsgType, web
 
 from btccxt.errors import ConfigError
+from btccxt.matching.brackets import Bracket
 from btccxt.matching.engine import Engine
 from btccxt.model import Bar
 from btccxt.sim.clock import MarketClock
@@ -56,6 +57,7 @@ class SimExchange:
     ``clock`` runs at ``speed`` from ``start_ms`` (default: the source's start) unless one is given; a ``SteppedClock``
     moves by ``advance`` only. ``accounts`` default to one, with key ``'sim-key'`` and secret ``'simsecretkey'``, that
     owns ``balances``. ``limits`` lowers an exchange's own rate limits: ``{'binance': {'REQUEST_WEIGHT': 100}}``.
+    ``brackets``: leverage by size of position, for contracts that are not to have the usual ones.
     ``faults`` may be a ``FaultPlan``, a list of ``Fault`` or a ``Faults`` of your own.
     """
 
@@ -74,6 +76,7 @@ class SimExchange:
         accounts: Iterable[SimAccount] | None = None,
         balances: Mapping[str, Decimal | int | float | str] | None = None,
         limits: Mapping[str, Mapping[str, int]] | None = None,
+        brackets: Mapping[str, Sequence[Bracket]] | None = None,
     ) -> None:
         if not dialects:
             raise ConfigError("an embedded exchange needs at least one dialect, for example dialects=('binance',)")
@@ -88,6 +91,7 @@ class SimExchange:
             accounts=accounts,
             balances=balances,
             limits=limits or {},
+            brackets=brackets,
             faults=self.faults,
             call=self._call,
             fee_currency=classes[0].fee_currency,
@@ -226,6 +230,10 @@ class SimExchange:
         self.venue.engine.deposit(account, currency, amount, self.venue.now_ms())
         for dialect in self.dialects.values():
             dialect.on_deposit(account, currency, amount)
+
+    def fund(self, symbol: str, rate: Decimal) -> Mapping[str, Decimal]:
+        """Charge funding now: longs pay ``rate`` of their position's value. Returns what each account received."""
+        return self.venue.engine.apply_funding(symbol, rate, self.venue.now_ms())
 
     def advance(self, ms: int) -> None:
         """Move a ``SteppedClock`` on, and the market with it."""

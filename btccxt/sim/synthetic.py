@@ -18,6 +18,7 @@ from random import Random
 from typing import NamedTuple
 
 from btccxt.matching.records import Event
+from btccxt.matching.values import is_inverse
 from btccxt.model import Bar, Market, Side, Trade
 from btccxt.sim.depth import depth_around
 from btccxt.sim.markets import Listing, default_listings, many_listings
@@ -346,7 +347,8 @@ class SyntheticSource:
     def _lots_per_minute(self, symbol: str, price: int) -> float:
         listing = self._listings[symbol]
         market = listing.market
-        money_per_lot = price * float(_step_of(market.price_step) * _step_of(market.amount_step) * market.contract_size)
+        size = _step_of(market.amount_step) * market.contract_size
+        money_per_lot = float(size) if is_inverse(market) else price * float(_step_of(market.price_step) * size)
         return max(listing.turnover_quote / money_per_lot, 50.0 * self._per_minute)
 
     def _make_hours(self, symbol: str, day: int) -> list[Ticks]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
 from btccxt.errors import ConfigError
+from btccxt.matching.brackets import Bracket
 from btccxt.matching.engine import Engine
 from btccxt.matching.records import Event
 from btccxt.model import Bar, Trade, decimal_of
@@ -47,11 +48,12 @@ class SimVenue:
         call: CallHandler,
         fee_currency: str | None = None,
         forming_every_ms: int | None = None,
+        brackets: Mapping[str, Sequence[Bracket]] | None = None,
     ) -> None:
         self.clock: MarketClock = clock or SimClock(source.start_ms if start_ms is None else start_ms, speed)
         self.seed = seed
         self.call = call
-        self.engine = Engine(source.symbols.values(), third_coin_fees=_THIRD_COIN_FEES)
+        self.engine = Engine(source.symbols.values(), third_coin_fees=_THIRD_COIN_FEES, brackets=brackets)
         if forming_every_ms is None:
             forming_every_ms = int(max(500, 100 * self.clock.speed))  # at most ten updates a wall second
         self.market = MarketRunner(self.engine, source, self.clock, forming_every_ms=forming_every_ms)

@@ -25,7 +25,7 @@ from btccxt.resilience.shared_budget import SharedBudget
 from btccxt.session.loop_thread import Session
 from btccxt.sim.clock import MarketClock, SimClock
 from btccxt.sim.dialects import check_market_type
-from btccxt.sim.markets import Listing, default_listings
+from btccxt.sim.markets import Listing, default_listings, known_listings
 from btccxt.sim.options import SimOptions
 from btccxt.sim.recorded import RecordedBars, RecordedTrades
 from btccxt.sim.server import SimExchange
@@ -218,7 +218,7 @@ def _market_source(options: SimOptions) -> MarketSource:
 
 
 def _listings(symbols: Sequence[str]) -> list[Listing]:
-    known = {listing.market.symbol: listing for listing in default_listings()}
+    known = {listing.market.symbol: listing for listing in known_listings()}
     for symbol in symbols:
         if symbol not in known:
             near = difflib.get_close_matches(symbol, known, n=1) or sorted(known)

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from btccxt.matching.engine import EngineReject, NewOrder, OrderChanged, SimOrder, SimStatus
+from btccxt.matching.values import value_of
 from btccxt.model import ZERO, OrderKind, Side
-from tests.sim.exchange_kit import BTC, BUY, PERP, SELL, D, Kit, new
+from tests.sim.exchange_kit import BTC, BUY, INVERSE, PERP, SELL, D, Kit, new
 
 prices = st.integers(90, 110).map(D)
 amounts = st.integers(60, 3000).map(lambda n: D(n) / 1000)
@@ -21,16 +22,17 @@ accounts = st.sampled_from(["ann", "bob"])
 
 
 @st.composite
-def orders(draw: st.DrawFn, contracts: bool) -> NewOrder:
+def orders(draw: st.DrawFn, symbol: str) -> NewOrder:
+    contracts = symbol != BTC
     kind = draw(st.sampled_from(list(OrderKind)))
     more: dict[str, Any] = {}
-    amount: Decimal | None = draw(amounts)
+    amount: Decimal | None = draw(amounts_of(symbol))
     if kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT_LIMIT):
         more["price"] = draw(prices)
         more["time_in_force"] = draw(st.sampled_from(["GTC", "GTC", "IOC", "FOK"]))
         if more["time_in_force"] == "GTC":
             more["post_only"] = draw(st.booleans())
-            more["iceberg_amount"] = draw(st.sampled_from([None, D("0.4")]))
+            more["iceberg_amount"] = draw(st.sampled_from([None, D(40) if symbol == INVERSE else D("0.4")]))
     if kind in (OrderKind.STOP, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT, OrderKind.TAKE_PROFIT_LIMIT):
         more["trigger_price"] = draw(prices)
     if kind is OrderKind.TRAILING_AMOUNT:
@@ -41,19 +43,27 @@ def orders(draw: st.DrawFn, contracts: bool) -> NewOrder:
         more["reduce_only"] = draw(st.booleans())
     elif kind is OrderKind.MARKET and draw(st.booleans()):
         amount, more["cost_quote"] = None, draw(st.integers(5, 300))
-    return new(draw(sides), kind, amount, symbol=PERP if contracts else BTC, **more)
+    return new(draw(sides), kind, amount, symbol=symbol, **more)
+
+
+def amounts_of(symbol: str) -> st.SearchStrategy[Decimal]:
+    return st.integers(6, 300).map(D) if symbol == INVERSE else amounts
 
 
 def levels(best: Decimal, down: bool, amounts: list[Decimal]) -> list[tuple[Decimal, Decimal]]:
     return [(best - n if down else best + n, amount) for n, amount in enumerate(amounts)]
 
 
-def actions(contracts: bool) -> st.SearchStrategy[tuple[Any, ...]]:
+def actions(symbol: str) -> st.SearchStrategy[tuple[Any, ...]]:
+    amounts = amounts_of(symbol)
     few = st.lists(amounts, max_size=3)
     return st.one_of(
-        st.tuples(st.just("submit"), accounts, orders(contracts)),
-        st.tuples(st.just("submit"), accounts, orders(contracts)),
+        st.tuples(st.just("submit"), accounts, orders(symbol)),
+        st.tuples(st.just("submit"), accounts, orders(symbol)),
         st.tuples(st.just("list"), accounts, sides, prices, prices, amounts),
+        st.tuples(st.just("pending"), accounts, sides, prices, prices, prices, amounts),
+        st.tuples(st.just("leverage"), accounts, st.integers(1, 125)),
+        st.tuples(st.just("isolated"), accounts, st.booleans()),
         st.tuples(st.just("cancel"), accounts, st.integers(0, 30)),
         st.tuples(st.just("amend"), accounts, st.integers(0, 30), prices, amounts),
         st.tuples(st.just("depth"), prices, few, few),
@@ -73,6 +83,18 @@ def act(kit: Kit, symbol: str, action: tuple[Any, ...]) -> None:
             new(side, OrderKind.STOP_LIMIT, amount, price=trigger, trigger_price=trigger, symbol=symbol),
         ]
         kit.engine.submit_list(account, legs, kit.tick())
+    elif name == "pending":
+        account, side, limit, target, trigger, amount = args
+        legs = [
+            new(side.opposite, OrderKind.LIMIT, amount, price=target, symbol=symbol),
+            new(side.opposite, OrderKind.STOP, amount, trigger_price=trigger, symbol=symbol),
+        ]
+        entry = new(side, OrderKind.LIMIT, amount, price=limit, symbol=symbol)
+        kit.engine.submit_with_pending(account, entry, legs, kit.tick())
+    elif name == "leverage":
+        kit.engine.set_leverage(args[0], symbol, D(args[1]), kit.tick())
+    elif name == "isolated":
+        kit.engine.set_isolated(args[0], symbol, args[1])
     elif name == "cancel":
         chosen = kit.engine.orders(args[0])[args[1] : args[1] + 1]
         for order in chosen:
@@ -88,8 +110,8 @@ def act(kit: Kit, symbol: str, action: tuple[Any, ...]) -> None:
         kit.engine.set_depth(symbol, levels(best, True, bids), levels(best + 1, False, asks), kit.tick())
     elif name == "print":
         kit.trade(args[0], args[1], args[2], symbol=symbol)
-    elif symbol == PERP:
-        kit.engine.apply_funding(PERP, D(args[0]) / 10_000, kit.tick())
+    elif symbol != BTC:
+        kit.engine.apply_funding(symbol, D(args[0]) / 10_000, kit.tick())
 
 
 def check_money(kit: Kit) -> None:
@@ -103,14 +125,17 @@ def check_money(kit: Kit) -> None:
             assert balance.used >= 0, coin
             held = [order.reserved for order in engine.orders(name, open_only=True) if reserve_coin(order) == coin]
             assert all(amount >= 0 for amount in held)
-            margin = sum((state.margin for state in engine._accounts[name].positions.values()), ZERO)
+            positions = engine._accounts[name].positions.values()
+            margin = sum((p.margin for p in positions if engine.markets[p.symbol].settle == coin), ZERO)
             shared = sum((s.reserved for key, s in engine._lists.items() if key[0] == name and s.coin == coin), ZERO)
-            held_in_all = sum(held, ZERO) + shared + (margin if coin == "USDT" else ZERO)
+            held_in_all = sum(held, ZERO) + shared + margin
             assert balance.used == min(held_in_all, balance.total), coin
 
 
 def reserve_coin(order: SimOrder) -> str:
-    return "USDT" if order.symbol == PERP or order.side is Side.BUY else "BTC"
+    if order.symbol != BTC:
+        return "USDT" if order.symbol == PERP else "BTC"
+    return "USDT" if order.side is Side.BUY else "BTC"
 
 
 def check_book(kit: Kit, symbol: str) -> None:
@@ -123,7 +148,7 @@ def check_book(kit: Kit, symbol: str) -> None:
     book, resting = kit.engine._books[symbol], ZERO
     for name in ("ann", "bob"):
         for order in kit.engine.orders(name, symbol, open_only=True):
-            if order.status is not SimStatus.TRIGGER_WAITING:
+            if order.status not in (SimStatus.TRIGGER_WAITING, SimStatus.PENDING):
                 resting += order.remaining or ZERO
     offered = sum((amount for side in (book.bids, book.asks) for _, amount in side.walk(hidden=True)), ZERO)
     ambient = sum((amount for side in (book.bids, book.asks) for amount in side._ambient.values()), ZERO)
@@ -136,7 +161,8 @@ def check_orders(kit: Kit) -> None:
         for order in kit.engine.orders(name):
             mine = [fill for fill in fills if fill.order_id == order.order_id]
             assert order.filled == sum((fill.amount for fill in mine), ZERO)
-            assert order.cost_quote == sum((fill.amount * fill.price for fill in mine), ZERO)
+            market = kit.engine.markets[order.symbol]
+            assert order.cost_quote == sum((value_of(market, fill.amount, fill.price) for fill in mine), ZERO)
             if order.remaining is not None:
                 assert order.remaining >= 0
                 assert (order.remaining == 0) == (order.status is SimStatus.FILLED)
@@ -164,14 +190,13 @@ def check_history(kit: Kit) -> None:
 
 
 @pytest.mark.parametrize("fee_currency", [None, "quote", "BNB"])
-@pytest.mark.parametrize("contracts", [False, True])
-def test_whatever_happens_the_books_balance(contracts: bool, fee_currency: str | None) -> None:
-    symbol = PERP if contracts else BTC
-
+@pytest.mark.parametrize("symbol", [BTC, PERP, INVERSE])
+def test_whatever_happens_the_books_balance(symbol: str, fee_currency: str | None) -> None:
     @settings(max_examples=40, deadline=None)
-    @given(st.lists(actions(contracts), min_size=5, max_size=40))
+    @given(st.lists(actions(symbol), min_size=5, max_size=40))
     def run(story: list[tuple[Any, ...]]) -> None:
-        kit = Kit(fee_currency, perp_fees=("0.0002", "0.0005"), USDT="150" if contracts else "600", BTC=5, BNB=1)
+        usdt, btc = ("150" if symbol == PERP else "600"), ("1.5" if symbol == INVERSE else "5")
+        kit = Kit(fee_currency, perp_fees=("0.0002", "0.0005"), USDT=usdt, BTC=btc, BNB=1)
         kit.trade(600, symbol="BNB/USDT")
         kit.trade(100, symbol=symbol)
         for action in story:
@@ -206,7 +231,7 @@ def test_makers_are_served_by_price_and_then_by_time(
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(actions(False), min_size=5, max_size=30))
+@given(st.lists(actions(BTC), min_size=5, max_size=30))
 def test_the_same_story_gives_the_same_events(story: list[tuple[Any, ...]]) -> None:
     def tell() -> list[Any]:
         kit = Kit()

@@ -9,11 +9,12 @@ import pytest
 
 from btccxt.matching.engine import Engine, EngineReject, Event, NewOrder, OrderChanged, RejectCode, SimFill, SimOrder
 from btccxt.model import OrderKind, Side, TimeInForce
-from btccxt.sim.markets import linear_market, spot_market
+from btccxt.sim.markets import inverse_market, linear_market, spot_market
 
 D = Decimal
 BTC = "BTC/USDT"
 PERP = "BTC/USDT:USDT"
+INVERSE = "BTC/USD:BTC"
 BUY, SELL = Side.BUY, Side.SELL
 RICH = {"USDT": D(1_000_000), "BTC": D(100), "BNB": D(50)}
 
@@ -28,6 +29,7 @@ class Kit:
             spot_market(BTC, price_step="0.01", amount_step="0.001", min_cost="5", maker="0.0005"),
             spot_market("BNB/USDT", amount_step="0.001"),
             linear_market(PERP, price_step="0.1", amount_step="0.001", maker=perp_fees[0], taker=perp_fees[1]),
+            inverse_market(INVERSE, maker=perp_fees[0], taker=perp_fees[1]),
         ]
         self.engine = Engine(markets, third_coin_fees={"BNB": D("0.25")})
         funds = {coin: D(amount) for coin, amount in balances.items()} or RICH

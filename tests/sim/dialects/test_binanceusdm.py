@@ -257,7 +257,8 @@ async def test_settings_that_change_nothing_or_cannot_be_are_refused():
             await client.set_position_mode(False, PERP)
         with pytest.raises(ccxt.MarginModeAlreadySet):
             await client.set_margin_mode("cross", PERP)
-        with pytest.raises(ccxt.BaseError, match="-4168"):
+        await client.create_order(PERP, "limit", "buy", 1, 90)
+        with pytest.raises(ccxt.BaseError, match="-4047"):
             await client.set_margin_mode("isolated", PERP)
         with pytest.raises(ccxt.BaseError, match="-4028"):
             await client.fapiPrivatePostLeverage({"symbol": "BTCUSDT", "leverage": 126})

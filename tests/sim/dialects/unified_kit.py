@@ -1,4 +1,4 @@
-"""An embedded exchange with a spot and a perpetual market that stand still until a test moves them, for any dialect."""
+"""An embedded exchange with a spot and two perpetual markets that stand still until a test moves them."""
 
 from __future__ import annotations
 
@@ -13,28 +13,30 @@ import ccxt.pro
 
 from btccxt.model import Side
 from btccxt.sim.clock import SteppedClock
-from btccxt.sim.market import ParticipantsSource, linear_market, spot_market
+from btccxt.sim.market import ParticipantsSource
+from btccxt.sim.markets import inverse_market, linear_market, spot_market
 from btccxt.sim.server import SimExchange
 from btccxt.store.venues import SIM_KEYS
 
 _PUBLIC_TRUST = ssl.create_default_context()
 START_MS = 1_700_000_040_000  # a whole minute
-SPOT, PERP = "BTC/USDT", "BTC/USDT:USDT"
+SPOT, PERP, INVERSE = "BTC/USDT", "BTC/USDT:USDT", "BTC/USD:BTC"
 D = Decimal
 
 
 @asynccontextmanager
 async def exchange(dialect: str, **options: Any) -> AsyncIterator[SimExchange]:
-    """Both markets quoted 100 / 101, one unit a side, last trade 100.5; 100,000 USDT and 10 BTC."""
+    """All markets quoted 100 / 101, one unit a side, last trade 100.5; 100,000 USDT and 10 BTC."""
     markets = [
         spot_market(SPOT, maker="0.001", taker="0.002"),
         linear_market(PERP, price_step="0.1", maker="0.0002", taker="0.0005"),
+        inverse_market(INVERSE, maker="0.0002", taker="0.0005", contract_size="10" if dialect == "okx" else "1"),
     ]
     options.setdefault("clock", SteppedClock(START_MS))
     options.setdefault("balances", {"USDT": 100_000, "BTC": 10})
     sim = SimExchange(ParticipantsSource(markets, START_MS), dialects=(dialect,), **options)
     async with sim:
-        for symbol in (SPOT, PERP):
+        for symbol in (SPOT, PERP, INVERSE):
             book(sim, symbol)
             trade(sim, symbol, "100.5")
         yield sim

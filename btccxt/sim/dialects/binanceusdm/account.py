@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.positions import MAINTENANCE_RATE
-from btccxt.matching.records import EngineReject
-from btccxt.model import ZERO, Position
+from btccxt.matching.brackets import Bracket, largest_value
+from btccxt.matching.engine import Engine
+from btccxt.matching.filters import plain
+from btccxt.matching.records import EngineReject, RejectCode, SimPosition
+from btccxt.model import ZERO, Market
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.binance.account import coins, nothing
-from btccxt.sim.dialects.binance.errors import error
+from btccxt.sim.dialects.binance.errors import error, missing
 from btccxt.sim.dialects.binance.format import NOTHING, text
 from btccxt.sim.dialects.binance.protocol import Call
 from btccxt.sim.dialects.binanceusdm import format as fmt
 from btccxt.sim.dialects.binanceusdm.core import BinanceUsdMCore
 from btccxt.sim.dialects.binanceusdm.errors import refused
-
-MAX_LEVERAGE = 125
 
 
 def _positions(dialect: BinanceUsdMCore, call: Call) -> list[dict[str, Any]]:
@@ -50,9 +50,9 @@ def position_risk_of_all(dialect: BinanceUsdMCore, call: Call) -> Any:
     engine = dialect.venue.engine
     for own_id, market in wanted:
         if own_id not in busy:
-            flat = Position(
-                market.symbol, ZERO, None, 0, ZERO, dialect.leverage_of(call.owner, market.symbol), None, "cross", None
-            )
+            mode = "isolated" if engine.is_isolated(call.owner, market.symbol) else "cross"
+            leverage = engine.leverage(call.owner, market.symbol)
+            flat = SimPosition(market.symbol, ZERO, None, 0, ZERO, leverage, None, mode, None)
             held.append(fmt.position_risk(own_id, market, flat, engine.mark(market.symbol) or ZERO))
     return held
 
@@ -121,42 +121,53 @@ def balance(dialect: BinanceUsdMCore, call: Call) -> Any:
 
 def set_leverage(dialect: BinanceUsdMCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
-    leverage = call.integer("leverage")
-    if leverage is None or not 1 <= leverage <= MAX_LEVERAGE:
-        raise error(-4028, f"Leverage {leverage} is not valid")
+    leverage, engine = call.integer("leverage"), dialect.venue.engine
+    if leverage is None:
+        raise missing("leverage")
     try:
-        dialect.venue.engine.set_leverage(call.owner, market.symbol, Decimal(leverage), call.now_ms)
+        engine.set_leverage(call.owner, market.symbol, Decimal(leverage), call.now_ms)
     except EngineReject as reject:
+        if reject.code in (RejectCode.LEVERAGE, RejectCode.BAD_REQUEST):
+            raise error(-4028, f"Leverage {leverage} is not valid") from None
         raise refused(reject) from None
-    dialect.remember_leverage(call.owner, market.symbol, Decimal(leverage))
-    return {"leverage": leverage, "maxNotionalValue": "1000000000", "symbol": own_id}
+    return {"leverage": leverage, "maxNotionalValue": _largest(engine, market, Decimal(leverage)), "symbol": own_id}
+
+
+def _largest(engine: Engine, market: Market, leverage: Decimal) -> str:
+    return plain(largest_value(engine.brackets(market.symbol), leverage))
 
 
 def set_margin_type(dialect: BinanceUsdMCore, call: Call) -> Any:
-    dialect.market_of(call)
-    wanted = call.required("marginType")
-    if wanted == "CROSSED":
+    _, market = dialect.market_of(call)
+    wanted, engine = call.required("marginType"), dialect.venue.engine
+    if wanted not in ("CROSSED", "ISOLATED"):
+        raise error(-1102, "Mandatory parameter 'marginType' was not sent, was empty/null, or malformed.")
+    isolated = wanted == "ISOLATED"
+    if isolated == engine.is_isolated(call.owner, market.symbol):
         raise error(-4046, "No need to change margin type.")
-    if wanted == "ISOLATED":  # the engine shares all margin; the nearest thing the real exchange says
-        raise error(-4168, "Unable to adjust to isolated-margin mode under the Multi-Assets mode.")
-    raise error(-1102, "Mandatory parameter 'marginType' was not sent, was empty/null, or malformed.")
+    try:
+        engine.set_isolated(call.owner, market.symbol, isolated)
+    except EngineReject:
+        held = any(position.symbol == market.symbol for position in engine.positions(call.owner))
+        code, what = (-4048, "exists position") if held else (-4047, "exists open orders")
+        raise error(code, f"Margin type cannot be changed if there {what}.") from None
+    return {"code": 200, "msg": "success"}
 
 
 def position_mode(dialect: BinanceUsdMCore, call: Call) -> Any:
-    return {"dualSidePosition": call.owner in dialect.hedging}
+    return {"dualSidePosition": dialect.venue.engine.is_hedged(call.owner)}
 
 
 def set_position_mode(dialect: BinanceUsdMCore, call: Call) -> Any:
-    hedge = call.required("dualSidePosition").lower() == "true"
-    if hedge == (call.owner in dialect.hedging):
+    hedge, engine = call.required("dualSidePosition").lower() == "true", dialect.venue.engine
+    if hedge == engine.is_hedged(call.owner):
         raise error(-4059, "No need to change position side.")
     try:
-        dialect.venue.engine.set_hedge_mode(call.owner, hedge)
+        engine.set_hedge_mode(call.owner, hedge)
     except EngineReject:
-        held = any(position.amount for position in dialect.venue.engine.positions(call.owner))
+        held = any(position.amount for position in engine.positions(call.owner))
         code, what = (-4068, "exists position") if held else (-4067, "exists open orders")
         raise error(code, f"Position side cannot be changed if there {what}.") from None
-    (dialect.hedging.add if hedge else dialect.hedging.discard)(call.owner)
     return {"code": 200, "msg": "success"}
 
 
@@ -170,7 +181,7 @@ def account_config(dialect: BinanceUsdMCore, call: Call) -> Any:
         "canTrade": True,
         "canDeposit": True,
         "canWithdraw": True,
-        "dualSidePosition": call.owner in dialect.hedging,
+        "dualSidePosition": dialect.venue.engine.is_hedged(call.owner),
         "updateTime": 0,
         "multiAssetsMargin": False,
         "tradeGroupId": -1,
@@ -179,30 +190,47 @@ def account_config(dialect: BinanceUsdMCore, call: Call) -> Any:
 
 def symbol_config(dialect: BinanceUsdMCore, call: Call) -> Any:
     wanted = [dialect.market_of(call)] if call.optional("symbol") else list(dialect.markets.items())
+    engine, rows = dialect.venue.engine, []
+    for own_id, market in wanted:
+        leverage = engine.leverage(call.owner, market.symbol)
+        rows.append(
+            {
+                "symbol": own_id,
+                "marginType": "ISOLATED" if engine.is_isolated(call.owner, market.symbol) else "CROSSED",
+                "isAutoAddMargin": False,
+                "leverage": int(leverage),
+                "maxNotionalValue": _largest(engine, market, leverage),
+            }
+        )
+    return rows
+
+
+def leverage_brackets(dialect: BinanceUsdMCore, call: Call) -> Any:
+    wanted = [dialect.market_of(call)] if call.optional("symbol") else list(dialect.markets.items())
     return [
-        {
-            "symbol": own_id,
-            "marginType": "CROSSED",
-            "isAutoAddMargin": False,
-            "leverage": int(dialect.leverage_of(call.owner, market.symbol)),
-            "maxNotionalValue": "1000000000",
-        }
+        {"symbol": own_id, "notionalCoef": 1.0, "brackets": _bracket_rows(dialect.venue.engine.brackets(market.symbol))}
         for own_id, market in wanted
     ]
 
 
-def leverage_brackets(dialect: BinanceUsdMCore, call: Call) -> Any:
-    """One bracket for all sizes: the engine has one maintenance rate."""
-    wanted = [dialect.market_of(call)] if call.optional("symbol") else list(dialect.markets.items())
-    bracket = {
-        "bracket": 1,
-        "initialLeverage": MAX_LEVERAGE,
-        "notionalCap": 1_000_000_000,
-        "notionalFloor": 0,
-        "maintMarginRatio": float(MAINTENANCE_RATE),
-        "cum": 0.0,
-    }
-    return [{"symbol": own_id, "notionalCoef": 1.0, "brackets": [bracket]} for own_id, _ in wanted]
+def _bracket_rows(brackets: Sequence[Bracket]) -> list[dict[str, Any]]:
+    """``cum``: what maintenance by one rate for all of a value is too much by."""
+    rows, floor, cum, rate = [], ZERO, ZERO, brackets[0].maintenance_rate
+    for number, bracket in enumerate(brackets, start=1):
+        cum += floor * (bracket.maintenance_rate - rate)
+        rate = bracket.maintenance_rate
+        rows.append(
+            {
+                "bracket": number,
+                "initialLeverage": int(bracket.max_leverage),
+                "notionalCap": int(bracket.cap),
+                "notionalFloor": int(floor),
+                "maintMarginRatio": float(rate),
+                "cum": float(cum),
+            }
+        )
+        floor = bracket.cap
+    return rows
 
 
 def commission_rate(dialect: BinanceUsdMCore, call: Call) -> Any:
@@ -223,17 +251,17 @@ def income(dialect: BinanceUsdMCore, call: Call) -> Any:
     since, until = call.integer("startTime") or 0, call.integer("endTime") or call.now_ms
     return [
         {
-            "symbol": dialect.ids[funding.symbol],
+            "symbol": dialect.ids[paid.symbol],
             "incomeType": "FUNDING_FEE",
-            "income": text(funding.received[call.owner]),
-            "asset": dialect.venue.engine.markets[funding.symbol].settle,
+            "income": text(paid.received),
+            "asset": dialect.venue.engine.markets[paid.symbol].settle,
             "info": "FUNDING_FEE",
-            "time": funding.time_ms,
-            "tranId": number,
+            "time": paid.time_ms,
+            "tranId": paid.number,
             "tradeId": "",
         }
-        for number, funding in enumerate(dialect.fundings, start=1)
-        if call.owner in funding.received and symbol in (None, funding.symbol) and since <= funding.time_ms <= until
+        for paid in dialect.venue.engine.fundings(call.owner, symbol)
+        if paid.symbol in dialect.ids and since <= paid.time_ms <= until
     ][-call.limit(100, 1000) :]
 
 

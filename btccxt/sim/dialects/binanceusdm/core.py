@@ -1,4 +1,4 @@
-"""Binance USD-M's accounts behind its endpoints: client ids, batches, leverage, modes, funding."""
+"""Binance USD-M's accounts behind its endpoints: client ids, batches, funding."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import json
 import random
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.clearing import DEFAULT_LEVERAGE
-from btccxt.model import ZERO
 from btccxt.sim.dialects.base import DialectError, Venue
 from btccxt.sim.dialects.binance.errors import error
 from btccxt.sim.dialects.binance.protocol import BinanceProtocol, Call
@@ -21,26 +19,12 @@ _ID_LETTERS = string.ascii_letters + string.digits
 _MOST_IN_BATCH = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Funding:
-    """One funding payment between the longs and shorts of a symbol. ``received`` by account; negative: paid."""
-
-    symbol: str
-    rate: Decimal
-    mark: Decimal
-    time_ms: int
-    received: Mapping[str, Decimal]
-
-
 class BinanceUsdMCore(BinanceProtocol):
     """State of the accounts, and what endpoints ask for."""
 
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
         self.user_streams = UserStreams(venue, self.hub)
-        self.hedging: set[str] = set()  # accounts in hedge mode
-        self.fundings: list[Funding] = []
-        self._leverage: dict[tuple[str, str], Decimal] = {}
         self._random = random.Random(f"{venue.seed}:binanceusdm")
 
     def new_client_id(self) -> str:
@@ -65,20 +49,6 @@ class BinanceUsdMCore(BinanceProtocol):
                 answers.append(refusal.body)
         return answers
 
-    def leverage_of(self, account: str, symbol: str) -> Decimal:
-        return self._leverage.get((account, symbol), DEFAULT_LEVERAGE)
-
-    def remember_leverage(self, account: str, symbol: str, leverage: Decimal) -> None:
-        self._leverage[account, symbol] = leverage
-
-    def funding_rate_of(self, symbol: str) -> Decimal:
-        """The last one that was charged; zero before the first: the embedded exchange charges when told to."""
-        return next((funding.rate for funding in reversed(self.fundings) if funding.symbol == symbol), ZERO)
-
     def fund(self, symbol: str, rate: Decimal) -> Mapping[str, Decimal]:
         """Charge funding now. Returns what each account received; negative: paid."""
-        engine, now_ms = self.venue.engine, self.venue.now_ms()
-        mark = engine.mark(symbol) or ZERO
-        received = engine.apply_funding(symbol, rate, now_ms)
-        self.fundings.append(Funding(symbol, rate, mark, now_ms, received))
-        return received
+        return self.venue.engine.apply_funding(symbol, rate, self.venue.now_ms())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from btccxt.matching.records import BalanceChanged, Event, OrderChanged, PositionChanged, PublicTrade
+from btccxt.matching.records import BalanceChanged, Event, FundingPaid, OrderChanged, PositionChanged, PublicTrade
 from btccxt.model import Bar, Market, MarketType
 from btccxt.sim.connection import Connection
 from btccxt.sim.dialects.base import DialectError, Route, Venue, encode
@@ -58,6 +58,7 @@ class BinanceUsdM(BinanceUsdMCore):
             for account in venue.accounts
             for coin, balance in venue.engine.balances(account).items()
         }
+        self._funded: set[tuple[str, str]] = set()  # accounts and symbols whose next news is of a funding
         self._sides: dict[tuple[str, str], str | None] = {}  # of the position that a fill changed last
 
     def market_id(self, market: Market) -> str:
@@ -99,6 +100,8 @@ class BinanceUsdM(BinanceUsdMCore):
             self.streams.on_trade(event.symbol, event.trade)
         elif isinstance(event, OrderChanged) and event.order.symbol in self.ids:
             self._on_order(event)
+        elif isinstance(event, FundingPaid):
+            self._funded.add((event.account, event.symbol))
         elif isinstance(event, PositionChanged) and event.symbol in self.ids:
             self._on_position(event)
         elif isinstance(event, BalanceChanged):
@@ -132,7 +135,9 @@ class BinanceUsdM(BinanceUsdMCore):
             rows.append(fmt.position_event(own_id, market, None, side))
         coin = engine.balances(event.account)[market.settle or market.quote]
         self._told[event.account, coin.currency] = coin.total
-        self._tell(event.account, fmt.account_event("ORDER", [coin], rows, self.venue.now_ms()))
+        cause = "FUNDING_FEE" if (event.account, event.symbol) in self._funded else "ORDER"
+        self._funded.discard((event.account, event.symbol))
+        self._tell(event.account, fmt.account_event(cause, [coin], rows, self.venue.now_ms()))
 
     def _on_balance(self, event: BalanceChanged) -> None:
         """Only what changes a wallet is news; margin that orders hold is not."""

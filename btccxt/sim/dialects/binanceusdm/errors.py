@@ -28,6 +28,7 @@ _REJECTS: Mapping[RejectCode, tuple[int, str]] = {
     RejectCode.UNKNOWN_SYMBOL: (-1121, "Invalid symbol."),
     RejectCode.NO_LIQUIDITY: (-2020, "Unable to fill."),
     RejectCode.REDUCE_ONLY: (-2022, "ReduceOnly Order is rejected."),
+    RejectCode.POSITION_LIMIT: (-2027, "Exceeded the maximum allowable position at current leverage."),
     RejectCode.MARKET_CLOSED: (-4140, "Invalid symbol status for opening position."),
 }
 

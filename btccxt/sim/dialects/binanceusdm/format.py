@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.positions import MAINTENANCE_RATE, round_money
-from btccxt.matching.records import TRIGGER_KINDS, SimFill, SimOrder, SimStatus
-from btccxt.model import ZERO, Balance, Market, OrderKind, Position, Side, TimeInForce, Trade
+from btccxt.matching.records import LIQUIDATION, TRIGGER_KINDS, SimFill, SimOrder, SimPosition, SimStatus
+from btccxt.model import ZERO, Balance, Market, OrderKind, Side, TimeInForce, Trade
 from btccxt.sim.dialects.binance.format import NOTHING, public_trade, text
 
 _ALGO_IDS = 4_000_000_000_000  # the engine counts all orders in one row: algo ids start here, so that no two meet
@@ -44,6 +43,11 @@ def is_algo(order: SimOrder) -> bool:
 def is_plain(order: SimOrder) -> bool:
     """Whether it is (or has become) an order of the matching engine."""
     return order.triggered or not is_algo(order)
+
+
+def client_id(order: SimOrder) -> str:
+    """The exchange's own orders are called after what they do."""
+    return f"autoclose-{order.order_id}" if order.request.label == LIQUIDATION else order.client_order_id
 
 
 def algo_id(order: SimOrder) -> int:
@@ -142,7 +146,7 @@ def order_state(own_id: str, order: SimOrder) -> dict[str, Any]:
         "orderId": int(order.order_id),
         "symbol": own_id,
         "status": _STATUS[order.status],
-        "clientOrderId": order.client_order_id,
+        "clientOrderId": client_id(order),
         "price": text(order.request.price),
         "avgPrice": text(_average(order)),
         "origQty": text(order.request.amount),
@@ -153,7 +157,7 @@ def order_state(own_id: str, order: SimOrder) -> dict[str, Any]:
         "type": kind,
         "origType": kind,
         "reduceOnly": order.request.reduce_only,
-        "closePosition": False,
+        "closePosition": order.request.closes_position,
         "side": order.side.name,
         "positionSide": _position_side(order),
         "stopPrice": NOTHING,
@@ -212,7 +216,7 @@ def algo_state(own_id: str, order: SimOrder) -> dict[str, Any]:
         "selfTradePreventionMode": "EXPIRE_MAKER",
         "workingType": "CONTRACT_PRICE",
         "priceMatch": "NONE",
-        "closePosition": False,
+        "closePosition": order.request.closes_position,
         "priceProtect": False,
         "reduceOnly": request.reduce_only,
         "createTime": order.created_ms,
@@ -257,7 +261,7 @@ def order_event(own_id: str, order: SimOrder, fill: SimFill | None, execution: s
     kind = _type_at_work(order)
     body: dict[str, Any] = {
         "s": own_id,
-        "c": order.client_order_id,
+        "c": client_id(order),
         "S": order.side.name,
         "o": kind,
         "f": _time_in_force(order),
@@ -282,7 +286,7 @@ def order_event(own_id: str, order: SimOrder, fill: SimFill | None, execution: s
         "wt": "CONTRACT_PRICE",
         "ot": kind,
         "ps": _position_side(order),
-        "cp": False,
+        "cp": order.request.closes_position,
         "rp": "0",
         "pP": False,
         "si": 0,
@@ -327,7 +331,7 @@ def algo_event(own_id: str, order: SimOrder, now_ms: int, reason: str = "") -> d
         "V": "EXPIRE_MAKER",
         "wt": "CONTRACT_PRICE",
         "pm": "NONE",
-        "cp": False,
+        "cp": order.request.closes_position,
         "pP": False,
         "R": order.request.reduce_only,
         "tt": order.updated_ms if order.triggered else 0,
@@ -345,7 +349,7 @@ def account_event(
     return {"e": "ACCOUNT_UPDATE", "E": now_ms, "T": now_ms, "a": {"m": cause, "B": coins, "P": list(positions)}}
 
 
-def position_event(own_id: str, market: Market, position: Position | None, side: str | None) -> dict[str, Any]:
+def position_event(own_id: str, market: Market, position: SimPosition | None, side: str | None) -> dict[str, Any]:
     """``position`` None: it is closed; ``side``: 'long' or 'short' in hedge mode."""
     return {
         "s": own_id,
@@ -354,8 +358,8 @@ def position_event(own_id: str, market: Market, position: Position | None, side:
         "bep": text(position.entry_price if position else ZERO),
         "cr": NOTHING,
         "up": text(position.unrealised_pnl if position else ZERO),
-        "mt": "cross",
-        "iw": NOTHING,
+        "mt": position.margin_mode if position else "cross",
+        "iw": text(position.margin) if position and position.margin_mode == "isolated" else NOTHING,
         "ps": (side or "both").upper(),
         "ma": market.settle,
     }
@@ -364,10 +368,11 @@ def position_event(own_id: str, market: Market, position: Position | None, side:
 # ------------------------------------------------------------------ account
 
 
-def position_risk(own_id: str, market: Market, position: Position, mark: Decimal) -> dict[str, Any]:
+def position_risk(own_id: str, market: Market, position: SimPosition, mark: Decimal) -> dict[str, Any]:
     """v3/positionRisk, with the fields of v2 that ccxt's users know."""
-    value = position.amount * market.contract_size * mark
-    margin = round_money(abs(value) / (position.leverage or Decimal(1)))
+    value = position.value if position.amount > 0 else -position.value
+    margin = text(position.margin)
+    isolated = position.margin_mode == "isolated"
     return {
         "symbol": own_id,
         "positionSide": (position.hedge_side or "both").upper(),
@@ -377,18 +382,18 @@ def position_risk(own_id: str, market: Market, position: Position, mark: Decimal
         "markPrice": text(mark),
         "unRealizedProfit": text(position.unrealised_pnl),
         "liquidationPrice": text(position.liquidation_price),
-        "isolatedMargin": "0",
+        "isolatedMargin": text(position.margin + (position.unrealised_pnl or ZERO)) if isolated else "0",
         "notional": text(value),
         "marginAsset": market.settle,
-        "isolatedWallet": "0",
-        "initialMargin": text(margin),
-        "maintMargin": text(abs(value) * MAINTENANCE_RATE),
-        "positionInitialMargin": text(margin),
+        "isolatedWallet": margin if isolated else "0",
+        "initialMargin": margin,
+        "maintMargin": text(position.maintenance),
+        "positionInitialMargin": margin,
         "openOrderInitialMargin": "0",
         "adl": 1,
         "bidNotional": "0",
         "askNotional": "0",
-        "marginType": "cross",
+        "marginType": position.margin_mode,
         "leverage": str(position.leverage),
         "updateTime": position.time_ms,
     }

@@ -87,11 +87,13 @@ def premium_index(dialect: BinanceUsdMCore, call: Call) -> Any:
 
 def _mark(dialect: BinanceUsdMCore, own_id: str, market: Market, now_ms: int) -> dict[str, Any]:
     mark = dialect.venue.engine.mark(market.symbol)
-    return fmt.mark_price(own_id, mark, dialect.funding_rate_of(market.symbol), next_funding_ms(now_ms), now_ms)
+    return fmt.mark_price(
+        own_id, mark, dialect.venue.engine.funding_rate(market.symbol), next_funding_ms(now_ms), now_ms
+    )
 
 
 def funding_rates(dialect: BinanceUsdMCore, call: Call) -> Any:
-    """What ``BinanceUsdM.fund`` has charged so far, oldest first."""
+    """What has been charged so far, oldest first."""
     symbol = dialect.market_of(call)[1].symbol if call.optional("symbol") else None
     since, until = call.integer("startTime") or 0, call.integer("endTime") or call.now_ms
     found = [
@@ -101,8 +103,8 @@ def funding_rates(dialect: BinanceUsdMCore, call: Call) -> Any:
             "fundingTime": funding.time_ms,
             "markPrice": spot.text(funding.mark),
         }
-        for funding in dialect.fundings
-        if symbol in (None, funding.symbol) and since <= funding.time_ms <= until
+        for funding in dialect.venue.engine.funding_history(symbol)
+        if funding.symbol in dialect.ids and since <= funding.time_ms <= until
     ]
     return found[-call.limit(100, 1000) :]
 

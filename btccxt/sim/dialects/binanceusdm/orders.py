@@ -36,13 +36,14 @@ def read_order(dialect: BinanceUsdMCore, call: Call, market: Market, *, algo: bo
         raise error(
             -4120, "Order type not supported for this endpoint. Please use the Algo Order API endpoints instead."
         )
-    if call.optional("closePosition") == "true":
-        raise error(
-            -4136, "The embedded exchange does not close positions by closePosition: send quantity and reduceOnly."
-        )
     amount, price = call.decimal("quantity"), call.decimal("price")
     trigger = call.decimal("activatePrice" if kind == "TRAILING_STOP_MARKET" else "triggerPrice")
-    if amount is None:
+    closes_position = _flag(call, "closePosition")
+    if closes_position and kind not in ("STOP_MARKET", "TAKE_PROFIT_MARKET"):
+        raise error(-4136, f"Target strategy invalid for orderType {kind}, closePosition true.")
+    if closes_position and amount is not None:
+        raise error(-4137, "Quantity must be zero with closePosition equals true.")
+    if amount is None and not closes_position:
         raise missing("quantity")
     if kind in _PRICED and price is None:
         raise missing("price")
@@ -69,6 +70,7 @@ def read_order(dialect: BinanceUsdMCore, call: Call, market: Market, *, algo: bo
         trailing_percent=_callback_rate(call) if kind == "TRAILING_STOP_MARKET" else None,
         position_side=_position_side(call),
         expires_ms=_expiry(call) if validity == "GTD" else None,
+        closes_position=closes_position,
     )
 
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.records import EngineReject
+from btccxt.matching.records import EngineReject, RejectCode, SimPosition
 from btccxt.model import ZERO, Side
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.bybit import format as fmt
 from btccxt.sim.dialects.bybit.call import Call
 from btccxt.sim.dialects.bybit.core import BybitCore
-from btccxt.sim.dialects.bybit.errors import error, refused
+from btccxt.sim.dialects.bybit.errors import error, parameter_error, refused
 
 _PERMISSIONS = {
     "ContractTrade": ["Order", "Position"],
@@ -51,7 +51,7 @@ def query_api(dialect: BybitCore, call: Call) -> Any:
 
 def account_info(dialect: BybitCore, call: Call) -> Any:
     return {
-        "marginMode": "REGULAR_MARGIN",
+        "marginMode": "ISOLATED_MARGIN" if _is_isolated(dialect, call.owner) else "REGULAR_MARGIN",
         "updatedTime": str(call.now_ms),
         "unifiedMarginStatus": 6,
         "dcpStatus": "OFF",
@@ -60,6 +60,27 @@ def account_info(dialect: BybitCore, call: Call) -> Any:
         "isMasterTrader": False,
         "spotHedgingStatus": "OFF",
     }
+
+
+def _is_isolated(dialect: BybitCore, owner: str) -> bool:
+    """One mode for all contracts of a unified account."""
+    contracts = (m for m in dialect.venue.engine.markets.values() if m.is_contract)
+    return any(dialect.venue.engine.is_isolated(owner, market.symbol) for market in contracts)
+
+
+def set_margin_mode(dialect: BybitCore, call: Call) -> Any:
+    mode, engine = call.required("setMarginMode"), dialect.venue.engine
+    if mode not in ("ISOLATED_MARGIN", "REGULAR_MARGIN"):
+        raise parameter_error("setMarginMode invalid")
+    contracts = [market.symbol for market in engine.markets.values() if market.is_contract]
+    busy = bool(engine.positions(call.owner)) or any(
+        order.symbol in contracts for order in engine.orders(call.owner, open_only=True)
+    )
+    if busy:
+        raise error(3400045, "Set margin mode failed: close positions and contract orders first")
+    for symbol in contracts:
+        engine.set_isolated(call.owner, symbol, mode == "ISOLATED_MARGIN")
+    return {"reasons": []}
 
 
 def coin_info(dialect: BybitCore, call: Call) -> Any:
@@ -115,7 +136,12 @@ def positions(dialect: BybitCore, call: Call) -> Any:
     if category == "linear" and call.text("symbol") is None and call.text("settleCoin") is None:
         raise error(10001, "Missing some parameters that must be filled in, symbol or settleCoin")
     symbol = dialect.market_of(call)[2].symbol if call.text("symbol") is not None else None
-    rows = position_rows(dialect, call.owner, symbol, "avgPrice") if category == "linear" else []
+    settle = call.text("settleCoin")
+    rows = [
+        row
+        for row in position_rows(dialect, call.owner, symbol, "avgPrice")
+        if row["category"] == category and settle in (None, dialect.by_category[category, row["symbol"]].settle)
+    ]
     return {"category": category, "list": rows, "nextPageCursor": ""}
 
 
@@ -124,43 +150,56 @@ def position_rows(dialect: BybitCore, owner: str, symbol: str | None, entry_name
     engine, now_ms = dialect.venue.engine, dialect.venue.now_ms()
     held = [position for position in engine.positions(owner) if symbol in (None, position.symbol)]
 
-    def row(held_symbol: str, position: Any, index: int) -> dict[str, Any]:
+    def row(held_symbol: str, position: SimPosition | None, index: int) -> dict[str, Any]:
         mark = engine.mark(held_symbol) or ZERO
-        leverage = dialect.leverage_of(owner, held_symbol)
+        leverage = engine.leverage(owner, held_symbol)
         own_id = dialect.ids[held_symbol]
         side = None if position is None else position.hedge_side
         exits = dialect.position_exits.prices(owner, held_symbol, side)
-        return fmt.position(own_id, position, mark, leverage, now_ms, entry_name, index, exits)
+        return fmt.position(
+            own_id, dialect.category_of(held_symbol), position, mark, leverage, now_ms, entry_name, index, exits
+        )
 
     rows = [row(p.symbol, p, {"long": 1, "short": 2}.get(p.hedge_side or "", 0)) for p in held]
-    return rows if rows or symbol is None else [row(symbol, None, 0)]
+    if rows or symbol is None:
+        return rows
+    return [row(symbol, None, index) for index in ((1, 2) if engine.is_hedged(owner) else (0,))]
 
 
 def set_leverage(dialect: BybitCore, call: Call) -> Any:
     category, _, market = dialect.market_of(call)
-    leverage = call.decimal("buyLeverage") or ZERO
-    if leverage == dialect.leverage_of(call.owner, market.symbol):
+    leverage, engine = call.decimal("buyLeverage") or ZERO, dialect.venue.engine
+    if leverage == engine.leverage(call.owner, market.symbol):
         raise error(110043, "leverage not modified")
     try:
-        dialect.venue.engine.set_leverage(call.owner, market.symbol, leverage, call.now_ms)
+        engine.set_leverage(call.owner, market.symbol, leverage, call.now_ms)
     except EngineReject as reject:
+        if reject.code in (RejectCode.LEVERAGE, RejectCode.POSITION_LIMIT):
+            most = fmt.text(engine.brackets(market.symbol)[0].max_leverage * 100)
+            wanted = fmt.text(leverage * 100)
+            raise error(110013, f"cannot set leverage [{wanted}] gt maxLeverage [{most}] by risk limit") from None
         raise refused(reject, category) from None
-    dialect.leverages[call.owner, market.symbol] = leverage
     return {}
 
 
 def switch_mode(dialect: BybitCore, call: Call) -> Any:
     """``mode``: 0 is one-way, 3 is both sides."""
+    hedge, engine = call.required("mode") == "3", dialect.venue.engine
+    if hedge == engine.is_hedged(call.owner):
+        raise error(110025, "Position mode is not modified")
     try:
-        dialect.venue.engine.set_hedge_mode(call.owner, call.required("mode") == "3")
+        engine.set_hedge_mode(call.owner, hedge)
     except EngineReject:
-        raise error(110024, "You have an existing position, so position mode cannot be switched") from None
+        if engine.positions(call.owner):
+            raise error(110024, "You have an existing position, so position mode cannot be switched") from None
+        raise error(110028, "Open orders exist, so you cannot change position mode") from None
     return {}
 
 
 ACCOUNT_ROUTES: Mapping[str, Route] = {
     "GET /v5/user/query-api": Route(query_api, signed=True),
     "GET /v5/account/info": Route(account_info, signed=True),
+    "POST /v5/account/set-margin-mode": Route(set_margin_mode, signed=True),
     "GET /v5/account/wallet-balance": Route(wallet_balance, signed=True),
     "GET /v5/account/fee-rate": Route(fee_rates, signed=True),
     "GET /v5/asset/coin/query-info": Route(coin_info, signed=True),

@@ -6,7 +6,6 @@ from abc import abstractmethod
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.clearing import DEFAULT_LEVERAGE
 from btccxt.matching.records import TRIGGER_KINDS, EngineReject, NewOrder, RejectCode, SimOrder, SimStatus
 from btccxt.model import ZERO, Market
 from btccxt.sim.dialects.attached_exits import AttachedExits
@@ -28,7 +27,6 @@ class BybitCore(Dialect):
         self.by_category: dict[tuple[str, str], Market] = {
             (self.category_of(symbol), own_id): venue.engine.markets[symbol] for symbol, own_id in self.ids.items()
         }
-        self.leverages: dict[tuple[str, str], Decimal] = {}
         self.exits = AttachedExits(venue.engine)
         self.position_exits = PositionExits(venue.engine)
         self._fees: dict[str, dict[str, Decimal]] = {}  # order id -> coin -> what its fills have cost
@@ -39,7 +37,7 @@ class BybitCore(Dialect):
         """The order has changed: to its account's streams. ``status``: where the order's own does not say it."""
 
     def category_of(self, symbol: str) -> str:
-        return "linear" if self.venue.engine.markets[symbol].is_contract else "spot"
+        return self.venue.engine.markets[symbol].type.value
 
     def listed(self, category: str) -> list[tuple[str, Market]]:
         return [(own_id, market) for (found, own_id), market in self.by_category.items() if found == category]
@@ -51,9 +49,6 @@ class BybitCore(Dialect):
         if market is None:
             raise refused(EngineReject(RejectCode.UNKNOWN_SYMBOL, ""), category)
         return category, own_id, self.venue.engine.markets[market.symbol]
-
-    def leverage_of(self, owner: str, symbol: str) -> Decimal:
-        return self.leverages.get((owner, symbol), DEFAULT_LEVERAGE)
 
     def submit(
         self,
@@ -111,7 +106,7 @@ class BybitCore(Dialect):
         return fmt.order(
             self.ids[order.symbol],
             order,
-            category,
+            self.venue.engine.markets[order.symbol],
             fees=self._fees.get(order.order_id, {}),
             exits=exits,
             tpsl_mode="" if exits == (None, None) or category == "spot" else "Full" if attached is None else "Partial",

@@ -1,4 +1,4 @@
-"""Bybit v5, spot and linear contracts on one unified account, as the unmodified ccxt client ``bybit`` speaks to it.
+"""Bybit v5, spot and contracts on one unified account, as the unmodified ccxt client ``bybit`` speaks to it.
 
 Hosts, signatures, limits and private events; endpoints are in ``market``, ``orders``, ``trading_stop`` and ``account``,
 what they ask for in ``core``, parameters in ``call``, streams in ``streams``, JSON in ``format``.
@@ -60,7 +60,7 @@ class Bybit(BybitCore):
         "api-demo.bybit.com",
         "stream-demo.bybit.com",
     )
-    market_types = frozenset({MarketType.SPOT, MarketType.LINEAR})
+    market_types = frozenset({MarketType.SPOT, MarketType.LINEAR, MarketType.INVERSE})
     routes: ClassVar[Mapping[str, Route]] = {
         **MARKET_ROUTES,
         **ORDER_ROUTES,
@@ -182,7 +182,7 @@ class Bybit(BybitCore):
         elif isinstance(event, BalanceChanged):
             self._tell(event.account, "wallet", [wallet(self, event.account, ",".join(event.currencies))])
         elif isinstance(event, FundingPaid) and event.symbol in self.ids:
-            row = fmt.funding(self.ids[event.symbol], event, self.category_of(event.symbol))
+            row = fmt.funding(self.ids[event.symbol], event, self.venue.engine.markets[event.symbol])
             self._tell(event.account, "execution", [row], self.category_of(event.symbol))
         elif isinstance(event, PositionChanged) and event.symbol in self.ids:
             self._tell(event.account, "position", position_rows(self, event.account, event.symbol, "entryPrice"))
@@ -193,7 +193,7 @@ class Bybit(BybitCore):
             fees = self._fees.setdefault(order.order_id, {})
             fees[fill.fee.currency] = fees.get(fill.fee.currency, ZERO) + fill.fee.cost
             category = self.category_of(order.symbol)
-            row = fmt.execution(self.ids[order.symbol], fill, order, category)
+            row = fmt.execution(self.ids[order.symbol], fill, order, self.venue.engine.markets[order.symbol])
             self._tell(order.account, "execution", [{**row, "feeCoin": fill.fee.currency, "extraFees": []}], category)
         self.tell_order(order, "Triggered" if event.reason == "triggered" else None)
         if order.request.closes_position and event.reason in ("new", "canceled"):  # the position shows its exits

@@ -30,6 +30,11 @@ _CONTRACT: Mapping[RejectCode, tuple[int, str]] = {
     RejectCode.MIN_AMOUNT: (10001, "The number of contracts exceeds minimum limit allowed"),
     RejectCode.MAX_AMOUNT: (10001, "The number of contracts exceeds maximum limit allowed: too large"),
     RejectCode.MIN_COST: (110094, "Order does not meet minimum order value"),
+    RejectCode.POSITION_LIMIT: (
+        110090,
+        "Order placement failed as your position may exceed the max limit. "
+        "Please adjust your leverage to increase the max. position limit.",
+    ),
     RejectCode.REDUCE_ONLY: (110017, "current position is zero, cannot fix reduce-only order qty"),
     RejectCode.DUPLICATE_CLIENT_ID: (110072, "OrderLinkedID is duplicate"),
     RejectCode.UNKNOWN_ORDER: (110001, "order not exists or too late to cancel"),
@@ -50,6 +55,8 @@ def parameter_error(what: str) -> DialectError:
 
 def refused(reject: EngineReject, category: str) -> DialectError:
     """The engine's reason in Bybit's words."""
+    if reject.code is RejectCode.BAD_REQUEST and "position mode" in reject.message:
+        return error(10001, "position idx not match position mode")
     known = (_SPOT if category == "spot" else _CONTRACT).get(reject.code)
     return error(*known) if known is not None else parameter_error(reject.message)
 

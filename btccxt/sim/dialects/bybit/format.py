@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from btccxt.matching.brackets import Bracket
 from btccxt.matching.filters import plain
-from btccxt.matching.positions import MAINTENANCE_RATE
-from btccxt.matching.records import TRIGGER_KINDS, FundingPaid, SimFill, SimOrder, SimStatus
+from btccxt.matching.records import LIQUIDATION, TRIGGER_KINDS, FundingPaid, SimFill, SimOrder, SimPosition, SimStatus
 from btccxt.matching.triggers import fires_above
-from btccxt.model import ZERO, Balance, Bar, Market, Position, Side, TimeInForce, Trade, decimal_of
+from btccxt.matching.values import average_price, is_inverse, value_of
+from btccxt.model import ZERO, Balance, Bar, Market, Side, TimeInForce, Trade, decimal_of
 from btccxt.timeframe import parse_timeframe
 
 INTERVALS = {
@@ -29,6 +30,7 @@ _CREATE_TYPES = {
     "TrailingStop": "CreateByTrailingStop",
     "PartialTakeProfit": "CreateByPartialTakeProfit",
     "PartialStopLoss": "CreateByPartialStopLoss",
+    LIQUIDATION: "CreateByLiq",
 }
 
 
@@ -48,7 +50,7 @@ def own_order_id(order_id: str, category: str) -> str:
 # ------------------------------------------------------------------ markets
 
 
-def instrument(own_id: str, market: Market) -> dict[str, Any]:
+def instrument(own_id: str, market: Market, max_leverage: Decimal | None) -> dict[str, Any]:
     step, lot = market.price_step or _SMALLEST, market.amount_step or _SMALLEST
     common = {
         "symbol": own_id,
@@ -75,12 +77,12 @@ def instrument(own_id: str, market: Market) -> dict[str, Any]:
         }
     return {
         **common,
-        "contractType": "LinearPerpetual",
+        "contractType": "InversePerpetual" if is_inverse(market) else "LinearPerpetual",
         "launchTime": "1585526400000",
         "deliveryTime": "0",
         "deliveryFeeRate": "",
         "priceScale": str(max(0, -int(step.normalize().as_tuple().exponent))),
-        "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
+        "leverageFilter": {"minLeverage": "1", "maxLeverage": text(max_leverage), "leverageStep": "0.01"},
         "priceFilter": {
             "minPrice": text(market.min_price or step),
             "maxPrice": text(market.max_price or Decimal(1_000_000)),
@@ -97,6 +99,19 @@ def instrument(own_id: str, market: Market) -> dict[str, Any]:
         "unifiedMarginTrade": True,
         "fundingInterval": 480,
         "settleCoin": market.settle,
+    }
+
+
+def risk_limit(number: int, own_id: str, bracket: Bracket) -> dict[str, Any]:
+    return {
+        "id": number,
+        "symbol": own_id,
+        "riskLimitValue": text(bracket.cap),
+        "maintenanceMargin": text(bracket.maintenance_rate),
+        "initialMargin": text((1 / bracket.max_leverage).quantize(_SMALLEST)),
+        "isLowestRisk": int(number == 1),
+        "maxLeverage": text(bracket.max_leverage),
+        "mmDeduction": "",
     }
 
 
@@ -163,7 +178,9 @@ def levels(rows: Iterable[Level]) -> list[list[str]]:
     return [[text(price), text(amount)] for price, amount in rows]
 
 
-def ticker(own_id: str, market: Market, day: Bar, bid: Level | None, ask: Level | None) -> dict[str, Any]:
+def ticker(
+    own_id: str, market: Market, day: Bar, bid: Level | None, ask: Level | None, funding_rate: Decimal
+) -> dict[str, Any]:
     """As REST gives it: with the best bid and ask on spot too."""
     change = (day.close - day.open) / day.open if day.open else 0.0
     shown = {
@@ -189,7 +206,7 @@ def ticker(own_id: str, market: Market, day: Bar, bid: Level | None, ask: Level 
         "indexPrice": text(day.close),
         "openInterest": "0",
         "openInterestValue": "0",
-        "fundingRate": "0.0001",
+        "fundingRate": text(funding_rate),
         "nextFundingTime": "0",
     }
 
@@ -236,7 +253,7 @@ def reject_reason(order: SimOrder, would_take: bool) -> str:
 def order(
     own_id: str,
     order: SimOrder,
-    category: str,
+    market: Market,
     *,
     fees: Mapping[str, Decimal],
     exits: tuple[Decimal | None, Decimal | None] = (None, None),
@@ -245,13 +262,13 @@ def order(
     would_take: bool = False,
 ) -> dict[str, Any]:
     """``exits``: take-profit and stop-loss that came with it. ``status`` overrides the order's own ('Triggered')."""
-    request = order.request
+    request, category = order.request, market.type.value
     left = ZERO if not order.is_open or order.remaining is None else order.remaining
     is_trigger = request.kind in TRIGGER_KINDS
     canceled_by_user = order.status is SimStatus.CANCELED and not would_take
     return {
         "orderId": own_order_id(order.order_id, category),
-        "orderLinkId": "" if order.client_order_id == f"sim-{order.order_id}" else order.client_order_id,
+        "orderLinkId": link(order),
         "blockTradeId": "",
         "symbol": own_id,
         "price": text(request.price or ZERO),
@@ -263,7 +280,7 @@ def order(
         "orderStatus": status or order_status(order, category),
         "cancelType": "CancelByUser" if canceled_by_user else "UNKNOWN",
         "rejectReason": reject_reason(order, would_take),
-        "avgPrice": text(average_price(order)) if order.filled else "",
+        "avgPrice": text(average(order, market)) if order.filled else "",
         "leavesQty": text(left),
         "leavesValue": text(left * (request.price or ZERO)),
         "cumExecQty": text(order.filled),
@@ -272,7 +289,7 @@ def order(
         "cumFeeDetail": {coin: text(fee) for coin, fee in fees.items()},
         "timeInForce": time_in_force(order),
         "orderType": "Limit" if request.price else "Market",
-        "stopOrderType": request.label,
+        "stopOrderType": "" if request.label == LIQUIDATION else request.label,
         "orderIv": "",
         "triggerPrice": text(order.trigger_price or request.trigger_price) or "0",
         "triggerDirection": (1 if fires_above(request) else 2) if is_trigger and category != "spot" else 0,
@@ -298,45 +315,51 @@ def order(
     }
 
 
-def average_price(order: SimOrder) -> Decimal:
-    return (order.cost_quote / order.filled).quantize(_SMALLEST)
+def link(order: SimOrder) -> str:
+    """What the client calls it; nothing where it gave no name."""
+    made_here = order.request.label == LIQUIDATION or order.client_order_id == f"sim-{order.order_id}"
+    return "" if made_here else order.client_order_id
 
 
-def execution(own_id: str, fill: SimFill, order: SimOrder, category: str) -> dict[str, Any]:
-    value = fill.price * fill.amount
+def average(order: SimOrder, market: Market) -> Decimal:
+    return average_price(market, order.filled, order.cost_quote).quantize(_SMALLEST)
+
+
+def execution(own_id: str, fill: SimFill, order: SimOrder, market: Market) -> dict[str, Any]:
+    category, value = market.type.value, value_of(market, fill.amount, fill.price)
     left = order.remaining or ZERO
     return {
         "category": category,
         "symbol": own_id,
         "execId": str(fill.trade_id) if category == "spot" else str(uuid.UUID(int=fill.trade_id)),
         "orderId": own_order_id(fill.order_id, category),
-        "orderLinkId": "" if fill.client_order_id == f"sim-{fill.order_id}" else fill.client_order_id,
+        "orderLinkId": link(order),
         "side": side_name(fill.side),
         "orderPrice": text(order.request.price or ZERO),
         "orderQty": text(order.request.amount or order.filled),
         "leavesQty": text(left),
         "orderType": "Limit" if order.request.price else "Market",
-        "stopOrderType": order.request.label or "UNKNOWN",
+        "stopOrderType": "UNKNOWN" if order.request.label in ("", LIQUIDATION) else order.request.label,
         "execFee": text(fill.fee.cost),
         "feeRate": text((fill.fee.cost / value).quantize(_SMALLEST) if value else ZERO),
         "execPrice": text(fill.price),
         "execQty": text(fill.amount),
-        "execType": "Trade",
-        "execValue": text(value),
+        "execType": "BustTrade" if order.request.label == LIQUIDATION else "Trade",
+        "execValue": text(value.quantize(_SMALLEST)),
         "execTime": str(fill.time_ms),
         "isMaker": fill.maker,
         "markPrice": text(fill.price),
         "closedSize": "0",
         "execPnl": text(fill.realized_pnl),
         "isLeverage": "0",
-        "createType": "CreateByUser",
+        "createType": _CREATE_TYPES.get(order.request.label, "CreateByUser"),
         "seq": fill.trade_id,
     }
 
 
-def funding(own_id: str, paid: FundingPaid, category: str) -> dict[str, Any]:
+def funding(own_id: str, paid: FundingPaid, market: Market) -> dict[str, Any]:
     """A funding payment is an execution of type Funding; a fee above zero was paid."""
-    value = abs(paid.amount) * paid.mark
+    category, value = market.type.value, value_of(market, abs(paid.amount), paid.mark).quantize(_SMALLEST)
     return {
         "category": category,
         "symbol": own_id,
@@ -414,7 +437,8 @@ def wallet(coins: list[dict[str, Any]]) -> dict[str, Any]:
 
 def position(
     own_id: str,
-    position: Position | None,
+    category: str,
+    position: SimPosition | None,
     mark: Decimal,
     leverage: Decimal,
     now_ms: int,
@@ -427,10 +451,11 @@ def position(
     ``exits``: take-profit, stop-loss, and the distance of the trailing stop.
     """
     amount = ZERO if position is None else position.amount
-    value = abs(amount) * mark
+    value = ZERO if position is None else position.value.quantize(_SMALLEST)
+    is_isolated = position is not None and position.margin_mode == "isolated"
     return {
         "positionIdx": index,
-        "tradeMode": 0,
+        "tradeMode": int(is_isolated),
         "riskId": 1,
         "riskLimitValue": "2000000",
         "symbol": own_id,
@@ -439,10 +464,10 @@ def position(
         entry_name: text((position.entry_price or ZERO).quantize(_SMALLEST)) if position is not None else "0",
         "leverage": text(leverage),
         "positionValue": text(value),
-        "positionBalance": "0",
+        "positionBalance": text(position.margin) if position is not None else "0",
         "markPrice": text(mark),
-        "positionIM": text((value / leverage).quantize(_SMALLEST)),
-        "positionMM": text((value * MAINTENANCE_RATE).quantize(_SMALLEST)),
+        "positionIM": text(position.margin) if position is not None else "0",
+        "positionMM": text(position.maintenance.quantize(_SMALLEST)) if position is not None else "0",
         "takeProfit": text(exits[0]),
         "stopLoss": text(exits[1]),
         "trailingStop": text(exits[2] or ZERO),
@@ -452,7 +477,7 @@ def position(
         if position is not None and position.liquidation_price is not None
         else "",
         "bustPrice": "",
-        "category": "linear",
+        "category": category,
         "positionStatus": "Normal",
         "adlRankIndicator": 0,
         "autoAddMargin": 0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from btccxt.model import Bar, Market
@@ -19,14 +20,42 @@ def server_time(dialect: BybitCore, call: Call) -> Any:
 
 
 def instruments(dialect: BybitCore, call: Call) -> Any:
-    """Inverse contracts and options: there are none. ``status``: 'PreLaunch' lists none either."""
+    """Options: there are none. ``status``: 'PreLaunch' lists none either."""
     category, wanted = call.required("category"), call.text("symbol")
     rows = [
-        fmt.instrument(own_id, market)
+        fmt.instrument(own_id, market, _max_leverage(dialect, market))
         for own_id, market in dialect.listed(category)
         if wanted in (None, own_id) and call.text("status") in (None, "Trading")
     ]
     return {"category": category, "list": rows, "nextPageCursor": ""}
+
+
+def _max_leverage(dialect: BybitCore, market: Market) -> Decimal | None:
+    return dialect.venue.engine.brackets(market.symbol)[0].max_leverage if market.is_contract else None
+
+
+def risk_limits(dialect: BybitCore, call: Call) -> Any:
+    """Brackets of leverage."""
+    category, wanted = call.required("category"), call.text("symbol")
+    rows = [
+        fmt.risk_limit(number, own_id, bracket)
+        for own_id, market in dialect.listed(category)
+        if market.is_contract and wanted in (None, own_id)
+        for number, bracket in enumerate(dialect.venue.engine.brackets(market.symbol), start=1)
+    ]
+    return {"category": category, "list": rows, "nextPageCursor": ""}
+
+
+def funding_history(dialect: BybitCore, call: Call) -> Any:
+    """Newest first."""
+    category, own_id, market = dialect.market_of(call)
+    since, until = call.integer("startTime") or 0, call.integer("endTime") or call.now_ms
+    rows = [
+        {"symbol": own_id, "fundingRate": fmt.text(each.rate), "fundingRateTimestamp": str(each.time_ms)}
+        for each in reversed(dialect.venue.engine.funding_history(market.symbol))
+        if since <= each.time_ms <= until
+    ]
+    return {"category": category, "list": rows[: call.limit(200, 200)]}
 
 
 def klines(dialect: BybitCore, call: Call) -> Any:
@@ -84,7 +113,8 @@ def ticker_row(dialect: BybitCore, own_id: str, market: Market) -> dict[str, Any
     mirror = dialect.venue.mirror(market.symbol)
     mirror.refresh()
     day = dialect.venue.day_bar(market.symbol) or Bar(dialect.venue.now_ms(), 0.0, 0.0, 0.0, 0.0, 0.0)
-    return fmt.ticker(own_id, market, day, mirror.best_bid, mirror.best_ask)
+    rate = dialect.venue.engine.funding_rate(market.symbol)
+    return fmt.ticker(own_id, market, day, mirror.best_bid, mirror.best_ask, rate)
 
 
 MARKET_ROUTES: Mapping[str, Route] = {
@@ -93,5 +123,7 @@ MARKET_ROUTES: Mapping[str, Route] = {
     "GET /v5/market/kline": Route(klines),
     "GET /v5/market/recent-trade": Route(recent_trades),
     "GET /v5/market/orderbook": Route(order_book),
+    "GET /v5/market/risk-limit": Route(risk_limits),
+    "GET /v5/market/funding/history": Route(funding_history),
     "GET /v5/market/tickers": Route(tickers),
 }

@@ -228,11 +228,11 @@ def executions(dialect: BybitCore, call: Call) -> Any:
     for fill in engine.fills(call.owner, symbol):
         if own_id in (None, fmt.own_order_id(fill.order_id, category)) and link in (None, fill.client_order_id):
             order = engine.order(call.owner, symbol=fill.symbol, order_id=fill.order_id)
-            row = fmt.execution(dialect.ids[fill.symbol], fill, order, dialect.category_of(fill.symbol))
+            row = fmt.execution(dialect.ids[fill.symbol], fill, order, engine.markets[fill.symbol])
             rows.append({**row, "feeCurrency": fill.fee.currency})
     if own_id is None and link is None:
         paid_by = engine.fundings(call.owner, symbol)
-        rows += [fmt.funding(dialect.ids[paid.symbol], paid, dialect.category_of(paid.symbol)) for paid in paid_by]
+        rows += [fmt.funding(dialect.ids[paid.symbol], paid, engine.markets[paid.symbol]) for paid in paid_by]
     kind = call.text("execType")
     chosen = [
         row

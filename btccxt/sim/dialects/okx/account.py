@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.records import EngineReject
+from btccxt.matching.records import EngineReject, RejectCode, SimPosition
 from btccxt.model import ZERO
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.okx import format as fmt
 from btccxt.sim.dialects.okx.call import Call
 from btccxt.sim.dialects.okx.core import OkxCore
 from btccxt.sim.dialects.okx.errors import error, parameter_error
+from btccxt.sim.dialects.okx.orders import paged
 
 
 def config(dialect: OkxCore, call: Call) -> Any:
@@ -20,7 +21,7 @@ def config(dialect: OkxCore, call: Call) -> Any:
         "uid": "1",
         "mainUid": "1",
         "acctLv": "2",
-        "posMode": "long_short_mode" if call.owner in dialect.hedged else "net_mode",
+        "posMode": "long_short_mode" if dialect.venue.engine.is_hedged(call.owner) else "net_mode",
         "autoLoan": False,
         "greeksType": "PA",
         "level": "Lv1",
@@ -64,30 +65,43 @@ def position_rows(dialect: OkxCore, owner: str, symbol: str | None = None) -> li
     """Open positions; a ``symbol`` that has none gives one row of size zero."""
     engine, now_ms = dialect.venue.engine, dialect.venue.now_ms()
 
-    def row(held_symbol: str, position: Any) -> dict[str, Any]:
+    def row(held_symbol: str, position: SimPosition | None, side: str | None) -> dict[str, Any]:
         market, mark = engine.markets[held_symbol], engine.mark(held_symbol) or ZERO
-        leverage = dialect.leverage_of(owner, held_symbol)
-        return fmt.position(dialect.ids[held_symbol], market, position, mark, leverage, now_ms)
+        leverage = engine.leverage(owner, held_symbol)
+        return fmt.position(dialect.ids[held_symbol], market, position, mark, leverage, now_ms, side)
 
-    rows = [row(p.symbol, p) for p in engine.positions(owner) if symbol in (None, p.symbol)]
-    return rows if rows or symbol is None else [row(symbol, None)]
+    rows = [row(p.symbol, p, p.hedge_side) for p in engine.positions(owner) if symbol in (None, p.symbol)]
+    if rows or symbol is None:
+        return rows
+    return [row(symbol, None, side) for side in (("long", "short") if engine.is_hedged(owner) else (None,))]
 
 
 def set_leverage(dialect: OkxCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
-    leverage = call.decimal("lever") or ZERO
+    leverage, engine = call.decimal("lever") or ZERO, dialect.venue.engine
+    if not market.is_contract:
+        raise parameter_error("instId")
+    mode = call.required("mgnMode")
+    if mode not in ("cross", "isolated"):
+        raise parameter_error("mgnMode")
     try:
-        dialect.venue.engine.set_leverage(call.owner, market.symbol, leverage, call.now_ms)
+        engine.set_leverage(call.owner, market.symbol, leverage, call.now_ms)
     except EngineReject as reject:
-        raise error(59102, f"Leverage is refused: {reject.message}") from None
-    dialect.leverages[call.owner, market.symbol] = leverage
-    return [{"lever": fmt.text(leverage), "mgnMode": call.text("mgnMode") or "cross", "instId": own_id, "posSide": ""}]
+        if reject.code in (RejectCode.LEVERAGE, RejectCode.POSITION_LIMIT):
+            raise error(59102, "Leverage exceeds the maximum leverage. Please adjust the leverage.") from None
+        raise error(59110, f"Leverage is refused: {reject.message}") from None
+    side = call.text("posSide") or ""
+    return [{"lever": fmt.text(leverage), "mgnMode": mode, "instId": own_id, "posSide": side}]
 
 
 def leverage_info(dialect: OkxCore, call: Call) -> Any:
     own_id, market = dialect.market_of(call)
-    lever = fmt.text(dialect.leverage_of(call.owner, market.symbol))
-    return [{"instId": own_id, "mgnMode": call.text("mgnMode") or "cross", "posSide": "net", "lever": lever}]
+    engine = dialect.venue.engine
+    if not market.is_contract:
+        raise parameter_error("instId")
+    sides = ("long", "short") if engine.is_hedged(call.owner) else ("net",)
+    lever, mode = fmt.text(engine.leverage(call.owner, market.symbol)), call.text("mgnMode") or "cross"
+    return [{"instId": own_id, "mgnMode": mode, "posSide": side, "lever": lever} for side in sides]
 
 
 def set_position_mode(dialect: OkxCore, call: Call) -> Any:
@@ -98,8 +112,21 @@ def set_position_mode(dialect: OkxCore, call: Call) -> Any:
         dialect.venue.engine.set_hedge_mode(call.owner, mode == "long_short_mode")
     except EngineReject:
         raise error(59000, "Setting failed. Cancel any open orders, close positions first.") from None
-    (dialect.hedged.add if mode == "long_short_mode" else dialect.hedged.discard)(call.owner)
     return [{"posMode": mode}]
+
+
+def bills(dialect: OkxCore, call: Call) -> Any:
+    """Funding payments, newest first; the embedded exchange keeps no other bills."""
+    if call.text("type") not in (None, "8"):
+        return []
+    engine, kind, coin = dialect.venue.engine, call.text("ctType"), call.text("ccy")
+    balances, rows = engine.balances(call.owner), []
+    for paid in reversed(engine.fundings(call.owner)):
+        market = engine.markets[paid.symbol]
+        settle = market.settle or market.quote
+        if kind in (None, market.type.value) and coin in (None, settle):
+            rows.append(fmt.funding_bill(dialect.ids[paid.symbol], paid, settle, balances[settle].total))
+    return paged(rows, call, "billId")
 
 
 def trade_fee(dialect: OkxCore, call: Call) -> Any:
@@ -123,5 +150,7 @@ ACCOUNT_ROUTES: Mapping[str, Route] = {
     "GET /api/v5/account/trade-fee": Route(trade_fee, signed=True),
     "POST /api/v5/account/set-leverage": Route(set_leverage, signed=True),
     "POST /api/v5/account/set-position-mode": Route(set_position_mode, signed=True),
+    "GET /api/v5/account/bills": Route(bills, signed=True),
+    "GET /api/v5/account/bills-archive": Route(bills, signed=True),
     "GET /api/v5/asset/currencies": Route(currencies, signed=True),
 }

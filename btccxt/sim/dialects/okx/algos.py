@@ -37,6 +37,7 @@ def _place(dialect: OkxCore, call: Call) -> dict[str, Any]:
         raise OrderRefused(51065, "algoClOrdId already exists.")
     legs = _read_legs(dialect, call, market, side, kind)
     engine = dialect.venue.engine
+    dialect.use_margin_mode(call.owner, market, call.text("tdMode") == "isolated")
     try:
         if len(legs) == 1:
             placed = engine.submit(call.owner, legs[0], call.now_ms)

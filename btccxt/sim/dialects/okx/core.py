@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.clearing import DEFAULT_LEVERAGE
 from btccxt.matching.records import (
     TRAILING_KINDS,
     TRIGGER_KINDS,
@@ -23,7 +22,7 @@ from btccxt.sim.dialects.base import Dialect, Venue
 from btccxt.sim.dialects.dead_man import DeadMansSwitches
 from btccxt.sim.dialects.okx import format as fmt
 from btccxt.sim.dialects.okx.call import Call
-from btccxt.sim.dialects.okx.errors import error, refused
+from btccxt.sim.dialects.okx.errors import OrderRefused, error, refused
 
 _REFUSED_IDS = 10**15  # ids of orders that the engine never had
 
@@ -33,8 +32,6 @@ class OkxCore(Dialect):
 
     def __init__(self, venue: Venue) -> None:
         super().__init__(venue)
-        self.leverages: dict[tuple[str, str], Decimal] = {}
-        self.hedged: set[str] = set()
         self.exits = AttachedExits(venue.engine)
         self.switches = DeadMansSwitches()
         self._fees: dict[str, dict[str, Decimal]] = {}  # order id -> coin -> what its fills have cost
@@ -51,8 +48,18 @@ class OkxCore(Dialect):
             raise error(51001, "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
         return own_id, self.venue.engine.markets[market.symbol]
 
-    def leverage_of(self, owner: str, symbol: str) -> Decimal:
-        return self.leverages.get((owner, symbol), DEFAULT_LEVERAGE)
+    def leverage_of(self, owner: str, symbol: str) -> Decimal | None:
+        """None on spot."""
+        engine = self.venue.engine
+        return engine.leverage(owner, symbol) if engine.markets[symbol].is_contract else None
+
+    def use_margin_mode(self, owner: str, market: Market, isolated: bool) -> None:
+        """Orders say how their position keeps its margin; here all of one symbol do so alike. Raises OrderRefused."""
+        if market.is_contract:
+            try:
+                self.venue.engine.set_isolated(owner, market.symbol, isolated)
+            except EngineReject:
+                raise OrderRefused(51000, "Parameter tdMode error: the position has the other margin mode") from None
 
     def submit(self, owner: str, order: NewOrder, now_ms: int, exits: Exits) -> SimOrder:
         """Raises OrderRefused. A post-only order that would take is accepted, and cancelled at once."""
@@ -108,6 +115,7 @@ class OkxCore(Dialect):
         would_take = int(order.order_id) >= _REFUSED_IDS
         fees = self._fees.get(order.order_id, {})
         row = fmt.order(self.ids[order.symbol], order, market, fees=fees, leverage=leverage, would_take=would_take)
+        row["tdMode"] = self._mode_of(order)
         exits = self.exits.of(order.order_id)
         if exits is not None:
             row["attachAlgoOrds"] = [fmt.attached(order.order_id, exits)]
@@ -122,7 +130,14 @@ class OkxCore(Dialect):
         market = self.venue.engine.markets[order.symbol]
         leverage = fmt.text(self.leverage_of(order.account, order.symbol))
         legs = self.legs_of(order)
-        return fmt.algo_order(self.ids[order.symbol], legs, market, _algo_type(legs), leverage)
+        row = fmt.algo_order(self.ids[order.symbol], legs, market, _algo_type(legs), leverage)
+        return {**row, "tdMode": self._mode_of(order)}
+
+    def _mode_of(self, order: SimOrder) -> str:
+        engine = self.venue.engine
+        if not engine.markets[order.symbol].is_contract:
+            return "cash"
+        return "isolated" if engine.is_isolated(order.account, order.symbol) else "cross"
 
     def _base_fee(self, order: SimOrder) -> Decimal:
         market = self.venue.engine.markets[order.symbol]

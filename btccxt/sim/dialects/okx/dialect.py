@@ -1,4 +1,4 @@
-"""OKX v5, spot and linear swaps on one account, as the unmodified ccxt client ``okx`` speaks to it.
+"""OKX v5, spot and swaps on one account, as the unmodified ccxt client ``okx`` speaks to it.
 
 Hosts, signatures, limits and private events; endpoints are in ``market``, ``orders``, ``algos`` and ``account``,
 what they ask for in ``core``, parameters in ``call``, streams in ``streams``, JSON in ``format``.
@@ -54,7 +54,7 @@ _SOCKETS = frozenset({"/ws/v5/public", "/ws/v5/private", "/ws/v5/business"})
 class Okx(OkxCore):
     name = "okx"
     hosts = ("www.okx.com", "aws.okx.com", "ws.okx.com", "wsaws.okx.com", "wspap.okx.com", "eea.okx.com", "us.okx.com")
-    market_types = frozenset({MarketType.SPOT, MarketType.LINEAR})
+    market_types = frozenset({MarketType.SPOT, MarketType.LINEAR, MarketType.INVERSE})
     routes: ClassVar[Mapping[str, Route]] = {**MARKET_ROUTES, **ORDER_ROUTES, **ALGO_ROUTES, **ACCOUNT_ROUTES}
     # Per endpoint. The user may change these by name: SimExchange(limits={"okx": {"ORDERS_2S": 5}}).
     default_limits: ClassVar[Mapping[str, int]] = {"REQUESTS_2S": 20, "ORDERS_2S": 60}

@@ -17,6 +17,10 @@ _REJECTS: Mapping[RejectCode, tuple[int, str]] = {
     RejectCode.MIN_AMOUNT: (51020, "Your order should meet or exceed the minimum order amount."),
     RejectCode.MIN_COST: (51020, "Your order should meet or exceed the minimum order amount."),
     RejectCode.MAX_AMOUNT: (51202, "The amount of the order exceeds the maximum."),
+    RejectCode.POSITION_LIMIT: (
+        51004,
+        "Order amount exceeds current tier limit: the position would be larger than its leverage allows.",
+    ),
     RejectCode.REDUCE_ONLY: (51169, "Order failed because you don't have any positions in this direction to reduce."),
     RejectCode.DUPLICATE_CLIENT_ID: (51016, "Client order ID already exists."),
     RejectCode.UNKNOWN_SYMBOL: (51001, "Instrument ID, Instrument ID code, or Spread ID doesn't exist."),

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from btccxt.matching.brackets import Bracket
 from btccxt.matching.filters import plain
-from btccxt.matching.positions import MAINTENANCE_RATE
-from btccxt.matching.records import TRIGGER_KINDS, SimFill, SimOrder, SimStatus
-from btccxt.model import ZERO, Balance, Bar, Market, OrderKind, Position, TimeInForce, Trade, decimal_of
+from btccxt.matching.records import LIQUIDATION, TRIGGER_KINDS, FundingPaid, SimFill, SimOrder, SimPosition, SimStatus
+from btccxt.matching.values import average_price, is_inverse
+from btccxt.model import ZERO, Balance, Bar, Market, OrderKind, TimeInForce, Trade, decimal_of
 from btccxt.sim.dialects.attached_exits import Exits
 
 BARS = {
@@ -23,6 +24,7 @@ BAR_OF = {timeframe: bar for bar, timeframe in BARS.items()}
 _SMALLEST = Decimal("0.00000001")
 _FIRST_ORDER_ID, _FIRST_ALGO_ID = 2 * 10**18, 10**18  # algo orders and the orders they make have ids of their own
 _ATTACHED_IDS = 10**16  # of exits that have not become algo orders
+_FUNDING_BILLS = 3 * 10**18
 
 
 def text(number: Decimal | float | None) -> str:
@@ -48,8 +50,8 @@ def instrument_type(market: Market) -> str:
 # ------------------------------------------------------------------ markets
 
 
-def instrument(own_id: str, market: Market) -> dict[str, Any]:
-    contract = market.is_contract
+def instrument(own_id: str, market: Market, max_leverage: Decimal | None) -> dict[str, Any]:
+    contract, inverse = market.is_contract, is_inverse(market)
     lot = market.amount_step or _SMALLEST
     most = text(market.max_amount or Decimal(1_000_000_000))
     return {
@@ -58,14 +60,14 @@ def instrument(own_id: str, market: Market) -> dict[str, Any]:
         "baseCcy": "" if contract else market.base,
         "category": "1",
         "ctMult": "1" if contract else "",
-        "ctType": "linear" if contract else "",
+        "ctType": "inverse" if inverse else "linear" if contract else "",
         "ctVal": text(market.contract_size) if contract else "",
-        "ctValCcy": market.base if contract else "",
+        "ctValCcy": market.quote if inverse else market.base if contract else "",
         "expTime": "",
         "instFamily": f"{market.base}-{market.quote}" if contract else "",
         "instId": own_id,
         "instType": instrument_type(market),
-        "lever": "100" if contract else "",
+        "lever": text(max_leverage),
         "listTime": "1548133413000",
         "lotSz": text(lot),
         "maxIcebergSz": most,
@@ -100,6 +102,49 @@ def currency(coin: str) -> dict[str, Any]:
         "maxWd": "0",
         "wdTickSz": "8",
         "fee": "0",
+    }
+
+
+def tier(number: int, family: str, bracket: Bracket, floor: Decimal, contract_value: Decimal) -> dict[str, Any]:
+    """A bracket in contracts. ``contract_value``: of one contract, in the settlement coin."""
+    return {
+        "uly": family,
+        "instFamily": family,
+        "instId": "",
+        "tier": str(number),
+        "minSz": text((floor / contract_value).to_integral_value()),
+        "maxSz": text((bracket.cap / contract_value).to_integral_value()),
+        "mmr": text(bracket.maintenance_rate),
+        "imr": text((1 / bracket.max_leverage).quantize(_SMALLEST)),
+        "maxLever": text(bracket.max_leverage),
+        "optMgnFactor": "0",
+        "quoteMaxLoan": "",
+        "baseMaxLoan": "",
+    }
+
+
+def funding_bill(own_id: str, paid: FundingPaid, coin: str, balance: Decimal) -> dict[str, Any]:
+    return {
+        "bal": text(balance),
+        "balChg": text(paid.received),
+        "billId": str(_FUNDING_BILLS + paid.number),
+        "ccy": coin,
+        "execType": "",
+        "fee": "0",
+        "from": "",
+        "instId": own_id,
+        "instType": "SWAP",
+        "mgnMode": "cross",
+        "notes": "",
+        "ordId": "",
+        "pnl": text(paid.received),
+        "posBal": "0",
+        "posBalChg": "0",
+        "subType": "173" if paid.received < 0 else "174",
+        "sz": text(abs(paid.amount)),
+        "to": "",
+        "ts": str(paid.time_ms),
+        "type": "8",
     }
 
 
@@ -208,7 +253,7 @@ def order(
         "instId": own_id,
         "ccy": "",
         "ordId": own_order_id(order.order_id),
-        "clOrdId": "" if is_child else client_id(order),
+        "clOrdId": "" if is_child or request.label == LIQUIDATION else client_id(order),
         "algoId": "",
         "algoClOrdId": "",
         "attachAlgoClOrdId": "",
@@ -227,7 +272,7 @@ def order(
         "fillSz": "0",
         "fillTime": "",
         "tradeId": "",
-        "avgPx": text(average_price(order, market)) if order.filled else "",
+        "avgPx": text(average(order, market)) if order.filled else "",
         "state": order_state(order),
         "lever": leverage if market.is_contract else "",
         "feeCcy": fee_coin,
@@ -236,7 +281,7 @@ def order(
         "rebate": "0",
         "pnl": "0",
         "source": "6" if is_child else "",
-        "category": "normal",
+        "category": "full_liquidation" if request.label == LIQUIDATION else "normal",
         "reduceOnly": str(request.reduce_only).lower(),
         "cancelSource": source,
         "cancelSourceReason": why,
@@ -252,8 +297,8 @@ def order(
     }
 
 
-def average_price(order: SimOrder, market: Market) -> Decimal:
-    return (order.cost_quote / order.filled / market.contract_size).quantize(_SMALLEST)
+def average(order: SimOrder, market: Market) -> Decimal:
+    return average_price(market, order.filled, order.cost_quote).quantize(_SMALLEST)
 
 
 def fill_fields(fill: SimFill) -> dict[str, Any]:
@@ -276,7 +321,7 @@ def my_fill(own_id: str, fill: SimFill, order: SimOrder, market: Market) -> dict
         "instId": own_id,
         "tradeId": str(fill.trade_id),
         "ordId": own_order_id(fill.order_id),
-        "clOrdId": "" if order.request.kind in TRIGGER_KINDS else client_id(order),
+        "clOrdId": "" if order.request.kind in TRIGGER_KINDS or order.request.label else client_id(order),
         "billId": str(fill.trade_id),
         "tag": "",
         "fillPx": text(fill.price),
@@ -361,7 +406,7 @@ def algo_order(own_id: str, legs: Sequence[SimOrder], market: Market, algo_type:
         "activePx": text(request.trigger_price) if algo_type == "move_order_stop" else "",
         "moveTriggerPx": _trigger_text(first) if algo_type == "move_order_stop" else "",
         "actualSz": text(fired.filled) if fired is not None else "",
-        "actualPx": text(average_price(fired, market)) if fired is not None and fired.filled else "",
+        "actualPx": text(average(fired, market)) if fired is not None and fired.filled else "",
         "actualSide": "",
         "triggerTime": str(fired.updated_ms) if fired is not None else "",
         "reduceOnly": str(request.reduce_only).lower(),
@@ -431,20 +476,28 @@ def account(details: list[dict[str, Any]], now_ms: int) -> dict[str, Any]:
 
 
 def position(
-    own_id: str, market: Market, position: Position | None, mark: Decimal, leverage: Decimal, now_ms: int
+    own_id: str,
+    market: Market,
+    position: SimPosition | None,
+    mark: Decimal,
+    leverage: Decimal,
+    now_ms: int,
+    side: str | None,
 ) -> dict[str, Any]:
-    """No position: one row of size zero, as it is pushed when one was closed."""
+    """No position: one row of size zero, as it is pushed when one was closed. ``side``: in hedge mode."""
     amount = ZERO if position is None else position.amount
-    value = abs(amount) * market.contract_size * mark
+    value = ZERO if position is None else position.value
+    in_usd = abs(amount) * market.contract_size if is_inverse(market) else value
+    isolated = position is not None and position.margin_mode == "isolated"
     entry = position.entry_price if position is not None else None
     liquidation = position.liquidation_price if position is not None else None
     return {
         "instType": "SWAP",
         "instId": own_id,
-        "mgnMode": "cross",
+        "mgnMode": "isolated" if isolated else "cross",
         "posId": f"1{sum(own_id.encode())}",
-        "posSide": (position.hedge_side if position is not None else None) or "net",
-        "pos": text(amount),
+        "posSide": side or "net",
+        "pos": text(abs(amount) if side else amount),
         "availPos": text(abs(amount)),
         "posCcy": "",
         "ccy": market.settle,
@@ -453,11 +506,11 @@ def position(
         "last": text(mark),
         "lever": text(leverage),
         "liqPx": text(liquidation.quantize(_SMALLEST)) if liquidation is not None else "",
-        "imr": text((value / leverage).quantize(_SMALLEST)),
-        "mmr": text((value * MAINTENANCE_RATE).quantize(_SMALLEST)),
-        "margin": "",
+        "imr": "" if isolated else text((value / leverage).quantize(_SMALLEST)),
+        "mmr": text(position.maintenance.quantize(_SMALLEST)) if position is not None else "0",
+        "margin": text(position.margin) if position is not None and isolated else "",
         "mgnRatio": "",
-        "notionalUsd": text(value),
+        "notionalUsd": text(in_usd.quantize(_SMALLEST)),
         "upl": text(position.unrealised_pnl) if position is not None else "0",
         "uplRatio": "0",
         "realizedPnl": "0",

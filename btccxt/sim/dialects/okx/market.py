@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+from btccxt.matching.values import value_of
 from btccxt.model import Bar, Market
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.okx import format as fmt
@@ -30,10 +32,67 @@ def instruments(dialect: OkxCore, call: Call) -> Any:
     if wanted not in ("SPOT", "SWAP", "FUTURES", "OPTION", "MARGIN"):
         raise parameter_error("instType")
     return [
-        fmt.instrument(found, dialect.venue.engine.markets[market.symbol])
+        fmt.instrument(found, dialect.venue.engine.markets[market.symbol], _max_leverage(dialect, market))
         for found, market in dialect.markets.items()
         if fmt.instrument_type(market) == wanted and own_id in (None, found)
     ]
+
+
+def _max_leverage(dialect: OkxCore, market: Market) -> Decimal | None:
+    return dialect.venue.engine.brackets(market.symbol)[0].max_leverage if market.is_contract else None
+
+
+def position_tiers(dialect: OkxCore, call: Call) -> Any:
+    """Brackets of leverage, counted in contracts at the price of now."""
+    families = (call.text("instFamily") or call.text("uly") or "").split(",")
+    engine, rows = dialect.venue.engine, []
+    for market in dialect.markets.values():
+        family, mark = f"{market.base}-{market.quote}", engine.last(market.symbol)
+        if not market.is_contract or family not in families or not mark:
+            continue
+        floor = Decimal(0)
+        for number, bracket in enumerate(engine.brackets(market.symbol), start=1):
+            rows.append(fmt.tier(number, family, bracket, floor, value_of(market, Decimal(1), mark)))
+            floor = bracket.cap
+    return rows
+
+
+def funding_rate(dialect: OkxCore, call: Call) -> Any:
+    own_id, market = dialect.market_of(call)
+    if not market.is_contract:
+        raise parameter_error("instId")
+    period_ms = 8 * 3_600_000
+    next_ms = (call.now_ms // period_ms + 1) * period_ms
+    row = {
+        "instType": "SWAP",
+        "instId": own_id,
+        "method": "current_period",
+        "fundingRate": fmt.text(dialect.venue.engine.funding_rate(market.symbol)),
+        "fundingTime": str(next_ms),
+        "nextFundingRate": "",
+        "nextFundingTime": str(next_ms + period_ms),
+        "ts": str(call.now_ms),
+    }
+    return [row]
+
+
+def funding_history(dialect: OkxCore, call: Call) -> Any:
+    """Newest first; ``before`` and ``after`` are times, exclusive."""
+    own_id, market = dialect.market_of(call)
+    before, after = call.integer("before"), call.integer("after")
+    rows = [
+        {
+            "instType": "SWAP",
+            "instId": own_id,
+            "fundingRate": fmt.text(each.rate),
+            "realizedRate": fmt.text(each.rate),
+            "fundingTime": str(each.time_ms),
+            "method": "current_period",
+        }
+        for each in reversed(dialect.venue.engine.funding_history(market.symbol))
+        if (before is None or each.time_ms > before) and (after is None or each.time_ms < after)
+    ]
+    return rows[: call.limit(100, 100)]
 
 
 def recent_candles(dialect: OkxCore, call: Call) -> Any:
@@ -105,6 +164,9 @@ def ticker_row(dialect: OkxCore, own_id: str, market: Market) -> dict[str, Any]:
 
 
 MARKET_ROUTES: Mapping[str, Route] = {
+    "GET /api/v5/public/position-tiers": Route(position_tiers),
+    "GET /api/v5/public/funding-rate": Route(funding_rate),
+    "GET /api/v5/public/funding-rate-history": Route(funding_history),
     "GET /api/v5/public/time": Route(server_time),
     "GET /api/v5/public/instruments": Route(instruments),
     "GET /api/v5/system/status": Route(status),

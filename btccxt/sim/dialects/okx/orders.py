@@ -85,7 +85,9 @@ def place(dialect: OkxCore, call: Call) -> Any:
 def _place(dialect: OkxCore, call: Call) -> dict[str, Any]:
     _, market = dialect.market_of(call)
     order = _read_order(call, market)
-    placed = dialect.submit(call.owner, order, call.now_ms, _attached(dialect, call, market, order))
+    exits = _attached(dialect, call, market, order)
+    dialect.use_margin_mode(call.owner, market, call.text("tdMode") == "isolated")
+    placed = dialect.submit(call.owner, order, call.now_ms, exits)
     return {
         "ordId": fmt.own_order_id(placed.order_id),
         "clOrdId": call.text("clOrdId") or "",
