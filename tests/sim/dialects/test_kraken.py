@@ -221,7 +221,7 @@ async def test_triggers_wait_under_one_id_and_fire(price, kind, params, fires_at
         (("limit", "buy", 100_000, 90, {}), ccxt.InsufficientFunds, "Insufficient funds"),
         (("limit", "buy", 1, 102, {"postOnly": True}), ccxt.ExchangeError, "Post only order"),
         (("limit", "buy", 0.01, 90, {}), ccxt.ExchangeError, "Cost minimum not met"),
-        (("limit", "buy", 1, 90, {"timeInForce": "FOK"}), ccxt.BaseError, "timeinforce"),
+        (("limit", "buy", 1, 90, {"timeInForce": "DAY"}), ccxt.BaseError, "timeinforce"),
         (("limit", "buy", 1, 90, {"reduceOnly": True}), ccxt.BadRequest, "Invalid arguments"),
         (("limit", "buy", 1, 90, {"clientOrderId": "much-too-long-for-kraken"}), ccxt.BaseError, "cl_ord_id"),
         (("market", "sell", 1, None, {"stopLossPrice": 101}), ccxt.BaseError, "Invalid price"),
