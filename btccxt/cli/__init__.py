@@ -19,6 +19,8 @@ from btccxt import __version__
 
 _SET_UP, _TRADE, _LOOK, _TEST = "Set up", "Run and steer", "Look", "Test"
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "download": (_SET_UP, "Fetch bars and trades into the lake, from archives and API."),
+    "data": (_LOOK, "The lake: what is there, gaps and their causes, checks, exports."),
     "demo": (_TRADE, "A moving-average strategy on the embedded exchange, about a minute; no network, no keys."),
     "status": (_LOOK, "The running stores and their connections."),
     "orders": (_LOOK, "The order journal: what was asked, sent, answered and filled."),

@@ -7,13 +7,14 @@ import time
 import weakref
 import zlib
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from btccxt.bars.columns import Columns
+from btccxt.bars.download import Downloader, DownloadJob, Outcome, Supply
 from btccxt.bars.lake import LIVE, DataVenue, Lake, LakeView, SeriesKey, default_lake_path, is_lake
 from btccxt.bars.offline import find, iso, not_fetched
 from btccxt.bars.series import Damage
@@ -21,7 +22,7 @@ from btccxt.bt.backtest_broker import BacktestBroker
 from btccxt.bt.data import CCXTData
 from btccxt.bt.ports import History
 from btccxt.config import Mode, StoreConfig
-from btccxt.errors import BtccxtError, LakeError, Retryable
+from btccxt.errors import BtccxtError, ConfigError, LakeError, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import Market
 from btccxt.observe.log import EventName, get_logger
@@ -182,6 +183,35 @@ class StoreHistory(StoreQueries):
         log.warning(EventName.HISTORY_FAILED, text=text)
         self.put_notification(text)
         return found.columns.between(found.asked.from_ms, found.to_ms)
+
+    # -------------------------------------------------------------- filling the lake
+
+    def download(
+        self,
+        jobs: Sequence[DownloadJob],
+        tell: Callable[[Outcome], None],
+        *,
+        archives: bool = True,
+        second: StoreHistory | None = None,
+    ) -> list[Outcome]:
+        """Fetch what these jobs lack into the lake; the store must be started. Blocks; ``tell`` hears of every step in
+        the session's thread. ``second``: another started store, for what this exchange was down for. Raises LakeError.
+        """
+        lake = self.lake()
+        if lake is None:
+            raise ConfigError("this store keeps no history: give lake=")
+        supply = self._supply(archives, second)
+        return self._ask(Downloader(lake, supply, tell).run(jobs), timeout_s=None)
+
+    def _supply(self, archives: bool, second: StoreHistory | None = None) -> Supply:
+        return Supply(
+            exchange=self._open_session.public_exchange,
+            markets=self.markets,
+            page_limit=self.profile.history.page_size,
+            now_ms=self.now_ms,
+            archives=self.profile.archives if archives else None,
+            second=second._supply(archives=False) if second is not None else None,
+        )
 
     # -------------------------------------------------------------- backtests
 

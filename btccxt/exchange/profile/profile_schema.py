@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from btccxt.errors import ConfigError
+from btccxt.exchange.profile.archive_rule import ArchivesRule
 from btccxt.exchange.profile.order_rule import ORDER_KEYS, OrderRule, Part
 from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus, Side, StreamKind
 
@@ -423,6 +424,7 @@ class Profile(Part):
     edit: Literal["native", "no"] = "no"
     edit_client_id: str | None = None
     options: Mapping[str, Any] = Field(default_factory=dict)
+    archives: ArchivesRule = ArchivesRule()
     notes: tuple[str, ...] = ()
     _plans: dict[Any, Any] = PrivateAttr(default_factory=dict)
 
