@@ -21,7 +21,7 @@ from btccxt.bars.offline import iso
 from btccxt.bars.segments import Range, pyarrow
 from btccxt.bars.series import BarSeries, Damage, GapCause, LakeGap, TradeSeries
 from btccxt.bars.tables import bar_schema, trade_schema
-from btccxt.cli.download import time_ms
+from btccxt.cli.dates import time_ms
 from btccxt.errors import ConfigError
 from btccxt.timeframe import parse_timeframe
 

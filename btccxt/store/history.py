@@ -10,11 +10,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from btccxt.bars.columns import Columns
-from btccxt.bars.download import Downloader, DownloadJob, Outcome, Supply
 from btccxt.bars.lake import LIVE, DataVenue, Lake, LakeView, SeriesKey, default_lake_path, is_lake
 from btccxt.bars.offline import find, iso, not_fetched
 from btccxt.bars.series import Damage
@@ -32,6 +31,9 @@ from btccxt.sim.options import SimOptions
 from btccxt.store.account_session import AccountSession
 from btccxt.store.queries import StoreQueries
 from btccxt.timeframe import parse_timeframe
+
+if TYPE_CHECKING:
+    from btccxt.bars.download import DownloadJob, Outcome, Supply
 
 log = get_logger(__name__)
 
@@ -197,6 +199,8 @@ class StoreHistory(StoreQueries):
         """Fetch what these jobs lack into the lake; the store must be started. Blocks; ``tell`` hears of every step in
         the session's thread. ``second``: another started store, for what this exchange was down for. Raises LakeError.
         """
+        from btccxt.bars.download import Downloader
+
         lake = self.lake()
         if lake is None:
             raise ConfigError("this store keeps no history: give lake=")
@@ -204,6 +208,8 @@ class StoreHistory(StoreQueries):
         return self._ask(Downloader(lake, supply, tell).run(jobs), timeout_s=None)
 
     def _supply(self, archives: bool, second: StoreHistory | None = None) -> Supply:
+        from btccxt.bars.download import Supply
+
         return Supply(
             exchange=self._open_session.public_exchange,
             markets=self.markets,
