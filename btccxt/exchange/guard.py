@@ -115,7 +115,8 @@ def _make_plan(request: OrderRequest, profile: Profile) -> _Plan:
 def _missing(values: Values, path: str, body: Mapping[str, Any]) -> Iterator[str]:
     plan, side = _plan(values.request, values.profile), values.request.side
     for template in plan.paths:
-        if (fragment := filled(template, values, side)) not in path:
+        fragment = filled(template, values, side)
+        if fragment is not ABSENT and fragment not in path:
             yield f"path has no {fragment}"
     sent: dict[str, list[Any]] = {}
     _collect(body, (), sent)

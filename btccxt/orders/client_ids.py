@@ -23,9 +23,11 @@ from btccxt.orders.policy import ClientIdForm
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TEXT_LENGTH = 16
 _TAG_DIGITS = 7
-_SHORTEST: dict[ClientIdForm, int] = {"text": 12, "integer": 14, "hex": 34}
+_SHORTEST: dict[ClientIdForm, int] = {"text": 12, "integer": 10, "hex": 34, "uuid": 36}
+_LONG_INTEGER = 14
 _EXHAUSTED = "the counter of client order ids is exhausted; start a new journal"
 _TAG_BITS, _SEQUENCE_BITS = 15, 30
+_SMALL_TAG_BITS, _SMALL_SEQUENCE_BITS = 10, 20  # where ids have 32 bits: all below the smallest of the usual ones
 TAG_LIMIT = 36**_TAG_DIGITS
 
 
@@ -72,10 +74,14 @@ class ClientIds:
             )
         if form == "hex":
             return f"0x{self._tag:016x}{sequence:016x}"
+        if form == "uuid":
+            return self._uuid(sequence)
         if form == "integer":
-            if sequence >= 1 << _SEQUENCE_BITS:
+            is_long = max_length >= _LONG_INTEGER
+            tag, bits = (self._short_tag, _SEQUENCE_BITS) if is_long else (self._small_tag, _SMALL_SEQUENCE_BITS)
+            if sequence >= 1 << bits:
                 raise OverflowError(_EXHAUSTED)
-            return str((self._short_tag << _SEQUENCE_BITS) | sequence)
+            return str((tag << bits) | sequence)
         digits = min(_TEXT_LENGTH, max_length) - 1 - _TAG_DIGITS
         return f"b{_base36(self._tag, _TAG_DIGITS)}{_base36(sequence, digits)}"
 
@@ -85,10 +91,24 @@ class ClientIds:
             return False
         if client_order_id.startswith("0x"):
             return len(client_order_id) == 34 and client_order_id.startswith(f"0x{self._tag:016x}")
+        if "-" in client_order_id:
+            return len(client_order_id) == _SHORTEST["uuid"] and client_order_id.startswith(self._uuid(0)[:13])
         if client_order_id.isdecimal() and client_order_id.isascii():
-            return int(client_order_id) >> _SEQUENCE_BITS == self._short_tag
+            number = int(client_order_id)
+            if number < 1 << _SEQUENCE_BITS:
+                return number >> _SMALL_SEQUENCE_BITS == self._small_tag
+            return number >> _SEQUENCE_BITS == self._short_tag
         prefix = f"b{_base36(self._tag, _TAG_DIGITS)}"
         return _SHORTEST["text"] <= len(client_order_id) <= _TEXT_LENGTH and client_order_id.startswith(prefix)
+
+    def _uuid(self, sequence: int) -> str:
+        """In the form of version 4: the tag, and the sequence around the version's and the variant's digit."""
+        tag, digits = f"{self._tag:012x}", f"{sequence:018x}"
+        return f"{tag[:8]}-{tag[8:]}-4{digits[:3]}-a{digits[3:6]}-{digits[6:]}"
+
+    @property
+    def _small_tag(self) -> int:
+        return self._tag % ((1 << _SMALL_TAG_BITS) - 1) + 1
 
     @property
     def _short_tag(self) -> int:

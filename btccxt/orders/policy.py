@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from btccxt.resilience.checks import check_numbers, names_its_fields, waits_of
 
-ClientIdForm = Literal["text", "integer", "hex"]
+ClientIdForm = Literal["text", "integer", "hex", "uuid"]
 ExternalOrders = Literal["ignore", "adopt", "alarm"]
 OnNotFound = Literal["report", "resend"]
 

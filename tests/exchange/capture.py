@@ -49,10 +49,26 @@ _KEYS = {
     "walletAddress": "0x" + "a" * 40,
     "privateKey": "0x" + "1" * 64,
 }
+_KEYS_OF: Mapping[str, Mapping[str, str]] = {
+    "backpack": {"secret": "MTExMTExMTExMTExMTExMTExMTExMTExMTExMTExMTE="},  # a private key
+    "gemini": {"apiKey": "account-key"},
+}
 # What changes from run to run, or belongs to the signature and not to the order.
 _VOLATILE = frozenset(
     {"timestamp", "Timestamp", "nonce", "recvWindow", "signature", "Signature", "SignatureMethod", "SignatureVersion"}
-    | {"AccessKeyId", "tag", "startTime", "endTime"}
+    | {
+        "AccessKeyId",
+        "tag",
+        "startTime",
+        "endTime",
+        "sig",
+        "sign",
+        "endTs",
+        "broker_id",
+        "api_key",
+        "start_date",
+        "end_date",
+    }
 )
 
 
@@ -69,8 +85,9 @@ class Captured:
 
     def text(self) -> str:
         """One line; nested values flattened, volatile fields left out."""
+        volatile = _VOLATILE | ({"id"} if "method" in self.fields else set())  # JSON-RPC: the call's own number
         pairs = sorted(
-            (name, value) for name, value in _flatten(self.fields, "") if not _VOLATILE & set(name.split("."))
+            (name, value) for name, value in _flatten(self.fields, "") if not volatile & set(name.split("."))
         )
         return f"{self.method} {self.path} " + " ".join(f"{name}={value}" for name, value in pairs)
 
@@ -96,6 +113,18 @@ _SPOT_IDS = {
     "kraken": "XXBTZUSD",
     "coinbase": "BTC-USD",
     "bitfinex": "tBTCUSD",
+    "cryptocom": "BTC_USDT",
+    "bingx": "BTC-USDT",
+    "bitvavo": "BTC-EUR",
+    "bitstamp": "btcusd",
+    "gemini": "btcusd",
+    "whitebit": "BTC_USDT",
+    "upbit": "KRW-BTC",
+    "bithumb": "BTC",
+    "woo": "SPOT_BTC_USDT",
+    "backpack": "BTC_USDC",
+    "lbank": "btc_usdt",
+    "xt": "btc_usdt",
     "hyperliquid": "@142",
     "deribit": "BTC_USDC",
 }
@@ -108,11 +137,35 @@ _LINEAR_IDS = {
     "mexc": "BTC_USDT",
     "htx": "BTC-USDT",
     "bitfinex": "tBTCF0:USTF0",
+    "cryptocom": "BTCUSD-PERP",
+    "bingx": "BTC-USDT",
+    "whitebit": "BTC_PERP",
+    "woo": "PERP_BTC_USDT",
+    "backpack": "BTC_USDC_PERP",
     "hyperliquid": "BTC",
     "deribit": "BTC_USDC-PERPETUAL",
 }
-_QUOTES = {"kraken": "USD", "coinbase": "USD", "bitfinex": "USD", "hyperliquid": "USDC", "deribit": "USDC"}
-_LINEAR_QUOTES = {"krakenfutures": "USD", "coinbase": "USDC", "hyperliquid": "USDC", "deribit": "USDC"}
+_QUOTES = {
+    "bitvavo": "EUR",
+    "bitstamp": "USD",
+    "gemini": "USD",
+    "upbit": "KRW",
+    "bithumb": "KRW",
+    "backpack": "USDC",
+    "kraken": "USD",
+    "coinbase": "USD",
+    "bitfinex": "USD",
+    "hyperliquid": "USDC",
+    "deribit": "USDC",
+}
+_LINEAR_QUOTES = {
+    "cryptocom": "USD",
+    "backpack": "USDC",
+    "krakenfutures": "USD",
+    "coinbase": "USDC",
+    "hyperliquid": "USDC",
+    "deribit": "USDC",
+}
 
 
 _BINANCE_TYPES = [
@@ -182,7 +235,9 @@ def _synthetic_market(exchange: Any, exchange_id: str, market_type: MarketType) 
 def make_exchange(exchange_id: str, market_type: MarketType, environment: str = "live") -> tuple[Any, Market]:
     """An unmodified ccxt.pro instance with the profile's options and one synthetic market."""
     profile = load_profile(exchange_id, market_type)
-    exchange = getattr(ccxt.pro, exchange_id)({**_KEYS, "options": dict(profile.options), "enableRateLimit": False})
+    exchange = getattr(ccxt.pro, exchange_id)(
+        {**_KEYS, **_KEYS_OF.get(exchange_id, {}), "options": dict(profile.options), "enableRateLimit": False}
+    )
     if environment in ("testnet", "demo"):
         lead_to(exchange, profile.switch_to(environment))
     entry = _synthetic_market(exchange, exchange_id, market_type)
@@ -195,7 +250,7 @@ def make_exchange(exchange_id: str, market_type: MarketType, environment: str = 
     exchange.accounts = [{"id": "7", "type": "spot", "code": None}]
     exchange.accountsById = {"7": exchange.accounts[0]}
     listed = exchange.market(entry["symbol"])
-    market = translate.market(listed, exchange.precisionMode, id_field=profile.market_id_field)
+    market = translate.market(listed, exchange.precisionMode, market_id=profile.market_id)
     assert market is not None
     return exchange, market
 
@@ -246,6 +301,8 @@ def capture_call(exchange: Any, call: CcxtCall, profile: Profile) -> Captured:
 def client_id_for(profile: Profile) -> str:
     if profile.client_id.form == "hex":
         return "0x" + "ab" * 16
+    if profile.client_id.form == "uuid":
+        return "00b7e151-6280-4aed-a2a6-abf7158809cf"
     return "81985529" if profile.client_id.form == "integer" else "b7k2m9x0q4"
 
 

@@ -72,6 +72,10 @@ def test_the_guard_accepts_the_request_and_refuses_it_without_any_field_it_needs
                 check(_PROFILES[name], intent, maimed)
             except Refused:
                 needed.add(field)
+        try:
+            check(_PROFILES[name], intent, Captured(found.method, "/nowhere", found.fields))
+        except Refused:
+            needed.add("path")
         # At least: how much, which client id, and what makes this kind this kind.
         assert len(needed) >= 3, f"{title}: the guard looks at {needed} only"
         for figure in _figures(intent, by_protected_price=False):
@@ -84,7 +88,7 @@ def test_the_guard_refuses_the_request_for_another_market(name: str) -> None:
     profile = _PROFILES[name]
     market = make_exchange(profile.exchange, profile.market_type)[1]
     for title, intent, found in _captures(name):
-        other = Captured(found.method, found.path.replace(market.id, "OTHER"), _renamed(found.fields, market.id))
+        other = Captured(found.method, found.path.replace(market.id, "other"), _renamed(found.fields, market.id))
         assert other != found, f"{title}: {market.id} is not in {found.text()}"
         with pytest.raises(Refused, match=re.escape(market.id)):
             check(profile, intent, other)
@@ -171,10 +175,10 @@ def _number(value: Any) -> Decimal | None:
 
 def _side_of(found: Captured) -> Side | None:
     fields = dict(_leaves(found.fields))
-    for value in (*fields.values(), found.path.rsplit("/", 1)[-1]):
-        word = str(value).lower()
-        if word in ("buy", "sell") or word.startswith(("buy-", "sell-")):
-            return Side(word.partition("-")[0])
+    for value in (*fields.values(), *found.path.split("/")):
+        word = {"bid": "buy", "ask": "sell"}.get(str(value).lower(), str(value).lower())
+        if word in ("buy", "sell") or word.startswith(("buy-", "sell-", "buy_", "sell_")):
+            return Side(word.replace("_", "-").partition("-")[0])
     if "action.orders.b" in fields:
         first = found.fields["action"]["orders"][0]
         return Side.BUY if first["b"] else Side.SELL

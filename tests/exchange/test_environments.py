@@ -54,6 +54,13 @@ _HOSTS = {
     "gate linear testnet": "api-testnet.gateapi.io",
     "hyperliquid spot testnet": "api.hyperliquid-testnet.xyz",
     "hyperliquid linear testnet": "api.hyperliquid-testnet.xyz",
+    "cryptocom spot testnet": "uat-api.3ona.co",
+    "cryptocom linear testnet": "uat-api.3ona.co",
+    "bingx linear testnet": "open-api-vst.bingx.com",
+    "gemini spot testnet": "api.sandbox.gemini.com",
+    "phemex linear testnet": "testnet-api.phemex.com",
+    "woo spot testnet": "api.staging.woox.io",
+    "woo linear testnet": "api.staging.woox.io",
     "deribit spot testnet": "test.deribit.com",
     "deribit linear testnet": "test.deribit.com",
 }

@@ -273,7 +273,7 @@ def test_orders_by_get_are_guarded_too() -> None:
 
 
 def test_an_unlisted_exchange_must_carry_amount_and_price() -> None:
-    other = load_profile("bitstamp", SPOT)
+    other = load_profile("poloniex", SPOT)
     guard(LIMIT, other, "POST", "/api/v2/buy/btcusd/", {"amount": "0.5", "price": "100.50"})
     with pytest.raises(Refused, match=r"no field carries 100\.5"):
         guard(LIMIT, other, "POST", "/api/v2/buy/market/btcusd/", {"amount": "0.5"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from decimal import Decimal as D
 from typing import Any
 
@@ -25,6 +26,8 @@ def fits(profile: Profile, name: str) -> bool:
     rule = profile.client_id
     if rule.form == "integer":
         return name.isdecimal() and not name.startswith("0") and (rule.max_integer or 2**63) >= int(name)
+    if rule.form == "uuid":
+        return str(uuid.UUID(name)) == name
     if rule.form == "hex":
         return name.startswith("0x") and len(name) == 34 and int(name, 16) >= 0
     return name.isalnum() and len(name) <= rule.max_length and not name.isdecimal()

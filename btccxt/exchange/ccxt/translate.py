@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -195,12 +196,12 @@ def funding(row: Mapping[str, Any], profile: Profile) -> FundingPayment:
 
 
 def market(
-    entry: Mapping[str, Any], precision_mode: int, *, amounts_in_base: bool = False, id_field: str = "id"
+    entry: Mapping[str, Any], precision_mode: int, *, amounts_in_base: bool = False, market_id: str = "{id}"
 ) -> Market | None:
     """ccxt's market -> Market; None for what is neither spot nor contract. ``precision_mode`` is the exchange's own.
 
-    ``amounts_in_base``: its contracts are ordered and held in base units, whatever a contract's size. ``id_field``:
-    where ccxt keeps what orders call it.
+    ``amounts_in_base``: its contracts are ordered and held in base units, whatever a contract's size. ``market_id``:
+    how what orders call it is made of ccxt's record.
     """
     kind = _market_type(entry)
     if kind is None:
@@ -225,7 +226,7 @@ def market(
         contract_size=(None if amounts_in_base else _positive(entry.get("contractSize"))) or Decimal(1),
         maker_rate=number_of(entry.get("maker")) or ZERO,
         taker_rate=number_of(entry.get("taker")) or ZERO,
-        id=_text(entry.get(id_field)) or "",
+        id=market_id.format_map(defaultdict(str, entry)),
     )
 
 
@@ -333,11 +334,11 @@ def _float(value: Any) -> float | None:
 
 def markets_of(profile: Profile, raw: Mapping[str, Any], precision_mode: int) -> Mapping[str, Market]:
     """Markets of the profile's type by unified symbol. Raises Unsupported if there are none."""
-    in_base, id_field = profile.amounts_in == "base", profile.market_id_field
+    in_base, market_id = profile.amounts_in == "base", profile.market_id
     found = {
         symbol: listed
         for symbol, entry in raw.items()
-        if (listed := market(entry, precision_mode, amounts_in_base=in_base, id_field=id_field)) is not None
+        if (listed := market(entry, precision_mode, amounts_in_base=in_base, market_id=market_id)) is not None
         and listed.type is profile.market_type
     }
     if not found:

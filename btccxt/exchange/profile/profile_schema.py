@@ -24,7 +24,7 @@ from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus, Side,
 class ClientIdRule(Part):
     """What a client order id must look like, and how an order is found by it."""
 
-    form: Literal["text", "integer", "hex"] = "text"
+    form: Literal["text", "integer", "hex", "uuid"] = "text"
     max_length: int = Field(default=32, ge=1, le=128)
     alphabet: str = "A-Za-z0-9"
     max_integer: int | None = None
@@ -64,6 +64,8 @@ class ClientIdRule(Part):
     def pattern(self) -> re.Pattern[str]:
         if self.form == "hex":
             return re.compile(r"0x[0-9a-f]{32}")
+        if self.form == "uuid":
+            return re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
         if self.form == "integer":
             return re.compile(r"[1-9][0-9]*")
         return re.compile(f"[{self.alphabet}]{{1,{self.max_length}}}")
@@ -87,6 +89,8 @@ class ClientIdRule(Part):
     def describe(self) -> str:
         if self.form == "hex":
             return "0x and 32 hexadecimal digits"
+        if self.form == "uuid":
+            return "a UUID in small letters"
         if self.form == "integer":
             return "a positive integer"
         return f"1 to {self.max_length} characters of [{self.alphabet}]"
@@ -411,7 +415,8 @@ class Profile(Part):
     price_significant_digits: int | None = None
     amounts_in: Literal["contracts", "base"] = "contracts"
     funding_amounts: Literal["received", "paid"] = "received"
-    market_id_field: str = "id"
+    market_id: str = "{id}"
+    """What orders call a market, made of ccxt's record of it."""
     wire: Mapping[str, Any] = Field(default_factory=dict)
     path: str | Mapping[str, str] | None = None
     signed_by: Literal["counter", "time"] = "counter"

@@ -100,8 +100,8 @@ async def test_on_every_exchange_every_kind_of_order_waits_and_a_counted_signatu
         ("deribit", "GET /api/v2/private/buy", True),
         ("deribit", "GET /api/v2/public/ticker", False),
         ("hyperliquid", "POST /info", False),
-        ("bitstamp", "POST /api/v2/buy/", True),
-        ("bitstamp", "GET /anything", True),  # nobody has proven that it does not
+        ("poloniex", "POST /api/v2/buy/", True),
+        ("poloniex", "GET /anything", True),  # nobody has proven that it does not
     ],
 )
 def test_which_request_may_place_an_order(name, line, may):
@@ -110,7 +110,7 @@ def test_which_request_may_place_an_order(name, line, may):
 
 
 async def test_an_order_by_get_whose_answer_is_lost_may_have_been_placed():
-    offline = Offline(load_profile("bitstamp", MarketType.SPOT))
+    offline = Offline(load_profile("poloniex", MarketType.SPOT))
     rest = offline.exchange._rest
 
     async def lost(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:

@@ -71,7 +71,7 @@ def test_limit_is_native_everywhere_and_market_nearly_so() -> None:
 
 
 def test_another_exchange_of_ccxt_gets_market_and_limit_orders_and_nothing_else() -> None:
-    profile = load_profile("bitbank", SPOT)
+    profile = load_profile("poloniex", SPOT)
     native = {key for key, rule in profile.orders.items() if rule.is_native}
     assert native == {"market", "limit"}
     assert not profile.known
