@@ -21,7 +21,7 @@ from btccxt.bt.ports import BrokerBackend
 from btccxt.bt.positions import PositionBook
 from btccxt.errors import ConfigError, Refused
 from btccxt.model import ZERO, OrderRequest
-from btccxt.orders.emulator import EMULATED
+from btccxt.orders.context import EMULATED
 from btccxt.orders.tracker import OrderEvent
 
 

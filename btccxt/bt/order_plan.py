@@ -13,12 +13,9 @@ from typing import Any, Protocol
 from btccxt.bt.order_request import Keywords, request_of
 from btccxt.errors import Refused
 from btccxt.model import Market, OrderFeature, OrderKind, OrderRequest, TimeInForce
-from btccxt.orders.contingency import PROTECTIVE_KINDS, Trigger
-from btccxt.orders.emulator import EMULATED
+from btccxt.orders.context import EMULATED, EXPIRES
+from btccxt.orders.trigger import Trigger
 
-_BOUND = "the coins are bound by the other order of the pair: sent when the price comes, after that one is cancelled"
-EXPIRES = "expires_ms"
-"""Key of ``context``: when the broker cancels the order, after a restart as well."""
 _HERE = "waits on this machine, while the program runs: "
 
 
@@ -43,7 +40,7 @@ class Plan:
     @property
     def waits(self) -> bool:
         """Not sent at once, so it binds no money yet."""
-        return EMULATED in self.context or "parent" in self.context
+        return EMULATED in self.context or "parent" in self.context or "oco" in self.context
 
 
 class Planner:
@@ -82,8 +79,6 @@ class Planner:
             if request.kind is OrderKind.MARKET:
                 raise Refused("a market order cannot be one of a pair: it would end the other at once")
             context["oco"] = leader.client_order_id
-            if not market.is_contract and leader.side is request.side:
-                context.setdefault(EMULATED, _BOUND)
         if order.parent is not None and market.is_contract and rules.order_rule(OrderFeature.REDUCE_ONLY).is_native:
             request = replace(request, reduce_only=True)  # an exit must never open the other side
         waits_as = Trigger(request).fired() if EMULATED in context else request
@@ -138,20 +133,16 @@ def _root(order: Any) -> int:
 
 
 def _tied(plans: list[Plan]) -> list[Plan]:
-    """Children know their parent and are a pair; on spot only the protective one may rest at the exchange."""
+    """Children know their parent and are a pair."""
     parents = [plan for plan in plans if plan.order.parent is None]
     if not parents:
         raise Refused("a bracket needs its parent: the order that the others name with parent=")
     parent, children = parents[0], [plan for plan in plans if plan.order.parent is not None]
     pair = len(children) > 1
-    at_exchange = [plan for plan in children if plan.request.kind in PROTECTIVE_KINDS and EMULATED not in plan.context]
-    resting = (at_exchange or children)[0] if children else None
     tied = []
     for plan in children:
         context = {**plan.context, "parent": parent.request.client_order_id}
         if pair:
             context["oco"] = children[0].request.client_order_id
-            if plan is not resting and not plan.request.reduce_only:
-                context.setdefault(EMULATED, _BOUND)
         tied.append(replace(plan, context=context))
     return [*tied, *parents]

@@ -10,12 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt.bt.compat import bt
-from btccxt.bt.order_plan import EXPIRES
 from btccxt.bt.order_request import order_of, take_figures, take_ref
 from btccxt.bt.ports import OrderHolder
 from btccxt.errors import BtccxtError
 from btccxt.model import ZERO, Market, OrderRequest, Side, decimal_of
-from btccxt.orders.emulator import EMULATED
+from btccxt.orders.context import EMULATED, EXPIRES
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
 
@@ -65,9 +64,9 @@ class OrderStore:
     def waits(self, order: Any) -> bool:
         return order.ref in self._waiting
 
-    def left(self, order: Any) -> None:
-        """It is on its way to the exchange: from now on it binds money."""
-        self._waiting.discard(order.ref)
+    def set_waiting(self, order: Any, waits: bool) -> None:
+        """Whether it waits on this machine, or is at the exchange, where it binds money."""
+        (self._waiting.add if waits else self._waiting.discard)(order.ref)
 
     def is_tied(self, order: Any) -> bool:
         """Whether it is part of a bracket or a pair."""
@@ -161,8 +160,7 @@ class OrderEventHandler:
         if live.notes and any(note.startswith("edit") and note not in noted for note in live.notes):
             self._broker.notify(order)
         waits_here = live.pending_release and live.state is LifecycleState.JOURNALED
-        if not live.pending_release:
-            self._own.left(order)
+        self._own.set_waiting(order, live.pending_release)
         if order.status == bt.Order.Submitted and (live.state in _ON_EXCHANGE or event.fills or waits_here):
             order.accept(self._broker)
             self._broker.notify(order)

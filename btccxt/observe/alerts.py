@@ -27,7 +27,8 @@ _REMEMBERED = 1_000
 
 class AlertKind(str, Enum):
     UNKNOWN_OUTCOME = "unknown_outcome"  # an order may be placed, and nobody could find out in time
-    PROTECTIVE_ORDER_REJECTED = "protective_order_rejected"  # a position stands without its stop
+    PROTECTIVE_ORDER_REJECTED = "protective_order_rejected"  # the text says what is done about it
+    POSITION_UNPROTECTED = "position_unprotected"  # a position is, or was, without its stop
     ORDER_LOST = "order_lost"  # the exchange does not know an order that was open
     DRIFT = "drift"  # position or cash differ from the exchange's
     OVERFILL = "overfill"

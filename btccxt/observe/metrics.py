@@ -69,6 +69,9 @@ class Metrics:
     def order_latency(self, exchange: str, stage: str, seconds: float) -> None:
         """``stage``: ``journaled``, ``sent``, ``acknowledged``; seconds since the intent."""
 
+    def unprotected(self, exchange: str, symbol: str, amount: float, seconds: float) -> None:
+        """Of a position whose strategy asked for a stop: what has none now, and all seconds in which less had one."""
+
     def clock(self, exchange: str, offset_ms: float, uncertainty_ms: float) -> None: ...
 
     def alert(self, kind: str) -> None: ...
@@ -113,6 +116,8 @@ class PrometheusMetrics(Metrics):
         self._outcomes = counter("order_outcomes", "Orders by outcome", [ex, "outcome"])
         self._refusals = counter("order_refusals", "Orders that were not sent, by reason", [ex, "reason"])
         self._order_latency = histogram("order_seconds", "From the intent to each stage", [ex, "stage"])
+        self._unprotected = gauge("unprotected_amount", "Part of a position that is without its stop", [ex, "symbol"])
+        self._unprotected_s = gauge("unprotected_seconds", "Seconds in which a part was without it", [ex, "symbol"])
         self._offset = gauge("clock_offset_milliseconds", "Exchange time minus local time", [ex])
         self._uncertainty = gauge("clock_uncertainty_milliseconds", "Bound of the clock's error", [ex])
         self._alerts = counter("alerts", "Alerts raised", ["kind"])
@@ -164,6 +169,10 @@ class PrometheusMetrics(Metrics):
 
     def order_latency(self, exchange: str, stage: str, seconds: float) -> None:
         self._order_latency.labels(exchange, stage).observe(seconds)
+
+    def unprotected(self, exchange: str, symbol: str, amount: float, seconds: float) -> None:
+        self._unprotected.labels(exchange, symbol).set(amount)
+        self._unprotected_s.labels(exchange, symbol).set(seconds)
 
     def clock(self, exchange: str, offset_ms: float, uncertainty_ms: float) -> None:
         self._offset.labels(exchange).set(offset_ms)

@@ -1,199 +1,398 @@
-"""What an exchange cannot do is done here: triggers, trailing stops, OCO groups, brackets. Pure.
+"""Contingent orders: entries with their exits (one triggers others), and orders of which one cancels the others.
 
-``Trigger`` watches prices for one order that waits on this machine. ``Ties`` knows which orders hang together and says
-what follows when one of them changes. Neither sends anything: ``emulator.py`` does.
+Pure, and built on *exposure*: a group knows what was entered, what its exits have given back, and which order carries
+which leg. It does not follow events one by one. Whatever is heard of (a fill, a refusal, a cancel, a late trade, a
+correction, an edit, a restart) is put down, and ``plan`` compares what should stand at the exchange with what does::
+
+    protected = entered - exited
+
+Exits grow and shrink with their entry. On spot the coins can be bound by one exit only: the protective one rests at the
+exchange, the target waits here; when its price comes they change places, and back when the target has not filled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
-from btccxt.model import ZERO, OrderKind, OrderRequest, Side
+from btccxt.model import ZERO, OrderKind
+from btccxt.orders.actions import Action, Cancel, End, Note, Renew
+from btccxt.orders.events import AlarmKind
+from btccxt.orders.exposure import traded
+from btccxt.orders.group import OrderGroup
+from btccxt.orders.leg import MADE_WAY, Leg, Placement
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 
-PROTECTIVE_KINDS = frozenset(
-    {OrderKind.STOP, OrderKind.STOP_LIMIT, OrderKind.TRAILING_AMOUNT, OrderKind.TRAILING_PERCENT}
-)
-_BREAKS_OUT = frozenset({OrderKind.STOP, OrderKind.STOP_LIMIT})  # fires when the price moves with the order's side
-_ENDS_AS = {
-    OrderKind.STOP: OrderKind.MARKET,
-    OrderKind.TAKE_PROFIT: OrderKind.MARKET,
-    OrderKind.TRAILING_AMOUNT: OrderKind.MARKET,
-    OrderKind.TRAILING_PERCENT: OrderKind.MARKET,
-    OrderKind.STOP_LIMIT: OrderKind.LIMIT,
-    OrderKind.TAKE_PROFIT_LIMIT: OrderKind.LIMIT,
-    OrderKind.LIMIT: OrderKind.LIMIT,
-}
+_MOST_RETURNS = 3  # of a stop that somebody takes off at the exchange
+FIRED = "its price came: sent as soon as the other orders of its group are out of the way"
 
 
-# ------------------------------------------------------------------ one order that waits for a price
+class ContingencyGroup(OrderGroup):
+    """The exits of one entry (``entry_name``), or a group of orders of which one cancels the others.
 
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """An order that waits here for a price. ``best``: of a trailing order, the best price seen since it was armed.
-
-    A plain limit order waits for its own price (the leg of a pair that cannot rest at the exchange beside the other).
+    ``are_exits``: its legs close a position, so what is left of it is to stay protected. Else it is taken literally:
+    the first fill or end of one ends the others, as in backtrader's own broker.
     """
 
-    request: OrderRequest
-    best: Decimal | None = None
+    # -------------------------------------------------------------- what is heard
 
-    def on_price(self, price: Decimal) -> tuple[Trigger, bool]:
-        """The trigger after this price, and whether it fires."""
-        request = self.request
-        distance = self._distance(price)
-        if distance is None:
-            level = request.price if request.kind is OrderKind.LIMIT else request.trigger_price
-            if level is None:
-                return self, False
-            upwards = (request.side is Side.BUY) == (request.kind in _BREAKS_OUT)
-            return self, price >= level if upwards else price <= level
-        best = price if self.best is None else self.best
-        best = max(best, price) if request.side is Side.SELL else min(best, price)
-        moved = replace(self, best=best)
-        distance = moved._distance(best) or distance
-        return moved, price <= best - distance if request.side is Side.SELL else price >= best + distance
+    def add(self, leg: Leg) -> None:
+        self.legs[leg.name] = leg
+        self._said.discard("filled after all")
 
-    def _distance(self, best: Decimal) -> Decimal | None:
-        if self.request.trailing_amount is not None:
-            return self.request.trailing_amount
-        if self.request.trailing_percent is not None:
-            return best * self.request.trailing_percent / 100
-        return None
+    def hear(self, order: LiveOrder, leg: str | None = None) -> None:
+        """News of the entry or, with ``leg``, of an order that carries it."""
+        if leg is not None:
+            self.legs[leg].hear(order)
+        elif order.client_order_id == self.entry_name:
+            self.entry = order
 
-    def fired(self) -> OrderRequest:
-        """What is sent when it fires: the same order without its condition."""
-        return replace(
-            self.request,
-            kind=_ENDS_AS[self.request.kind],
-            trigger_price=None,
-            trailing_amount=None,
-            trailing_percent=None,
-        )
+    def entry_never_came(self) -> None:
+        self._entry_gone = True
 
+    def cancel(self, name: str, now_ms: int) -> list[str]:
+        """The strategy wants a leg ended. Returns orders that are to be cancelled for it.
 
-# ------------------------------------------------------------------ orders that hang together
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A waiting order's turn has come; ``amount`` replaces its own if it is smaller."""
-
-    client_order_id: str
-    amount: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cancel:
-    client_order_id: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unprotected:
-    """A protective order was refused while its position stands."""
-
-    client_order_id: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class BothFilled:
-    """Members of a group filled more together than any of them was to fill: the second was quicker than its cancel.
-
-    ``group``: its first member.
-    """
-
-    client_order_id: str
-    why: str
-    group: str
-
-
-Consequence = Release | Cancel | Unprotected | BothFilled
-
-
-@dataclass(slots=True)
-class Ties:
-    """Parents and pairs by client order id. A child waits for its parent's end; of a group at most one stays.
-
-    A parent that ended with any fill releases its children for what it filled; one that ended without fills takes them
-    along. The end of one member of a group ends the others, except a protective order's refusal: then the rest stays,
-    and somebody is told.
-    """
-
-    parent_of: dict[str, str] = field(default_factory=dict)
-    group_of: dict[str, str] = field(default_factory=dict)
-    kinds: dict[str, OrderKind] = field(default_factory=dict)
-    ended: set[str] = field(default_factory=set)
-    done_parents: set[str] = field(default_factory=set)
-    results: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)  # of those that ended: filled, amount
-
-    def add(self, request: OrderRequest, context: Mapping[str, str]) -> None:
-        """``context['parent']`` and ``context['oco']`` hold client order ids; the group's name is its first member."""
-        name = request.client_order_id
-        if parent := context.get("parent"):
-            self.parent_of[name] = parent
-        if leader := context.get("oco"):
-            self.group_of[leader] = self.group_of.get(leader, leader)
-            self.group_of[name] = self.group_of[leader]
-        self.kinds[name] = request.kind
-
-    def waits_for_parent(self, name: str) -> bool:
-        parent = self.parent_of.get(name)
-        return parent is not None and parent not in self.done_parents
-
-    def others(self, name: str) -> Iterable[str]:
-        """Members of the same group that have not ended."""
-        group = self.group_of.get(name)
-        if group is None:
-            return ()
-        return [each for each, its in self.group_of.items() if its == group and each != name and each not in self.ended]
-
-    def hear(self, order: LiveOrder, net_filled: Decimal) -> list[Consequence]:
-        """What follows from an order's new state. ``net_filled``: what it filled, less fees taken in the coin."""
-        name = order.client_order_id
-        if not order.is_final:
+        As in backtrader's own broker the whole group goes, the entry too if it has not ended: it comes first, and what
+        it has filled until then keeps its exits. A leg whose own time is over (``valid``) goes alone.
+        """
+        leg = self.legs[name]
+        if leg.ends_at_ms is not None and now_ms >= leg.ends_at_ms:
+            leg.over = LifecycleState.CANCELED
             return []
-        if name in self.ended:  # a fill after the end still counts
-            return [*self._too_much(name, order)] if order.filled > self.results[name][0] else []
-        self.ended.add(name)
-        consequences: list[Consequence] = [*self._children(name, order, net_filled), *self._too_much(name, order)]
-        refused = order.state is LifecycleState.REJECTED and self.kinds.get(name) in PROTECTIVE_KINDS
-        if refused and (name in self.parent_of or name in self.group_of):
-            return [*consequences, Unprotected(name, "; ".join(order.reasons) or "refused")]
-        why = f"order {name} of the same pair is {order.state.value}"
-        return consequences + [Cancel(other, why) for other in self.others(name)]
+        if not self.entry_is_over and self.entry_name is not None:
+            self._entry_cancelled = True
+            return [self.entry_name]
+        self.cancelled = True
+        return []
 
-    def _too_much(self, name: str, order: LiveOrder) -> Iterable[Consequence]:
-        self.results[name] = order.filled, order.amount
-        group = self.group_of.get(name)
-        if group is None or not order.filled:
+    def on_price(self, price: Decimal, now_s: float) -> tuple[bool, list[tuple[str, Decimal]]]:
+        """The latest trade. Returns whether ``plan`` has something to do, and how far trailing legs have come."""
+        self.last_price, moved, changed = price, [], False
+        for leg in self.watched:
+            trigger, fires = leg.trigger.on_price(price)
+            if trigger.best != leg.trigger.best and trigger.best is not None:
+                moved.append((leg.name, trigger.best))
+            leg.trigger = trigger
+            if fires and not leg.fired:
+                if leg.standing and leg.is_native:  # it fires at the exchange; spot's triggers go by the last trade
+                    changed = changed or not leg.reached
+                    leg.reached = leg.is_protective and self.is_exclusive
+                else:
+                    changed = True
+                    self._fire(leg, now_s)
+        if self._active is not None and self._has_turned():
+            changed = True
+        return changed, moved
+
+    def fired_before(self, leg: Leg, now_s: float) -> None:
+        """Its price came in a former life, and it has not been sent yet."""
+        self._fire(leg, now_s)
+        self._actions.clear()  # it is noted already
+
+    def _fire(self, leg: Leg, now_s: float) -> None:
+        leg.fired = True
+        leg.retry_at_s = now_s
+        if self.is_exclusive and not (leg.is_protective and self.are_exits):
+            self._active, self._active_since_s = leg.name, now_s
+        self._actions.append(Note(leg.name, FIRED))
+
+    # -------------------------------------------------------------- what follows
+
+    def plan(self, now_s: float, new_id: Callable[[], str]) -> list[Action]:
+        """What is to be done now. ``new_id`` gives client order ids."""
+        self._now_s, self._new_id, self._deadlines = now_s, new_id, []
+        for leg in self.legs.values():
+            for each in leg.placements:
+                if not each.is_open and not each.settled:
+                    each.settled = True
+                    self._settle(leg, each)
+        if self.are_exits:
+            self._plan_exits()
+            self._look_for_overfill()
+        else:
+            self._plan_literally()
+        for leg in self.legs.values():
+            if leg.over is not None:
+                self._end(leg)
+        self._measure()
+        self.watched = [leg for leg in self.legs.values() if self._is_watched(leg)]
+        actions, self._actions = self._actions, []
+        return actions
+
+    def _plan_exits(self) -> None:
+        exposure = self.exposure
+        if self.cancelled or (self.entry_is_over and exposure < self.step):
+            grown = exposure - (exposure if self._left_alone is None else self._left_alone)
+            if grown >= self.step:
+                self._say(
+                    "filled after all",
+                    f"{grown.normalize():f} {self.symbol} was filled after the strategy had "
+                    "cancelled its exits: it has no stop",
+                )
+            for leg in self.legs.values():
+                self._finish(leg)
+            self._left_alone = exposure if all(leg.over is not None for leg in self.legs.values()) else None
             return
-        ended = {
-            each: self.results[each] for each, its in self.group_of.items() if its == group and each in self.results
-        }
-        filled, wanted = sum((done for done, _ in ended.values()), ZERO), max(amount for _, amount in ended.values())
-        if filled > wanted:
-            parts = ", ".join(f"{each} {done.normalize():f}" for each, (done, _) in ended.items() if done)
-            why = f"{parts}: together {filled.normalize():f}, at most {wanted.normalize():f} was wanted"
-            yield BothFilled(name, why, group)
-
-    def filled_by_others(self, name: str) -> Decimal:
-        """What the members of the same group that have ended filled."""
-        group = self.group_of.get(name)
-        names = [each for each, its in self.group_of.items() if group is not None and its == group and each != name]
-        return sum((self.results[each][0] for each in names if each in self.results), ZERO)
-
-    def _children(self, name: str, order: LiveOrder, net_filled: Decimal) -> Iterable[Consequence]:
-        children = [child for child, parent in self.parent_of.items() if parent == name and child not in self.ended]
-        if not children:
+        hit = [leg for leg in self.legs.values() if leg.is_protective and leg.is_executing]
+        if hit and not self.entry_is_over:
+            self._end_entry()
+        if exposure < self.step:  # nothing entered yet, or all of it given back while the entry goes on
+            for leg in self.legs.values():
+                self._clear(leg, "nothing is open just now")
             return
-        self.done_parents.add(name)
-        for child in children:
-            if order.filled:
-                yield Release(child, net_filled)
-            else:
-                yield Cancel(child, f"its entry {name} is {order.state.value} without a fill")
+        if all(leg.over is not None for leg in self.legs.values()):
+            self._revive(exposure)
+            return
+        self._left_alone = None
+        leaving = next((leg for leg in hit if leg.over is None), None)
+        if leaving is not None:
+            self._exit(leaving, exposure)
+        elif not self._waits_for_more():
+            self._protect(exposure)
+
+    def _waits_for_more(self) -> bool:
+        """A market order fills within a moment: its exits are not armed piece by piece."""
+        if self._first_fill_s is None:
+            self._first_fill_s = self._now_s
+        if self.entry_is_over or self.entry is None or self.entry.request.kind is not OrderKind.MARKET:
+            return False
+        return self._before(self._first_fill_s + self._policy.market_entry_wait_s)
+
+    def _protect(self, exposure: Decimal) -> None:
+        wanted = self._wanted()
+        others = [leg for leg in self.legs.values() if leg not in wanted]
+        for leg in others:
+            self._clear(leg, "the coins are needed by another order of its group")
+        if self.is_exclusive and any(leg.open for leg in others):
+            return
+        for leg in wanted:
+            self._cover(leg, min(exposure, leg.request.amount - leg.filled))
+
+    def _wanted(self) -> list[Leg]:
+        """Legs that should stand at the exchange now."""
+        alive = [leg for leg in self.legs.values() if leg.over is None]
+        ready = [leg for leg in alive if leg.is_native or leg.fired]
+        if not self.is_exclusive:
+            return ready
+        active = self._active_target(alive)
+        if active is not None:
+            return [active]
+        protective = [leg for leg in alive if leg.is_protective]
+        at_once = [leg for leg in alive if leg.request.kind is OrderKind.MARKET]
+        first = [leg for leg in (protective or alive) if leg.is_native][:1]
+        return at_once[:1] or first
+
+    def _active_target(self, alive: list[Leg]) -> Leg | None:
+        """The target whose turn it is, unless its time is over: then the others have theirs back."""
+        if self._active is None:
+            return None
+        target = self.legs[self._active]
+        others = [leg for leg in alive if leg is not target]
+        if target not in alive:
+            self._active = None
+        elif others and target.trigger.fired().kind is OrderKind.LIMIT and self._has_stayed_unfilled():
+            target.fired = False
+            self._active = None
+        return None if self._active is None else target
+
+    def _has_stayed_unfilled(self) -> bool:
+        return self._has_turned() or not self._before(self._active_since_s + self._policy.swap_back_s)
+
+    def _has_turned(self) -> bool:
+        """The price has gone a part of the way from the target to the stop."""
+        target = self.legs[self._active or ""].trigger.level
+        stop = next((leg.trigger.level for leg in self.legs.values() if leg.is_protective and leg.over is None), None)
+        if target is None or stop is None or self.last_price is None or target == stop:
+            return False
+        return (target - self.last_price) / (target - stop) * 100 >= self._policy.swap_back_turn_pct
+
+    # -------------------------------------------------------------- leaving, ends
+
+    def _end_entry(self) -> None:
+        if self.entry_name is not None and not self._entry_cancelled:
+            self._entry_cancelled = True
+            self._actions.append(Cancel(self.entry_name, MADE_WAY + "the stop of its bracket was hit"))
+
+    def _exit(self, leg: Leg, exposure: Decimal) -> None:
+        """The protective leg is being executed: what is open goes by it, all else is out of the way."""
+        others = [other for other in self.legs.values() if other is not leg]
+        for other in others:
+            self._clear(other, f"{leg.name} is being executed")
+        leg.executing_since_s = leg.executing_since_s or self._now_s
+        if not leg.at_market and not self._before(leg.executing_since_s + self._policy.escalate_stop_s):
+            leg.at_market = True
+        wrong = [each for each in leg.open if leg.at_market and each.request.kind is not OrderKind.MARKET]
+        self._cancel(wrong, "it rests unfilled: what is left goes at market")
+        standing = sum((each.remaining for each in leg.standing), ZERO)
+        need = exposure - standing
+        if need < self.step or any(each.cancelling for each in leg.open):
+            return
+        if any(other.open for other in others) and not (leg.request.reduce_only and self._market.is_contract):
+            return
+        if not self._before(leg.retry_at_s):
+            leg.fired = True
+            if not self._place(leg, need) and not leg.open:
+                self._give_up(leg, need)
+
+    def _settle(self, leg: Leg, placement: Placement) -> None:
+        """An order that carried a leg has ended."""
+        order = placement.order
+        assert order is not None
+        if placement.cancelling or leg.over is not None or self._is_full(order) or self.cancelled:
+            return
+        if not self.are_exits or not leg.is_protective:
+            if not leg.standing:
+                leg.over = order.state
+            return
+        if self.exposure < self.step:  # it had nothing to protect
+            return
+        leg.failures += 1
+        if placement.is_executing or placement.request.kind is OrderKind.MARKET:
+            leg.fired = True
+            leg.at_market = leg.at_market or placement.is_executing
+        elif order.state is LifecycleState.REJECTED:
+            self._refused(leg, order)
+        else:
+            self._taken_away(leg, order)
+        if leg.failures > 1 or not leg.is_executing:
+            pause_s = min(30.0, self._policy.protect_retry_s * 2.0 ** (leg.failures - 1))
+            leg.retry_at_s = max(leg.retry_at_s, self._now_s + pause_s)
+
+    @staticmethod
+    def _is_full(order: LiveOrder) -> bool:
+        return order.state is LifecycleState.FILLED
+
+    def _refused(self, leg: Leg, order: LiveOrder) -> None:
+        why = "; ".join(order.reasons) or "refused"
+        text = f"protective order {leg.name} was refused ({why}): "
+        reached = self.last_price is not None and leg.trigger.is_reached(self.last_price)
+        if self._unprotected == "exit" or reached:
+            leg.fired = leg.at_market = True
+            self._say("refused", text + "its position is closed at market", leg, AlarmKind.PROTECTIVE_REJECTED)
+        elif self._unprotected == "retry":
+            self._say("refused", text + "it is guarded here, and tried again", leg, AlarmKind.PROTECTIVE_REJECTED)
+        else:
+            leg.over, leg.is_lost = order.state, True
+            self._say("refused", text + "its position has no stop", leg, AlarmKind.PROTECTIVE_REJECTED)
+
+    def _taken_away(self, leg: Leg, order: LiveOrder) -> None:
+        """Ended at the exchange, and nobody here asked for it: somebody by hand, or the exchange itself."""
+        text = (
+            f"protective order {leg.name} has ended at the exchange ({order.state.value}), nobody here asked for it: "
+        )
+        if self._unprotected == "alarm":
+            leg.over, leg.is_lost = order.state, True
+            self._say("taken away", text + "its position has no stop", leg)
+        elif leg.failures > _MOST_RETURNS and self._unprotected == "exit":
+            leg.fired = leg.at_market = True
+            self._say("taken away again", text + "its position is closed at market", leg)
+        elif self.is_exclusive or leg.failures > 1:
+            # Else it may be that the exchange closed it with its position, and the fill that says so is on its way.
+            self._say("taken away", text + "it is placed again", leg)
+
+    def _finish(self, leg: Leg) -> None:
+        """Nothing is left to do for this leg."""
+        self._cancel(leg.open, "nothing is left for it to close") if not self.cancelled else self._cancel_plainly(leg)
+        if leg.over is None and not leg.open:
+            last = leg.placements[-1].order if leg.placements else None
+            full = last is not None and self._is_full(last) and leg.filled > ZERO
+            leg.over = LifecycleState.FILLED if full else LifecycleState.CANCELED
+
+    def _cancel_plainly(self, leg: Leg) -> None:
+        for each in leg.open:
+            if not each.cancelling:
+                each.cancelling = True
+                self._actions.append(Cancel(each.name))
+
+    def _end(self, leg: Leg) -> None:
+        self._cancel_plainly(leg)
+        if not leg.told and not leg.open:
+            leg.told = True
+            self._actions.append(End(leg.name))
+
+    def _revive(self, exposure: Decimal) -> None:
+        """All exits have ended. What was filled after that needs them again."""
+        before, self._left_alone = self._left_alone, exposure
+        if before is None or exposure - before < self.step:
+            return
+        text = f"{(exposure - before).normalize():f} {self._market.symbol} was filled after its exits had ended: "
+        if self._say("filled after all", text + "they are placed anew"):
+            for leg in self.legs.values():
+                self._actions.append(Renew(leg.name, replace(leg.request, client_order_id=self._new_id())))
+
+    # -------------------------------------------------------------- taken literally
+
+    def _plan_literally(self) -> None:
+        legs = list(self.legs.values())
+        if not self.entry_is_over:
+            return
+        never = self.entry_name is not None and (self.entry is None or not traded(self.entry))
+        if self.cancelled or never:
+            for leg in legs:
+                self._finish(leg)
+            return
+        first = next((leg for leg in legs if leg.filled or leg.over is not None or self._has_filled(leg)), None)
+        if first is not None:
+            for leg in legs:
+                if leg is not first:
+                    self._finish(leg)
+            if first.over is None and not first.open and self._has_filled(first):
+                first.over = LifecycleState.FILLED
+            self._look_for_overfill()
+            if first.over is not None or (self.is_exclusive and any(leg.open for leg in legs if leg is not first)):
+                return
+            self._cover(first, first.request.amount - first.filled)
+            return
+        wanted = self._wanted()
+        others = [leg for leg in legs if leg not in wanted]
+        for leg in others:
+            self._clear(leg, "the coins are needed by another order of its group")
+        if self.is_exclusive and any(leg.open for leg in others):
+            return
+        for leg in wanted:
+            self._cover(leg, leg.request.amount - leg.filled)
+
+    @staticmethod
+    def _has_filled(leg: Leg) -> bool:
+        return any(each.order is not None and each.order.state is LifecycleState.FILLED for each in leg.placements)
+
+    # -------------------------------------------------------------- measuring, telling
+
+    def _measure(self) -> None:
+        """The seconds in which less is protected than is open."""
+        asked = (
+            self.are_exits
+            and not self.cancelled
+            and any(leg.is_protective and (leg.over is None or leg.is_lost) for leg in self.legs.values())
+        )
+        if not asked or self.exposure - self.protected < self.step:
+            if self.unprotected_since_s is not None:
+                self.unprotected_total_s += self._now_s - self.unprotected_since_s
+            self.unprotected_since_s = None
+            self._said.discard("unprotected")
+            return
+        if self.unprotected_since_s is None:
+            self.unprotected_since_s = self._now_s
+        if not self._before(self.unprotected_since_s + self._policy.unprotected_alarm_s):
+            missing = self.exposure - self.protected
+            text = (
+                f"{missing.normalize():f} {self._market.symbol} of group {self.name} has been without its stop for "
+                f"{self._policy.unprotected_alarm_s:g} s; btccxt goes on trying"
+            )
+            self._say("unprotected", text)
+
+    def _look_for_overfill(self) -> None:
+        filled = {leg.name: leg.filled for leg in self.legs.values() if leg.filled}
+        wanted = max((leg.request.amount for leg in self.legs.values()), default=ZERO)
+        if self.entry_name is not None and self.are_exits and self.entry is not None:
+            wanted = traded(self.entry)
+        together = sum(filled.values(), ZERO)
+        if len(filled) > 1 and together - wanted >= self.step:
+            parts = ", ".join(f"{name} {amount.normalize():f}" for name, amount in filled.items())
+            text = (
+                f"more than one order of a pair has filled ({parts}: together {together.normalize():f}, at most "
+                f"{wanted.normalize():f} was wanted): the position is larger than intended"
+            )
+            self._say("pair", text, self.legs[list(filled)[-1]], AlarmKind.OVERFILL)

@@ -1,36 +1,52 @@
-"""The emulator between broker and tracker: holds orders that must wait, watches prices for them, keeps pairs together.
+"""The emulator between broker and tracker: holds orders that must wait, watches prices for them, keeps groups whole.
 
-Everything is journaled by the tracker before it waits (``hold=True``), so a restart finds it again. Lives in the
-session loop; ``submit`` and ``cancel`` may be called from any thread.
-
-Two selling orders of one spot position cannot both rest at the exchange: the coins can be bound only once. Of such a
-pair one rests there (the protective one, if it is native) and the other waits here (``context['watch']``). When the
-price reaches the waiting one, the resting one is cancelled, the cancel is confirmed, and then the other is sent.
+What follows from what is decided by the pure ``contingency.ContingencyGroup``; here it is done: orders are released,
+spawned and cancelled, prices and clocks are listened to, and what the tracker says of the orders that carry an exit is
+told to the strategy as news of that one exit. Everything is journaled by the tracker before it waits (``hold=True``),
+so a restart finds it again. Lives in the session loop; ``submit`` and ``cancel`` may be called from any thread.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any, Protocol, get_args
 
-from btccxt.errors import BtccxtError
-from btccxt.model import ZERO, Market, OrderRequest, round_amount
-from btccxt.orders.contingency import BothFilled, Cancel, Consequence, Release, Ties, Trigger, Unprotected
+from btccxt.model import ZERO, Market, OrderRequest
+from btccxt.orders.actions import Action, Cancel, End, Note, Place, Renew
+from btccxt.orders.context import EMULATED, EXPIRES, FOLLOWS, ON_UNPROTECTED, PRIMARY
+from btccxt.orders.contingency import FIRED, ContingencyGroup
 from btccxt.orders.events import Alarm, AlarmKind
-from btccxt.orders.live_order import LiveOrder
+from btccxt.orders.leg import Leg, Placement, made_way
+from btccxt.orders.live_order import LifecycleState, LiveOrder
+from btccxt.orders.policy import TrackerPolicy, Unprotected
+from btccxt.orders.protection import Protection, protection_of
 from btccxt.orders.register import OrderEvent
 from btccxt.orders.restart import RestoredState
 from btccxt.orders.tracker import OrderTracker
+from btccxt.orders.trigger import Trigger
 
-EMULATED = "watch"
-"""Key of ``context``: the order waits on this machine for its price. The value says why, for people."""
-_FIRED = "its price came: sent as soon as the other order of the pair is out of the way"
+_ENTRY_WAIT_S = 60.0  # for the entry of a bracket whose exits are here
+_GROUPS_KEPT = 2_000  # ended ones, for late trades
+
+
+class Loop(Protocol):
+    """What is used of an event loop."""
+
+    def time(self) -> float: ...
+    def call_soon(self, callback: Callable[..., Any], *args: Any) -> Any: ...
+    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any) -> Any: ...
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Any: ...
 
 
 class OrderEmulator:
-    """``watch_prices(symbol, wanted)`` opens or closes the price stream of a symbol; ``alarm`` is for people."""
+    """``watch_prices(symbol, wanted)`` opens or closes the price stream of a symbol; ``alarm`` is for people.
+
+    ``publish`` takes news for the strategy that no event of the tracker brings. ``position(symbol)`` says what the
+    account holds of a contract: a pair that would close it is there to protect it.
+    """
 
     def __init__(
         self,
@@ -38,210 +54,427 @@ class OrderEmulator:
         markets: Mapping[str, Market],
         watch_prices: Callable[[str, bool], None],
         alarm: Callable[[Alarm], None],
+        publish: Callable[[OrderEvent], None],
+        *,
+        now_ms: Callable[[], int],
+        position: Callable[[str], Decimal] = lambda symbol: ZERO,
+        policy: TrackerPolicy | None = None,
+        loop: Loop | None = None,
     ) -> None:
         self._tracker = tracker
         self._markets = markets
         self._watch_prices = watch_prices
         self._alarm = alarm
-        self._loop = asyncio.get_running_loop()
-        self._ties = Ties()
-        self._triggers: dict[str, Trigger] = {}
-        self._requests: dict[str, OrderRequest] = {}
-        self._contexts: dict[str, Mapping[str, str]] = {}
-        self._firing: dict[str, set[str]] = {}  # fired order -> orders whose end it waits for
+        self._publish = publish
+        self._now_ms = now_ms
+        self._position = position
+        self._policy = policy or TrackerPolicy()
+        self._loop: Loop = loop or asyncio.get_running_loop()
+        self._groups: dict[str, ContingencyGroup] = {}
+        self._legs: dict[str, tuple[ContingencyGroup, str]] = {}  # by the order's own name, and by spawned ones
+        self._entries: dict[str, ContingencyGroup] = {}
+        self._watching: dict[str, dict[str, ContingencyGroup]] = {}  # by symbol and name: they wait for a price
+        self._ended: dict[str, None] = {}  # groups, oldest first
+        self._timer: tuple[float, Any] | None = None
+        self._closed = False
+        self._restored: dict[str, LiveOrder] = {}  # while a former life is brought back
+        self._todo: list[tuple[ContingencyGroup, Action]] = []
 
     # -------------------------------------------------------------- any thread
 
     def submit(self, request: OrderRequest, context: Mapping[str, str]) -> None:
         """Send it now, or journal it and let it wait, as its context says."""
-        hold = EMULATED in context or "parent" in context
-        self._tracker.submit(request, context, hold=hold, begins=self._remember)
+        self._tracker.submit(request, context, hold=self._holds(request, context), begins=self._begins)
 
     def cancel(self, client_order_id: str) -> None:
-        self._tracker.cancel(client_order_id)
+        """The strategy wants an order ended."""
+        self._loop.call_soon_threadsafe(self._cancel, client_order_id)
+
+    def edit(self, client_order_id: str, request: OrderRequest, *, follows: bool = False) -> None:
+        """Change an order; one that another carries on is changed where it stands."""
+        known = self._legs.get(client_order_id)
+        standing = known[0].legs[known[1]].standing if known is not None else []
+        self._tracker.edit(standing[-1].name if standing else client_order_id, request, follows=follows)
+
+    def told(self, client_order_id: str) -> None:
+        """The strategy has been notified of the end of this order."""
+        known = self._legs.get(client_order_id)
+        carriers = [each.name for each in known[0].legs[known[1]].placements] if known is not None else []
+        for name in dict.fromkeys((client_order_id, *carriers)):
+            self._tracker.confirm_told(name)
 
     # -------------------------------------------------------------- session loop
 
-    def restore(self, restored: RestoredState) -> None:
-        """After a restart: what waited goes on waiting, pairs are pairs again, what ended meanwhile has its effects.
-
-        Ends that the strategy was never told of (``changes``) have their effects now. The others had them then, unless
-        the program was killed just then: what is left of those is made up for.
-        """
-        changed = [event.order for event in restored.changes]
-        known = {order.client_order_id: order for order in (*changed, *restored.open_orders)}
-        known = {name: self._tracker.order(name) or order for name, order in known.items()}
-        told = {order.client_order_id: order for order in (*restored.ended_ties, *restored.ended_pairs)}
-        told = {name: order for name, order in told.items() if name not in known}
-        for order in sorted((*known.values(), *told.values()), key=_made):
-            self._remember(order.request, order.context, arm=False)
-        orders = sorted(known.values(), key=_made)
-        for order in orders:
-            parent = order.context.get("parent")
-            if parent is not None and parent not in known:
-                self._ties.done_parents.add(parent)
-        for order in told.values():
-            self._make_up_for(order, known)
-        waiting = [order.client_order_id for order in orders if order.pending_release and not order.is_final]
-        for name in waiting:
-            if EMULATED in known[name].context and not self._ties.waits_for_parent(name):
-                self._arm(name, restored.best_prices.get(name))
-        fired = [name for name in waiting if _FIRED in known[name].notes]
-        for name in fired:  # it outlives the orders that make way for it, those too that have done so already
-            self._firing[name] = {other for other in self._ties.others(name) if other in known}
-        for order in orders:
-            if order.is_final:
-                self._hear_end(order)
-        for name in fired:
-            self._go_on_firing(name)
-
-    def _make_up_for(self, ended: LiveOrder, known: Mapping[str, LiveOrder]) -> None:
-        """What followed from an end that the strategy was told of, in as far as it was not done."""
-        for consequence in self._ties.hear(ended, self._net_filled(ended)):
-            order = known.get(consequence.client_order_id)
-            if order is None or order.is_final:
-                continue
-            if isinstance(consequence, Cancel):
-                if not order.cancel_requested and _FIRED not in order.notes:
-                    self._follow(consequence)
-            elif isinstance(consequence, Release):
-                self._follow(consequence)
-
-    def hear(self, event: OrderEvent) -> None:
-        """Every event of the tracker passes here."""
-        if event.order.client_order_id in self._requests and event.order.is_final:
-            self._hear_end(event.order)
-
-    def _hear_end(self, order: LiveOrder) -> None:
+    def hear(self, event: OrderEvent) -> list[OrderEvent]:
+        """Every event of the tracker passes here. Returns what of it is for the strategy."""
+        order = event.order
         name = order.client_order_id
-        self._disarm(name)
-        fired = set(self._firing)  # whoever has fired outlives the order that makes way for it
-        consequences = self._ties.hear(order, self._net_filled(order))
-        for waiting in [each for each, others in self._firing.items() if name in others]:
-            self._firing[waiting].discard(name)
-            if not self._firing[waiting]:
-                del self._firing[waiting]
-                self._send_fired(waiting)
-        for consequence in consequences:
-            if not (isinstance(consequence, Cancel) and consequence.client_order_id in fired):
-                self._follow(consequence)
+        known, entry_of = self._legs.get(name), self._entries.get(name)
+        if known is None and entry_of is None:
+            return [event]
+        if known is None:
+            news = [event]
+            touched = []
+        else:
+            group, leg = known
+            group.hear(order, leg)
+            touched = [group]
+        if entry_of is not None and known is None:
+            entry_of.hear(order)
+            touched.append(entry_of)
+        for group in touched:
+            self._plan(group)
+        if known is None:
+            return news
+        return self._seen(*known, event)
 
     def on_price(self, symbol: str, price: Decimal) -> None:
         """The latest trade of a symbol."""
-        for name, trigger in list(self._triggers.items()):
-            if trigger.request.symbol != symbol or name in self._firing:
-                continue
-            self._triggers[name], fires = moved = trigger.on_price(price)
-            if moved[0].best != trigger.best and moved[0].best is not None:
-                self._tracker.keep_best_price(name, moved[0].best)
-            if fires:
-                self._fire(name)
+        now_s = self._loop.time()
+        for group in list(self._watching.get(symbol, {}).values()):
+            changed, moved = group.on_price(price, now_s)
+            for name, best in moved:
+                self._tracker.keep_best_price(name, best)
+            if changed:
+                self._plan(group)
 
-    # -------------------------------------------------------------- inside
+    def protection(self) -> tuple[Protection, ...]:
+        """Of every position whose strategy asked for a stop."""
+        now_s = self._loop.time()
+        return tuple(protection_of(group, now_s) for group in list(self._groups.values()) if group.wants_protection)
 
-    def _remember(self, request: OrderRequest, context: Mapping[str, str], arm: bool = True) -> None:
+    # -------------------------------------------------------------- groups
+
+    def _holds(self, request: OrderRequest, context: Mapping[str, str]) -> bool:
+        """Whether the group decides when it is sent. On spot the coins of a pair can be bound once."""
+        if EMULATED in context or "parent" in context:
+            return True
+        return "oco" in context and not self._markets[request.symbol].is_contract
+
+    def _begins(self, request: OrderRequest, context: Mapping[str, str]) -> None:
+        group = self._join(request, context)
+        if group is None or request.client_order_id == group.entry_name:
+            return
+        leg = group.legs[request.client_order_id]
+        if not self._holds(request, context):
+            leg.placements.append(Placement(request))  # it is sent at once
+        self._plan(group)
+
+    def _join(self, request: OrderRequest, context: Mapping[str, str]) -> ContingencyGroup | None:
+        """The group that an order belongs to as a leg, made where it is the first of it."""
         name = request.client_order_id
-        if not {"parent", "oco", EMULATED} & set(context):
-            self._requests[name] = request  # it may yet become a parent or a pair's first member
-            self._contexts[name] = context
-            self._ties.kinds[name] = request.kind
-            return
-        self._requests[name], self._contexts[name] = request, context
-        self._ties.add(request, context)
-        if arm and EMULATED in context and not self._ties.waits_for_parent(name):
-            self._arm(name)
-
-    def _arm(self, name: str, best: Decimal | None = None) -> None:
-        symbol = self._requests[name].symbol
-        if not any(trigger.request.symbol == symbol for trigger in self._triggers.values()):
-            self._watch_prices(symbol, True)
-        self._triggers[name] = Trigger(self._requests[name], best)
-
-    def _disarm(self, name: str) -> None:
-        trigger = self._triggers.pop(name, None)
-        if trigger is None:
-            return
-        symbol = trigger.request.symbol
-        if not any(other.request.symbol == symbol for other in self._triggers.values()):
-            self._watch_prices(symbol, False)
-
-    def _fire(self, name: str) -> None:
-        blocking = {other for other in self._ties.others(name) if self._is_at_exchange(other)}
-        if not blocking:
-            self._send_fired(name)
-            return
-        self._firing[name] = blocking
-        # On disk before the other order is cancelled: a restart in between must not take this one for the loser.
-        noted = self._tracker.note(name, _FIRED)
-        noted.add_done_callback(lambda _: self._loop.call_soon_threadsafe(self._cancel_all, blocking))
-
-    def _go_on_firing(self, name: str) -> None:
-        blocking = {other for other in self._firing.get(name, ()) if self._is_at_exchange(other)}
-        if blocking:
-            self._firing[name] = blocking
-            self._cancel_all(blocking)
-        elif name in self._firing:
-            del self._firing[name]
-            self._send_fired(name)
-
-    def _cancel_all(self, names: set[str]) -> None:
-        for name in list(names):
-            self._tracker.cancel(name)
-
-    def _is_at_exchange(self, name: str) -> bool:
-        order = self._tracker.order(name)
-        return order is not None and not order.pending_release and not order.is_final
-
-    def _send_fired(self, name: str) -> None:
-        """Send what fired, for what the orders that made way for it have left."""
-        trigger = self._triggers.get(name)
-        if trigger is None:
-            return
-        request = trigger.fired()
-        if filled := self._ties.filled_by_others(name):
-            request = replace(request, amount=max(request.amount - filled, ZERO))
-        self._disarm(name)
-        if not request.amount:
-            self._tracker.cancel(name)
+        if PRIMARY in context:
+            known = self._legs.get(context[PRIMARY])
+            if known is not None:
+                self._legs[name] = known
+            return None
+        if parent := context.get("parent"):
+            group = self._groups.get(parent) or self._new(parent, request, context, entry_name=parent)
+        elif leader := context.get("oco"):
+            group = self._group_of_pair(leader, request, context)
+        elif EMULATED in context:
+            group = self._new(name, request, context, are_exits=False)
         else:
-            self._tracker.release(name, request)
+            return None
+        leg = Leg(request, EMULATED not in context)
+        leg.ends_at_ms = int(context[EXPIRES]) if EXPIRES in context else None
+        group.add(leg)
+        self._legs[name] = group, name
+        return group
 
-    def _follow(self, consequence: Consequence) -> None:
-        name = consequence.client_order_id
-        order = self._tracker.order(name)
-        if isinstance(consequence, Release):
-            if order is not None and (not order.pending_release or order.is_final):
-                return  # released before a restart, or cancelled meanwhile
-            request = self._resized(self._requests[name], consequence.amount)
-            self._requests[name] = request
-            if not request.amount:
-                self._tracker.cancel(name)
-            elif EMULATED in self._contexts[name]:
-                self._arm(name)
+    def _group_of_pair(self, leader: str, request: OrderRequest, context: Mapping[str, str]) -> ContingencyGroup:
+        known = self._legs.get(leader)
+        first = self._restored.get(leader) or self._tracker.order(leader)
+        if known is not None:
+            if len(known[0].legs) == 1 and known[0].entry_name is None:  # it waited alone until now
+                known[0].are_exits = self._closes(request) and self._closes(known[0].legs[leader].request)
+            return known[0]
+        closes = self._closes(request) and (first is None or self._closes(first.intent))
+        group = self._new(leader, request, context, are_exits=closes)
+        if first is not None and leader != request.client_order_id:
+            leg = Leg(first.intent, EMULATED not in first.context)
+            leg.ends_at_ms = int(first.context[EXPIRES]) if EXPIRES in first.context else None
+            group.add(leg)
+            self._legs[leader] = group, leader
+            group.hear(first, leader)
+        return group
+
+    def _new(
+        self, name: str, request: OrderRequest, context: Mapping[str, str], *, entry_name: str | None = None,
+        are_exits: bool = True,
+    ) -> ContingencyGroup:  # fmt: skip
+        word = context.get(ON_UNPROTECTED)
+        usual = self._policy.bracket_unprotected if entry_name else self._policy.pair_unprotected
+        unprotected: Unprotected = word if word in get_args(Unprotected) else usual  # type: ignore[assignment]
+        group = ContingencyGroup(
+            name, self._markets[request.symbol], self._policy, entry_name=entry_name, are_exits=are_exits,
+            unprotected=unprotected,
+        )  # fmt: skip
+        self._groups[name] = group
+        if entry_name is not None:
+            self._entries[entry_name] = group
+            entry = self._tracker.order(entry_name)
+            if entry is not None:
+                group.hear(entry)
             else:
-                self._tracker.release(name, request)
-        elif isinstance(consequence, Cancel):
+                self._loop.call_at(self._loop.time() + _ENTRY_WAIT_S, self._entry_is_late, group)
+        return group
+
+    def _closes(self, request: OrderRequest) -> bool:
+        """Whether an order is there to close a position."""
+        if not self._markets[request.symbol].is_contract:
+            return request.side.sign < 0
+        return request.reduce_only or self._position(request.symbol) * request.side.sign < 0
+
+    def _entry_is_late(self, group: ContingencyGroup) -> None:
+        if group.entry is None and self._tracker.order(group.name) is None:
+            group.entry_never_came()
+            self._plan(group)
+
+    def _forget(self, group: ContingencyGroup) -> None:
+        self._ended[group.name] = None
+        while len(self._ended) > _GROUPS_KEPT:
+            name = next(iter(self._ended))
+            del self._ended[name]
+            old = self._groups.pop(name, None)
+            if old is None or not old.is_over:
+                continue
+            self._entries.pop(old.entry_name or "", None)
+            for leg in old.legs.values():
+                for each in (leg.name, *(placement.name for placement in leg.placements)):
+                    self._legs.pop(each, None)
+
+    # -------------------------------------------------------------- doing
+
+    def _cancel(self, name: str) -> None:
+        known = self._legs.get(name)
+        if known is None:
             self._tracker.cancel(name)
-        elif isinstance(consequence, Unprotected):
-            text = f"protective order {name} was refused ({consequence.why}): its position has no stop"
-            self._alarm(Alarm(AlarmKind.PROTECTIVE_REJECTED, text, name, once=f"unprotected {name}"))
-        elif isinstance(consequence, BothFilled):
-            text = f"more than one order of a pair has filled ({consequence.why}): the position is larger than intended"
-            self._alarm(Alarm(AlarmKind.OVERFILL, text, name, once=f"pair {consequence.group}"))
+            return
+        group, leg = known
+        for other in group.cancel(leg, self._now_ms()):
+            self._cancel(other)
+        self._plan(group)
+
+    def _plan(self, group: ContingencyGroup) -> None:
+        try:
+            actions = group.plan(self._loop.time(), self._tracker.next_client_order_id)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the news of its orders must go on to the strategy
+            text = f"group {group.name} ({group.symbol}) is followed no more: {type(error).__name__}: {error}"
+            self._alarm(Alarm(AlarmKind.FAULT, text + "; look after its orders yourself", group.name))
+            return
+        self._show_sizes(group)
+        self._watch(group)
+        self._set_timer(group.next_deadline_s())
+        if group.is_over and group.name not in self._ended:
+            self._forget(group)
+        for action in actions:
+            if isinstance(action, Place) and action.request.client_order_id != action.leg:
+                self._legs[action.request.client_order_id] = group, action.leg
+            if not self._todo:
+                self._loop.call_soon(self._do_all)
+            self._todo.append((group, action))
+
+    def _show_sizes(self, group: ContingencyGroup) -> None:
+        """An exit is as large as what its entry has filled, and the strategy sees that."""
+        for name, leg in group.legs.items():
+            if leg.shown is None or leg.shown.is_final or leg.shown.amount == group.amount_of(leg):
+                continue
+            seen = group.view(name)
+            if seen is not None and not seen.is_final:
+                leg.shown = seen
+                self._publish(OrderEvent(seen))
+
+    def close(self) -> None:
+        """Nothing more is sent; what waits goes on waiting in the journal."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer[1].cancel()
+
+    def _do_all(self) -> None:
+        todo, self._todo = self._todo, []
+        if self._closed:
+            return
+        for group, action in todo:
+            self._do(group, action)
+
+    def _do(self, group: ContingencyGroup, action: Action) -> None:
+        match action:
+            case Place(leg, request):
+                self._place(leg, request)
+            case Cancel(name, note):
+                if note is not None and self._tracker.order(name) is not None:
+                    self._tracker.note(name, note)
+                if name == group.entry_name:
+                    self._cancel(name)
+                else:
+                    self._tracker.cancel(name)
+            case End(leg):
+                self._end(group, leg)
+            case Note(name, text):
+                if self._tracker.order(name) is not None:
+                    self._tracker.note(name, text)
+            case Renew(leg, request):
+                old = self._tracker.order(leg)
+                context = {} if old is None else {key: value for key, value in old.context.items() if key != "ref"}
+                self.submit(request, {**context, FOLLOWS: leg})
+            case Alarm():
+                self._alarm(action)
+
+    def _place(self, leg: str, request: OrderRequest) -> None:
+        primary = self._tracker.order(leg)
+        if request.client_order_id == leg:
+            self._tracker.release(leg, request)
+            return
+        context = {} if primary is None else {key: value for key, value in primary.context.items() if key in _OF_A_LEG}
+        self._tracker.submit(request, {**context, PRIMARY: leg})
+
+    def _end(self, group: ContingencyGroup, leg: str) -> None:
+        primary = self._tracker.order(leg)
+        if primary is not None and not primary.is_final:
+            self._tracker.cancel(leg)  # held, so it is withdrawn
+            return
+        seen = group.view(leg)
+        shown = group.legs[leg].shown
+        if seen is not None and (shown is None or not shown.is_final):
+            group.legs[leg].shown = seen
+            self._publish(OrderEvent(seen))
+        self._follow_leg(group, leg)
+
+    def _seen(self, group: ContingencyGroup, leg: str, event: OrderEvent) -> list[OrderEvent]:
+        """An event of an order that carries a leg, as news of the leg."""
+        seen = group.view(leg)
+        if seen is None:
+            return []
+        before = group.legs[leg].shown
+        group.legs[leg].shown = seen
+        self._follow_leg(group, leg)
+        if before == seen and not event.fills and not event.corrections:
+            return []
+        return [OrderEvent(seen, event.fills, event.corrections)]
+
+    def _follow_leg(self, group: ContingencyGroup, leg: str) -> None:
+        """A leg may itself be the entry of a bracket."""
+        bracket = self._entries.get(leg)
+        seen = group.view(leg)
+        if bracket is not None and seen is not None and bracket.entry != seen:
+            bracket.hear(seen)
+            self._plan(bracket)
+
+    # -------------------------------------------------------------- prices and time
+
+    def _watch(self, group: ContingencyGroup) -> None:
+        symbol, watching = group.symbol, self._watching.setdefault(group.symbol, {})
+        before = bool(watching)
+        if group.watched:
+            watching[group.name] = group
         else:
-            raise BtccxtError(f"unknown consequence {consequence!r}")
+            watching.pop(group.name, None)
+        if before != bool(watching):
+            self._watch_prices(symbol, bool(watching))
+        if not watching:
+            del self._watching[symbol]
 
-    def _resized(self, request: OrderRequest, amount: Decimal | None) -> OrderRequest:
-        if amount is None or amount >= request.amount:
-            return request
-        return replace(request, amount=round_amount(self._markets[request.symbol], amount))
+    def _set_timer(self, at_s: float | None) -> None:
+        if at_s is None or (self._timer is not None and self._timer[0] <= at_s):
+            return
+        if self._timer is not None:
+            self._timer[1].cancel()
+        if self._closed:
+            return
+        self._timer = at_s, self._loop.call_at(at_s, self._on_time)
 
-    def _net_filled(self, order: LiveOrder) -> Decimal:
-        market = self._markets.get(order.symbol)
-        if market is None or market.is_contract:
-            return order.filled
-        return order.filled - order.fees.get(market.base, ZERO)
+    def _on_time(self) -> None:
+        self._timer = None
+        now_s = self._loop.time()
+        for group in [each for name, each in self._groups.items() if name not in self._ended]:
+            deadline_s = group.next_deadline_s()
+            if deadline_s is not None and deadline_s <= now_s:
+                self._plan(group)
+            else:
+                self._set_timer(deadline_s)
+
+    # -------------------------------------------------------------- after a restart
+
+    def restore(self, restored: RestoredState) -> RestoredState:
+        """What waited goes on waiting, groups are whole again, what ended meanwhile has its effects.
+
+        Returns it as the strategy is to be told: exits as the orders that it knows.
+        """
+        told = {order.client_order_id: order for order in (*restored.ended_ties, *restored.ended_pairs)}
+        known = {order.client_order_id: order for order in restored.open_orders}
+        known |= {event.order.client_order_id: event.order for event in restored.changes}
+        known = {name: self._tracker.order(name) or order for name, order in known.items()}
+        told = {name: order for name, order in told.items() if name not in known}
+        orders = sorted((*known.values(), *told.values()), key=lambda order: (order.created_ms, order.client_order_id))
+        self._restored = {order.client_order_id: order for order in orders}
+        for order in orders:
+            self._join(order.intent, order.context)
+        self._restored = {}
+        for order in orders:
+            self._bring_back(order, order.client_order_id in told, restored.best_prices)
+        for group in list(self._groups.values()):
+            if group.entry_name is not None and group.entry is None:
+                group.entry_never_came()
+            self._plan(group)
+        return self.translated(restored)
+
+    def _bring_back(self, order: LiveOrder, was_told: bool, best_prices: Mapping[str, Decimal]) -> None:
+        name = order.client_order_id
+        if (bracket := self._entries.get(name)) is not None:
+            bracket.hear(order)
+        if (found := self._legs.get(name)) is None:
+            return
+        group, leg_name = found
+        leg = group.legs[leg_name]
+        group.hear(order, leg_name)
+        if order.cancel_requested and not made_way(order):  # the strategy's wish, or its time was over
+            if leg.ends_at_ms is not None and leg.ends_at_ms <= self._now_ms():
+                leg.over = leg.over or LifecycleState.CANCELED
+            else:
+                group.cancelled = True
+        if was_told and order.is_final and name == leg_name:
+            leg.over, leg.told, leg.shown = order.state, True, order
+            leg.is_lost = leg.is_protective and not order.cancel_requested and order.state is not LifecycleState.FILLED
+        if name != leg_name:
+            return
+        if (best := best_prices.get(name)) is not None:
+            leg.trigger = Trigger(leg.request, best)
+        if FIRED in order.notes and not order.is_final:
+            group.fired_before(leg, self._loop.time())
+
+    def translated(self, restored: RestoredState) -> RestoredState:
+        """The same, told of exits instead of the orders that carry them."""
+        changes: dict[str, list[OrderEvent]] = {}
+        touched: dict[str, tuple[ContingencyGroup, str]] = {}
+        others = []
+        for event in restored.changes:
+            if (known := self._legs.get(event.order.client_order_id)) is None:
+                others.append(event)
+            else:
+                changes.setdefault(known[1], []).append(event)
+                touched[known[1]] = known
+        for order in restored.open_orders:
+            if (known := self._legs.get(order.client_order_id)) is not None:
+                touched[known[1]] = known
+        views = {name: group.view(leg) for name, (group, leg) in touched.items()}
+        open_orders = [order for order in restored.open_orders if order.client_order_id not in self._legs]
+        for name, view in views.items():
+            if view is None:
+                continue
+            group, leg = touched[name]
+            group.legs[leg].shown = view
+            if not view.is_final:
+                open_orders.append(view)
+            if view.is_final or name in changes:
+                events = changes.get(name, [])
+                others.append(OrderEvent(view, _all(e.fills for e in events), _all(e.corrections for e in events)))
+        open_orders.sort(key=lambda order: (order.created_ms, order.client_order_id))
+        return replace(restored, open_orders=tuple(open_orders), changes=tuple(others))
 
 
-def _made(order: LiveOrder) -> tuple[int, str]:
-    return order.created_ms, order.client_order_id
+_OF_A_LEG = frozenset({"tradeid", "data", "parent", "oco"})
+
+
+def _all(groups: Iterable[Iterable[Any]]) -> tuple[Any, ...]:
+    return tuple(each for group in groups for each in group)

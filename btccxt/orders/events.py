@@ -158,7 +158,8 @@ class AlarmKind(str, Enum):
     EXTERNAL_ORDER = "external_order"
     DRIFT = "drift"
     JOURNAL = "journal"
-    PROTECTIVE_REJECTED = "protective_rejected"  # a position stands without its stop
+    PROTECTIVE_REJECTED = "protective_rejected"  # a position's stop was refused
+    UNPROTECTED = "unprotected"  # a position is, or was, without its stop
     MISMATCH = "mismatch"  # journal and exchange disagree; no new orders are sent
     FAULT = "fault"  # something inside failed that should not
 

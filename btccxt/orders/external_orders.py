@@ -16,6 +16,7 @@ from btccxt.orders.events import Alarm, AlarmKind, Journaled
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.queries import find_order
 from btccxt.orders.register import OrderRegister
 
 News = OrderUpdate | Fill
@@ -68,6 +69,10 @@ class PendingUpdates:
 
 
 _REMEMBERED = 10_000
+
+
+def _has_fired(order: LiveOrder) -> bool:
+    return order.child_order_id is not None or order.is_final
 
 
 class ExternalOrders:
@@ -149,7 +154,29 @@ class ExternalOrders:
                 "out, but which it does not know (was it restored from an older copy?)"
             )
             return
-        await self._meet(news)
+        await self._ask_triggers(news)
+        if not self._apply_if_known(news):
+            await self._meet(news)
+
+    async def _ask_triggers(self, news: News) -> None:
+        """A trigger of ours that has just fired makes an order under a new id, and its news may overtake that id."""
+        if (news.symbol, news.order_id or news.client_order_id) in self._met:
+            return
+        waiting = [
+            order
+            for order in self._register.unfinished()
+            if order.is_conditional and order.symbol == news.symbol and order.acknowledged and not order.child_order_id
+        ]
+        for order in waiting:
+            if news.side not in (None, order.request.side):
+                continue
+            name = order.client_order_id
+            if await self._register.wait(name, _has_fired, self._policy.cancel_push_wait_s):
+                continue
+            try:
+                self._register.apply(name, await find_order(self._exchange, self._register[name], self._policy))
+            except BtccxtError:
+                continue  # proves nothing; then it is announced, which is the safe side
 
     async def foreign_among(self, fills: Iterable[Fill]) -> list[Fill]:
         """Those of orders that are not ours, after the policy has had its say: adopted ones are ours now."""

@@ -110,7 +110,7 @@ def _apply_own(order: LiveOrder, event: LifecycleEvent, now_ms: int) -> tuple[Li
         case Journaled():
             return changed(order, state=_higher(state, LifecycleState.JOURNALED)), ()
         case Released(request):
-            return changed(order, request=request, pending_release=False), ()
+            return changed(order, request=request, original=order.intent, pending_release=False), ()
         case Sent(attempt):
             sent_ms = now_ms if attempt > order.attempts else order.sent_ms
             attempts = max(order.attempts, attempt)
@@ -151,7 +151,10 @@ def _apply_own(order: LiveOrder, event: LifecycleEvent, now_ms: int) -> tuple[Li
         case FillsOverdue():
             return _apply_overdue(order)
         case Amended(request, order_id, how):
-            order = changed(order, request=request, notes=_with(order.notes, how))
+            original = order.original
+            if original is not None and original.kind is request.kind:
+                original = replace(original, price=request.price, trigger_price=request.trigger_price)
+            order = changed(order, request=request, original=original, notes=_with(order.notes, how))
             if order_id is not None and order_id != order.order_id:
                 left = order.replaced_ids if order.order_id is None else _with(order.replaced_ids, order.order_id)
                 order = changed(order, order_id=order_id, replaced_ids=left)

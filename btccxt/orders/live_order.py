@@ -126,6 +126,7 @@ class LiveOrder:
 
     request: OrderRequest
     context: Mapping[str, str] = field(default_factory=_nothing)  # the broker's own: backtrader ref, oco, parent …
+    original: OrderRequest | None = None  # what was asked for, where it was sent as something else (a stop at market)
     state: LifecycleState = LifecycleState.INTENT
     order_id: str | None = None
     child_order_id: str | None = None  # what a fired trigger created; its fills are this order's fills
@@ -163,6 +164,11 @@ class LiveOrder:
     @property
     def client_order_id(self) -> str:
         return self.request.client_order_id
+
+    @property
+    def intent(self) -> OrderRequest:
+        """What was asked for."""
+        return self.original or self.request
 
     @property
     def symbol(self) -> str:

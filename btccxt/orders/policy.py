@@ -10,6 +10,7 @@ from btccxt.resilience.checks import check_numbers, names_its_fields, waits_of
 ClientIdForm = Literal["text", "integer", "hex", "uuid"]
 ExternalOrders = Literal["ignore", "adopt", "alarm"]
 OnNotFound = Literal["report", "resend"]
+Unprotected = Literal["exit", "retry", "alarm"]
 
 
 class _FromProfile:
@@ -67,6 +68,18 @@ class TrackerPolicy:
     # Cancelling
     cancel_push_wait_s: float = 0.25  # a push often confirms sooner than a query
     cancel_total_s: float = 60.0
+    # Contingent orders
+    bracket_unprotected: Unprotected = "exit"  # the stop of a bracket is refused: close its position at market
+    pair_unprotected: Unprotected = "retry"  # of a pair without an entry: guard it here, and try again
+    unprotected_alarm_s: float = 5.0  # a position may be without its stop for so long
+    protect_retry_s: float = (
+        0.5  # before a stop that has failed is placed again; doubled each time, up to half a minute
+    )
+    escalate_stop_s: float = 10.0  # a stop that was hit and rests unfilled goes at market after so long
+    swap_back_s: float = 5.0  # a target that has taken its stop's place gives it back when it has not filled
+    swap_back_turn_pct: float = 25.0  # … or when the price has gone so much of the way to the stop
+    resize_wait_s: float = 0.25  # between two changes of an exit's size; doubled each time, up to two seconds
+    market_entry_wait_s: float = 0.2  # exits of a market order wait so long for the rest of its fills
     # Fills
     fills_wait_s: float = 5.0  # for trades of an order that the exchange calls closed
     fills_first_wait_s: float = 0.1

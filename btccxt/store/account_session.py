@@ -36,6 +36,7 @@ from btccxt.orders.emulator import OrderEmulator
 from btccxt.orders.events import Alarm
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.protection import Protection, unprotected_by_symbol
 from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
 from btccxt.resilience.clock import ExchangeClock
 from btccxt.session.dead_man import DeadMansSwitch
@@ -162,8 +163,17 @@ class AccountSession:
             raise
         self.tracker = self._account.tracker = tracker
         # From the end of ``_take_stock`` to that of ``restore`` nothing is awaited, so no news slips through between.
-        self._emulator = OrderEmulator(tracker, self.markets, self._watch_prices, alarms.raise_alarm)
-        self._emulator.restore(self.restored)
+        self._emulator = OrderEmulator(
+            tracker,
+            self.markets,
+            self._watch_prices,
+            alarms.raise_alarm,
+            self._tell,
+            now_ms=self.clock.now_ms,
+            position=self._position_of,
+            policy=policy,
+        )
+        self.restored = self._emulator.restore(self.restored)
         self._spawn(self._keep_account(policy), "account")
         for kind in PRIVATE_KINDS:
             if self._profile.streams.has(kind):
@@ -185,6 +195,7 @@ class AccountSession:
             before = await self._fetch_account()
             await tracker.reconcile()
             await self._take_stock(tracker, before, await tracker.state_now(unacknowledged))
+            self.restored = self.emulator.translated(self.restored)
         finally:
             self._missed = None
         self._listeners.account(RUN_BEGINS)
@@ -258,6 +269,8 @@ class AccountSession:
         if self._holdings_due:  # told, so the next start must not tell it again
             with contextlib.suppress(BtccxtError, asyncio.TimeoutError):
                 await asyncio.wait_for(self.reconcile(), _LAST_LOOK_S)
+        if self._emulator is not None:
+            self._emulator.close()
         if self.tracker is not None:
             await self.tracker.stop()
         if self._switch is not None:
@@ -285,6 +298,8 @@ class AccountSession:
         while True:
             gauge_streams(self.exchange.id, self._supervisor.snapshot())
             metrics().clock(self.exchange.id, self.clock.offset_ms, self.clock.uncertainty_ms or 0.0)
+            for symbol, (lacking, lacked_s) in unprotected_by_symbol(self.protection()).items():
+                metrics().unprotected(self.exchange.id, symbol, float(lacking), lacked_s)
             public = self.public_exchange
             if isinstance(public, DrivenExchange):
                 for name, use in public.limiter.usage().items():
@@ -358,16 +373,21 @@ class AccountSession:
         return tuple(position for position in tuple(self._account.positions.values()) if position.amount)
 
     def _publish(self, event: OrderEvent) -> None:
-        if self._missed is None:
-            self._listeners.order(event)  # first: the strategy waits for it, and acts no earlier than this is done
-            if event.fills and not self._account.speaking:
-                self._fills_by_rest(event)
-        else:
-            self._missed.append(event)  # the figures at the start contain it: told as a change, not booked
-        if self._emulator is not None:
-            self._emulator.hear(event)
+        for news in (event,) if self._emulator is None else self._emulator.hear(event):
+            self._tell(news)
+        if self._missed is None and event.fills and not self._account.speaking:
+            self._fills_by_rest(event)
         self._fills_heard += len(event.fills) + len(event.corrections)
         self._order_meter(event)
+
+    def _tell(self, news: OrderEvent) -> None:
+        if self._missed is None:
+            self._listeners.order(news)
+        else:
+            self._missed.append(news)  # the figures at the start contain it: told as a change, not booked
+
+    def _position_of(self, symbol: str) -> Decimal:
+        return sum((each.amount for each in self.positions() if each.symbol == symbol), Decimal(0))
 
     def _fills_by_rest(self, event: OrderEvent) -> None:
         if self._fills_repaired is not None:
@@ -378,6 +398,10 @@ class AccountSession:
             return
         kind = StreamKind.FILLS if self._profile.streams.has(StreamKind.FILLS) else StreamKind.ORDERS
         self.monitor.confirmed_by_rest((kind,), f"fills of {event.order.client_order_id}")
+
+    def protection(self) -> tuple[Protection, ...]:
+        """How the positions stand whose strategy asked for a stop. Session loop."""
+        return () if self._emulator is None else self._emulator.protection()
 
     @property
     def emulator(self) -> OrderEmulator:

@@ -83,6 +83,17 @@ def _orders(account_session: AccountSession) -> dict[str, Any]:
         "in_flight": [order.client_order_id for order in live if order.state.is_in_flight],
         "unknown": [order.client_order_id for order in live if order.state is LifecycleState.UNKNOWN],
         "open": len(live),
+        "protection": [
+            {
+                "group": each.group,
+                "symbol": each.symbol,
+                "open": str(each.open),
+                "protected": str(each.protected),
+                "unprotected_s": round(each.unprotected_s, 3),
+                "unprotected_total_s": round(each.unprotected_total_s, 3),
+            }
+            for each in account_session.protection()
+        ],
     }
 
 

@@ -376,7 +376,7 @@ class CCXTStore(StoreHistory):
         self._open_session.emulator.cancel(client_order_id)
 
     def edit_order(self, client_order_id: str, request: OrderRequest, *, follows: bool = False) -> None:
-        self._tracker.edit(client_order_id, request, follows=follows)
+        self._open_session.emulator.edit(client_order_id, request, follows=follows)
 
     @property
     def edits_natively(self) -> bool:
@@ -390,7 +390,7 @@ class CCXTStore(StoreHistory):
 
     def order_told(self, client_order_id: str) -> None:
         if self._account_session is not None:
-            self._tracker.confirm_told(client_order_id)
+            self._account_session.emulator.told(client_order_id)
 
     def look_again(self, symbols: Collection[str], since_ms: int) -> None:
         self._open_session.look_again(symbols, since_ms)

@@ -16,6 +16,7 @@ from btccxt.orders.lifecycle import LifecycleState as S
 from btccxt.orders.live_order import LiveOrder
 from btccxt.store.store import CCXTStore
 from tests.chaos.strategy import on_the_way
+from tests.chaos.told import as_told, name_of
 from tests.chaos.venue import ChaosVenue
 from tests.chaos.wires import HttpSession
 
@@ -99,7 +100,9 @@ def _made(ours: dict[str, LiveOrder], strategy: Any) -> list[str]:
     problems = []
     intended = [order.info["client_order_id"] for order in strategy.made if "client_order_id" in order.info]
     problems += [f"{name} stands for two intents" for name in set(intended) if intended.count(name) > 1]
-    problems += [f"ticket {name} belongs to no intent" for name in set(ours) - set(intended)]
+    problems += [
+        f"ticket {name} belongs to no intent" for name in {name_of(each) for each in ours.values()} - set(intended)
+    ]
     ended = {order.info["client_order_id"] for order in strategy.made if "follows" in order.info and not order.alive()}
     problems += [f"intent {name} has no ticket" for name in set(intended) - set(ours) - ended]
     return problems
@@ -157,12 +160,14 @@ def _backtraders_own(
     """What the strategy sees: one execution bit per fill, its position, its cash."""
     broker = store.getbroker()
     problems = []
+    told = as_told(store, ours)
     for name, order in broker._own.known.items():
-        live = ours[name]
+        live = told[name]
         if order.info.get("restored") and abs(order.executed.size) == float(live.filled):
             continue
         bits = [bit for bit in order.executed.exbits if bit.size]
-        mine = [fill for fill in fills if fill.client_order_id == name]
+        carriers = {each.client_order_id for each in ours.values() if name_of(each) == name}
+        mine = [fill for fill in fills if fill.client_order_id in carriers]
         if sorted(abs(bit.size) for bit in bits) != sorted(float(fill.amount) for fill in mine):
             problems.append(f"{name}: {len(bits)} execution bits for {len(mine)} fills")
         if live.is_final == order.alive():

@@ -16,7 +16,6 @@ from typing import Any, Literal, get_args
 
 from btccxt.bt.compat import bt
 from btccxt.model import ZERO
-from btccxt.orders.emulator import EMULATED
 from btccxt.orders.journal.file import open_read_only
 from btccxt.orders.journal.reader import JournalReader
 from btccxt.orders.journal.rows import load
@@ -31,6 +30,7 @@ from tests.chaos.referee import referee
 from tests.chaos.run import Outcome, lives_of, make_store
 from tests.chaos.scenario import Scenario, Step, make_scenario
 from tests.chaos.strategy import ChaosStrategy, Conductor, Unsettled, data_of
+from tests.chaos.told import as_told
 from tests.chaos.venue import ChaosVenue
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
@@ -231,7 +231,7 @@ def _problems(venue: ChaosVenue, store: CCXTStore, strategy: ChaosStrategy, jour
         if balances[coin] != by_fills:
             problems.append(f"{coin}: the journal's fills add up to {by_fills}, the exchange has {balances[coin]}")
     alive = {order.info["client_order_id"] for order in store.getbroker().get_orders_open()}
-    unended = {name for name, order in ours.items() if not order.is_final}
+    unended = {name for name, order in as_told(store, ours).items() if not order.is_final}
     if alive != unended:
         problems.append(f"the strategy has {sorted(alive)} open, the journal {sorted(unended)}")
     with JournalReader(journal) as reader:  # an alarm is said once, perhaps in a life before this one
@@ -262,29 +262,30 @@ def _ties(store: CCXTStore, ours: dict[str, LiveOrder], alarmed: set[str | None]
     Where both legs of a pair rest at the exchange, and it has no pairs itself, both may fill while nobody is there.
     """
     problems = []
-    desk = store._open_session.desk
-    for name, order in ours.items():
-        if order.is_final:
-            continue
-        parent = ours.get(order.context.get("parent", ""))
-        if parent is not None and parent.is_final and order.pending_release and EMULATED not in order.context:
-            problems.append(f"{name} waits for its entry {parent.client_order_id}, which is {parent.state.value}")
-        waits_here = order.pending_release and EMULATED in order.context and (parent is None or parent.is_final)
-        if waits_here and name not in desk._triggers:
-            problems.append(f"{name} should watch the price, and does not")
+    for group in store._open_session.emulator._groups.values():
+        lacking = group.exposure - group.protected
+        wanted = group.are_exits and not group.cancelled and any(leg.is_protective for leg in group.legs.values())
+        if wanted and lacking > group.step and not any(leg.name in alarmed for leg in group.legs.values()):
+            problems.append(f"group {group.name}: {group.exposure} is open, {group.protected} protected")
+        for leg in group.legs.values():
+            if leg.over is None and group.entry_is_over and not group.exposure:
+                problems.append(f"{leg.name} waits for nothing")
+            if leg in group.watched and group.symbol not in store._open_session.emulator._watching:
+                problems.append(f"{leg.name} should watch the price, and does not")
+    told = as_told(store, ours)
     groups: dict[str, list[LiveOrder]] = {}
-    for order in ours.values():
+    for order in told.values():
         if leader := order.context.get("oco"):
-            groups.setdefault(leader, [ours[leader]] if leader in ours and leader != order.client_order_id else [])
+            groups.setdefault(leader, [told[leader]] if leader in told and leader != order.client_order_id else [])
             groups[leader].append(order)
     for leader, members in groups.items():
         states = {member.client_order_id: member.state for member in members}
-        told = any(member.client_order_id in alarmed for member in members)
-        if sum(state is S.FILLED for state in states.values()) > 1 and not told:
+        said = any(member.client_order_id in alarmed for member in members)
+        if sum(state is S.FILLED for state in states.values()) > 1 and not said:
             problems.append(f"pair {leader}: more than one filled: {states}")
         if S.FILLED in states.values() and any(not state.is_final for state in states.values()):
             problems.append(f"pair {leader}: one filled, another lives: {states}")
-        parent = ours.get(members[-1].context.get("parent", ""))
+        parent = told.get(members[-1].context.get("parent", ""))
         if parent is None or not (parent.is_final and parent.filled):
             continue
         refused = any(member.state is S.REJECTED or member.reasons for member in members)

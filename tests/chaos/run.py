@@ -47,7 +47,7 @@ class Outcome:
 def quick_policy(wire: HttpSession) -> TrackerPolicy:
     """The tracker as the exchange's profile has it, with the waits of a network that answers in a millisecond."""
     return replace(
-        tracker_policy_of(None, load_profile(wire.exchange, wire.market_type)),
+        tracker_policy_of(TrackerPolicy(), load_profile(wire.exchange, wire.market_type)),
         visibility_delay_s=0.5, resolve_first_s=0.03, in_flight_check_s=0.3, open_orders_fast_s=0.5,
         open_orders_slow_s=1.5, private_stream_silent_s=2.0, fills_wait_s=3.0, fills_first_wait_s=0.03,
         send_backoff_s=0.03, cancel_push_wait_s=0.05, max_backoff_s=0.2, stop_wait_s=1.0,

@@ -14,6 +14,7 @@ from btccxt.orders.emulator import OrderEmulator
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.store.store import CCXTStore
 from tests.chaos.scenario import Action, Scenario
+from tests.chaos.told import as_told
 from tests.chaos.venue import ChaosVenue
 from tests.chaos.wires import PRICE_STEP
 from tests.still_market import PacedData
@@ -82,8 +83,8 @@ class Rest:
             return [f"stream {each.key}" for each in health if each.state is not ConnectionState.LIVE]
 
         deaf: list[str] = self._store._ask(down())
-        heard = _heard.get(runtime.desk)
-        if runtime.desk._triggers and price is not None and heard != price:
+        heard = _heard.get(runtime.emulator)
+        if runtime.emulator._watching and price is not None and heard != price:
             deaf.append(f"a trigger waits and was told {heard}, the price is {price}")
         return deaf
 
@@ -96,7 +97,7 @@ class Rest:
                 behind.append(f"{name} is {order.state.value} with {order.filled}, the exchange has {filled} {ended}")
         broker = self._store.getbroker()
         alive = {order.info.get("client_order_id") for order in broker.get_orders_open()}
-        unended = {order.client_order_id for order in self._store._tracker.open_orders()}
+        unended = {name for name, order in as_told(self._store, orders).items() if not order.is_final}
         if alive != unended or broker.arrivals:
             behind.append(f"the strategy has {sorted(map(str, alive ^ unended))} otherwise than the tracker")
         return behind

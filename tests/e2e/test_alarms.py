@@ -168,7 +168,12 @@ CASES = [
     (drift, AlarmKind.DRIFT, "drift", "USDT"),
     (overfill, AlarmKind.OVERFILL, "overfill", "filled 0.02, asked for 0.01"),
     (unknown_outcome, AlarmKind.OUTCOME_UNKNOWN, "unknown_outcome", "BTC/USDT"),
-    (protective_rejected, AlarmKind.PROTECTIVE_REJECTED, "protective_order_rejected", "its position has no stop"),
+    (
+        protective_rejected,
+        AlarmKind.PROTECTIVE_REJECTED,
+        "protective_order_rejected",
+        "its position is closed at market",
+    ),
     (journal_trouble, AlarmKind.JOURNAL, "journal_trouble", "full"),
 ]
 
@@ -199,7 +204,7 @@ def test_a_flood_of_the_same_trouble_is_sent_once_and_counted(tmp_path, service,
         steps = [Step(PRICE, deposit, until=heard(AlarmKind.DRIFT, number)) for number in (1, 2, 3)]
         with store.kept_open():
             ran, _ = play(venue, store, [Step(PRICE), *steps, Step(PRICE)])
-            suppressed = store._watch._alerts.suppressed
+            suppressed = store._notifier._alerts.suppressed
     assert len(told(ran, AlarmKind.DRIFT)) == 3
     assert logged(caplog, "drift") == 1
     assert [body["title"] for body in service.bodies] == ["btccxt: drift"]

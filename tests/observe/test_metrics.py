@@ -22,7 +22,7 @@ def off_afterwards() -> Iterator[None]:
 
 def call_everything(target: Metrics) -> None:
     examples: dict[str, object] = {"exchange": "binance", "seconds": 0.2, "items": 3, "count": 4, "used_share": 0.5}
-    examples |= {"offset_ms": 12.0, "uncertainty_ms": 3.0, "state": "open"}
+    examples |= {"offset_ms": 12.0, "uncertainty_ms": 3.0, "state": "open", "amount": 0.5}
     for name, method in inspect.getmembers(target, inspect.ismethod):
         if not name.startswith("_"):
             method(**{each: examples.get(each, each) for each in inspect.signature(method).parameters})
@@ -54,6 +54,8 @@ def test_each_number_that_can_be_counted_appears_in_the_registry() -> None:
         "order_outcomes_total",
         "order_refusals_total",
         "order_seconds_count",
+        "unprotected_amount",
+        "unprotected_seconds",
         "clock_offset_milliseconds",
         "clock_uncertainty_milliseconds",
         "alerts_total",

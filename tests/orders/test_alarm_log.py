@@ -24,6 +24,7 @@ from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.register import OrderEvent
 from btccxt.store.notifier import Notifier
 from tests.orders.conftest import Desk, open_journal
+from tests.orders.contingent_world import PERP
 from tests.orders.killed_child import run_until_killed
 
 _REFUSED = Alarm(AlarmKind.CANCEL_UNCONFIRMED, "order b1 cannot be cancelled", "b1")
@@ -211,21 +212,32 @@ async def test_an_end_counts_as_told_only_when_what_follows_from_it_is_in_the_jo
     """
     desk = await make_desk().start()
     log = AlarmLog(desk.journal, desk.clock.now_ms, desk.alarms.append)
-    orders = OrderEmulator(desk.tracker, {}, lambda symbol, wanted: None, log.raise_alarm)
 
-    def publish(event: OrderEvent) -> None:
+    def tell(event: OrderEvent) -> None:
         if event.order.is_final:
-            strategy = threading.Thread(target=desk.tracker.confirm_told, args=(event.order.client_order_id,))
+            strategy = threading.Thread(target=orders.told, args=(event.order.client_order_id,))
             strategy.start()
             strategy.join()
-        orders.hear(event)
+
+    orders = OrderEmulator(
+        desk.tracker,
+        {"BTC/USDT": replace(PERP, symbol="BTC/USDT")},
+        lambda symbol, wanted: None,
+        log.raise_alarm,
+        tell,
+        now_ms=desk.clock.now_ms,
+    )
+
+    def publish(event: OrderEvent) -> None:
+        for news in orders.hear(event):
+            tell(news)
 
     desk.tracker._register.publish = publish
     first, second, child = desk.request(), desk.request(price="99"), desk.request(price="120")
     context = {"oco": first.client_order_id}
-    orders.submit(child, {"parent": second.client_order_id})
+    orders.submit(replace(child, side=Side.SELL), {"parent": second.client_order_id})
     for request, ties in ((first, {}), (second, context)):
-        desk.tracker.submit(request, ties, begins=orders._remember)
+        orders.submit(request, ties)
         await desk.until(request.client_order_id, S.OPEN)
     await desk.until(child.client_order_id, S.JOURNALED)
     written = _journal_writes(desk.journal)

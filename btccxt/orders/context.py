@@ -1,0 +1,18 @@
+"""Keys of an order's ``context``: what is journaled with an order beside its request. All values are text.
+
+Besides these: ``ref``, ``tradeid`` and ``data`` of the backtrader order, ``parent`` (its entry) and ``oco`` (the first
+order of its group), both by client order id, and ``replaces`` (the order that it follows after an edit).
+"""
+
+from __future__ import annotations
+
+EMULATED = "watch"
+"""The exchange lacks this kind, or the coins are bound: it waits here for its price. The value says why, for people."""
+EXPIRES = "expires_ms"
+"""When the broker cancels the order, after a restart as well."""
+ON_UNPROTECTED = "on_unprotected"
+"""What is done when a protective order cannot be placed: a word of ``policy.Unprotected``."""
+PRIMARY = "primary"
+"""Of a spawned order: the client order id of the order that it carries on."""
+FOLLOWS = "follows"
+"""Of an exit that was placed anew after its end, because its entry filled after all: which one it follows."""

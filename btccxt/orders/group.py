@@ -1,0 +1,259 @@
+"""A group of contingent orders: what is known of it, and how what stands at the exchange is brought to what is wanted.
+
+Pure. What is wanted is decided in ``contingency.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from decimal import Decimal
+
+from btccxt.model import ZERO, Market, OrderKind, round_amount
+from btccxt.orders.actions import Action, Cancel, Place
+from btccxt.orders.context import EMULATED
+from btccxt.orders.events import Alarm, AlarmKind
+from btccxt.orders.exposure import gained, given_back
+from btccxt.orders.leg import MADE_WAY, Leg, Placement
+from btccxt.orders.live_order import LifecycleState, LiveOrder
+from btccxt.orders.policy import TrackerPolicy, Unprotected
+
+_BOUND = "the coins are bound by another order of its group: sent when the price comes, after that one is cancelled"
+_MOST_SLICES = 3  # orders at the exchange that carry one leg, before they are made one
+
+
+class OrderGroup:
+    """The legs of one group, its entry where it has one, and the orders that carry them."""
+
+    def __init__(
+        self,
+        name: str,
+        market: Market,
+        policy: TrackerPolicy,
+        *,
+        entry_name: str | None = None,
+        are_exits: bool = True,
+        unprotected: Unprotected | None = None,
+    ) -> None:
+        self.name = name
+        self.entry_name = entry_name
+        self.entry: LiveOrder | None = None
+        self.legs: dict[str, Leg] = {}
+        self.are_exits = are_exits
+        self.last_price: Decimal | None = None
+        self.watched: list[Leg] = []  # they wait here for their price, or their trigger is to be noticed
+        self.unprotected_since_s: float | None = None
+        self.unprotected_total_s = 0.0
+        self.cancelled = False  # the strategy wants it ended
+        self._market = market
+        self._policy = policy
+        self._unprotected = unprotected or ("exit" if entry_name else "retry")
+        self._active: str | None = None  # the target whose turn it is where the coins are bound once
+        self._active_since_s = 0.0
+        self._entry_gone = False  # it was never placed
+        self._entry_cancelled = False
+        self._first_fill_s: float | None = None
+        self._left_alone: Decimal | None = None  # what was open when all exits had ended
+        self._said: set[str] = set()
+        self._now_s = 0.0
+        self._deadlines: list[float] = []
+        self._actions: list[Action] = []
+        self._new_id: Callable[[], str] = str
+
+    # -------------------------------------------------------------- what is known
+
+    @property
+    def symbol(self) -> str:
+        return self._market.symbol
+
+    @property
+    def step(self) -> Decimal:
+        return self._market.amount_step or Decimal("1e-12")
+
+    @property
+    def is_exclusive(self) -> bool:
+        """The coins can be bound by one of its orders only."""
+        sides = {leg.request.side for leg in self.legs.values()}
+        return not self._market.is_contract and len(sides) == 1
+
+    @property
+    def entry_is_over(self) -> bool:
+        return self.entry_name is None or self._entry_gone or (self.entry is not None and self.entry.is_final)
+
+    @property
+    def entered(self) -> Decimal:
+        if self.entry_name is None:
+            return max((leg.request.amount for leg in self.legs.values()), default=ZERO)
+        return ZERO if self.entry is None else gained(self.entry, self._market)
+
+    @property
+    def exited(self) -> Decimal:
+        orders = [each.order for leg in self.legs.values() for each in leg.placements if each.order is not None]
+        return sum((given_back(order, self._market) for order in orders), ZERO)
+
+    @property
+    def exposure(self) -> Decimal:
+        """What is to be protected, in whole steps."""
+        return round_amount(self._market, max(ZERO, self.entered - self.exited))
+
+    @property
+    def protected(self) -> Decimal:
+        """What the exchange has confirmed a protective order for, or is guarded here."""
+        guarded = ZERO
+        for leg in self.legs.values():
+            if leg.is_protective and leg.over is None:
+                live = sum((each.remaining for each in leg.placements if each.is_live), ZERO)
+                guarded = max(guarded, self.exposure if self._guards_here(leg) else live)
+        return min(guarded, self.exposure)
+
+    @property
+    def is_over(self) -> bool:
+        return self.entry_is_over and all(leg.over is not None and not leg.open for leg in self.legs.values())
+
+    @property
+    def wants_protection(self) -> bool:
+        """It is, or was, about a position whose strategy asked for a stop."""
+        has_stop = any(leg.is_protective for leg in self.legs.values())
+        return self.are_exits and has_stop and bool(self.unprotected_total_s or (self.exposure and not self.cancelled))
+
+    def amount_of(self, leg: Leg) -> Decimal:
+        """The size of a leg as the strategy sees it: what was asked for, once its entry has ended at most its fills."""
+        if not self.are_exits or self.entry_name is None or not self.entry_is_over or not self.entered:
+            return leg.request.amount
+        return min(leg.request.amount, max(round_amount(self._market, self.entered), leg.filled))
+
+    def view(self, name: str) -> LiveOrder | None:
+        leg = self.legs[name]
+        waits = self.is_exclusive and len(self.legs) > 1 and leg.over is None and not leg.standing
+        return leg.view(self.amount_of(leg), {EMULATED: _BOUND} if waits and leg.is_native else {})
+
+    def next_deadline_s(self) -> float | None:
+        """When ``plan`` has to be asked again though nothing was heard."""
+        return min(self._deadlines, default=None)
+
+    def _is_watched(self, leg: Leg) -> bool:
+        if leg.over is not None or leg.fired or not self.entry_is_under_way:
+            return False
+        if not leg.standing:
+            return not leg.open or not leg.is_native or self.is_exclusive
+        return leg.request.kind is OrderKind.STOP_LIMIT or (self.is_exclusive and len(self.legs) > 1)
+
+    @property
+    def entry_is_under_way(self) -> bool:
+        if self.entry_name is None:
+            return True
+        return self.exposure >= self.step if self.are_exits else self.entry_is_over and bool(self.entered)
+
+    def _guards_here(self, leg: Leg) -> bool:
+        """It is not at the exchange, and its price is watched here."""
+        if leg.standing and not any(each.cancelling for each in leg.open):
+            return False
+        return leg.fired or (self._is_watched(leg) and (not leg.is_native or bool(leg.placements)))
+
+    # -------------------------------------------------------------- one leg at the exchange
+
+    def _cover(self, leg: Leg, want: Decimal) -> None:
+        """Bring what stands for a leg to ``want``."""
+        if self.is_exclusive and any(each.cancelling for each in leg.open):
+            return
+        standing = leg.standing
+        if leg.replacement is not None:
+            new = leg.placement(leg.replacement)
+            if new is not None and new in standing and not new.is_live:
+                return
+            if new is not None and new in standing:
+                self._cancel((each for each in standing if each is not new), "a new one has its place")
+            leg.replacement = None
+            return
+        have = sum((each.remaining for each in standing), ZERO)
+        gap = want - have
+        leg.shrink_since_s = leg.shrink_since_s if gap <= -self.step else None
+        if abs(gap) < self.step or self._before(leg.retry_at_s):
+            return
+        if gap < 0:
+            self._shrink(leg, want)
+        elif not have:
+            if not self._place(leg, want):
+                self._give_up(leg, want)
+        elif all(each.is_live for each in standing) and not self._before(leg.grow_at_s):
+            self._grow(leg, standing, want, gap)
+
+    def _grow(self, leg: Leg, standing: list[Placement], want: Decimal, gap: Decimal) -> None:
+        if len(standing) < _MOST_SLICES and self._is_placeable(leg, gap):
+            self._place(leg, gap)
+        elif not self.is_exclusive:
+            self._replace(leg, want)
+        elif len(standing) >= _MOST_SLICES or (self.entry_is_over and gap * 100 > want):
+            self._cancel(standing, "they are made one")
+
+    def _shrink(self, leg: Leg, want: Decimal) -> None:
+        """More stands than is open. Where the coins are bound once it cannot be; else it may only reduce."""
+        if self.is_exclusive:
+            return
+        if leg.shrink_since_s is None:
+            leg.shrink_since_s = self._now_s
+        if not self._before(leg.shrink_since_s + self._policy.resize_wait_s) and all(e.is_live for e in leg.standing):
+            leg.shrink_since_s = None
+            self._replace(leg, want)
+
+    def _replace(self, leg: Leg, want: Decimal) -> None:
+        """The new one first: for a moment too much is protected, never too little."""
+        if self._place(leg, want):
+            leg.replacement = leg.placements[-1].name
+
+    def _place(self, leg: Leg, amount: Decimal) -> bool:
+        if not self._is_placeable(leg, amount):
+            return False
+        name = leg.name if leg.primary_is_free else self._new_id()
+        request = replace(leg.to_send(), client_order_id=name, amount=round_amount(self._market, amount))
+        leg.placements.append(Placement(request))
+        leg.grow_pause_s = min(2.0, leg.grow_pause_s * 2 or self._policy.resize_wait_s)
+        leg.grow_at_s = self._now_s + leg.grow_pause_s
+        self._actions.append(Place(leg.name, request))
+        return True
+
+    def _give_up(self, leg: Leg, amount: Decimal) -> None:
+        """Less is left than the exchange takes; while the entry goes on it may yet become enough."""
+        if self.entry_is_over:
+            leg.over = LifecycleState.CANCELED
+            if leg.is_protective:
+                text = f"{amount.normalize():f} {self._market.symbol} is less than the exchange takes: it has no stop"
+                self._say("too little", text, leg)
+
+    def _is_placeable(self, leg: Leg, amount: Decimal) -> bool:
+        market = self._market
+        if amount < (market.min_amount or self.step):
+            return False
+        price = leg.request.price or leg.request.trigger_price or self.last_price
+        if market.is_contract or market.min_cost is None or price is None:
+            return True
+        return amount * price >= market.min_cost
+
+    def _cancel(self, placements: Iterable[Placement], why: str) -> None:
+        for each in placements:
+            if each.is_open and not each.cancelling:
+                each.cancelling = True
+                self._actions.append(Cancel(each.name, MADE_WAY + why))
+
+    def _clear(self, leg: Leg, why: str) -> None:
+        """Off the exchange, but not over."""
+        self._cancel(leg.open, why)
+        leg.grow_pause_s = 0.0
+        leg.replacement = None
+
+    def _say(self, what: str, text: str, leg: Leg | None = None, kind: AlarmKind = AlarmKind.UNPROTECTED) -> bool:
+        """Once."""
+        if what in self._said:
+            return False
+        self._said.add(what)
+        name = leg.name if leg is not None else self.entry_name or next(iter(self.legs), self.name)
+        once = None if what == "unprotected" else f"{what} {self.name}"
+        self._actions.append(Alarm(kind, text, name, once=once))
+        return True
+
+    def _before(self, deadline_s: float) -> bool:
+        """Whether that is still to come; then ``plan`` will be asked again at that time."""
+        if self._now_s >= deadline_s:
+            return False
+        self._deadlines.append(deadline_s)
+        return True
