@@ -158,9 +158,17 @@ class BarUpdate:
     closed: bool | None
 
 
+def made_up_trade_id(time_ms: int, price: float, amount: float) -> str:
+    """The id of a public trade where the exchange gives none."""
+    return f"{time_ms}:{price!r}:{amount!r}"
+
+
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One public trade (a tick). ``side`` is the taker's, None where the exchange does not say."""
+    """One public trade (a tick). ``side`` is the taker's, None where the exchange does not say.
+
+    Where the exchange gives no id one is made of what the trade is, so that equal trades share it.
+    """
 
     trade_id: str
     time_ms: int
@@ -168,6 +176,12 @@ class Trade:
     amount: float
     side: Side | None = None
     symbol: str = ""
+
+    @property
+    def has_own_id(self) -> bool:
+        if ":" not in self.trade_id:  # nearly always
+            return bool(self.trade_id)
+        return not self.trade_id.startswith(made_up_trade_id(self.time_ms, self.price, self.amount))
 
 
 @dataclass(frozen=True, slots=True)

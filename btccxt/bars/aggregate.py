@@ -93,7 +93,7 @@ class TradeBars:
     def on_trade(self, trade: Trade) -> Sequence[Bar | Correction]:
         """The bar that this trade closed (usually none), or what it would have changed in a closed one."""
         time_ms = trade.time_ms
-        if time_ms < self._start_ms or not self._seen.add(trade.trade_id):
+        if time_ms < self._start_ms or (trade.has_own_id and not self._seen.add(trade.trade_id)):
             return ()
         self._arrivals += 1
         order = (time_ms, int(trade.trade_id) if trade.trade_id.isdecimal() else self._arrivals)

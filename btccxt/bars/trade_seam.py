@@ -3,19 +3,25 @@
 Trades have ids, not a grid: a gap is closed when the exchange's answer begins with the last trade that was passed on.
 What arrives live during a repair is held, then released behind the answer, each trade once.
 
+An id is what a trade is known by only if REST and stream share their ids, which is learned: else (other ids on each
+side, or none at all) a trade that came both ways is known by its time, price and amount, as often as it came.
+
 Many exchanges count their trades. Where the ids have been seen to do so, a live trade that does not follow the last one
 means that one was lost on the way, or overtaken: it is held, and REST is asked, as after a cut.
 """
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from btccxt.bars.aggregate import RecentIds
 from btccxt.bars.seam import Hole, HoleCause
 from btccxt.model import Trade
 
 TradeEvent = Trade | Hole
+_Facts: TypeAlias = tuple[int, float, float]
 _COUNTED = 20  # ids in a row, each one more than the last, before they are believed to be counted
 _UNEXPLAINED = 3  # jumps for which REST knows no trade either, before they are not believed any more
 
@@ -24,14 +30,19 @@ class TradeSeam:
     """Joins pages of trades with live trades.
 
     ``start_ms``: everything since then; ``last``: continue after that trade (restart); neither: from the first live
-    trade on. Ids of REST and stream must be of one kind (Binance: aggregate ids and trade ids are not).
+    trade on.
     """
 
     def __init__(self, *, start_ms: int | None = None, last: Trade | None = None, remember_ids: int = 20_000) -> None:
         self._seen = RecentIds(remember_ids)
+        self._live_ids = RecentIds(remember_ids)
+        self._shares_ids = False
+        self._from_live = _Unmatched(remember_ids)  # came by the stream, not yet seen in an answer
+        self._from_rest = _Unmatched(remember_ids)  # the other way round
         self._last = last
         if last is not None:
             self._seen.add(last.trade_id)
+            self._from_live.add(last)
         self._start_ms = start_ms
         self._held: list[Trade] = []
         self._joining = False  # an answer has to show the last released trade, or trades were lost
@@ -49,10 +60,14 @@ class TradeSeam:
     @property
     def has_joined_live(self) -> bool:
         """Whether a held live trade has also come by REST: then nothing can be missing between them."""
-        return any(trade.trade_id in self._seen for trade in self._held)
+        if self._shares_ids:
+            return any(trade.trade_id in self._seen for trade in self._held)
+        return any(trade in self._from_rest for trade in self._held)
 
     def on_live(self, trade: Trade) -> Sequence[Trade]:
         """A trade from the stream."""
+        if trade.has_own_id:
+            self._live_ids.add(trade.trade_id)
         if self.repairing:
             self._held.append(trade)
             return ()
@@ -60,7 +75,14 @@ class TradeSeam:
             self._held.append(trade)
             self.repairing = True
             return ()
-        return (trade,) if self._pass_on(trade) else ()
+        return (trade,) if self._pass_live(trade) else ()
+
+    def _pass_live(self, trade: Trade) -> bool:
+        if not self._pass_on(trade):
+            return False
+        if not self._shares_ids:
+            self._from_live.add(trade)
+        return True
 
     def _is_out_of_turn(self, trade: Trade) -> bool:
         if trade.trade_id in self._seen:
@@ -69,7 +91,7 @@ class TradeSeam:
         return number is not None and self._number is not None and number != self._number + 1
 
     def _pass_on(self, trade: Trade) -> bool:
-        if not self._seen.add(trade.trade_id):
+        if trade.has_own_id and not self._seen.add(trade.trade_id):
             return False
         number = _number_of(trade)
         if number is not None and self._number is not None and number == self._number + 1:
@@ -94,19 +116,36 @@ class TradeSeam:
     def on_page(self, trades: Sequence[Trade]) -> list[TradeEvent]:
         """An answer of the exchange, oldest first; pages of one download come in order."""
         events: list[TradeEvent] = []
+        self._shares_ids = self._shares_ids or any(trade.trade_id in self._live_ids for trade in trades)
         last = self._last
         if self._joining and last is not None and trades:
-            known = next((place for place, trade in enumerate(trades) if trade.trade_id == last.trade_id), None)
+            known = next((place for place, trade in enumerate(trades) if self._is_same(trade, last)), None)
             if known is not None:
-                for trade in trades[:known]:  # before the last one in its millisecond: passed on before a restart
+                for trade in trades[: known + 1]:  # before the last one in its millisecond: passed on before a restart
                     self._seen.add(trade.trade_id)
+                    self._from_live.take(trade)
+                trades = trades[known + 1 :]
                 self._joining = False
             elif trades[-1].time_ms > last.time_ms:
                 newer = next(trade for trade in trades if trade.time_ms > last.time_ms)
                 events.append(Hole(last.time_ms, newer.time_ms, HoleCause.LOST))
                 self._joining = False
-        events.extend([trade for trade in trades if self._pass_on(trade)])
+        events.extend([trade for trade in trades if self._pass_asked(trade)])
         return events
+
+    def _is_same(self, trade: Trade, last: Trade) -> bool:
+        return trade.trade_id == last.trade_id or (not self._shares_ids and _facts(trade) == _facts(last))
+
+    def _pass_asked(self, trade: Trade) -> bool:
+        if self._shares_ids:
+            return self._pass_on(trade)
+        if trade.trade_id in self._seen or self._from_live.take(trade):
+            self._seen.add(trade.trade_id)
+            return False
+        self._from_rest.add(trade)
+        passed = self._pass_on(trade)
+        self._seen.add(trade.trade_id)  # of REST also one that was made: it is numbered there, and pages overlap
+        return passed
 
     def on_repaired(self) -> list[Trade]:
         """The download has reached the live stream: release what was held."""
@@ -114,7 +153,47 @@ class TradeSeam:
         held, self._held = self._held, []
         if self._counted >= _COUNTED:
             held.sort(key=lambda trade: _number_of(trade) or 0)
-        return [trade for trade in held if self._pass_on(trade)]
+        return [trade for trade in held if not self._came_by_rest(trade) and self._pass_live(trade)]
+
+    def _came_by_rest(self, trade: Trade) -> bool:
+        return not self._shares_ids and self._from_rest.take(trade)
+
+
+class _Unmatched:
+    """Trades by what they are, as often as they came; the oldest are forgotten."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._order: deque[_Facts] = deque()
+        self._counts: Counter[_Facts] = Counter()
+
+    def add(self, trade: Trade) -> None:
+        facts = _facts(trade)
+        self._order.append(facts)
+        self._counts[facts] += 1
+        if len(self._order) > self._capacity:
+            self._forget(self._order.popleft())
+
+    def take(self, trade: Trade) -> bool:
+        """Whether there was one, which is then matched."""
+        facts = _facts(trade)
+        if facts not in self._counts:
+            return False
+        self._forget(facts)
+        return True
+
+    def __contains__(self, trade: Trade) -> bool:
+        return _facts(trade) in self._counts
+
+    def _forget(self, facts: _Facts) -> None:
+        if self._counts[facts] > 1:
+            self._counts[facts] -= 1
+        else:
+            self._counts.pop(facts, None)
+
+
+def _facts(trade: Trade) -> _Facts:
+    return trade.time_ms, trade.price, trade.amount
 
 
 def _number_of(trade: Trade) -> int | None:

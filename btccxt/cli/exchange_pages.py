@@ -37,9 +37,13 @@ def facts(profile: Profile) -> dict[str, str]:
     ]
     streams = [name for name in _STREAMS if getattr(profile.streams, name)]
     switch = profile.dead_mans_switch
-    told = {
+    told: dict[str, str | None] = {
         "proof": f"{profile.verified}: {GRADES[profile.verified]}",
-        "testnet": profile.testnet,
+        "the same as": profile.same_as,
+        "testnet": profile.testnet + (f": {profile.no_testnet}" if profile.no_testnet else ""),
+        "demo": profile.demo if profile.demo != "none" else None,
+        "announced": "; ".join(f"{where}: {end.what} on {end.on}" for where, end in profile.ends.items()),
+        "not served": profile.account.why,
         "cash counted in": profile.quote_currency,
         "settled in": profile.settle_currency,
         "amounts in": profile.amounts_in if profile.market_type is not MarketType.SPOT else None,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from btccxt.bars.trade_seam import TradeSeam
-from btccxt.model import Side, Trade
+from btccxt.model import Side, Trade, made_up_trade_id
 
 
 def trade(number: int, prefix: str = "") -> Trade:
@@ -68,3 +72,64 @@ def test_an_exchange_that_leaves_numbers_out_is_not_doubted_for_ever():
             number += 1
             assert seam.on_live(trade(number)) == (trade(number),)
     assert doubts == 3
+
+
+# ------------------------------------------------------------------ ids that REST and stream do not share
+
+
+def by_rest(number: int) -> Trade:
+    """KuCoin's: without an id of its own."""
+    made_up = made_up_trade_id(1_000 * number, 100.0 + number, 1.0)
+    return Trade(made_up, 1_000 * number, 100.0 + number, 1.0, Side.BUY)
+
+
+def by_rest_otherwise(number: int) -> Trade:
+    """MEXC's: ids of another kind."""
+    return replace(trade(number), trade_id=f"rest-{number}")
+
+
+@pytest.mark.parametrize("asked", [by_rest, by_rest_otherwise])
+def test_a_trade_with_another_id_on_each_side_comes_once(asked):
+    seam = running(1, 5, "live-")
+    seam.on_disconnected()
+    seam.begin_download()
+    for number in (7, 8):
+        assert seam.on_live(trade(number, "live-")) == ()
+    assert seam.on_page([asked(number) for number in range(5, 9)]) == [asked(6), asked(7), asked(8)]
+    assert seam.has_joined_live
+    assert seam.on_page([asked(number) for number in range(7, 9)]) == []  # the next page overlaps
+    assert seam.on_repaired() == []
+    assert seam.on_live(trade(9, "live-")) == (trade(9, "live-"),)
+
+
+def test_a_restart_begins_after_the_last_trade_whoever_named_it():
+    seam = TradeSeam(last=trade(5, "live-"))
+    seam.begin_download()
+    assert seam.on_page([by_rest(5), by_rest(6)]) == [by_rest(6)]
+
+
+def test_equal_trades_of_one_millisecond_without_ids_all_come():
+    seam = TradeSeam()
+    assert [len(seam.on_live(by_rest(1))) for _ in range(3)] == [1, 1, 1]
+    seam.on_disconnected()
+    seam.begin_download()
+    twins = [by_rest(1), replace(by_rest(1), trade_id=by_rest(1).trade_id + "#2"), by_rest(2)]
+    assert seam.on_page(twins) == [by_rest(2)]
+
+
+def test_where_ids_are_shared_equal_trades_are_told_apart_by_them():
+    """Also where one of them was lost on the way."""
+    seam = TradeSeam()
+    first, twin = Trade("a1", 1_000, 100.0, 1.0), Trade("a2", 1_000, 100.0, 1.0)
+    assert seam.on_live(first) == (first,)
+    seam.on_disconnected()
+    seam.begin_download()
+    assert seam.on_page([first, twin]) == [twin]
+    assert seam.on_repaired() == []
+
+
+def test_what_is_remembered_is_bounded():
+    seam = TradeSeam(remember_ids=10)
+    for number in range(100):
+        seam.on_live(by_rest(number))
+    assert len(seam._from_live._counts) == len(seam._from_live._order) == 10

@@ -381,6 +381,8 @@ def environments(profile: Profile) -> tuple[str, ...]:
 def capture_request(profile: Profile, request: OrderRequest, environment: str = "live") -> Captured:
     """The whole way of the product: intent -> build_call -> unmodified ccxt -> HTTP request."""
     exchange, market = make_exchange(profile.exchange, profile.market_type, environment)
+    if profile.leverage_param is not None:
+        request = replace(request, params={profile.leverage_param: 3})  # the account's own
     price = REFERENCE_PRICE if needs_reference_price(request, profile) else None
     return capture_call(exchange, build_call(request, market, profile, reference_price=price), profile)
 

@@ -38,6 +38,7 @@ from btccxt.exchange.ccxt.ccxt_instance import (
     secrets_of,
 )
 from btccxt.exchange.ccxt.errors_map import CallFacts, describe, read_error
+from btccxt.exchange.ccxt.leverage import AccountLeverage
 from btccxt.exchange.ccxt.my_trades import in_order, trades_since
 from btccxt.exchange.ccxt.order_lists import OrderLists
 from btccxt.exchange.ccxt.push import FaultListener, PushStream
@@ -149,6 +150,7 @@ class CCXTExchange(ExchangeAPI):
         self._markets: Mapping[str, Market] | None = None
         self._markets_lock = asyncio.Lock()
         self._account_kind = AccountKind(profile)
+        self._leverage = AccountLeverage(profile, self.clock.now_ms)
 
     # -------------------------------------------------------------- life
 
@@ -253,8 +255,7 @@ class CCXTExchange(ExchangeAPI):
 
     async def fetch_trades(self, symbol: str, since_ms: int | None = None, limit: int | None = None) -> list[Trade]:
         await self._market(symbol)
-        rows = await self._read("fetch_trades", symbol, since_ms, limit)
-        return sorted((translate.trade(row) for row in rows), key=lambda trade: trade.time_ms)
+        return translate.trades(await self._read("fetch_trades", symbol, since_ms, limit))
 
     # -------------------------------------------------------------- private reads
 
@@ -370,6 +371,7 @@ class CCXTExchange(ExchangeAPI):
 
     async def _create(self, request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
         market, reference_price = await self._prepare(request)
+        request = self._leverage.in_request(request)
         call = build_call(request, market, self.profile, reference_price=reference_price)
 
         async def check(facts: CallFacts, method: str, url: str, body: Any) -> None:
@@ -391,6 +393,7 @@ class CCXTExchange(ExchangeAPI):
         if self.profile.edit != "native" or reference.order_id is None:
             raise Unsupported(f"{self.id} cannot edit this order; cancel and place a new one")
         market, reference_price = await self._prepare(request)
+        request = self._leverage.in_request(request)
         call = build_edit(request, market, self.profile, reference_price=reference_price)
 
         async def note(facts: CallFacts, method: str, _url: str, _body: Any) -> None:
@@ -411,6 +414,7 @@ class CCXTExchange(ExchangeAPI):
             await check_signing_clock(self.id, self.clock, window_ms, self.measure_clock)
         try:
             market = await self._market(request.symbol)
+            await self._leverage.learn(request, self._read)
             if not needs_reference_price(request, self.profile):
                 return market, None
             ticker = await self.fetch_ticker(request.symbol)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
@@ -29,6 +30,7 @@ from btccxt.model import (
     Side,
     Ticker,
     Trade,
+    made_up_trade_id,
 )
 
 _DECIMAL_PLACES, _SIGNIFICANT_DIGITS = 2, 3  # ccxt's precision modes; the third is the tick size itself
@@ -264,13 +266,25 @@ def trade(entry: Mapping[str, Any]) -> Trade:
     price, amount = float(entry["price"]), float(entry["amount"])
     trade_id = entry.get("id")
     return Trade(
-        trade_id=str(trade_id) if trade_id is not None else f"{time_ms}:{price!r}:{amount!r}",
+        trade_id=str(trade_id) if trade_id is not None else made_up_trade_id(time_ms, price, amount),
         time_ms=time_ms,
         price=price,
         amount=amount,
         side=_side(entry.get("side")),
         symbol=str(entry.get("symbol") or ""),
     )
+
+
+def trades(rows: Iterable[Mapping[str, Any]]) -> list[Trade]:
+    """One answer of public trades, oldest first. Equal trades without ids of their own are told apart by a number."""
+    found = sorted(map(trade, rows), key=lambda each: each.time_ms)
+    met: Counter[str] = Counter()
+    for place, each in enumerate(found):
+        if not each.has_own_id:
+            met[each.trade_id] += 1
+            if (count := met[each.trade_id]) > 1:
+                found[place] = replace(each, trade_id=f"{each.trade_id}#{count}")
+    return found
 
 
 def ticker(entry: Mapping[str, Any], now_ms: int) -> Ticker:

@@ -415,6 +415,8 @@ class Profile(Part):
     price_significant_digits: int | None = None
     amounts_in: Literal["contracts", "base"] = "contracts"
     funding_amounts: Literal["received", "paid"] = "received"
+    leverage_param: str | None = None
+    """ccxt's parameter for the leverage that every order names; the account's own is asked for and sent."""
     market_id: str = "{id}"
     """What orders call a market, made of ccxt's record of it."""
     wire: Mapping[str, Any] = Field(default_factory=dict)
