@@ -13,6 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from btccxt.bars.columns import Columns
+    from btccxt.bars.lake import DataVenue, Lake, SeriesKey
+    from btccxt.bars.offline import open_columns
+    from btccxt.bt.backtest_broker import BacktestBroker
     from btccxt.bt.broker import CCXTBroker
     from btccxt.bt.commission import CryptoCommInfo
     from btccxt.bt.data import CCXTData
@@ -72,6 +76,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 _HOMES = {
+    "btccxt.bars.columns": ("Columns",),
+    "btccxt.bars.lake": ("DataVenue", "Lake", "SeriesKey"),
+    "btccxt.bars.offline": ("open_columns",),
+    "btccxt.bt.backtest_broker": ("BacktestBroker",),
     "btccxt.bt.broker": ("CCXTBroker",),
     "btccxt.bt.commission": ("CryptoCommInfo",),
     "btccxt.bt.data": ("CCXTData",),
@@ -93,7 +101,6 @@ _HOMES = {
         "ExchangeUnavailable",
         "Fatal",
         "JournalError",
-        "LakeError",
         "LakeError",
         "MissingBars",
         "OrderNotFound",
@@ -158,6 +165,7 @@ __all__ = [
     "AlarmKind",
     "AuthenticationFailed",
     "Backoff",
+    "BacktestBroker",
     "Balance",
     "Balances",
     "Bar",
@@ -167,10 +175,12 @@ __all__ = [
     "CCXTData",
     "CCXTStore",
     "ClockSkew",
+    "Columns",
     "ConfigError",
     "ConnectionLost",
     "ConnectionState",
     "CryptoCommInfo",
+    "DataVenue",
     "ExchangeAPI",
     "ExchangeUnavailable",
     "Fatal",
@@ -180,6 +190,7 @@ __all__ = [
     "Fee",
     "Fill",
     "JournalError",
+    "Lake",
     "LakeError",
     "Market",
     "MarketType",
@@ -199,6 +210,7 @@ __all__ = [
     "RateLimited",
     "Refused",
     "Retryable",
+    "SeriesKey",
     "Side",
     "SimOptions",
     "StateMismatch",
@@ -216,6 +228,7 @@ __all__ = [
     "Unsupported",
     "Verdict",
     "__version__",
+    "open_columns",
     "run_live",
 ]
 

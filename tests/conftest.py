@@ -1,4 +1,4 @@
-"""For every test: what a program keeps between its runs (journals, locks, status files) stays out of the user's own."""
+"""For every test: what a program keeps between its runs (journals, locks, lakes) stays out of the user's own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pytest
 
 # Set at import, before any other fixture, and inherited by the processes that tests start.
 _state = tempfile.TemporaryDirectory(prefix="btccxt-tests-", ignore_cleanup_errors=True)
-os.environ["XDG_STATE_HOME"] = os.environ["LOCALAPPDATA"] = _state.name
+for _variable in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+    os.environ[_variable] = _state.name
+os.environ.pop("BTCCXT_LAKE", None)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from btccxt.bars.columns import Columns
-from btccxt.bars.lake import SeriesKey
+from btccxt.bars.lake import Lake, SeriesKey
+from btccxt.bars.mapped import map_file, open_mapped
 from btccxt.bars.seam import closed_until, first_open
 from btccxt.bars.segments import Range
 from btccxt.bars.series import BarSeries
@@ -54,6 +55,31 @@ def find(series: BarSeries, timeframe: Timeframe, from_ms: int | None, end_ms: i
         columns = series.columns(asked.from_ms, asked.to_ms)
         missing = series.missing(asked.from_ms, asked.to_ms)
     return Found(columns if count is None else columns[-count:], asked, missing)
+
+
+def open_columns(
+    lake: Lake, key: SeriesKey, from_ms: int | None = None, to_ms: int | None = None, *, mapped: bool = False
+) -> Columns:
+    """The bars of a range (None: from the first, to the last) as columns.
+
+    ``mapped``: in a file that all processes of this machine map, made by the first that asks for it. Raises LakeError
+    where a part of the range was never fetched.
+    """
+    if key.timeframe is None:
+        raise LakeError(f"{key}: trades are no bars")
+    series = lake.bars(key.venue, key.symbol, key.timeframe)
+    covered = series.covered()
+    if not covered:
+        raise LakeError(f"the lake at {lake.path} has no {key}; btccxt data ls shows what it has")
+    begin_ms = covered[0].from_ms if from_ms is None else from_ms
+    end_ms = covered[-1].to_ms if to_ms is None else to_ms
+    if mapped:
+        columns = open_mapped(map_file(series, begin_ms, end_ms))
+    else:
+        columns = series.columns(begin_ms, end_ms)
+    if missing := series.missing(begin_ms, end_ms):
+        raise not_fetched(key, missing)
+    return columns
 
 
 def _opens_back(timeframe: Timeframe, count: int, end_ms: int) -> int:
