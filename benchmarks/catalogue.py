@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from benchmarks import (
     bars_cpu,
     bars_latency,
+    download,
     fills_applied,
     fills_back,
     guard_cost,
     history_load,
     journal_ticket,
+    lake,
     limiter_priority,
     many_symbols,
     orders_out,
@@ -34,5 +36,7 @@ _MODULES = (
     guard_cost,
     limiter_priority,
     many_symbols,
+    lake,
+    download,
 )
 BENCHMARKS: Mapping[str, Callable[[Size], Report]] = {module.NAME: module.run for module in _MODULES}

@@ -23,11 +23,12 @@ NAME = "history_load"
 TITLE = "preloaded one-minute history through cerebro.run()"
 
 _RATE, _WALL, _RSS = "bars per CPU second", "bars per second", "peak MB"
-_OURS, _PANDAS, _CSV = "btccxt", "PandasData", "GenericCSVData"
+_OURS, _LAKE, _PANDAS, _CSV = "btccxt", "btccxt, lake", "PandasData", "GenericCSVData"
 _EMPTY, _SMA = "empty strategy", "SMA-cross strategy"
 _MINUTE_MS = 60_000
 _START_MS = 1_735_689_600_000  # 2025-01-01
 _LIMITS = {_EMPTY: 3.0, _SMA: 1.8}
+_LAKE_LIMITS = {_EMPTY: 5.0, _SMA: 1.8}
 
 
 def run(size: Size) -> Report:
@@ -36,9 +37,10 @@ def run(size: Size) -> Report:
     with tempfile.TemporaryDirectory(prefix="btccxt-bench-") as folder:
         path = Path(folder, "bars.csv")
         _write_csv(path, count)
+        once(_fill_lake, path, count)
         for _ in range(repeats):
             for case in (_EMPTY, _SMA):
-                for who in (_OURS, _PANDAS, _CSV):
+                for who in (_OURS, _LAKE, _PANDAS, _CSV):
                     found.setdefault((case, who), []).append(once(_measure, who, case, count, str(path)))
     rows = []
     for (case, who), each in found.items():
@@ -51,9 +53,9 @@ def run(size: Size) -> Report:
     for row in report.rows:
         ratio = report.ratio(row, _PANDAS)
         if ratio is not None:
-            targets.append(
-                Target(f"bars per second beside PandasData, {row.case} (ratio)", ratio, _LIMITS[row.case], True)
-            )
+            text = f"bars per second of {row.who} beside PandasData, {row.case} (ratio)"
+            limits = _LAKE_LIMITS if row.who == _LAKE else _LIMITS
+            targets.append(Target(text, ratio, limits[row.case], True))
     return Report(
         report.name, report.title, report.columns, report.compared, report.rows, tuple(targets),
         ("Peak MB is the process's, the bars themselves included.",),
@@ -98,14 +100,33 @@ def _price(number: int) -> float:
 def _ours(count: int, _path: str) -> Any:
     from benchmarks.clients.local import LocalSource
     from btccxt.bt.data import CCXTData
+
+    source = LocalSource(_bars(count))
+    return CCXTData(source=source, dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes, historical=True)
+
+
+def _bars(count: int) -> list[Any]:
     from btccxt.model import Bar
 
-    bars = []
-    for number in range(count):
-        price = _price(number)
-        bars.append(Bar(_START_MS + number * _MINUTE_MS, price, price + 0.5, price - 0.5, price, 1.0))
-    source = LocalSource(bars)
-    return CCXTData(source=source, dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes, historical=True)
+    prices = [_price(number) for number in range(count)]
+    return [
+        Bar(_START_MS + number * _MINUTE_MS, price, price + 0.5, price - 0.5, price, 1.0)
+        for number, price in enumerate(prices)
+    ]
+
+
+def _fill_lake(path: Path, count: int) -> None:
+    from btccxt import DataVenue, Lake
+
+    series = Lake(path.parent / "lake").bars(DataVenue("binance"), "BTC/USDT", "1m")
+    series.append(_START_MS, _START_MS + count * _MINUTE_MS, _bars(count))
+
+
+def _lake(_count: int, path: str) -> Any:
+    """Read from the disk within ``run()``."""
+    from btccxt.bt.data import CCXTData
+
+    return CCXTData.from_lake("BTC/USDT", "binance", lake=Path(path).parent / "lake", timeframe=bt.TimeFrame.Minutes)
 
 
 def _pandas(count: int, _path: str) -> Any:
@@ -132,7 +153,7 @@ def _csv(_count: int, path: str) -> Any:
     )  # fmt: skip
 
 
-_DATAS = {_OURS: _ours, _PANDAS: _pandas, _CSV: _csv}
+_DATAS = {_OURS: _ours, _LAKE: _lake, _PANDAS: _pandas, _CSV: _csv}
 
 
 def _write_csv(path: Path, count: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from btccxt.model import Bar
@@ -39,8 +40,8 @@ class Columns:
         """The same bars as columns."""
         import numpy as np
 
-        columns: list[Any] = [np.fromiter((bar.open_ms for bar in bars), np.int64, len(bars))]
-        columns += [np.fromiter((getattr(bar, name) for bar in bars), np.float64, len(bars)) for name in PRICES]
+        columns: list[Any] = [np.fromiter(map(attrgetter("open_ms"), bars), np.int64, len(bars))]
+        columns += [np.fromiter(map(attrgetter(name), bars), np.float64, len(bars)) for name in PRICES]
         return cls(*columns)
 
     def bars(self) -> list[Bar]:

@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,17 @@ class Segment:
     sequence: int
     rows: int
     checksum: int
-    path: Path
+    place: str
+    """Its path; as text, for there are many."""
+
+    @property
+    def path(self) -> Path:
+        return Path(self.place)
+
+    @property
+    def month(self) -> str:
+        """The folder it lies in."""
+        return os.path.dirname(self.place)
 
     @property
     def range(self) -> Range:
@@ -73,6 +84,7 @@ class Segment:
 def pyarrow() -> Any:
     """The pyarrow package with its Parquet module. Raises ConfigError where it is not installed."""
     try:
+        import numpy  # noqa: F401 - what pyarrow hands columns over with
         import pyarrow
         import pyarrow.parquet
     except ImportError:
@@ -86,9 +98,9 @@ def pyarrow() -> Any:
 def scan(folder: Path) -> list[Segment]:
     """The segments below ``folder`` (one folder per month), by range; everything else that lies there is left alone."""
     found: list[Segment] = []
-    for month in _entries(folder):
-        if month.name.startswith("month=") and month.is_dir():
-            for entry in _entries(Path(month.path)):
+    for month in _entries(str(folder)):
+        if month.name.startswith("month="):
+            for entry in _entries(month.path):
                 segment = _parsed(entry)
                 if segment is not None:
                     found.append(segment)
@@ -96,7 +108,7 @@ def scan(folder: Path) -> list[Segment]:
     return found
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             yield from entries
@@ -112,7 +124,7 @@ def _parsed(entry: os.DirEntry[str]) -> Segment | None:
         from_ms, to_ms = _ms_of(match[1]), _ms_of(match[2])
     except (ValueError, OverflowError):
         return None  # not a date
-    return Segment(from_ms, to_ms, int(match[3]), int(match[4]), int(match[5], 16), Path(entry.path))
+    return Segment(from_ms, to_ms, int(match[3]), int(match[4]), int(match[5], 16), entry.path)
 
 
 def _stamp(time_ms: int) -> str:
@@ -120,6 +132,7 @@ def _stamp(time_ms: int) -> str:
     return f"{moment:%Y%m%dT%H%M%S}{time_ms % 1000:03d}"
 
 
+@lru_cache(maxsize=65_536)
 def _ms_of(stamp: str) -> int:
     moment = datetime.strptime(stamp[:15], "%Y%m%dT%H%M%S").replace(tzinfo=timezone.utc)
     return (moment - _EPOCH) // timedelta(milliseconds=1) + int(stamp[15:])
@@ -168,7 +181,7 @@ def write(
         raise
     if durable:
         _sync_folder(month)
-    return Segment(piece.from_ms, piece.to_ms, sequence, table.num_rows, checksum, path)
+    return Segment(piece.from_ms, piece.to_ms, sequence, table.num_rows, checksum, str(path))
 
 
 def _sync_folder(folder: Path) -> None:

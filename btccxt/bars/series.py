@@ -91,13 +91,13 @@ class Series:
         self._aside = aside
         self._schema = schema
         self._on_damage = on_damage
-        self._ignored: set[Path] = set()
+        self._ignored: set[str] = set()
 
     # -------------------------------------------------------------- what is there
 
     def segments(self) -> list[Segment]:
         """The files, by range."""
-        return [segment for segment in files.scan(self.path) if segment.path not in self._ignored]
+        return [segment for segment in files.scan(self.path) if segment.place not in self._ignored]
 
     def covered(self) -> list[Range]:
         """The ranges that were asked of the exchange, holes of its own included; joined, ordered."""
@@ -144,7 +144,9 @@ class Series:
                     self._set_aside(damage.segment)
                     continue
                 sequence = max((segment.sequence for segment in known), default=0) + 1
-                self._put(piece, table, facts, there, sequence)
+                fresh = self._put(piece, table, facts, there, sequence)
+                if fresh:
+                    self._merge(fresh, sorted([*known, *fresh]) if not touched else self.segments())
                 return
 
     def _put(
@@ -154,9 +156,10 @@ class Series:
         facts: Mapping[str, str],
         touched: Mapping[Segment, tuple[Table, Mapping[str, str]]],
         sequence: int,
-    ) -> None:
+    ) -> list[Segment]:
+        """What was written; nothing if all of it was known."""
         if touched and _says_already(touched, piece, table, facts):
-            return
+            return []
         fresh = [
             files.write(self.path, part, sequence, rows, facts, durable=bool(touched))
             for part, rows in _by_month(piece, table)
@@ -171,7 +174,7 @@ class Series:
             taken.append(segment.range)
         for segment in touched:
             segment.path.unlink(missing_ok=True)
-        self._merge(fresh)
+        return fresh
 
     def tidy(self) -> None:
         """Make one file of each month that is in several, and of what crashed writers left. Raises as ``put``."""
@@ -201,19 +204,18 @@ class Series:
         for segment in tangled:
             segment.path.unlink(missing_ok=True)
 
-    def _merge(self, fresh: Sequence[Segment]) -> None:
+    def _merge(self, fresh: Sequence[Segment], known: Sequence[Segment]) -> None:
         """Merge small neighbours of what was just written, and the month before if a new one has begun."""
-        known = self.segments()
         newest = fresh[-1]
-        months = {segment.path.parent for segment in known}
-        begun = len([segment for segment in known if segment.path.parent == newest.path.parent]) == 1
+        months = {segment.month for segment in known}
+        begun = len([segment for segment in known if segment.month == newest.month]) == 1
         for run in _runs(known, lambda _: True) if begun and len(months) > 1 else ():
-            if run[-1].path.parent != newest.path.parent and run[-1].to_ms == newest.from_ms:
+            if run[-1].month != newest.month and run[-1].to_ms == newest.from_ms:
                 self._merge_run(run)
         for size in range(_SIZES):
             most = MERGED_AT_ONCE ** (size + 1)
             for run in _runs(known, lambda segment, most=most: segment.rows < most):  # type: ignore[misc]
-                if len(run) >= MERGED_AT_ONCE and run[0].path.parent in {each.path.parent for each in fresh}:
+                if len(run) >= MERGED_AT_ONCE and run[0].month in {each.month for each in fresh}:
                     self._merge_run(run)
                     return
 
@@ -266,7 +268,7 @@ class Series:
         except OSError as error:
             if error.errno not in _NOT_LOCKABLE:
                 raise
-            self._ignored.add(segment.path)
+            self._ignored.add(segment.place)
             moved = None
         self._on_damage(Damage(segment.path, moved))
 
@@ -386,7 +388,7 @@ def _runs(segments: Sequence[Segment], wanted: Callable[[Segment], bool]) -> lis
         reached_ms = max(reached_ms, segment.to_ms)
         if not wanted(segment):
             runs.append([])
-        elif follows and segment.path.parent == runs[-1][-1].path.parent:
+        elif follows and segment.month == runs[-1][-1].month:
             runs[-1].append(segment)
         else:
             runs.append([segment])

@@ -236,6 +236,7 @@ class CCXTStore(StoreHistory):
             settings=self.settings,
             budget=self._open_budget(session),
             report=self._notifier.trouble,
+            sends_orders=self._broker is not None,
         )
 
     def _open_budget(self, session: Session) -> SharedBudget | None:

@@ -36,6 +36,7 @@ from btccxt.store.paper import PaperExchange
 
 SIM_KEYS = {"apiKey": "sim-key", "secret": "simsecretkey", "password": "sim-password"}
 _START_TIMEOUT_S = 15.0
+_ORDER_RESERVE_PCT = 20.0
 
 Report = Callable[[str, BaseException], None]
 
@@ -67,10 +68,14 @@ def connect(
     settings: StoreConfig,
     budget: SharedBudget | None = None,
     report: Report,
+    sends_orders: bool = True,
 ) -> Venue:
-    """Build the exchange of a mode. Blocks for a moment in ``sim`` mode, which starts a server; sends nothing yet."""
+    """Build the exchange of a mode. Blocks for a moment in ``sim`` mode, which starts a server; sends nothing yet.
+
+    ``sends_orders`` False: nothing of the rate limits is kept free for orders.
+    """
     if mode is Mode.SIM:
-        return _sim_venue(profile, config, balances, settings, budget, report)
+        return _sim_venue(profile, config, balances, settings, budget, report, sends_orders)
     clock = ExchangeClock(WallTime())
     exchange: ExchangeAPI = CCXTExchange(
         profile,
@@ -78,7 +83,7 @@ def connect(
         clock=clock,
         testnet=mode is Mode.TESTNET,
         demo=mode is Mode.DEMO,
-        limiter=_limiter(profile, settings, budget, report),
+        limiter=_limiter(profile, settings, budget, report, sends_orders),
         retry=RetryPolicy(attempts=settings.retry_attempts),
         breaker=settings.breaker,
         report=report,
@@ -89,7 +94,12 @@ def connect(
 
 
 def _limiter(
-    profile: Profile, settings: StoreConfig, budget: SharedBudget | None, report: Report, speed: float = 1.0
+    profile: Profile,
+    settings: StoreConfig,
+    budget: SharedBudget | None,
+    report: Report,
+    sends_orders: bool,
+    speed: float = 1.0,
 ) -> AsyncLimiter:
     """The profile's limits and the user's share of them; a clock that runs faster allows as much more per second.
 
@@ -97,7 +107,7 @@ def _limiter(
     """
     share = settings.rate_share_pct / 100
     pools = [
-        PoolRule(name, pool.capacity * share, pool.window_ms / speed, slack_ms=50.0 / speed)
+        PoolRule(name, pool.capacity * share, pool.window_ms / speed, _ORDER_RESERVE_PCT * sends_orders, 50.0 / speed)
         for name, pool in profile.rate.pools.items()
     ]
     return AsyncLimiter(
@@ -125,6 +135,7 @@ def _sim_venue(
     settings: StoreConfig,
     budget: SharedBudget | None,
     report: Report,
+    sends_orders: bool,
 ) -> Venue:
     check_market_type(profile.exchange, profile.market_type)
     sim_address = settings.sim_address
@@ -166,7 +177,7 @@ def _sim_venue(
             {**SIM_KEYS, **config},
             clock=clock,
             connector=lambda: connector_for(address),
-            limiter=_limiter(profile, settings, budget, report, local.speed),
+            limiter=_limiter(profile, settings, budget, report, sends_orders, local.speed),
             retry=RetryPolicy(attempts=settings.retry_attempts),
             breaker=settings.breaker,
             report=report,

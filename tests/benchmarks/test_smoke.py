@@ -21,7 +21,7 @@ CONTENDERS = {
     "bars_latency": {"btccxt", _WATCH, _RAW},
     "orders_out": {*_JOURNALS, "ccxt create_order", "raw signed POST"},
     "fills_back": {"btccxt", "ccxt.pro watch_orders", "ccxt.pro watch_my_trades"},
-    "history_load": {"btccxt", "PandasData", "GenericCSVData"},
+    "history_load": {"btccxt", "btccxt, lake", "PandasData", "GenericCSVData"},
     "startup": {
         *{"btccxt", "btccxt.CCXTStore", "backtrader", "ccxt.pro", "backtrader and ccxt.pro"},
         *{"btccxt --help", "completion"},
@@ -32,6 +32,8 @@ CONTENDERS = {
     "guard_cost": {"btccxt refusals", "btccxt call", "btccxt guard", "btccxt load"},
     "limiter_priority": {"btccxt", "ccxt throttler"},
     "many_symbols": {"btccxt"},
+    "lake": {"btccxt lake", "btccxt lake, mapped", "pandas.read_parquet", "pandas feather"},
+    "download": {"btccxt download", "one page after the other", "the rate limit alone"},
 }
 
 
