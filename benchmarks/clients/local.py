@@ -64,11 +64,11 @@ class LocalSource:
         """Nothing to leave."""
 
     def get_notifications(self) -> list[Any]:
-        if self.hub is not None:
-            self.hub.pump(self)
+        if self.cerebro_loop is not None:
+            self.cerebro_loop.poll(self)
         return []
 
-    hub: CerebroLoop | None = None
+    cerebro_loop: CerebroLoop | None = None
 
 
 def ring(link: Link, feeds: int, events: int, per_s: float) -> None:
