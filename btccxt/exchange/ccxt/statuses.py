@@ -85,7 +85,7 @@ def _status(
 ) -> OrderStatus:
     rule = profile.statuses
     for case in rule.cases:
-        if _matches(info, case.when):
+        if matches(info, case.when):
             return case.status
     if word is not None and (known := rule.of_raw(word, conditional)) is not None:
         return known
@@ -95,12 +95,13 @@ def _status(
     return rule.after_create if origin is Origin.CREATE and word is None and unified is None else OrderStatus.UNKNOWN
 
 
-def _matches(info: Any, when: Mapping[str, Any]) -> bool:
+def matches(info: Any, when: Mapping[str, Any]) -> bool:
+    """Whether all of these paths have these values; ``*`` is any."""
     return all(_fits(field_of(info, path), wanted) for path, wanted in when.items())
 
 
 def _matches_any(info: Any, cases: Iterable[Mapping[str, Any]]) -> bool:
-    return any(_matches(info, when) for when in cases)
+    return any(matches(info, when) for when in cases)
 
 
 def _fits(value: Any, wanted: Any) -> bool:
@@ -143,7 +144,7 @@ def _filled(order: Mapping[str, Any], profile: Profile, by_cost: bool) -> Decima
         if whole is not None and left is not None:
             return abs(whole) - abs(left)
     if rule.filled_sum is not None and isinstance(rows := field_of(info, rule.filled_sum.rows), list):
-        counted = [row for row in rows if _matches(row, rule.filled_sum.when)]
+        counted = [row for row in rows if matches(row, rule.filled_sum.when)]
         return sum((abs(number_of(field_of(row, rule.filled_sum.amount)) or ZERO) for row in counted), ZERO)
     # Nothing is known of unlisted exchanges: ccxt's figure counts while the order is open, later it may be invented.
     return number_of(order.get("filled")) if not profile.known and order.get("status") == "open" else None

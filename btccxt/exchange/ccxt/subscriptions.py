@@ -185,13 +185,16 @@ def _tickers(keys: Sequence[StreamKey], now_ms: NowMs) -> Decode:
 
 
 def _orders(key: StreamKey, profile: Profile, conditional: bool | None) -> Decode:
-    def decode(result: Any, _frame: Any) -> Iterable[News] | None:
+    def decode(result: Any, frame: Any) -> Iterable[News] | None:
         rows = _dicts(result)
         if rows is None:
             return None
         # ccxt collects all fills so far in the order's row; they come one by one in a stream of their own.
         bare = ({**row, "trades": None} for row in rows) if profile.streams.fills else rows
-        return [(key, translate.order_update(row, profile, Origin.PUSH, conditional=conditional)) for row in bare]
+        return [
+            (key, translate.order_update(row, profile, Origin.PUSH, conditional=conditional, frame=frame))
+            for row in bare
+        ]
 
     return decode
 

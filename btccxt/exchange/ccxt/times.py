@@ -27,8 +27,13 @@ def latest_time(order: Mapping[str, Any], info: Any, fields: Iterable[str]) -> i
     ``fields``: where the raw message may have the time of its news; of these the first counts.
     """
     times = [time_of(order.get(name)) for name in _ORDER_TIMES]
-    times += [next((time_ms for path in fields if (time_ms := _raw_time(field_of(info, path))) is not None), None)]
+    times.append(raw_time(info, fields))
     return max((time_ms for time_ms in times if time_ms is not None), default=None)
+
+
+def raw_time(message: Any, fields: Iterable[str]) -> int | None:
+    """The first of the fields that is a time."""
+    return next((time_ms for path in fields if (time_ms := _raw_time(field_of(message, path))) is not None), None)
 
 
 def _raw_time(value: Any) -> int | None:

@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from btccxt.errors import Unsupported
-from btccxt.exchange.ccxt.statuses import field_of, first_of, judge, number_of
-from btccxt.exchange.ccxt.times import latest_time, time_of
+from btccxt.exchange.ccxt.statuses import field_of, first_of, judge, matches, number_of
+from btccxt.exchange.ccxt.times import latest_time, raw_time, time_of
 from btccxt.exchange.profile.profile_schema import Profile, StatusRule
 from btccxt.model import (
     ZERO,
@@ -42,9 +42,17 @@ _HEALTHY = frozenset({OrderStatus.OPEN, OrderStatus.FILLED, OrderStatus.TRIGGERE
 
 
 def order_update(
-    order: Mapping[str, Any], profile: Profile, origin: Origin, *, conditional: bool | None = None
+    order: Mapping[str, Any],
+    profile: Profile,
+    origin: Origin,
+    *,
+    conditional: bool | None = None,
+    frame: Any = None,
 ) -> OrderUpdate:
-    """One ccxt order -> OrderUpdate. ``filled`` is the exchange's own figure or None, never ccxt's inference."""
+    """One ccxt order -> OrderUpdate. ``filled`` is the exchange's own figure or None, never ccxt's inference.
+
+    ``frame``: the raw message that brought it, which may be all that has the time of its end.
+    """
     rule, info = profile.statuses, order.get("info")
     facts = judge(order, profile, origin, conditional=conditional)
     symbol = _text(order.get("symbol")) or ""
@@ -66,6 +74,8 @@ def order_update(
     order_id = _text(first_of(info, id_fields)) or _text(order.get("id"))
     child_id = _text(first_of(info, rule.child_id_fields)) if facts.conditional else None
     time_ms = latest_time(order, info, rule.time_fields)
+    if facts.status is not OrderStatus.OPEN and rule.frame_time_fields:
+        time_ms = max((each for each in (time_ms, raw_time(frame, rule.frame_time_fields)) if each), default=None)
     side = _own_side(info, rule.side_fields, rule) or _side(order.get("side"))
     fills = tuple(
         fill(trade, profile, order_id=order_id, client_order_id=client_id, symbol=symbol, time_ms=time_ms, side=side)
@@ -125,7 +135,9 @@ def fill(
         client_id = client_id[len(prefix) :]
     maker_or_taker = trade.get("takerOrMaker")
     return Fill(
-        trade_id=_text(trade.get("id")) or f"{found_order_id}:{time_ms}:{side.value}:{price}:{amount}",
+        trade_id=_own_fill_id(info, rule)
+        or _text(trade.get("id"))
+        or f"{found_order_id}:{time_ms}:{side.value}:{price}:{amount}",
         symbol=_text(trade.get("symbol")) or symbol,
         side=side,
         price=price,
@@ -138,11 +150,21 @@ def fill(
     )
 
 
+def _own_fill_id(info: Any, rule: StatusRule) -> str | None:
+    """The id of a fill by what stream and REST share of it, where their own ids are not the same."""
+    parts = [field_of(info, path) for path in rule.fill_id_fields]
+    if not parts or None in parts:
+        return None
+    return "-".join(str(part) if (figure := number_of(part)) is None else f"{figure.normalize():f}" for part in parts)
+
+
 def _fee(trade: Mapping[str, Any], profile: Profile) -> Fee | None:
     rule = profile.statuses
     if rule.fill_fee_fields and first_of(trade.get("info"), rule.fill_fee_fields) is None:
         return None  # the exchange tells none here: ccxt has multiplied by a rate of its own
-    whole = number_of(first_of(trade.get("info"), rule.fill_whole_fee_fields))  # ccxt adds a part of it once more
+    whole = None  # where ccxt adds a part of it once more, or turns its sign
+    if rule.fill_whole_fee_fields and matches(trade.get("info"), rule.fill_whole_fee_when):
+        whole = number_of(first_of(trade.get("info"), rule.fill_whole_fee_fields))
     # Where the exchange writes a paid fee as a negative number, ccxt does not always turn the sign.
     negated = number_of(first_of(trade.get("info"), rule.fill_negative_fee_fields))
     first: Fee | None = None

@@ -146,6 +146,7 @@ class StatusRule(Part):
     reason_fields: tuple[str, ...] = ()
     no_reasons: tuple[str, ...] = ()
     time_fields: tuple[str, ...] = ()
+    frame_time_fields: tuple[str, ...] = ()
     side_fields: tuple[str, ...] = ()
     sides: Mapping[str, Side] = Field(default_factory=dict)
     fill_side_fields: tuple[str, ...] = ()
@@ -153,6 +154,8 @@ class StatusRule(Part):
     fill_negative_fee_fields: tuple[str, ...] = ()
     fill_fee_fields: tuple[str, ...] = ()
     fill_whole_fee_fields: tuple[str, ...] = ()
+    fill_whole_fee_when: Mapping[str, Any] = Field(default_factory=dict)
+    fill_id_fields: tuple[str, ...] = ()
     _globs: tuple[tuple[re.Pattern[str], OrderStatus], ...] = PrivateAttr(default=())
 
     def model_post_init(self, context: object, /) -> None:

@@ -264,3 +264,13 @@ def test_an_exchanges_own_time_is_read_in_any_unit(told: Any) -> None:
 
 def test_an_unreadable_time_is_none() -> None:
     assert latest_time({}, {"a": "soonT", "b": "never", "c": "2023-99-99T00:00:00Z"}, ("a", "b", "c")) is None
+
+
+def test_where_a_pushed_order_has_its_creation_only_its_end_is_the_frames() -> None:
+    profile = load_profile("coinbase", SPOT)
+    ended = {"timestamp": T, "info": {"status": "CANCELLED", "cumulative_quantity": "0", "leaves_quantity": "2"}}
+    frame = {"channel": "user", "timestamp": END_ISO, "events": []}
+    assert order_update(ended, profile, Origin.PUSH, frame=frame).time_ms == END
+    assert order_update(ended, profile, Origin.PUSH).time_ms == T
+    resting = {**ended, "info": {"status": "OPEN"}}  # a snapshot tells what is old
+    assert order_update(resting, profile, Origin.PUSH, frame=frame).time_ms == T
