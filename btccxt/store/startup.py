@@ -40,8 +40,9 @@ def market_type_of(exchange_id: str, given: str | MarketType | None) -> MarketTy
     return kind
 
 
-def tracker_policy_of(given: TrackerPolicy, profile: Profile) -> TrackerPolicy:
+def tracker_policy_of(given: TrackerPolicy | None, profile: Profile) -> TrackerPolicy:
     """The user's numbers; what he left at its default and an exchange decides comes from the mapping table."""
+    given = given or TrackerPolicy()
     of_exchange: dict[str, Any] = {
         "client_id_form": profile.client_id.form,
         "client_id_max_length": profile.client_id.max_length,
