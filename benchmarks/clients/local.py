@@ -78,7 +78,7 @@ def ring(link: Link, feeds: int, events: int, per_s: float) -> None:
     symbols = symbols_of("L", feeds)
     for symbol in symbols:
         cerebro.adddata(CCXTData(source=source, dataname=symbol, backfill_start=False, **HOURLY))
-    source.hub = CerebroLoop.of(cerebro)
+    source.cerebro_loop = CerebroLoop.of(cerebro)
 
     def hand_out(strategy: bt.Strategy) -> None:
         threading.Thread(target=_hand_out, args=(source, tally, strategy, events, per_s, link), daemon=True).start()

@@ -45,7 +45,7 @@ def _keep_tickets_in_memory() -> None:
         done.set_result(None)
         return done
 
-    Journal.ticket = kept  # type: ignore[method-assign]
+    Journal.record_intent = kept  # type: ignore[method-assign]
 
 
 def _leave_early() -> None:
