@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from btccxt.session.stream_policy import StreamChanged, StreamPolicy, Verdict
     from btccxt.sim.faults import Fault, FaultKind, FaultPlan
     from btccxt.sim.options import SimOptions
-    from btccxt.store.live import run_live
+    from btccxt.store.engine import LiveEngine, run, run_backtest
     from btccxt.store.store import CCXTStore
 
 __version__ = "0.1.0"
@@ -156,7 +156,7 @@ _HOMES = {
         "FaultPlan",
     ),
     "btccxt.sim.options": ("SimOptions",),
-    "btccxt.store.live": ("run_live",),
+    "btccxt.store.engine": ("LiveEngine", "run", "run_backtest"),
     "btccxt.store.store": ("CCXTStore",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -192,6 +192,7 @@ __all__ = [
     "JournalError",
     "Lake",
     "LakeError",
+    "LiveEngine",
     "Market",
     "MarketType",
     "MissingBars",
@@ -229,7 +230,8 @@ __all__ = [
     "Verdict",
     "__version__",
     "open_columns",
-    "run_live",
+    "run",
+    "run_backtest",
 ]
 
 

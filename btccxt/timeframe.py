@@ -63,5 +63,20 @@ def parse_timeframe(name: str) -> Timeframe:
     return Timeframe(name, count, unit, count * _UNIT_MS[unit] if unit in _UNIT_MS else None)
 
 
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)([dhms]))")
+
+
+def duration_ms(text: str) -> int:
+    """``'90s'``, ``'1h30m'``, ``'2d'``, or a number of seconds -> milliseconds. Raises ConfigError."""
+    text = text.strip()
+    parts = _DURATION.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return int(sum(float(number) * _UNIT_MS[unit] for number, unit in parts))
+    try:
+        return int(float(text) * 1000)
+    except (ValueError, OverflowError):
+        raise ConfigError(f"{text!r} is no length of time; write it as 90s, 15m, 1h30m or 2d") from None
+
+
 def _month_start_ms(months: int) -> int:
     return int(datetime(months // 12, months % 12 + 1, 1, tzinfo=timezone.utc).timestamp()) * 1000

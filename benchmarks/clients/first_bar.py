@@ -17,17 +17,15 @@ def _tell() -> None:
 def ours(address: str) -> None:
     import backtrader as bt
 
-    from btccxt import CCXTStore, run_live
+    from btccxt import CCXTStore, run
 
     class First(bt.Strategy):
         def next(self) -> None:
             _tell()
             self.env.runstop()
 
-    run_live(
-        First, CCXTStore("binance", mode="sim", config={"apiKey": "key-A", "secret": "secret-A"}, sim_address=address),
-        "A000/USDT", compression=60,
-    )  # fmt: skip
+    store = CCXTStore("binance", mode="sim", config={"apiKey": "key-A", "secret": "secret-A"}, sim_address=address)
+    run(First, store=store, symbol="A000/USDT", timeframe="1h")
 
 
 def bare(address: str) -> None:

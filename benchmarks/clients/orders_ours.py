@@ -8,12 +8,12 @@ import time
 from typing import Any
 
 from benchmarks.clients.fill_frames import FillFrames
-from benchmarks.clients.ours import HOURLY, answer_in_thread, store_at
+from benchmarks.clients.ours import answer_in_thread, store_at
 from benchmarks.market import PRICE, symbols_of
 from benchmarks.processes import Link
 from btccxt.bt.compat import bt
 from btccxt.sim.tls import SimAddress
-from btccxt.store.live import run_live
+from btccxt.store.engine import run
 
 FAR_PRICE = float(PRICE) / 2  # the book is around PRICE, so nothing fills there
 
@@ -87,7 +87,7 @@ def _run(
         threading.Thread(target=answer_in_thread, args=(link, trader.answer, trader), daemon=True).start()
 
     store = store_at(address, group, journal=journal)
-    run_live(
-        strategy, store, symbols_of(group, 1),
-        data_options={"backfill_start": False}, on_live=on_live, frames=frames, **HOURLY,
+    run(
+        strategy, store=store, symbol=symbols_of(group, 1), timeframe="1h",
+        data_options={"backfill_start": False}, params={"on_live": on_live, "frames": frames},
     )  # fmt: skip

@@ -13,7 +13,7 @@ from benchmarks.market import symbols_of
 from benchmarks.processes import Link
 from btccxt.bt.compat import bt
 from btccxt.sim.tls import SimAddress
-from btccxt.store.live import run_live
+from btccxt.store.engine import run
 from btccxt.store.store import CCXTStore
 
 HOURLY = {"timeframe": bt.TimeFrame.Minutes, "compression": 60}
@@ -68,9 +68,9 @@ def watch(link: Link, address: SimAddress, group: str, count: int, timed: bool =
 
         threading.Thread(target=answer_in_thread, args=(link, answer, strategy), daemon=True).start()
 
-    run_live(
-        Onlooker, store_at(address, group), symbols_of(group, count),
-        data_options={"backfill_start": False}, tally=tally, timed=timed, on_live=serve_link, **HOURLY,
+    run(
+        Onlooker, store=store_at(address, group), symbol=symbols_of(group, count), timeframe="1h",
+        data_options={"backfill_start": False}, params={"tally": tally, "timed": timed, "on_live": serve_link},
     )  # fmt: skip
 
 

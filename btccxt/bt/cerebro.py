@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from btccxt.bt.signals import RunInterrupted, ended_by_signals
 from btccxt.bt.time import backtrader_zone
 from btccxt.observe.log import EventName, get_logger
 from btccxt.session.inbox import EventInbox
@@ -66,6 +67,8 @@ class CerebroLoop:
         self.has_notifications = True
         """Set by a data that has news for ``notify_data``."""
         self.is_live = False
+        self.every_loop: list[Callable[[], None]] = []
+        """Called once per loop in the strategy's thread, at least twice a second while live; must be quick."""
         self._forget()
         # The instance is changed, never the class: other cerebros of the process stay as they are.
         cerebro.runstrategies = functools.partial(_run_guarded, cerebro)
@@ -166,6 +169,8 @@ class CerebroLoop:
         self.inbox.deliver(self._patience_s() if may_wait else 0.0)
         if getattr(cerebro._broker, "arrivals", None):
             cerebro._brokernotify()  # cerebro does it only after asking every data for a bar, and there may be hundreds
+        for each in self.every_loop:
+            each()
         if time.monotonic() >= self._next_gate_look_s:
             self._look_at_gate(cerebro)
 
@@ -321,15 +326,19 @@ def _run_guarded(cerebro: Any, iterstrat: Any, predata: bool = False) -> Any:
     """``cerebro.runstrategies``: as before, but an exception still stops strategies, broker, feeds and stores.
 
     Backtrader has no ``finally`` there: after an error in ``next()`` no ``stop()`` is called and threads and sockets
-    stay open.
+    stay open. Signals end the run in order; one that comes before its first bar leaves no strategy to return.
     """
     cerebro_loop = CerebroLoop.of(cerebro)
     cerebro_loop.begin_run()
     try:
-        return type(cerebro).runstrategies(cerebro, iterstrat, predata=predata)
-    except BaseException as error:
-        _stop_all(cerebro, error)
-        raise
+        with ended_by_signals(cerebro.runstop):
+            try:
+                return type(cerebro).runstrategies(cerebro, iterstrat, predata=predata)
+            except BaseException as error:
+                _stop_all(cerebro, error)
+                raise
+    except RunInterrupted:
+        return []
     finally:
         cerebro_loop.end_run()
 

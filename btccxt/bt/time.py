@@ -127,12 +127,22 @@ def _largest_part(known: Iterable[Timeframe], wanted: Timeframe) -> Timeframe | 
     return parts[-1] if parts else None
 
 
+def arguments_of(name: str) -> dict[str, int]:
+    """``'4h'`` -> ``{'timeframe': bt.TimeFrame.Minutes, 'compression': 240}``, as ``getdata`` takes it; also 'ticks'.
+
+    Raises ConfigError.
+    """
+    if name.lower() == "ticks":
+        return {"timeframe": _TF.Ticks, "compression": 1}
+    frame = parse_timeframe(name)
+    unit, count = ("m", frame.count * 60) if frame.unit == "h" else (frame.unit, frame.count)
+    timeframe = next(timeframe for timeframe, own in _OWN_UNIT.items() if own == unit)
+    return {"timeframe": timeframe, "compression": count}
+
+
 def _as_arguments(frame: Timeframe) -> str:
-    unit, count = frame.unit, frame.count
-    if unit == "h":
-        unit, count = "m", count * 60
-    name = next(bt.TimeFrame.Names[timeframe] for timeframe, own in _OWN_UNIT.items() if own == unit)
-    return f"timeframe=bt.TimeFrame.{name}, compression={count}"
+    given = arguments_of(frame.name)
+    return f"timeframe=bt.TimeFrame.{bt.TimeFrame.Names[given['timeframe']]}, compression={given['compression']}"
 
 
 # ------------------------------------------------------------------ stamps

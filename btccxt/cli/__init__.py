@@ -19,6 +19,7 @@ from btccxt import __version__
 
 _SET_UP, _TRADE, _LOOK, _TEST = "Set up", "Run and steer", "Look", "Test"
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "run": (_TRADE, "Run a strategy: on paper, a testnet, with real money, on the embedded exchange, or on the past."),
     "download": (_SET_UP, "Fetch bars and trades into the lake, from archives and API."),
     "data": (_LOOK, "The lake: what is there, gaps and their causes, checks, exports."),
     "demo": (_TRADE, "A moving-average strategy on the embedded exchange, about a minute; no network, no keys."),

@@ -153,7 +153,7 @@ def _journal(given: Path | None) -> Path:
     if given is not None:
         return given
     folder = state_directory()
-    found = sorted(folder.glob("*.sqlite3"), key=lambda path: path.stat().st_mtime) if folder.exists() else []
+    found = sorted((*folder.glob("*.sqlite3"), *folder.glob("runs/*.sqlite3")), key=lambda path: path.stat().st_mtime)
     if not found:
         raise JournalError(f"no order journal in {folder}; name one with --journal")
     return found[-1]

@@ -15,13 +15,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from btccxt.bt.compat import bt
-from btccxt.cli.report import ProgressLine, RunRecorder, print_books, print_orders
+from btccxt.cli.report import RunRecorder, print_books, print_orders
+from btccxt.cli.screen import RunScreen
 from btccxt.errors import BtccxtError, ConfigError
-from btccxt.notices import NoticeKind, StoreNotice
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.sim.faults import AppliedFault, Fault, FaultKind, FaultPlan
 from btccxt.sim.options import SimOptions
-from btccxt.store.live import stopped_by_signals
+from btccxt.store.engine import LiveEngine
 from btccxt.store.store import CCXTStore
 
 _START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
@@ -73,32 +73,6 @@ def fault_mix(names: str) -> tuple[Fault, ...]:
     return tuple(chosen)
 
 
-class _Witness(bt.Analyzer):
-    """Counts the bars since the first live one, tells of them, and ends the run."""
-
-    params = (("live_bars", 100), ("say", None))
-
-    def start(self) -> None:
-        self.live_bars = 0
-        self._length = 0
-
-    def prenext(self) -> None:
-        self.next()
-
-    def next(self) -> None:
-        data = self.strategy.data
-        if (not self.live_bars and data._laststatus != data.LIVE) or len(data) == self._length:
-            return
-        self._length = len(data)
-        self.live_bars += 1
-        broker = self.strategy.broker
-        self.p.say(
-            f"bar {self.live_bars}/{self.p.live_bars}  {data.close[0]:,.2f}  equity {broker.getvalue():,.2f}", True
-        )
-        if self.live_bars >= self.p.live_bars:
-            self.strategy.env.runstop()
-
-
 def run_rehearsal(
     strategy: type[bt.Strategy], faults: tuple[Fault, ...], *, seed: int, exchange: str, symbols: list[str],
     minutes: int, live_bars: int, history_bars: int, speed: float, balance: float, params: Mapping[str, Any],
@@ -114,31 +88,21 @@ def run_rehearsal(
         exchange, mode="sim", balance=balance, journal=":memory:",
         sim=SimOptions(speed=speed, seed=seed, start=_START, faults=FaultPlan(faults, seed)),
     )  # fmt: skip
-    cerebro = bt.Cerebro(stdstats=False)
     begin = (_START - timedelta(minutes=minutes * history_bars)).replace(tzinfo=None)
-    for symbol in symbols:
-        cerebro.adddata(
-            store.getdata(dataname=symbol, timeframe=bt.TimeFrame.Minutes, compression=minutes, fromdate=begin)
-        )
-    cerebro.setbroker(store.getbroker())
-    cerebro.addanalyzer(RunRecorder, _name="run")
-    cerebro.addstrategy(strategy, **params)
-    with ProgressLine(console) as line, store.kept_open(), stopped_by_signals(cerebro):
-        alarms: list[str] = []
-
-        def hear(msg: Any, *args: Any, **kwargs: Any) -> None:
-            if isinstance(msg, StoreNotice) and msg.kind is NoticeKind.ALARM:
-                alarms.append(str(msg))
-            line.say(str(msg))
-
-        cerebro.addstorecb(hear)
-        cerebro.addanalyzer(_Witness, _name="witness", live_bars=live_bars, say=line.say)
-        ran = cerebro.run()[0]
+    engine = LiveEngine(
+        strategy, store=store, symbol=symbols, timeframe=f"{minutes}m", params=params, data_options={"fromdate": begin}
+    )
+    engine.cerebro.addanalyzer(RunRecorder, _name="run")
+    screen = RunScreen(engine, console, live_bars)
+    with screen.shown(), store.kept_open():
+        ran = engine.run(bars=live_bars)
+        if ran is None:
+            raise ConfigError("interrupted before the first bar")
         struck = _end_faults(store)
         books, unknown = _at_rest(store)
     print_orders(console, ran.analyzers.run, store.currency)
     _print_faults(console, struck)
-    for alarm in alarms:
+    for alarm in screen.alarms:
         console.print(f"[yellow]{escape(alarm)}[/]", highlight=False)
     for order in unknown:
         console.print(f"[red]outcome not known:[/] {escape(order)}", highlight=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -16,6 +17,10 @@ from rich.table import Table
 
 from btccxt.bt.compat import bt
 from btccxt.bt.time import ms_of_num
+
+_REFUSED = frozenset({"Rejected", "Margin"})
+_ROWS = 40
+_REASONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,6 @@ class RecordedOrder:
     average: float
     fills: int
     commission: float
-    pnl: float
     status: str
     reasons: tuple[str, ...]
 
@@ -68,7 +72,9 @@ class RunRecorder(bt.Analyzer):
         self.fills: list[RecordedFill] = []
         self.orders: dict[int, RecordedOrder] = {}
         self.trade_profits: list[float] = []
-        self.open_profit_known = True
+        self.net_profits: dict[int, float] = {}
+        """Of trades, after the fees of all their fills, by the order that closed them."""
+        self._latest_ref = 0
 
     def next(self) -> None:
         self._record_bar()
@@ -99,6 +105,7 @@ class RunRecorder(bt.Analyzer):
         if order.exectype == bt.Order.Historical:
             return
         executed = order.executed
+        self._latest_ref = order.ref
         seen = self.orders[order.ref].fills if order.ref in self.orders else 0
         bits = list(executed.exbits)[seen:]
         for bit in bits:
@@ -115,7 +122,6 @@ class RunRecorder(bt.Analyzer):
             average=executed.price,
             fills=seen + len(bits),
             commission=executed.comm,
-            pnl=executed.pnl,
             status=order.getstatusname(),
             reasons=tuple(order.info.get("reasons", ()) or ()),
         )
@@ -123,6 +129,8 @@ class RunRecorder(bt.Analyzer):
     def notify_trade(self, trade: Any) -> None:
         if trade.isclosed:
             self.trade_profits.append(trade.pnlcomm)
+            closed_by = self.net_profits
+            closed_by[self._latest_ref] = closed_by.get(self._latest_ref, 0.0) + trade.pnlcomm
 
     def get_analysis(self) -> dict[str, Any]:
         return {
@@ -139,11 +147,16 @@ def utc(time_ms: int) -> datetime:
 
 def print_orders(console: Console, run: RunRecorder, currency: str) -> None:
     """The table of orders with their fills, fees and profit, and a line of totals."""
-    table = Table(title=f"Orders (times in UTC, money in {currency})", header_style="bold", title_justify="left")
-    for name in ("time", "side", "kind", "size", "at", "filled", "average", "fills", "fee", "profit", "status"):
+    refused = [order for order in run.orders.values() if order.status in _REFUSED]
+    sent = [order for order in run.orders.values() if order.status not in _REFUSED]
+    title = f"Orders (times in UTC, money in {currency})"
+    if len(sent) > _ROWS:
+        title += f", the last {_ROWS} of {len(sent)}"
+    table = Table(title=title, header_style="bold", title_justify="left")
+    for name in ("time", "side", "kind", "size", "at", "filled", "average", "fills", "fee", "net profit", "status"):
         words = name in ("time", "side", "kind", "status")
         table.add_column(name, justify="left" if words else "right", no_wrap=name != "status")
-    for order in run.orders.values():
+    for order in sent[-_ROWS:]:
         colour = "green" if order.side == "buy" else "red"
         table.add_row(
             utc(order.time_ms).strftime("%d %H:%M"),
@@ -155,16 +168,18 @@ def print_orders(console: Console, run: RunRecorder, currency: str) -> None:
             f"{order.average:,.2f}" if order.filled else "-",
             str(order.fills),
             f"{order.commission:.4f}",
-            f"{order.pnl:+.2f}" if order.pnl else "-",
+            f"{run.net_profits[order.ref]:+,.2f}" if order.ref in run.net_profits else "-",
             escape(order.status + (f" ({'; '.join(order.reasons)})" if order.reasons else "")),
         )
-    console.print(table)
-    fees = sum(order.commission for order in run.orders.values())
-    closed = sum(run.trade_profits)
-    console.print(
-        f"{len(run.orders)} orders, {len(run.fills)} fills, fees {fees:,.4f} {currency}, "
-        f"{len(run.trade_profits)} closed trades with {closed:+,.2f} {currency} after fees"
-    )
+    if sent:
+        console.print(table)
+    if refused:
+        console.print(f"{len(refused)} {'order was' if len(refused) == 1 else 'orders were'} refused and not sent:")
+        reasons = Counter("; ".join(order.reasons) or order.status for order in refused)
+        for reason, count in reasons.most_common(_REASONS):
+            console.print(f"  {count:>3} x {reason}", markup=False, highlight=False, soft_wrap=True)
+        if len(reasons) > _REASONS:
+            console.print(f"      and {len(reasons) - _REASONS} other reasons")
 
 
 def print_books(console: Console, books: Sequence[tuple[str, Decimal, Decimal]]) -> None:

@@ -94,6 +94,7 @@ class EventName(str, Enum):
     FUNDING = "funding"
     STRATEGY_SLOW = "strategy_slow"
     DEAD_MAN_SET = "dead_man_set"
+    RUN_STOPPED = "run_stopped"
     ON_STOP = "on_stop"
     NOTIFICATION = "notification"
     ALERT_RAISED = "alert_raised"

@@ -121,6 +121,11 @@ class StoreQueries(ABC):
     def getbroker(self) -> CCXTBroker: ...
 
     @property
+    def is_started(self) -> bool:
+        """Whether it is connected."""
+        return self._account_session is not None
+
+    @property
     def state(self) -> ConnectionState:
         """Worst state of all streams; STOPPED when not started."""
         account_session = self._account_session

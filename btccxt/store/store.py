@@ -133,6 +133,7 @@ class CCXTStore(StoreHistory):
         self._account_session: AccountSession | None = None
         self._was_asked_of: AccountSession | None = None  # whose first figures a broker has started from
         self._journal: Journal | None = None
+        self._journal_path: str | None = None
         self._reporter: StatusReporter | None = None
         self._broker: CCXTBroker | None = None
         self.cerebro_loop: CerebroLoop | None = None
@@ -250,7 +251,8 @@ class CCXTStore(StoreHistory):
     async def _open(self, account_session: AccountSession) -> None:
         if self._broker is not None:
             # Where that cannot be, nothing is sent either.
-            self._journal = open_journal(self.settings, self._keys, self._notifier.alarm)
+            self._journal = journal = open_journal(self.settings, self._keys, self._notifier.alarm)
+            self._journal_path = None if journal.path == ":memory:" else journal.path
         await account_session.open()
         check_currency(self.name, self.currency, account_session.markets)
         if (lake := self.lake()) is not None:
@@ -452,6 +454,16 @@ class CCXTStore(StoreHistory):
         if tracker is None:
             raise ConfigError("this store was started without a broker: call getbroker() before cerebro.run()")
         return tracker
+
+    @property
+    def account(self) -> str:
+        """Tells accounts apart without showing a key: part of the journal's name."""
+        return account_fingerprint(self.name, self._keys.get("apiKey") or self._keys.get("walletAddress"))
+
+    @property
+    def journal_path(self) -> str | None:
+        """Where the order journal was written last; None where nothing is kept on disk."""
+        return self._journal_path
 
     @property
     def _label(self) -> str:

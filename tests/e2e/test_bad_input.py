@@ -174,7 +174,7 @@ def test_ctrl_c_while_a_store_starts_leaves_no_thread(interrupted, monkeypatch):
 
 PROGRAM = """
 import backtrader as bt
-from btccxt import CCXTStore, run_live
+from btccxt import CCXTStore
 class Quiet(bt.Strategy):
     def notify_data(self, data, status, *args, **kwargs):
         if status == data.LIVE:
@@ -182,7 +182,11 @@ class Quiet(bt.Strategy):
     def stop(self):
         print("stopped", flush=True)
 store = CCXTStore("binance", mode="sim", sim={"speed": 60})
-run_live(Quiet, store, "BTC/USDT")
+cerebro = bt.Cerebro()
+cerebro.adddata(store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes))
+cerebro.setbroker(store.getbroker())
+cerebro.addstrategy(Quiet)
+cerebro.run()
 import threading
 print("threads", threading.active_count(), flush=True)
 """

@@ -102,7 +102,7 @@ SECONDS = 60  # of the exchange, whose clock runs twenty times faster here
 BOT = """
 import sys
 import backtrader as bt
-from btccxt import CCXTStore, run_live
+from btccxt import CCXTStore, run
 
 class Rests(bt.Strategy):
     order = None
@@ -113,7 +113,7 @@ class Rests(bt.Strategy):
 
 exchange, address, seconds = sys.argv[1:]
 store = CCXTStore(exchange, mode="sim", sim_address=address, currency="USDT", dead_mans_switch_s=float(seconds))
-run_live(Rests, store, "BTC/USDT", data_options={"backfill_start": False})
+run(Rests, store=store, symbol="BTC/USDT", data_options={"backfill_start": False})
 """
 
 

@@ -1,0 +1,187 @@
+"""What ``btccxt run`` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.pretty import Pretty
+
+from btccxt.bt.compat import bt
+from btccxt.cli.dates import time_ms
+from btccxt.cli.plan import print_plan
+from btccxt.cli.report import RunRecorder, print_orders
+from btccxt.cli.screen import RunScreen
+from btccxt.cli.summary import print_summary, summarise
+from btccxt.cli.user_errors import explained
+from btccxt.config import Mode, nearest
+from btccxt.errors import ConfigError
+from btccxt.store.engine import LiveEngine, make_store, run_backtest
+from btccxt.store.plan import order_plan
+from btccxt.store.strategy_file import load_strategy, parse_params
+
+BACKTEST = "backtest"
+CONFIG_FILE = Path("btccxt.yaml")
+_WIDTH = 118
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOrder:
+    """What the command line asks for."""
+
+    strategy: str
+    exchange: str | None
+    mode: str | None
+    symbols: tuple[str, ...]
+    timeframe: str
+    params: tuple[str, ...]
+    config: Path | None
+    profile: str | None
+    duration: str | None
+    bars: int | None
+    speed: float | None
+    seed: int | None
+    balance: float | None
+    history: int | None
+    start: str | None
+    end: str | None
+    journal: Path | None
+    plan: bool
+    yes: bool
+
+
+def run_bot(asked: RunOrder) -> None:
+    """Raises ConfigError and other known errors; exits with 1 after an error of the user's strategy."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH)
+    _check(asked)
+    with explained(Path(asked.strategy.partition(".py:")[0])):
+        strategy = load_strategy(asked.strategy)
+        params = parse_params(asked.params)
+        if asked.mode == BACKTEST:
+            _backtest(asked, strategy, params, console)
+        else:
+            _live(asked, strategy, params, console)
+
+
+def _check(asked: RunOrder) -> None:
+    """Raises ConfigError for options that do not belong together."""
+    modes = [*(mode.value for mode in Mode), BACKTEST]
+    if asked.mode is not None and asked.mode not in modes:
+        raise ConfigError(f"--mode {asked.mode}: there is no such mode{nearest(asked.mode, modes)}")
+    for name in ("start", "end"):
+        if getattr(asked, name) is not None and asked.mode != BACKTEST:
+            option = {"start": "--from", "end": "--to"}[name]
+            raise ConfigError(f"{option} is for --mode backtest; how long a run takes is --for or --bars")
+    if asked.mode == BACKTEST:
+        for name in ("duration", "bars", "speed", "seed", "history"):
+            if getattr(asked, name) is not None:
+                option = {"duration": "--for"}.get(name, f"--{name}")
+                raise ConfigError(f"{option} is not for --mode backtest; its range is --from and --to")
+
+
+def _source(asked: RunOrder, console: Console) -> dict[str, Any]:
+    """Where the store's options come from: the command line, over the config file."""
+    config = asked.config
+    if config is None and asked.exchange is None:
+        if not CONFIG_FILE.exists():
+            raise ConfigError("which exchange? Name it (--exchange binance), or write a config file with: btccxt init")
+        config = CONFIG_FILE
+        console.print(f"settings from {CONFIG_FILE}", style="dim")
+    given: dict[str, Any] = {"config_file": config, "profile": asked.profile, "exchange": asked.exchange}
+    if asked.mode not in (None, BACKTEST):
+        given["mode"] = asked.mode
+    if asked.journal is not None:
+        given["journal"] = asked.journal
+    sim = {name: value for name in ("speed", "seed") if (value := getattr(asked, name)) is not None}
+    if sim:
+        given["sim"] = sim
+    if asked.balance is not None and asked.mode != BACKTEST:
+        given["balance"] = asked.balance
+    return given
+
+
+# ------------------------------------------------------------------ live
+
+
+def _live(asked: RunOrder, strategy: type[bt.Strategy], params: dict[str, Any], console: Console) -> None:
+    store = make_store(**_source(asked, console))
+    engine = LiveEngine(
+        strategy, store=store, symbol=asked.symbols or None, timeframe=asked.timeframe, params=params,
+        data_options={} if asked.history is None else {"bars": asked.history},
+    )  # fmt: skip
+    if asked.plan or store.mode.needs_keys:
+        print_plan(console, order_plan(store, strategy))
+        if asked.plan:
+            return
+    if store.mode is Mode.LIVE and not asked.yes:
+        _ask_for_consent(console, store.name, engine.symbols)
+    engine.cerebro.addanalyzer(RunRecorder, _name="btccxt_run")
+    screen = RunScreen(engine, console, asked.bars)
+    console.print(
+        f"[bold]{escape(strategy.__name__)}[/] on {store.name} {store.profile.market_type.value}, mode "
+        f"{store.mode.value}: {escape(', '.join(engine.symbols))}, {asked.timeframe}. Ctrl-C ends it.",
+        highlight=False,
+    )
+    with screen.shown():
+        ran = engine.run(duration=asked.duration, bars=asked.bars)
+    if ran is None:
+        console.print("interrupted before the first bar; nothing was sent", style="yellow")
+        return
+    recorder = ran.analyzers.btccxt_run
+    print_orders(console, recorder, store.currency)
+    print_summary(console, summarise(recorder), store.currency, engine.symbols[0])
+    for alarm in screen.alarms:
+        console.print(f"[bold red]{escape(alarm)}[/]", highlight=False)
+    journal = store.journal_path
+    if journal is not None:
+        console.print(f"journal: {journal}", highlight=False, soft_wrap=True, markup=False)
+
+
+def _ask_for_consent(console: Console, exchange: str, symbols: tuple[str, ...]) -> None:
+    """Typed, not clicked: nobody types that by accident. Raises ConfigError."""
+    words = f"trade {symbols[0]} on {exchange} with real money"
+    console.print(f"[bold red]This trades with REAL MONEY on {escape(exchange)}.[/]")
+    typed = typer.prompt(f"Type  {words}  to go on", default="", show_default=False)
+    if typed.strip() != words:
+        raise ConfigError("no consent; nothing was sent (--yes goes on without asking)")
+
+
+# ------------------------------------------------------------------ the past
+
+
+def _backtest(asked: RunOrder, strategy: type[bt.Strategy], params: dict[str, Any], console: Console) -> None:
+    given = _source(asked, console)
+    exchange, config, profile = given.pop("exchange"), given.pop("config_file"), given.pop("profile")
+    ran = run_backtest(
+        strategy, exchange, config_file=config, profile=profile, start=_moment("--from", asked.start),
+        end=_moment("--to", asked.end), symbol=asked.symbols or None, timeframe=asked.timeframe, params=params,
+        cash=10_000.0 if asked.balance is None else asked.balance,
+        analyzers=(RunRecorder, bt.analyzers.DrawDown, bt.analyzers.SharpeRatio, bt.analyzers.TradeAnalyzer), **given,
+    )  # fmt: skip
+    recorder = next(each for each in ran.analyzers if isinstance(each, RunRecorder))
+    symbol = ran.data._dataname
+    currency = symbol.partition("/")[2].partition(":")[0]
+    print_orders(console, recorder, currency)
+    print_summary(console, summarise(recorder), currency, symbol)
+    for analyzer in ran.analyzers:
+        if analyzer is not recorder:
+            console.print(f"[bold]{type(analyzer).__name__}[/]")
+            console.print(Pretty(_plain(analyzer.get_analysis()), max_length=40))
+
+
+def _plain(found: Any) -> Any:
+    """Backtrader's ordered dicts print with their class names."""
+    return {key: _plain(value) for key, value in found.items()} if isinstance(found, dict) else found
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    """Naive UTC, as backtrader wants it."""
+    found_ms = time_ms(option, text)
+    return None if found_ms is None else datetime.fromtimestamp(found_ms / 1000, timezone.utc).replace(tzinfo=None)
