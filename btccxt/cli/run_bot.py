@@ -30,6 +30,12 @@ CONFIG_FILE = Path("btccxt.yaml")
 _WIDTH = 118
 
 
+class DailySharpe(bt.analyzers.SharpeRatio):
+    """Of daily returns, per year: these markets never close."""
+
+    params = (("timeframe", bt.TimeFrame.Days), ("annualize", True), ("factor", 365), ("riskfreerate", 0.0))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOrder:
     """What the command line asks for."""
@@ -163,7 +169,7 @@ def _backtest(asked: RunOrder, strategy: type[bt.Strategy], params: dict[str, An
         strategy, exchange, config_file=config, profile=profile, start=_moment("--from", asked.start),
         end=_moment("--to", asked.end), symbol=asked.symbols or None, timeframe=asked.timeframe, params=params,
         cash=10_000.0 if asked.balance is None else asked.balance,
-        analyzers=(RunRecorder, bt.analyzers.DrawDown, bt.analyzers.SharpeRatio, bt.analyzers.TradeAnalyzer), **given,
+        analyzers=(RunRecorder, bt.analyzers.DrawDown, DailySharpe, bt.analyzers.SQN), **given,
     )  # fmt: skip
     recorder = next(each for each in ran.analyzers if isinstance(each, RunRecorder))
     symbol = ran.data._dataname

@@ -165,3 +165,35 @@ def test_ctrl_c_ends_it_with_the_result_and_without_a_traceback(strategy):
         process.kill()
     assert process.returncode == 0
     assert "Result" in output and "Traceback" not in errors
+
+
+def test_a_backtest_runs_the_same_strategy_over_the_past(tmp_path):
+    (tmp_path / "cross.py").write_text(
+        "import backtrader as bt\n"
+        "class Cross(bt.Strategy):\n"
+        "    def __init__(self):\n"
+        "        self.cross = bt.ind.CrossOver(bt.ind.SMA(period=5), bt.ind.SMA(period=20))\n"
+        "    def next(self):\n"
+        "        if self.cross > 0 and not self.position:\n"
+        "            self.buy(size=0.05)\n"
+        "        elif self.cross < 0 and self.position:\n"
+        "            self.close()\n"
+    )
+    (tmp_path / "past.yaml").write_text("profiles:\n  past: {exchange: binance, mode: sim, sim: {start: 2026-06-01}}\n")
+    answer = run(
+        "cross.py",
+        "--mode",
+        "backtest",
+        "--config",
+        "past.yaml",
+        "-t",
+        "1h",
+        "--from",
+        "2026-04-01",
+        "--to",
+        "2026-05-01",
+    )
+    assert answer.exit_code == 0, answer.output
+    assert "bars              │" in answer.output and "holding BTC/USDT" in answer.output
+    assert "DrawDown" in answer.output and "DailySharpe" in answer.output
+    assert "Completed" in answer.output
