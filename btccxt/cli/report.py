@@ -192,35 +192,6 @@ def print_books(console: Console, books: Sequence[tuple[str, Decimal, Decimal]])
     console.print(table)
 
 
-class ProgressLine:
-    """One line that changes on a terminal; every tenth state as a line of its own elsewhere."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._status = console.status("starting") if console.is_terminal else None
-        self._count = 0
-
-    def __enter__(self) -> ProgressLine:
-        if self._status is not None:
-            self._status.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def say(self, text: str, progress: bool = False) -> None:
-        text = escape(text)
-        if not progress:
-            self._console.print(f"  {text}", highlight=False)
-        elif self._status is not None:
-            self._status.update(text)
-        else:
-            if self._count % 10 == 0:
-                self._console.print(f"  {text}", highlight=False)
-            self._count += 1
-
-
 def draw(run: RunRecorder, path: Path, title: str, currency: str) -> Path:
     """Write a PNG: price with fills above, equity and position below. Needs matplotlib (``btccxt[plot]``)."""
     import matplotlib

@@ -29,6 +29,8 @@ MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 OCTAVES = tuple(2**n for n in range(10))  # periods of the daily price noise, in days
 HISTORY_DAYS = 3 * 365
 DEFAULT_START_MS = 1_704_110_400_000  # 2024-01-01 12:00 UTC
+_RANGE_OF_A_WALK = 1.6  # about, in standard deviations of its end
+_WALKS = 16
 _NOISE = 1009  # length of the table that varies depth
 
 
@@ -60,42 +62,73 @@ def divide(whole: Ticks, parts: int, least: int, rng: Random) -> list[Ticks]:
         activity = 0.8 * activity + 0.3 * gauss(0.0, 1.0)
         weights.append(exp(activity))
     total = sum(weights)
-    highest, lowest = _two_places(whole, parts, rng)
+    shares = [weight / total for weight in weights]
+    path = bridge(whole, shares, rng)
+    highest, lowest = _part_at(path.index(max(path)), parts, rng), _part_at(path.index(min(path)), parts, rng)
     span = whole.high - whole.low
-    anchors = {0: whole.open}
-    for place, price, inward in ((highest, whole.high, -1), (lowest, whole.low, 1)):
-        if place + 1 < parts:
-            anchors.setdefault(place + 1, price + inward * int(random() * 0.15 * span))
-    anchors[parts] = whole.close
-    path = walk(anchors, [weight / total for weight in weights], whole.low, whole.high, rng)
     volumes = share(whole.volume, [weight * (0.6 + random()) for weight in weights], least)
     bars = []
     for n in range(parts):
         opened, closed = path[n], path[n + 1]
-        wick = span * sqrt(weights[n] / total) * 0.4
-        high = min(whole.high, max(opened, closed) + int(random() * wick))
-        low = max(whole.low, min(opened, closed) - int(random() * wick))
-        if n == highest:
-            high = whole.high
-        if n == lowest:
-            low = whole.low
+        top, bottom = max(opened, closed), min(opened, closed)
+        # As far as a walk of its length reaches; the whole bar's ends are touched once, not leant against.
+        wicks = max(0.0, span * sqrt(shares[n]) * (0.5 + 0.8 * random()) - (top - bottom))
+        above = random()
+        high = whole.high if n == highest else top + int(min(wicks * above, 0.8 * (whole.high - top)))
+        low = whole.low if n == lowest else bottom - int(min(wicks * (1 - above), 0.8 * (bottom - whole.low)))
         bars.append(Ticks(opened, high, low, closed, volumes[n]))
     return bars
 
 
-def _two_places(whole: Ticks, parts: int, rng: Random) -> tuple[int, int]:
-    """Which parts touch the high and the low; a rising bar tends to see its low first."""
-    first, second = sorted((int(rng.random() * parts), int(rng.random() * parts)))
-    low_first = (rng.random() < 0.75) == (whole.close >= whole.open)
-    return (second, first) if low_first else (first, second)
+def bridge(whole: Ticks, shares: list[float], rng: Random) -> list[int]:
+    """Prices at the borders of the parts: a random walk from the bar's open to its close, within its high and low.
+
+    ``shares``: how much of the variance falls on each part. Of a few walks it is the one that comes nearest to the
+    bar's reach; none is cut off at a limit.
+    """
+    upper, lower = max(whole.open, whole.close), min(whole.open, whole.close)
+    above, below = whole.high - upper, lower - whole.low
+    scale = (whole.high - whole.low) / _RANGE_OF_A_WALK
+    deviations = [sqrt(part) * scale for part in shares]
+    chosen, least = [0.0], float("inf")
+    for _ in range(_WALKS):
+        strayed, strays, gauss = 0.0, [0.0], rng.gauss
+        for deviation in deviations:
+            strayed += gauss(0.0, 1.0) * deviation
+            strays.append(strayed)
+        done, walked = 0.0, [float(whole.open)]
+        for stray, part in zip(strays[1:], shares, strict=True):
+            done += part
+            walked.append(whole.open + stray + (whole.close - whole.open - strayed) * done)
+        misfit = abs(max(walked) - upper - above) + abs(lower - min(walked) - below)
+        if misfit < least:
+            chosen, least = walked, misfit
+    rise, fall = max(chosen) - upper, lower - min(chosen)
+    # One that does not reach far enough is stretched, one that reaches too far turns at the limit.
+    up = max(1.0, above * (0.8 + 0.2 * rng.random()) / rise) if rise > 0 else 1.0
+    down = max(1.0, below * (0.8 + 0.2 * rng.random()) / fall) if fall > 0 else 1.0
+    path = []
+    for price in chosen:
+        if price > upper:
+            price = upper + (price - upper) * up
+        elif price < lower:
+            price = lower - (lower - price) * down
+        path.append(_reflect(round(price), whole.low, whole.high))
+    path[0], path[-1] = whole.open, whole.close
+    return path
+
+
+def _part_at(border: int, parts: int, rng: Random) -> int:
+    """One of the two parts that meet there."""
+    return min(parts - 1, max(0, border - (rng.random() < 0.5)))
 
 
 def walk(anchors: Mapping[int, int], shares: list[float], low: int, high: int, rng: Random) -> list[int]:
     """Prices at 0, 1, … len(shares): a random walk through the anchors (first and last among them) within low … high.
 
-    ``shares`` says how much of the variance falls on each step; a walk's range is about 1.6 times its deviation.
+    ``shares`` says how much of the variance falls on each step.
     """
-    scale = (high - low) / 1.6
+    scale = (high - low) / _RANGE_OF_A_WALK
     places = sorted(anchors)
     prices = [anchors[places[0]]]
     for begin, end in pairwise(places):

@@ -9,11 +9,9 @@ from decimal import Decimal as D
 import pytest
 from typer.testing import CliRunner
 
-from btccxt.cli import app
+from btccxt.cli import app, demo_run
 from btccxt.cli.demo_run import MovingAverageDemo
 from btccxt.store.store import CCXTStore
-
-matplotlib_image = pytest.importorskip("matplotlib.image")
 
 
 def demo(folder, *options: str):
@@ -21,21 +19,28 @@ def demo(folder, *options: str):
 
 
 def test_the_demo_trades_tells_all_of_it_and_draws_it(tmp_path):
+    matplotlib_image = pytest.importorskip("matplotlib.image")
     answer = demo(tmp_path, "--bars", "45")
     shown = answer.output
     assert answer.exit_code == 0, shown
     assert re.search(r"BTC/USDT: LIVE", shown)
-    assert re.search(r"\d\d:\d\d BTC/USDT +[\d,.]+ +bar +1/45 +orders +0 +fills +0 +position 0\.00000", shown)
+    assert re.search(r"BTC/USDT [\d,.]+ +bar \d+/45 +position [\d.]+ +equity [\d,.]+ USDT", shown)
     head = next(line for line in shown.splitlines() if "┃ time" in line)
     assert [cell.strip() for cell in head.split("┃")[1:-1]] == [
-        "time", "side", "kind", "size", "at", "filled", "average", "fills", "fee", "profit", "status",
+        "time", "side", "kind", "size", "at", "filled", "average", "fills", "fee", "net profit", "status",
     ]  # fmt: skip
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if "│" in line]
     orders, books = [row for row in rows if len(row) == 11], [row for row in rows if len(row) == 4]
-    said = re.search(r"(\d+) orders, (\d+) fills, fees ([\d,.]+) USDT, (\d+) closed trades", shown)
-    assert said is not None and int(said[1]) == len(orders) > 0
-    assert int(said[2]) == sum(int(row[7]) for row in orders) > 0
-    assert D(said[3].replace(",", "")) == pytest.approx(sum(D(row[8]) for row in orders), abs=D("0.01"))
+    result = {row[0]: row[1] for row in rows if len(row) == 2}
+    assert result["orders, fills"] == f"{len(orders)}, {sum(int(row[7]) for row in orders)}" and orders
+    fees = D(result["fees"].removesuffix(" USDT").replace(",", ""))
+    assert fees == pytest.approx(sum(D(row[8]) for row in orders), abs=D("0.01"))
+    assert result["equity"].startswith("10,000.00 -> ")
+    assert "win rate" in result["closed trades"] and result["holding BTC/USDT"].endswith("%")
+    profits = [D(row[9].replace(",", "")) for row in orders if row[9] != "-"]
+    assert int(result["closed trades"].split(",")[0]) == len(profits) > 0
+    first, last = (D(each.replace(",", "")) for each in result["equity"].removesuffix(" USDT").split(" -> "))
+    assert last - first == pytest.approx(sum(profits), abs=D("0.1"))  # it ends flat: what is gained is in the trades
     assert {row[2] for row in orders} == {"Limit", "Market"}  # a busy machine may see a limit order given up
     assert "Completed" in {row[10] for row in orders} <= {"Completed", "Canceled"}
     assert [row[0] for row in books] == ["BTC", "USDT"]
@@ -46,6 +51,15 @@ def test_the_demo_trades_tells_all_of_it_and_draws_it(tmp_path):
     assert width > 1_000 and height > 700 and picture.std() > 0.05  # not an empty sheet
 
 
+def test_without_matplotlib_it_says_so_and_ends_well(tmp_path, monkeypatch):
+    found = demo_run.find_spec
+    monkeypatch.setattr(demo_run, "find_spec", lambda name: None if name == "matplotlib" else found(name))
+    answer = demo(tmp_path, "--bars", "5")
+    assert answer.exit_code == 0, answer.output
+    assert "no picture: it needs pip install 'btccxt[plot]'" in answer.output
+    assert not (tmp_path / "demo.png").exists()
+
+
 def test_without_an_order_it_ends_as_well_and_without_a_warning(tmp_path, monkeypatch):
     # The averages may cross within five bars; which bars these are depends on when the feed has become live.
     monkeypatch.setattr(MovingAverageDemo, "buy", lambda strategy, **order: None)
@@ -53,7 +67,7 @@ def test_without_an_order_it_ends_as_well_and_without_a_warning(tmp_path, monkey
         warnings.simplefilter("error", UserWarning)
         answer = demo(tmp_path, "--bars", "5")
     assert answer.exit_code == 0, answer.output
-    assert "0 orders, 0 fills" in answer.output and (tmp_path / "demo.png").exists()
+    assert re.search(r"orders, fills +│ +0, 0 ", answer.output) and (tmp_path / "demo.png").exists()
 
 
 def test_books_that_differ_are_shown_and_are_the_exit_code(tmp_path, monkeypatch):

@@ -184,3 +184,18 @@ def test_a_tick_that_does_not_divide_a_minute_is_refused() -> None:
 def test_prices_start_where_the_listing_says() -> None:
     day = SOURCE.history(BTC, "1d", START - START % DAY_MS, START, 1)
     assert Decimal(str(day[0].open)) == 60_000
+
+
+def test_hours_look_like_a_market_without_cliffs_and_without_plateaus() -> None:
+    """The old walk jumped from one extreme to the other within a minute, and lay cut off at the hour's limit."""
+    shares, touches, still = [], [], []
+    for hour in range(400):
+        whole = SOURCE._hours(BTC, START // DAY_MS + hour // 24)[hour % 24]
+        minutes = SOURCE._minutes(BTC, START // HOUR_MS - START // HOUR_MS % 24 + hour)
+        span = whole.high - whole.low
+        shares.append(max(part.high - part.low for part in minutes) / span)
+        touches.append(sum(part.high == whole.high or part.low == whole.low for part in minutes))
+        still.append(sum(part.high - part.low < span / 200 for part in minutes))
+    assert sorted(shares)[200] < 0.35 and sum(share > 0.6 for share in shares) < 4
+    assert sorted(touches)[200] <= 5
+    assert sorted(still)[200] <= 3
