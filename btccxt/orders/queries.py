@@ -55,9 +55,13 @@ async def _search_lists(exchange: ExchangeAPI, order: LiveOrder, policy: Tracker
     for update in closed:
         if _is(order, update.client_order_id, update.order_id):
             return update
+    try:
+        trades = await exchange.fetch_my_trades(order.symbol, since_ms)
+    except Unsupported:
+        trades = []
     fills = tuple(
         replace(fill, client_order_id=order.client_order_id)
-        for fill in await exchange.fetch_my_trades(order.symbol, since_ms)
+        for fill in trades
         if _is(order, fill.client_order_id, fill.order_id)
     )
     if fills:

@@ -6,6 +6,7 @@ The comparison is pure (``plan``, ``open_orders_interval_s``); ``Reconciler`` as
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -131,7 +132,8 @@ class Reconciler:
             listed = await self._open_orders()
             # Trades before conclusions: an order missing from the list has usually filled.
             for symbol in self._symbols():
-                await self._fills.fetch(symbol)
+                with contextlib.suppress(Unsupported):  # it names no trades: cumulative amounts are all there is
+                    await self._fills.fetch(symbol)
             actions = plan(self._register.orders, listed, self._find, asked_ms)
             contradictions = []
             asks = []

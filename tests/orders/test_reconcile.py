@@ -173,6 +173,17 @@ async def test_a_list_symbol_by_symbol_serves_where_there_is_no_other(desk: Desk
     assert desk.order(client_order_id).state is S.CANCELED
 
 
+async def test_an_exchange_that_names_no_trades_is_reconciled_by_its_orders(make_desk: Callable[..., Desk]) -> None:
+    """Upbit's and Bithumb's: ccxt has no way to the account's trades there."""
+    desk = await make_desk(infer_fills=True, query_by_client_id=False).start()
+    desk.exchange.script("fetch_my_trades", *[Unsupported("no trades")] * 9)
+    client_order_id = await desk.opened()
+    desk.placed(client_order_id).status = OrderStatus.CANCELED
+    await desk.tracker.reconcile()
+    assert desk.order(client_order_id).state is S.CANCELED
+    assert not desk.alarms
+
+
 async def test_hundreds_of_missed_fills_come_page_by_page_each_once(desk: Desk) -> None:
     client_order_id = await desk.opened(desk.request("1000"))
     placed = desk.placed(client_order_id)
