@@ -13,6 +13,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from btccxt.bt.compat import bt
 from btccxt.bt.signals import RunInterrupted, ended_by_signals
 from btccxt.bt.time import backtrader_zone
 from btccxt.observe.log import EventName, get_logger
@@ -77,6 +78,7 @@ class CerebroLoop:
         cerebro._datanotify = functools.partial(_pass_on_news, cerebro, self)
 
     def _forget(self) -> None:
+        self._datas_judged, self._all_daily = -1, False
         self._moved: dict[int, Any] = {}
         self._delivered = False
         self._owner: weakref.ref[Any] | None = None
@@ -92,6 +94,19 @@ class CerebroLoop:
         self._started_s = 0.0
         self._next_gate_look_s = float("inf")
         self._gate_said: set[int] = set()
+
+    @property
+    def stamps_day_ends(self) -> bool:
+        """Whether closes are stamped as backtrader ends its days, 10 µs early.
+
+        That tells backtrader which day it was, but beside shorter bars it would show the day before its last hour. So
+        only where all datas are of days or longer.
+        """
+        datas = self._cerebro().datas
+        if self._datas_judged != len(datas):
+            self._datas_judged = len(datas)
+            self._all_daily = all(data._timeframe >= bt.TimeFrame.Days and not data.replaying for data in datas)
+        return self._all_daily
 
     # -------------------------------------------------------------- who takes part
 

@@ -203,7 +203,6 @@ class CCXTData(FeedLines):
                     self._env._notify_data(self, status, *args, **kwargs)
                 raise
         self._frame = parse_timeframe(name)
-        self._stamper = Stamper(self._frame, self.p.timeframe, at_open=self.p.stamp == "open")
         self.label = f"{self.p.dataname} {name}"
 
     def start(self) -> None:
@@ -218,6 +217,9 @@ class CCXTData(FeedLines):
         self._ended, self._when_quiet = False, None
         self._rows: Iterator[Row] | None = None
         self._rows_left = -1  # at most so many will come; below zero: nobody knows
+        if self._frame is not None:
+            at_open, beside_shorter = self.p.stamp == "open", not self.stamps_day_ends
+            self._stamper = Stamper(self._frame, self.p.timeframe, at_open, beside_shorter=beside_shorter)
         self._made = RowMaker(
             self._frame, self._stamper, late_allowed=self._lets_late_through(), on_late=self._report_late
         )
@@ -521,6 +523,13 @@ class CCXTData(FeedLines):
 
     def wall_s(self, exchange_ms: float) -> float:
         return self.source.wall_s(exchange_ms)
+
+    def row_end_ms(self, stamp_ms: int) -> int:
+        return stamp_ms if self._frame is None or not self.stamps_begin else self._frame.next_open(stamp_ms)
+
+    def complete_to_ms(self) -> float:
+        to_ms = self._made.to_ms
+        return to_ms if to_ms is not None and to_ms <= self.source.now_ms() else float("-inf")
 
     def _lets_late_through(self) -> bool:
         return bool(self.p.latethrough)

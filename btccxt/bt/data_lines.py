@@ -5,21 +5,24 @@ Each override neutralises a fault of backtrader; ``tests/bt/test_faults_data.py`
 
 from __future__ import annotations
 
-import time
+import inspect
 from collections import deque
-from datetime import timedelta
+from datetime import tzinfo
 from typing import Any
 
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
-from btccxt.bt.time import NUDGE, backtrader_zone, day_end_of, is_last_of_period, ms_of_num
+from btccxt.bt.grouping import Grouping, options_of, replacement_of
+from btccxt.bt.time import backtrader_zone, ms_of_num
+from btccxt.errors import ConfigError
 
 _QBUFFER = bt.linebuffer.LineBuffer.QBuffer
-_BaseResampler = bt.resamplerfilter._BaseResampler
-_TF = bt.TimeFrame
-_SECOND_OF_DAY = 86_400
+_NO_SESSION_END = bt.utils.date.TIME_MAX
 _EDGE_MARGIN_S = 0.0005
 _EXTRA_BARS = 2  # with exactbars=1: room for the bar being loaded, and for one put back by cerebro
+
+
+_BarState = tuple[list[float], tuple[float | None, ...]]  # of every line, and what the broker sees of the newest part
 
 
 class FeedLines(bt.feed.DataBase):
@@ -68,14 +71,20 @@ class FeedLines(bt.feed.DataBase):
         self._laststatus, self._last_args = self.UNKNOWN, ()
         self.arrivals = deque()
         self._rewound: deque[list[float]] = deque()
+        self._undo: _BarState | None = None
+        self._redo: _BarState | None = None
         self._quiet = False
-        self._resamplers = [part[0] for part in self._filters if isinstance(part[0], _BaseResampler)]
-        self._daily_resample = any(resampler.p.timeframe >= _TF.Days for resampler in self._resamplers)
-        for resampler in self._resamplers:  # a second run would go on with the first one's half bar
-            resampler.bar.bstart(maxdate=True)
-            resampler.compcount = 0
-            resampler._firstbar = True
-            resampler._nexteos = None
+        self._groupings = [part[0] for part in self._filters if isinstance(part[0], Grouping)]
+        for grouping in self._groupings:  # a second run would go on with the first one's half bar
+            grouping.restart()
+
+    def addfilter(self, p: Any, *args: Any, **kwargs: Any) -> None:
+        """As backtrader's, with our own resampling and replaying in the place of its own."""
+        ours = replacement_of(p) if inspect.isclass(p) else None
+        if ours is None:
+            super().addfilter(p, *args, **kwargs)
+        else:
+            self._filters.append((ours(self, **options_of(p, kwargs)), [], {}))
 
     def clone(self, **kwargs: Any) -> CCXTDataClone:
         clone_class: Any = CCXTDataClone  # its metaclass takes params as keywords
@@ -88,7 +97,7 @@ class FeedLines(bt.feed.DataBase):
 
     @property
     def has_resampler(self) -> bool:
-        return bool(self._resamplers)
+        return bool(self._groupings)
 
     # -------------------------------------------------------------- polled by cerebro in every loop
 
@@ -116,10 +125,12 @@ class FeedLines(bt.feed.DataBase):
             return self._when_quiet
         if self._held and not self._history_is_here():
             return None
+        self._undo = None
         delivered = super().next(datamaster=datamaster, ticks=ticks)
         stamps = self._stamps
         ahead = stamps.lencount < len(stamps.array) - stamps.extension  # preloaded, or put back
-        self._quiet = not (ahead or self._rewound or self._barstack or self._barstash or self._has_more())
+        waits = ahead or self._redo or self._rewound or self._barstack or self._barstash or self._has_more()
+        self._quiet = not waits
         if delivered:
             self._cerebro_loop.mark_updated(self)
             if self.arrivals or not self._quiet:
@@ -134,6 +145,11 @@ class FeedLines(bt.feed.DataBase):
         raise NotImplementedError
 
     def load(self) -> Any:
+        if self._redo is not None:
+            state, self._redo = self._redo, None
+            self._undo = self._state()
+            self._set_state(state)
+            return True
         if self._rewound:
             self.forward()
             for line, value in zip(self._all_lines, self._rewound.popleft(), strict=True):
@@ -145,9 +161,16 @@ class FeedLines(bt.feed.DataBase):
         return loaded
 
     def rewind(self, size: int = 1) -> None:
-        """With ``exactbars=1`` the ring buffer overwrites a bar that was only put back: keep it aside."""
+        """With ``exactbars=1`` the ring buffer overwrites a bar that was only put back: keep it aside.
+
+        A replayed bar that had only grown is not taken back as a whole: it shrinks to what it was.
+        """
         self._cerebro_loop.has_work = True
         self._quiet = False
+        if self._undo is not None:
+            self._redo, state, self._undo = self._state(), self._undo, None
+            self._set_state(state)
+            return
         if self._stamps.mode != _QBUFFER:
             super().rewind(size)
             return
@@ -173,16 +196,16 @@ class FeedLines(bt.feed.DataBase):
 
     def _write(self, row: tuple[float, ...]) -> bool:
         """Fill the bar that ``load`` has made room for; False if it comes too late for its resampled bar."""
-        num = row[0]
-        if self._resamplers:
-            num = self._resample_stamp(num)
-            if num <= self._delivered_to() and not self._lets_late_through():
-                self._report_late(num)
-                return False
+        if self._groupings and not self._lets_late_through() and self._is_late(row[0]):
+            self._report_late(row[0])
+            return False
         for line, value in zip(self._row_lines, row, strict=True):
             line[0] = value
-        self._stamps[0] = num
         return True
+
+    def _is_late(self, stamp: float) -> bool:
+        stamp_ms = ms_of_num(stamp)
+        return any(part.last_instant_ms(self, stamp_ms) < part.closed_to_ms for part in self._groupings)
 
     # -------------------------------------------------------------- the same as backtrader's, in a fraction of the time
 
@@ -219,19 +242,58 @@ class FeedLines(bt.feed.DataBase):
             self.tick_volume = volume.array[at]
             self.tick_openinterest = interest.array[at]
 
+    def _state(self) -> _BarState:
+        ticks = (self.tick_open, self.tick_high, self.tick_low, self.tick_close, self.tick_volume)
+        return [line[0] for line in self._all_lines], (*ticks, self.tick_openinterest, self.tick_last)
+
+    def _set_state(self, state: _BarState) -> None:
+        values, ticks = state
+        for line, value in zip(self._all_lines, values, strict=True):
+            line[0] = value
+        self.tick_open, self.tick_high, self.tick_low, self.tick_close, self.tick_volume, *more = ticks
+        self.tick_openinterest, self.tick_last = more
+
     # -------------------------------------------------------------- resampling
 
-    def _resample_stamp(self, num: float) -> float:
-        """The stamp as the resampler must see it to count the bar to the right period."""
-        if self.stamps_begin:
-            # On a boundary backtrader sees an end; this is a beginning.
-            return num + NUDGE if round(num * _SECOND_OF_DAY, 3).is_integer() else num
-        return day_end_of(num, self._tz) if self._daily_resample else num
+    def grow(self, values: list[float], *, begins: bool) -> None:
+        """The newest row is part of a replayed bar: a new one, or (not ``begins``) the one before it."""
+        if not begins:
+            row_ticks = self._ticks_of_row()
+            self.backwards(force=True)
+            self._undo = self._state()
+            self._set_state((values, row_ticks))
+            return
+        for line, value in zip(self._all_lines, values, strict=True):
+            line[0] = value
 
-    def _delivered_to(self) -> float:
-        """Stamp of the resampled bar delivered last (``load`` has already moved on by one)."""
-        resampled = any(not resampler.replaying for resampler in self._resamplers)
-        return self._stamps[-1] if resampled and len(self) > 1 else float("-inf")
+    def _ticks_of_row(self) -> tuple[float | None, ...]:
+        _, *values = (line[0] for line in self._row_lines)
+        return (*values, values[3])
+
+    @property
+    def zone(self) -> tzinfo | None:
+        zone: tzinfo | None = self._tz
+        return zone
+
+    @property
+    def day_ends_ms(self) -> int:
+        if self._calendar is not None:
+            raise ConfigError(
+                f"{self.label}: resampling knows no trading calendar; these markets never close. For days that end at "
+                "another time than midnight give getdata(..., sessionend=datetime.time(17, 0))"
+            )
+        end = self.p.sessionend
+        if end is None or end >= _NO_SESSION_END:
+            return 0
+        return round(((end.hour * 60 + end.minute) * 60 + end.second) * 1000 + end.microsecond / 1000) % 86_400_000
+
+    @property
+    def stamps_day_ends(self) -> bool:
+        return self._cerebro_loop.stamps_day_ends
+
+    def row_end_ms(self, stamp_ms: int) -> int:
+        """Close of the bar with this stamp; the instant itself for a trade."""
+        return stamp_ms
 
     def _lets_late_through(self) -> bool:
         raise NotImplementedError
@@ -250,9 +312,9 @@ class FeedLines(bt.feed.DataBase):
     def wall_s(self, exchange_ms: float) -> float:
         raise NotImplementedError
 
-    def _timeoffset(self) -> timedelta:
-        """Backtrader adds this to the computer's clock to judge whether a resampled bar is over."""
-        return timedelta(milliseconds=self.exchange_ms() - time.time() * 1000)
+    def complete_to_ms(self) -> float:
+        """At the end of the data: everything that closed until then was there."""
+        raise NotImplementedError
 
     def _check(self, forcedata: Any = None) -> None:
         """Deliver resampled bars that are over.
@@ -263,39 +325,26 @@ class FeedLines(bt.feed.DataBase):
         if not self._filters:
             return
         for part, args, kwargs in self._filters:
-            if isinstance(part, _BaseResampler):
+            if isinstance(part, Grouping):
                 if self.clock_closes():
-                    part.check(self)
-                self._close_whole(part)
+                    part.check(self, self.exchange_ms())
             elif hasattr(part, "check"):
                 part.check(self, *args, _forcedata=forcedata, **kwargs)
         if self._barstack:
             self._cerebro_loop.has_work = True
             self._quiet = False
 
-    def _close_whole(self, resampler: Any) -> bool:
-        """Deliver a day, week, month or year with its last bar; stock backtrader waits for the first of the next."""
-        parameters = resampler.p
-        if parameters.timeframe < _TF.Days or parameters.compression != 1 or resampler.replaying or self.stamps_begin:
-            return False
-        bar = resampler.bar
-        if not bar.isopen() or not is_last_of_period(bar.datetime, parameters.timeframe, self._tz):
-            return False
-        self._add2stack(bar.lvalues())
-        bar.bstart(maxdate=True)
-        return True
-
     def _last(self, datamaster: Any = None) -> bool:
         """At the end of the data: what is whole is delivered, half a resampled bar is not.
 
         Stock backtrader delivers the half bar too, stamped in the future, and strategies trade on it.
         """
-        delivered = 0
+        waiting = len(self._barstack)
+        for grouping in self._groupings:
+            grouping.check(self, self.complete_to_ms())
+        delivered = len(self._barstack) - waiting
         for part, args, kwargs in self._ffilters:
-            if isinstance(part, _BaseResampler):
-                delivered += self._close_whole(part)
-            else:
-                delivered += part.last(self, *args, **kwargs)
+            delivered += part.last(self, *args, **kwargs)
         fill_ticks = datamaster is not None and bool(self._barstack)
         while self._fromstack(forward=True):
             pass
@@ -308,9 +357,9 @@ class FeedLines(bt.feed.DataBase):
         if not self.clock_closes():
             return float("inf")
         nearest_s = float("inf")
-        for resampler in self._resamplers:
-            if resampler.subdays and not resampler.replaying and resampler.bar.isopen():
-                left_ms = ms_of_num(resampler._calcadjtime()) - self.exchange_ms()
+        for grouping in self._groupings:
+            if grouping.due_ms is not None and not grouping.replaying:
+                left_ms = grouping.due_ms - self.exchange_ms()
                 nearest_s = min(nearest_s, self.wall_s(left_ms) + _EDGE_MARGIN_S)
         return nearest_s
 
@@ -385,13 +434,11 @@ class CCXTDataClone(FeedLines):
         self.arrivals.extend(zip(*(line.array for line in self.data._row_lines), strict=True))
         super().preload()
 
-    def _getnexteos(self) -> Any:
-        # A stock clone asks its parent, which may be bars ahead.
-        was_clone, self._clone = self._clone, False
-        try:
-            return super()._getnexteos()
-        finally:
-            self._clone = was_clone
+    def row_end_ms(self, stamp_ms: int) -> int:
+        return self.data.row_end_ms(stamp_ms)
+
+    def complete_to_ms(self) -> float:
+        return self.data.complete_to_ms()
 
     def _lets_late_through(self) -> bool:
         return self.data._lets_late_through()

@@ -34,8 +34,6 @@ _UNITS_MS = (("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 _OWN_UNIT = {_TF.Seconds: "s", _TF.Minutes: "m", _TF.Days: "d", _TF.Weeks: "w", _TF.Months: "M", _TF.Years: "y"}
 DAY_END = bt.utils.date.time2num(bt.utils.date.TIME_MAX)
 """Fraction of a day at which backtrader ends its sessions: 23:59:59.99999."""
-NUDGE = 30e-6 / 86_400
-"""30 µs in days: enough to leave a boundary (backtrader rounds 10 µs away), too little to change a millisecond."""
 
 
 # ------------------------------------------------------------------ timeframes
@@ -148,28 +146,32 @@ def _as_arguments(frame: Timeframe) -> str:
 # ------------------------------------------------------------------ stamps
 
 
-class Stamper:
-    """Which day number a bar carries.
+def day_num(close_ms: int) -> float:
+    """Day number of a close, as the end of the session that it ends: backtrader's 23:59:59.99999 for midnight."""
+    return num_of_ms(close_ms - _DAY_MS) + DAY_END
 
-    At its close, as backtrader's own resampling does: intraday exactly there, a day and longer at 23:59:59.99999 of its
-    last UTC day. An hour bar stamped at its open would be seen 59 minutes too early beside minute bars; whoever wants
-    the exchange's stamp nevertheless gets it with ``at_open``.
+
+class Stamper:
+    """Which day number a bar carries: that of its close, or of its open with ``at_open``.
+
+    An hour bar stamped at its open would be seen 59 minutes too early beside minute bars; whoever wants the exchange's
+    stamp nevertheless gets it. A day and longer closes at 23:59:59.99999, since by that backtrader knows which day it
+    was; ``beside_shorter`` in a run that has shorter bars or trades too, where equal instants need equal stamps, or the
+    day would be seen before its last hour.
     """
 
-    __slots__ = ("_at_open", "_frame", "_is_daily")
+    __slots__ = ("_at_open", "_ends_day", "_frame")
 
-    def __init__(self, frame: Timeframe, bt_timeframe: int, at_open: bool) -> None:
+    def __init__(self, frame: Timeframe, bt_timeframe: int, at_open: bool, *, beside_shorter: bool = False) -> None:
         self._frame = frame
-        self._is_daily = bt_timeframe >= _TF.Days
+        self._ends_day = bt_timeframe >= _TF.Days and not beside_shorter
         self._at_open = at_open
 
     def num(self, open_ms: int) -> float:
         if self._at_open:
             return num_of_ms(open_ms)
         close_ms = self._frame.next_open(open_ms)
-        if self._is_daily:
-            return num_of_ms(close_ms - _DAY_MS) + DAY_END
-        return num_of_ms(close_ms)
+        return day_num(close_ms) if self._ends_day else num_of_ms(close_ms)
 
     def nums(self, opens_ms: Sequence[int]) -> list[float]:
         """``num`` of many, in a tenth of the time."""
@@ -179,44 +181,12 @@ class Stamper:
         shift_ms, addend = length_ms, 0.0
         if self._at_open:
             shift_ms = 0
-        elif self._is_daily:
+        elif self._ends_day:
             shift_ms, addend = length_ms - _DAY_MS, DAY_END
         nums = [
             _EPOCH_NUM + days + rest / _DAY_MS for days, rest in [divmod(ms + shift_ms, _DAY_MS) for ms in opens_ms]
         ]
         return [num + addend for num in nums] if addend else nums
-
-
-def day_end_of(num: float, tz: Any) -> float:
-    """A bar that closes at midnight ends its day; as 00:00 backtrader would count it to the next one.
-
-    Other instants come back as they are. ``tz`` is the data's zone (None: UTC): midnight there is what ends a session.
-    """
-    if tz is None:
-        return num - 1 + DAY_END if num == int(num) else num
-    local = bt.num2date(num, tz)
-    if local.hour or local.minute or local.second or local.microsecond:
-        return num
-    end = datetime.combine(local.date() - timedelta(days=1), bt.utils.date.TIME_MAX)
-    return bt.date2num(tz.localize(end))
-
-
-def is_last_of_period(num: float, bt_timeframe: int, tz: Any) -> bool:
-    """Whether the instant after ``num`` lies in another day, week, month or year."""
-    one_ms = 1 / _DAY_MS
-    return _period(bt.num2date(num, tz).date(), bt_timeframe) != _period(
-        bt.num2date(num + one_ms, tz).date(), bt_timeframe
-    )
-
-
-def _period(day: date, bt_timeframe: int) -> tuple[int, ...]:
-    if bt_timeframe == _TF.Weeks:
-        return day.isocalendar()[:2]
-    if bt_timeframe == _TF.Months:
-        return (day.year, day.month)
-    if bt_timeframe == _TF.Years:
-        return (day.year,)
-    return (day.toordinal(),)
 
 
 # ------------------------------------------------------------------ time zones

@@ -14,7 +14,7 @@ from btccxt.bt.time import (
     DAY_END,
     Stamper,
     backtrader_zone,
-    day_end_of,
+    day_num,
     ms_of_num,
     num_of_ms,
     offered_name,
@@ -129,15 +129,21 @@ def test_an_intraday_stamp_is_the_close_exactly_and_many_at_once_are_the_same(se
     assert Stamper(frame, TF.Minutes, at_open=False).num(opens[0]) == bt.date2num(close)
 
 
-def test_midnight_ends_its_day_and_nothing_else_is_moved() -> None:
-    midnight = num_of_ms(START_MS)
-    assert day_end_of(midnight, None) == backtrader_day_end(naive(2023, 12, 31))
-    assert day_end_of(midnight + 1 / 24, None) == midnight + 1 / 24
-    tokyo = backtrader_zone("Asia/Tokyo")
-    local_midnight_ms = START_MS + 15 * HOUR_MS
-    assert ms_of_num(day_end_of(num_of_ms(local_midnight_ms), tokyo)) == local_midnight_ms
-    assert day_end_of(num_of_ms(local_midnight_ms), tokyo) < num_of_ms(local_midnight_ms)
-    assert day_end_of(midnight, tokyo) == midnight
+@given(st.integers(0, 4_000_000_000), st.sampled_from(["1m", "1h", "1d", "3d", "1w", "1M", "1y"]))
+def test_beside_shorter_bars_equal_closes_have_equal_stamps(second: int, name: str) -> None:
+    frame = parse_timeframe(name)
+    open_ms = frame.floor(second * 1000)
+    stamp = Stamper(frame, TF.Days, at_open=False, beside_shorter=True).num(open_ms)
+    assert stamp == num_of_ms(frame.next_open(open_ms))
+    assert Stamper(frame, TF.Days, at_open=False, beside_shorter=True).nums([open_ms]) == [stamp]
+
+
+def test_a_close_as_the_end_of_its_session_is_the_same_millisecond() -> None:
+    assert day_num(START_MS) == backtrader_day_end(naive(2023, 12, 31))
+    for hour in range(48):
+        close_ms = START_MS + hour * HOUR_MS
+        assert day_num(close_ms) < num_of_ms(close_ms)
+        assert ms_of_num(day_num(close_ms)) == close_ms
 
 
 # ------------------------------------------------------------------ zones
