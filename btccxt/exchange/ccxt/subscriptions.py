@@ -210,7 +210,11 @@ def _fills(key: StreamKey, profile: Profile) -> Decode:
 def _positions(key: StreamKey, now_ms: NowMs) -> Decode:
     def decode(result: Any, _frame: Any) -> Iterable[News] | None:
         rows = _dicts(result)
-        return None if rows is None else [(key, translate.position(row, now_ms())) for row in rows if row.get("symbol")]
+        if rows is None:
+            return None
+        # A frame may tell a new mark price and no size: that is no flat position.
+        told = (row for row in rows if row.get("symbol") and row.get("contracts") is not None)
+        return [(key, translate.position(row, now_ms())) for row in told]
 
     return decode
 

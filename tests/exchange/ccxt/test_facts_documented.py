@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from btccxt.exchange.ccxt.subscriptions import _positions
 from btccxt.exchange.ccxt.times import latest_time, time_of
 from btccxt.exchange.ccxt.translate import fill, order_update
 from btccxt.exchange.profile.profile import load_profile
-from btccxt.model import Fee, MarketType, OrderStatus, Origin, Side
+from btccxt.model import Fee, MarketType, OrderStatus, Origin, Side, StreamKey, StreamKind
 from tests.exchange.ccxt.replay import exchange_for, rows_of_frame
 
 SPOT, LINEAR = MarketType.SPOT, MarketType.LINEAR
@@ -274,3 +275,17 @@ def test_where_a_pushed_order_has_its_creation_only_its_end_is_the_frames() -> N
     assert order_update(ended, profile, Origin.PUSH).time_ms == T
     resting = {**ended, "info": {"status": "OPEN"}}  # a snapshot tells what is old
     assert order_update(resting, profile, Origin.PUSH, frame=frame).time_ms == T
+
+
+def test_a_frame_that_names_no_size_is_no_flat_position() -> None:
+    """KuCoin's, of a new mark price."""
+    exchange, key = exchange_for("kucoin", LINEAR), StreamKey(StreamKind.POSITIONS)
+    decode = _positions(key, lambda: 5)
+    symbol = next(iter(exchange.markets))
+    moved = exchange.parse_position({"symbol": "XBTUSDTM", "markPrice": 100.5, "markValue": 1.0, "unrealisedPnl": 0.1})
+    held = exchange.parse_position({"symbol": "XBTUSDTM", "currentQty": -20, "avgEntryPrice": 100, "isOpen": True})
+    flat = exchange.parse_position({"symbol": "XBTUSDTM", "currentQty": 0, "isOpen": False})
+    assert [(each.symbol, each.amount) for _, each in decode([moved, held, flat], None) or ()] == [
+        (symbol, D(-20)),
+        (symbol, D(0)),
+    ]
