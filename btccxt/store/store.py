@@ -112,6 +112,8 @@ class CCXTStore(StoreHistory):
         if isinstance(self._exchange_given, str):
             kind = market_type_of(self.name, settings.market_type)
             self.profile = load_profile(self.name, kind, settings.overrides, settings.overrides_at)
+            if self.mode is Mode.TESTNET or self.mode is Mode.DEMO:
+                self.profile.switch_to("testnet" if self.mode is Mode.TESTNET else "demo")
         else:
             self.profile = profile_of(self._exchange_given, settings)
         usual = self.profile.quote_currency

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from btccxt import CCXTStore
 from btccxt.config import Mode
 from btccxt.errors import ConfigError
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.ccxt.ccxt_instance import _ASKS_FOR
 from btccxt.exchange.profile.profile import Profile, load_profile
 from btccxt.model import MarketType
@@ -134,3 +136,31 @@ def test_what_an_exchange_has_announced_to_switch_off_is_said_beforehand() -> No
     assert "that is over" in str(ending(profile, Mode.PAPER, end_ms + day_ms))
     assert ending(profile, Mode.SIM, end_ms) is None
     assert ending(load_profile("binance", SPOT), Mode.LIVE, end_ms) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "problem"),
+    [
+        ("kraken", "testnet", "kraken spot has no testnet that ccxt can reach; use mode='paper' or mode='sim'"),
+        ("hyperliquid", "demo", "hyperliquid spot has no demo that ccxt can reach; use mode='testnet' or"),
+    ],
+)
+def test_a_store_is_not_made_for_a_place_that_is_not(name: str, mode: str, problem: str) -> None:
+    keys = {"apiKey": "k", "secret": "s", "walletAddress": "0x1", "privateKey": "0x2"}
+    with pytest.raises(ConfigError, match=problem):
+        CCXTStore(name, mode=mode, config=keys, journal=":memory:")
+
+
+def test_a_former_name_makes_todays_store() -> None:
+    store = CCXTStore("huobi", mode="paper")
+    assert (store.name, store.profile.exchange, store.settings.exchange) == ("htx", "htx", "htx")
+
+
+async def test_a_demo_is_another_place_than_live_and_testnet() -> None:
+    hosts = set()
+    for testnet, demo in ((False, False), (True, False), (False, True)):
+        exchange = CCXTExchange(load_profile("bybit", SPOT), testnet=testnet, demo=demo)
+        await exchange.open()
+        hosts.add(exchange._rest.urls["api"]["private"])
+        await exchange.close()
+    assert len(hosts) == 3

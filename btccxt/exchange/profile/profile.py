@@ -67,9 +67,14 @@ _UNLISTED = (
 _DEFAULT_MARKETS = (MarketType.SPOT, MarketType.LINEAR)
 
 
+@lru_cache(maxsize=4)
+def _package(this_file: str) -> Path:
+    return Path(this_file).resolve().parents[2]
+
+
 def mapping_table_path() -> Path:
     """Where the mapping table lies: in the package (wheel) or at the top of the repository (editable install)."""
-    package = Path(__file__).resolve().parents[2]
+    package = _package(__file__)
     shipped = package / "exchanges.yaml"
     return shipped if shipped.exists() else package.parent / "exchanges.yaml"
 
