@@ -53,6 +53,14 @@ class ExchangeAPI(ABC):
         """
         return {}
 
+    @property
+    def data_mode(self) -> str | None:
+        """Whose market its bars are of, so that the lake keeps those of different ones apart: 'live', 'testnet' …
+
+        Override it where one class serves several. None: it cannot tell, and its history is not kept.
+        """
+        return f"custom-{type(self).__name__}"
+
     # -------------------------------------------------------------- life
 
     @abstractmethod

@@ -5,30 +5,28 @@ from __future__ import annotations
 import importlib.util
 import time
 import weakref
-import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from btccxt.bars.columns import Columns
 from btccxt.bars.lake import LIVE, DataVenue, Lake, LakeView, SeriesKey, default_lake_path, is_lake
 from btccxt.bars.offline import find, iso, not_fetched
+from btccxt.bars.segments import Range
 from btccxt.bars.series import Damage
 from btccxt.bt.backtest_broker import BacktestBroker
 from btccxt.bt.data import CCXTData
 from btccxt.bt.ports import History
-from btccxt.config import Mode, StoreConfig
+from btccxt.config import StoreConfig
 from btccxt.errors import BtccxtError, ConfigError, LakeError, Retryable
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.model import Market
+from btccxt.model import Market, Trade
 from btccxt.observe.log import EventName, get_logger
 from btccxt.session.events import FeedEvent, FeedRequest
 from btccxt.session.feeds import FeedTask
-from btccxt.sim.options import SimOptions
 from btccxt.store.account_session import AccountSession
+from btccxt.store.lake_modes import data_mode
 from btccxt.store.queries import StoreQueries
 from btccxt.timeframe import parse_timeframe
 
@@ -47,7 +45,7 @@ class StoreHistory(StoreQueries):
 
     def _prepare_history(self) -> None:
         self._lake: LakeView | None = None
-        self._lake_known = False
+        self._lake_known = False  # ... or that there is none
         self._waits_for_need = False  # started, but nobody has needed the exchange yet
         self._datas: list[weakref.ref[CCXTData]] = []
 
@@ -73,8 +71,16 @@ class StoreHistory(StoreQueries):
             if mode is not None and path is not None:
                 venue = DataVenue(self.name, mode, self.profile.market_type.value)
                 self._lake = LakeView(Lake(path, on_damage=self._tell_damage), venue)
-            self._lake_known = mode is not None
+            elif mode is None and self._venue is not None and self.settings.lake is not None:
+                self._notifier.say(
+                    "the lake is not used: nothing tells this market from others (ExchangeAPI.data_mode)"
+                )
+            self._lake_known = mode is not None or self._venue is not None
         return self._lake
+
+    def _forget_lake(self) -> None:
+        """The next connection may be to another embedded exchange."""
+        self._lake, self._lake_known = None, False
 
     def _lake_path(self, mode: str) -> Path | None:
         if self.settings.lake is not None:
@@ -84,16 +90,11 @@ class StoreHistory(StoreQueries):
         return default if usable else None
 
     def _lake_mode(self) -> str | None:
-        """Whose market this store's bars are of; None while nobody knows (an embedded exchange elsewhere)."""
         if self._venue is not None and self._venue.data_mode is not None:
             return self._venue.data_mode
-        if self.mode is Mode.SIM and self.settings.sim_address is not None:
-            return None
-        if not isinstance(self._exchange_given, str):
-            return f"custom-{type(self._exchange_given).__name__}"
-        if self.mode is Mode.SIM:
-            return sim_mode(self.settings.sim)
-        return data_mode(self.settings)
+        if isinstance(self._exchange_given, str):
+            return data_mode(self.settings)
+        return self._exchange_given.data_mode
 
     def _tell_damage(self, damage: Damage) -> None:
         self._notifier.trouble("the lake", LakeError(str(damage)))
@@ -120,7 +121,7 @@ class StoreHistory(StoreQueries):
     def history(self, request: FeedRequest) -> History:
         """All of it, oldest first: from the lake as far as it has it, connecting only for the rest. Blocks."""
         lake = self.lake()
-        if self._account_session is None and lake is not None and request.timeframe and request.bars == "candles":
+        if self._account_session is None and lake is not None and request.bars == "candles":
             if (found := self._all_in_lake(lake, request)) is not None:
                 return found
             try:
@@ -151,10 +152,14 @@ class StoreHistory(StoreQueries):
             self._connect_now()
         return super()._open_session
 
-    def _all_in_lake(self, lake: LakeView, request: FeedRequest) -> Columns | None:
-        assert request.timeframe is not None
+    def _all_in_lake(self, lake: LakeView, request: FeedRequest) -> Columns | list[Trade] | None:
         now_ms = int(time.time() * 1000)
         end_ms = now_ms if request.to_ms is None else min(request.to_ms, now_ms)
+        if request.timeframe is None:
+            trades = lake.trades(request.symbol)
+            if request.from_ms is None or trades.missing(request.from_ms, end_ms):
+                return None
+            return trades.read(request.from_ms, end_ms)
         found = find(
             lake.bars(request.symbol, request.timeframe),
             parse_timeframe(request.timeframe),
@@ -169,12 +174,15 @@ class StoreHistory(StoreQueries):
 
     def _as_far_as_it_goes(self, lake: LakeView, request: FeedRequest, error: Retryable) -> Columns:
         """The exchange cannot be reached: what the lake has, if only the newest bars are missing. Raises LakeError."""
-        assert request.timeframe is not None
-        series, frame = lake.bars(request.symbol, request.timeframe), parse_timeframe(request.timeframe)
         key = SeriesKey(lake.venue, request.symbol, request.timeframe)
-        covered = series.covered()
         now_ms = int(time.time() * 1000)
         end_ms = now_ms if request.to_ms is None else min(request.to_ms, now_ms)
+        if request.timeframe is None:
+            begin_ms = end_ms if request.from_ms is None else request.from_ms
+            absent = lake.trades(request.symbol).missing(begin_ms, end_ms) or [Range(begin_ms, end_ms)]
+            raise not_fetched(key, absent, f" and {self.name} cannot be reached ({error})") from error
+        series, frame = lake.bars(request.symbol, request.timeframe), parse_timeframe(request.timeframe)
+        covered = series.covered()
         if request.to_ms is None and request.from_ms is None and covered:
             end_ms = min(end_ms, covered[-1].to_ms)
         found = find(series, frame, request.from_ms, end_ms, self._count(request))
@@ -248,46 +256,6 @@ class StoreHistory(StoreQueries):
     def _fetch_markets(self) -> Mapping[str, Market]:
         self._connect_now()
         return self.markets
-
-
-def data_mode(settings: StoreConfig) -> str:
-    """Whose market the bars are: the exchange's own (paper and live alike), its testnet, or that of another host."""
-    config = settings.config
-    if settings.mode not in (Mode.PAPER, Mode.LIVE):
-        return settings.mode.value
-    mode = Mode.TESTNET.value if config.get("sandbox") or config.get("testnet") else LIVE
-    hosts = sorted({host for value in (config.get("urls"), config.get("hostname")) for host in _hosts(value)})
-    if not hosts:
-        return mode
-    shown = hosts[0] if len(hosts) == 1 else f"{hosts[0]}-{zlib.crc32(' '.join(hosts).encode()):08x}"
-    return f"{mode}@{shown}"
-
-
-def sim_mode(options: SimOptions) -> str | None:
-    """Tells an embedded exchange's market from every other one; None for a source of the user's own."""
-    if isinstance(options.market, str | Path):
-        path = Path(options.market)
-        told = path.stat() if path.exists() else None
-        size = told and (told.st_size, told.st_mtime_ns)
-        return f"sim-{path.name}-{_digest(path.resolve(), size, options.symbol, options.timeframe)}"
-    if options.market is not None:
-        return None
-    start = options.start or datetime.now(timezone.utc)  # the day decides where prices begin
-    return f"sim-seed{options.seed}-{_digest(start.date(), options.tick_ms, options.symbols)}"
-
-
-def _digest(*facts: Any) -> str:
-    return f"{zlib.crc32(repr(facts).encode()):08x}"
-
-
-def _hosts(value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        return [host for each in value.values() for host in _hosts(each)]
-    if isinstance(value, (list, tuple)):
-        return [host for each in value for host in _hosts(each)]
-    if not isinstance(value, str) or not value:
-        return []
-    return [urlsplit(value).netloc.rpartition("@")[2] if "://" in value else value]
 
 
 def keep_markets(

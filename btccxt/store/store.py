@@ -280,6 +280,7 @@ class CCXTStore(StoreHistory):
 
     def _tear_down(self, account_session: AccountSession | None) -> None:
         self._waits_for_need = False
+        self._forget_lake()
         session, venue, journal, reporter = self._session, self._venue, self._journal, self._reporter
         self._account_session = self._was_asked_of = None
         self._session = self._venue = self._journal = self._reporter = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
+from decimal import Decimal as D
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,15 @@ from btccxt.bt.compat import bt
 from btccxt.bt.data import CCXTData
 from btccxt.config import build_config
 from btccxt.errors import ConfigError, ConnectionLost, LakeError
-from btccxt.model import Bar
-from btccxt.store.history import data_mode
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.exchange.profile.profile import load_profile
+from btccxt.model import Bar, MarketType, StreamKey, StreamKind
+from btccxt.session.loop_thread import Session
+from btccxt.sim.options import SimOptions
+from btccxt.store.lake_modes import data_mode
+from btccxt.store.venues import start_sim_exchange
 from tests.e2e.kit import Witness, run
+from tests.fakes import FakeExchange
 
 MINUTE, HOUR = 60_000, 3_600_000
 START = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -39,6 +47,10 @@ def store_with(lake: Path | None, **settings: Any) -> CCXTStore:
     return CCXTStore("binance", mode="sim", sim={**SIM, **settings.pop("sim", {})}, lake=lake, **settings)
 
 
+def refuse_to_connect(*_: Any) -> None:
+    raise ConnectionLost("no network here")
+
+
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """No store connects; who tried."""
@@ -46,7 +58,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     def refuse(store: CCXTStore, *_: Any) -> None:
         tried.append(store.name)
-        raise ConnectionLost("no network here")
+        refuse_to_connect()
 
     monkeypatch.setattr(CCXTStore, "_connect", refuse)
     yield tried
@@ -70,6 +82,20 @@ def test_history_that_is_in_the_lake_needs_neither_network_nor_a_started_store(
     assert run(store, minutes(store)).rows[0] == told
     assert len(told) == 120
     assert no_network == []
+
+
+def test_trades_that_are_in_the_lake_need_no_network_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ticks(store: CCXTStore) -> list[Any]:
+        span = {"fromdate": day(28, 23), "todate": datetime(2026, 2, 28, 23, 5)}  # noqa: DTZ001
+        data = store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Ticks, historical=True, **span)
+        return run(store, data).rows[0]
+
+    told = ticks(store_with(tmp_path))
+    assert len(told) == 300
+    monkeypatch.setattr(CCXTStore, "_connect", refuse_to_connect)
+    assert ticks(store_with(tmp_path)) == told
+    with pytest.raises(LakeError, match="--trades"):
+        ticks(store_with(tmp_path / "empty"))
 
 
 def test_the_lake_alone_is_enough_for_a_data(filled: tuple[Path, list[Any]], no_network: list[str]) -> None:
@@ -157,7 +183,7 @@ def test_no_market_is_served_another_ones_bars(filled: tuple[Path, list[Any]]) -
 
 
 def test_testnet_other_hosts_and_market_types_are_apart_paper_and_live_are_not() -> None:
-    def mode(name: str, **config: Any) -> str:
+    def mode(name: str, **config: Any) -> str | None:
         keys = {"apiKey": "k", "secret": "s"}
         return data_mode(build_config({"exchange": "binance", "mode": name, "config": {**keys, **config}}))
 
@@ -167,7 +193,49 @@ def test_testnet_other_hosts_and_market_types_are_apart_paper_and_live_are_not()
     assert mode("paper", hostname="binance.us") == "live@binance.us"
     urls = {"api": {"public": "https://user:word@proxy.example/api", "private": "https://proxy.example/p"}}
     assert mode("live", urls=urls) == "live@proxy.example"
+    assert mode("demo") == "demo"
     assert mode("live", urls={**urls, "test": "https://other.example"}) != mode("live", urls=urls)
+
+
+def test_an_exchange_that_was_handed_in_says_whose_market_it_is(tmp_path: Path) -> None:
+    class Own(FakeExchange):
+        def can_stream(self, key: StreamKey) -> bool:
+            return key.kind is not StreamKind.POSITIONS
+
+    class Silent(Own):
+        data_mode = None
+
+    profile = load_profile("binance", MarketType.SPOT)
+    assert CCXTStore(CCXTExchange(profile), mode="paper", lake=tmp_path).lake().venue.mode == "live"  # type: ignore[union-attr]
+    assert CCXTExchange(profile, testnet=True).data_mode == "testnet"
+    assert CCXTExchange(profile, {"hostname": "binance.us"}).data_mode is None
+    assert CCXTExchange(profile, connector=lambda: None).data_mode is None  # type: ignore[arg-type, return-value]
+    assert CCXTStore(Own(), mode="paper", lake=tmp_path).lake().venue.mode == "custom-Own"  # type: ignore[union-attr]
+    assert CCXTStore(Silent(), mode="paper", lake=tmp_path).lake() is None
+
+
+def test_an_embedded_exchange_elsewhere_is_known_by_itself_not_by_its_address(tmp_path: Path) -> None:
+    rows = []
+    for seed in (5, 6):
+        with embedded(seed) as address:
+            store = CCXTStore("binance", mode="sim", sim_address=address, lake=tmp_path)
+            rows.append(run(store, minutes(store)).rows[0])
+            assert run(store, minutes(store)).rows[0] == rows[-1]
+    assert rows[0] != rows[1]
+    assert len({key.venue.mode for key in Lake(tmp_path).series()}) == 2
+
+
+@contextmanager
+def embedded(seed: int) -> Iterator[str]:
+    """An embedded exchange in a thread of its own."""
+    session = Session("embedded exchange", on_error=lambda what, error: None).start()
+    options = SimOptions(seed=seed, start=START)
+    server, address, _ = session.call(start_sim_exchange("binance", {"USDT": D(1)}, options), timeout=15)
+    try:
+        yield f"{address.host}:{address.port}"
+    finally:
+        session.call(server.stop(), timeout=15)
+        session.stop()
 
 
 def test_an_unlabelled_file_of_an_early_version_is_refused_where_money_or_real_prices_are(

@@ -152,6 +152,13 @@ class CCXTExchange(ExchangeAPI):
         self._account_kind = AccountKind(profile)
         self._leverage = AccountLeverage(profile, self.clock.now_ms)
 
+    @property
+    def data_mode(self) -> str | None:
+        if self._connector is not None or self._config.get("urls") or self._config.get("hostname"):
+            return None  # whatever answers there
+        sandboxed = self._testnet or self._config.get("sandbox") or self._config.get("testnet")
+        return "testnet" if sandboxed else "demo" if self._demo else "live"
+
     # -------------------------------------------------------------- life
 
     async def open(self) -> None:
