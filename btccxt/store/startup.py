@@ -92,6 +92,8 @@ def profile_of(exchange: ExchangeAPI, settings: StoreConfig) -> Profile:
         return exchange.profile
     here = settings.mode is Mode.PAPER  # the account then lives in this process, whatever the exchange streams
     private = {kind.value: here or exchange.can_stream(StreamKey(kind)) for kind in StreamKind if kind.is_private}
+    if settings.market_type in (None, MarketType.SPOT):  # where there are no positions
+        private[StreamKind.POSITIONS.value] = False
     kind = MarketType(settings.market_type or MarketType.SPOT)
     own = {"name": exchange.id, "about": "an ExchangeAPI of the user's own", "streams": private, "credentials": ()}
     # ``fetch_order`` of an ExchangeAPI takes a client order id by contract.
