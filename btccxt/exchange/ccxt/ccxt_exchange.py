@@ -26,7 +26,6 @@ from btccxt.errors import (
 from btccxt.exchange.api import Deliver, ExchangeAPI
 from btccxt.exchange.ccxt import translate
 from btccxt.exchange.ccxt.account_kind import AccountKind
-from btccxt.exchange.ccxt.balances import balances
 from btccxt.exchange.ccxt.calls import BeforeRequest, Calls, limiter_for
 from btccxt.exchange.ccxt.ccxt_instance import (
     ConnectorFactory,
@@ -275,7 +274,7 @@ class CCXTExchange(ExchangeAPI):
             raise self._account_kind.explained(error) from None
         if not isinstance(answer.get("info"), Mapping | list):  # ccxt reads an empty body as an account without a coin
             raise ConnectionLost(f"{self.id} fetch_balance: the answer carries no balances")
-        return balances(answer, self.clock.now_ms(), profile=self.profile)
+        return translate.balances(answer, self.clock.now_ms(), profile=self.profile)
 
     async def fetch_positions(self, symbols: Sequence[str] | None = None) -> list[Position]:
         if self.profile.market_type is MarketType.SPOT:
@@ -343,12 +342,13 @@ class CCXTExchange(ExchangeAPI):
         return in_order(map(to_fill, rows))
 
     async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
-        await self._market(symbol)
+        market = await self._market(symbol)
         if not self._rest.has.get("fetchFundingHistory"):
             return await super().fetch_funding(symbol, since_ms)
         rows = await self._read("fetch_funding_history", symbol, since_ms)
-        payments = [translate.funding(row, self.profile) for row in rows]
-        return [each for each in payments if each.symbol == symbol and each.time_ms >= since_ms]
+        ours = (row for row in rows if row.get("symbol") in (symbol, market.id))  # ccxt does not always translate it
+        payments = [translate.funding({**row, "symbol": symbol}, self.profile) for row in ours]
+        return [each for each in payments if each.time_ms >= since_ms]
 
     def _update(self, row: Any, origin: Origin, reference: OrderReference | None = None) -> OrderUpdate:
         """``reference``: what was asked for, where the answer may say less than that or nothing at all."""

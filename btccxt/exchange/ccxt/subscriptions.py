@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from btccxt.exchange.ccxt import translate
-from btccxt.exchange.ccxt.balances import balances
 from btccxt.exchange.ccxt.frames import ClosedFlag, changed_rows
 from btccxt.exchange.ccxt.push import Decode, News, Subscription
 from btccxt.exchange.profile.profile import Profile
@@ -226,7 +225,7 @@ def _balance(key: StreamKey, now_ms: NowMs, profile: Profile) -> Decode:
     def decode(result: Any, frame: Any) -> Iterable[News] | None:
         if not isinstance(result, dict) or "free" not in result:
             return None
-        now = balances(result, now_ms(), complete=False, profile=profile, frame=frame)
+        now = translate.balances(result, now_ms(), complete=False, profile=profile, frame=frame)
         changed = {coin: balance for coin, balance in now.by_currency.items() if known.get(coin) != balance}
         known.update(changed)
         return [(key, Balances(now.time_ms, MappingProxyType(changed), complete=False))] if changed else []

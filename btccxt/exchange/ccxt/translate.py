@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from btccxt.errors import Unsupported
+from btccxt.exchange.ccxt.balances import balances as balances
 from btccxt.exchange.ccxt.statuses import field_of, first_of, judge, matches, number_of
 from btccxt.exchange.ccxt.times import latest_time, raw_time, time_of
 from btccxt.exchange.profile.profile_schema import Profile, StatusRule

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from copy import deepcopy
 from decimal import Decimal as D
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from btccxt.exchange.ccxt.balances import balances
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.ccxt.translate import order_update
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType, OrderStatus, Origin, Side
+from tests.exchange.capture import make_exchange
 from tests.exchange.ccxt.replay import exchange_for
 
 SPOT, LINEAR = MarketType.SPOT, MarketType.LINEAR
@@ -427,3 +430,24 @@ def test_the_total_is_the_wallet_whatever_is_open(exchange_id: str, market_type:
 def test_what_ccxt_would_sign_for_itself_is_switched_off() -> None:
     assert load_profile("aster", LINEAR).options["builderFee"] is False
     assert load_profile("bitvavo", SPOT).options["operatorId"] == 1
+
+
+async def test_funding_that_ccxt_leaves_under_the_exchanges_own_symbol_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Phemex's: what is positive was paid."""
+    profile = load_profile("phemex", LINEAR)
+    exchange, market = CCXTExchange(profile), make_exchange("phemex", LINEAR)[1]
+    row = {"symbol": "BTCUSDT", "code": "USDT", "timestamp": T, "id": "9", "amount": 0.3, "info": {}}
+
+    async def read(*_: Any) -> Any:
+        return [row, {**row, "symbol": "ETHUSDT"}, {**row, "timestamp": T - 1}]
+
+    async def found(_: str) -> Any:
+        return market
+
+    monkeypatch.setattr(exchange, "_rest", SimpleNamespace(has={"fetchFundingHistory": True}))
+    monkeypatch.setattr(exchange, "_read", read)
+    monkeypatch.setattr(exchange, "_market", found)
+    (payment,) = await exchange.fetch_funding(market.symbol, T)
+    assert (payment.symbol, payment.amount, payment.currency) == (market.symbol, D("-0.3"), "USDT")
