@@ -8,6 +8,7 @@
     │   └── ExchangeUnavailable   maintenance, 5xx, circuit breaker open; wait
     ├── Fatal                     repeating cannot help; a person has to change something
     │   ├── ConfigError           config, mapping table or arguments are wrong
+    │   │   └── MissingKeys       no place has the keys that the mode needs
     │   ├── AuthenticationFailed  keys are wrong, expired or lack a permission
     │   ├── Unsupported           this exchange (or its profile) cannot do this
     │   ├── JournalError          the order journal cannot be used; nothing was overwritten
@@ -64,6 +65,10 @@ class Fatal(BtccxtError):
 
 class ConfigError(Fatal):
     """The config, the mapping table or an argument is wrong; the text names the place."""
+
+
+class MissingKeys(ConfigError):
+    """The mode needs keys, and no place has them: the text names every place."""
 
 
 class AuthenticationFailed(Fatal):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,7 +17,7 @@ from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType, StreamKind
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.store.config_file import load_config
-from btccxt.store.keys import resolve_keys
+from btccxt.store.keys import find_keys, resolve_keys
 from btccxt.store.startup import tracker_policy_of
 
 EVERYTHING = """
@@ -240,7 +241,7 @@ def test_keys_of_the_config_win_and_are_never_mixed_with_the_environment() -> No
         "secret": "own2",
         "password": "own3",
     }
-    with pytest.raises(ConfigError, match=r"password missing.*BTCCXT_OKX_PASSWORD; the environment is not asked"):
+    with pytest.raises(ConfigError, match=r"password missing.*BTCCXT_OKX_PASSWORD .*; other places are not asked"):
         resolve_keys("okx", "live", {"apiKey": "own", "secret": "own2"}, ENVIRONMENT)
 
 
@@ -250,7 +251,8 @@ def test_trading_without_keys_is_refused_and_says_which_variables_to_set(mode: s
         resolve_keys("binance", mode, {}, {"BTCCXT_BINANCE_API_KEY": " "})
     assert str(caught.value) == (
         f"binance in mode '{mode}' needs keys: apiKey, secret missing. "
-        "Put them under 'keys' in the config or set BTCCXT_BINANCE_API_KEY, BTCCXT_BINANCE_SECRET"
+        "Put them under 'keys' in the config, or set BTCCXT_BINANCE_API_KEY, BTCCXT_BINANCE_SECRET in the environment, "
+        "in a file .env here, or in the system's keyring (service 'btccxt')"
     )
 
 
@@ -266,6 +268,33 @@ def test_exchanges_with_wallets_ask_for_their_own_credentials() -> None:
 def test_without_real_money_no_keys_are_needed_and_the_environment_is_left_alone(mode: str) -> None:
     assert resolve_keys("okx", mode, {}, ENVIRONMENT) == {}
     assert resolve_keys("okx", mode, {"apiKey": "own"}, {}) == {"apiKey": "own"}
+
+
+def test_keys_may_stand_in_a_file_env_in_this_folder_and_the_environment_goes_before_it(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(
+        "# keys\nBTCCXT_OKX_API_KEY=fileKEY\nexport BTCCXT_OKX_SECRET='file$SECRET'\nBTCCXT_OKX_PASSWORD=\"filePASS\"\n"
+    )
+    assert resolve_keys("okx", "live", {}, {}) == {"apiKey": "fileKEY", "secret": "file$SECRET", "password": "filePASS"}
+    assert find_keys("okx", {}, {}).source == "the file .env"
+    assert resolve_keys("okx", "live", {}, ENVIRONMENT)["apiKey"] == "envKEY"
+    assert "SECRET" not in repr(find_keys("okx", {}, {})) and "BTCCXT_OKX_API_KEY" not in os.environ
+
+
+def test_keys_may_lie_in_the_keyring_of_the_system(tmp_path, monkeypatch) -> None:
+    keyring = pytest.importorskip("keyring")
+    kept = {"BTCCXT_OKX_API_KEY": "ringKEY", "BTCCXT_OKX_SECRET": "ringSECRET", "BTCCXT_OKX_PASSWORD": "ringPASS"}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keyring, "get_password", lambda service, name: kept.get(name) if service == "btccxt" else None)
+    assert resolve_keys("okx", "live", {}, {})["secret"] == "ringSECRET"
+    assert find_keys("okx", {}, {}).source == "the keyring"
+
+    def locked(service: str, name: str) -> str:
+        raise keyring.errors.KeyringLocked("is locked")
+
+    monkeypatch.setattr(keyring, "get_password", locked)
+    with pytest.raises(ConfigError, match=r"keyring cannot be read.*is locked"):
+        resolve_keys("okx", "live", {}, {})
 
 
 def test_a_profile_can_name_its_own_variables() -> None:

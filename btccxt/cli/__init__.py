@@ -19,6 +19,9 @@ from btccxt import __version__
 
 _SET_UP, _TRADE, _LOOK, _TEST = "Set up", "Run and steer", "Look", "Test"
 COMMANDS: Mapping[str, tuple[str, str]] = {
+    "init": (_SET_UP, "Write a config file, a strategy and a file for keys, to begin with."),
+    "config": (_SET_UP, "Whether a config file is right."),
+    "doctor": (_SET_UP, "Keys, clock, limits, sockets, symbol and minimums of an exchange; sends no order."),
     "run": (_TRADE, "Run a strategy: on paper, a testnet, with real money, on the embedded exchange, or on the past."),
     "download": (_SET_UP, "Fetch bars and trades into the lake, from archives and API."),
     "data": (_LOOK, "The lake: what is there, gaps and their causes, checks, exports."),

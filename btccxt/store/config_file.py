@@ -29,19 +29,15 @@ def load_options(path: str | Path, profile: str | None, more: Mapping[str, Any])
     return given
 
 
+def profile_names(path: str | Path) -> list[str]:
+    """Of all profiles of a file. Raises ConfigError."""
+    profiles, _ = _read_file(Path(path).expanduser())
+    return [str(name) for name in profiles]
+
+
 def _read_profile(path: str | Path, profile: str | None) -> tuple[dict[str, Any], Place, SourceLines]:
     path = Path(path).expanduser()
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"config file {path}: {getattr(error, 'strerror', None) or 'is not UTF-8 text'}") from None
-    data, lines = _parse(path, text)
-    for name in data:
-        if name != "profiles" and not str(name).startswith("x-"):
-            raise ConfigError(f"{lines.at((name,))}: unknown key {name!r}; the file begins with 'profiles:'")
-    profiles = data.get("profiles")
-    if not isinstance(profiles, dict) or not profiles:
-        raise ConfigError(f"{path}: no profiles; the file begins with 'profiles:' and a name for each")
+    profiles, lines = _read_file(path)
     names = [str(name) for name in profiles]
     if profile is None:
         if len(names) > 1:
@@ -56,6 +52,22 @@ def _read_profile(path: str | Path, profile: str | None) -> tuple[dict[str, Any]
     if isinstance(overrides := values.get("overrides"), dict):
         values["overrides"] = LocatedMapping(overrides, lambda path: lines.at((*place, "overrides", *path)))
     return values, place, lines
+
+
+def _read_file(path: Path) -> tuple[dict[Any, Any], SourceLines]:
+    """Its profiles, and where their keys stand."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"config file {path}: {getattr(error, 'strerror', None) or 'is not UTF-8 text'}") from None
+    data, lines = _parse(path, text)
+    for name in data:
+        if name != "profiles" and not str(name).startswith("x-"):
+            raise ConfigError(f"{lines.at((name,))}: unknown key {name!r}; the file begins with 'profiles:'")
+    profiles = data.get("profiles")
+    if not isinstance(profiles, dict) or not profiles:
+        raise ConfigError(f"{path}: no profiles; the file begins with 'profiles:' and a name for each")
+    return profiles, lines
 
 
 def _parse(path: Path, text: str) -> tuple[dict[Any, Any], SourceLines]:

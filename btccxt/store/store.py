@@ -47,6 +47,7 @@ from btccxt.session.status_file import StatusReporter
 from btccxt.session.streams import Decide
 from btccxt.store.account_session import AccountSession, Listeners
 from btccxt.store.config_file import load_options
+from btccxt.store.hints import start_hints
 from btccxt.store.history import StoreHistory, keep_markets
 from btccxt.store.keys import resolve_keys
 from btccxt.store.notifier import Notifier
@@ -225,6 +226,21 @@ class CCXTStore(StoreHistory):
             )
             if self._broker is not None and self.mode.needs_keys:
                 self._notifier.say(f"{self.name}, mode {self.mode.value!r}: orders move {_MONEY[self.mode]}")
+            if self._broker is not None:
+                self._say_hints(self._account_session)
+
+    def _say_hints(self, account_session: AccountSession) -> None:
+        datas = [data for reference in self._datas if (data := reference()) is not None]
+        hints = start_hints(
+            self.mode,
+            sorted({data._dataname for data in datas}),
+            account_session.markets,
+            account_session.balances(),
+            clock_off_ms=account_session.clock.offset_ms,
+            keys_given=bool(self._keys),
+        )
+        for hint in hints:
+            self._notifier.say(hint)
 
     def _connect(self, session: Session) -> Venue:
         from btccxt.store.venues import connect, custom_venue  # ccxt and the embedded exchange: seconds of CPU
@@ -462,6 +478,10 @@ class CCXTStore(StoreHistory):
     def account(self) -> str:
         """Tells accounts apart without showing a key: part of the journal's name."""
         return account_fingerprint(self.name, self._keys.get("apiKey") or self._keys.get("walletAddress"))
+
+    def keys_for_ccxt(self) -> dict[str, str]:
+        """The plain keys. Hand them to ccxt and to nobody else."""
+        return dict(self._keys)
 
     @property
     def journal_path(self) -> str | None:
