@@ -88,6 +88,10 @@ class BarCloser:
             return None
         return self._timeframe.next_open(self._forming.open_ms) + self._grace_ms
 
+    def confirms(self, bar: Bar) -> bool:
+        """Whether the stream's last word on the forming bar is exactly this."""
+        return bar == self._forming
+
     def reset(self) -> None:
         """Forget the forming bar: after a cut its last known frame may be incomplete."""
         self._forming = None

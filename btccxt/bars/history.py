@@ -63,6 +63,8 @@ class HistorySource:
     parallel: int = 4
     call: CallPolicy = direct
     rest_lag_ms: int = REST_LAG_MS
+    is_confirmed: Callable[[Bar], bool] = lambda bar: False
+    """Whether the newest row of an answer is known to be the bar's last state by other means than waiting."""
 
 
 async def bars_of(
@@ -202,7 +204,8 @@ class _Asking:
             for bar in answer:
                 newest_ms = max(newest_ms, bar.open_ms)
                 # A REST that lags gives an old state of the newest bar: it counts as closed once another follows it.
-                proof_ms = self._source.rest_lag_ms if bar.open_ms == last_ms else 0
+                is_proven = bar.open_ms != last_ms or self._source.is_confirmed(bar)
+                proof_ms = 0 if is_proven else self._source.rest_lag_ms
                 if self._timeframe.next_open(bar.open_ms) + proof_ms > asked_ms:
                     unsettled_ms = _least(unsettled_ms, bar.open_ms)
                 elif from_ms <= bar.open_ms < to_ms:

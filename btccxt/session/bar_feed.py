@@ -272,7 +272,7 @@ class BarFeed:
         last_ms = self._seam.last_open_ms
         from_ms = gap.from_ms if last_ms is None else last_ms
         rest_lag_ms = REST_LAG_MS + self._clock_error_ms()  # a clock that is ahead makes an answer older than it looks
-        history = replace(self._history, rest_lag_ms=rest_lag_ms)
+        history = replace(self._history, rest_lag_ms=rest_lag_ms, is_confirmed=self._closer.confirms)
         try:
             async with aclosing(self._pages(history, from_ms, gap.to_ms)) as pages:
                 async for page in pages:
@@ -289,6 +289,8 @@ class BarFeed:
     def _judge(self, now_ms: int) -> None:
         """Nothing to ask for at this moment: either all is here, or the exchange was asked and is given time."""
         missing = self._seam.missing(now_ms)
+        if missing is not None and self._may_be_silence():
+            return
         if missing is not None:
             self._troubled = True
             if self._connected:
@@ -300,6 +302,10 @@ class BarFeed:
             self._announce(ConnectionState.LIVE, "")
         elif self._down_reason:
             self._announce(ConnectionState.DEGRADED, self._down_reason)
+
+    def _may_be_silence(self) -> bool:
+        """Where bars without trades do not exist, a missing one is asked for, but it is no trouble of a live feed."""
+        return not self._sends_empty_bars and self._connected and self._was_caught_up and not self._troubled
 
     def _announce(self, state: ConnectionState, reason: str) -> None:
         if self._state is None or self._state.state != state:

@@ -117,16 +117,20 @@ class FeedDesk:
             key = StreamKey(StreamKind.TRADES, request.symbol)
             return TradeFeed(self._exchange, self._clock, key, sink=sink, start_ms=start_ms)
         kept = self._history.kept(request.symbol, request.timeframe)
+        has_candles = self._history.offers(request.timeframe)
+        rule = self._profile.bars
+        from_trades = request.bars == "trades" or (not rule.stream and rule.without_stream == "trades")
         return BarFeed(
             self._exchange,
             self._clock,
             StreamKey(StreamKind.BARS, request.symbol, request.timeframe),
-            sink=sink if kept is None or request.bars == "trades" else self._with_tail(sink, kept, request.timeframe),
+            sink=sink if kept is None or from_trades else self._with_tail(sink, kept, request.timeframe),
             start_ms=start_ms,
             end_ms=request.to_ms,
             page_limit=self._profile.history.page_size,
-            bars="trades" if request.bars == "trades" else "candles",
-            history="candles" if self._history.offers(request.timeframe) else "trades",
+            sends_empty_bars=rule.sends_empty_bars and has_candles,
+            bars="trades" if from_trades else "candles",
+            history="candles" if has_candles else "trades",
             kept=kept,
         )
 

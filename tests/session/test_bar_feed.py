@@ -486,6 +486,36 @@ async def test_an_exchange_without_empty_bars_is_not_asked_about_silence() -> No
     assert (hole.from_ms, hole.to_ms, hole.cause) == (START + 12 * MINUTE, START + 30 * MINUTE, HoleCause.NO_TRADES)
 
 
+async def test_in_a_quiet_market_bars_come_at_once_while_the_feed_stays_live_and_few_questions_are_asked() -> None:
+    quiet_minutes = tuple(minute for minute in range(12, 60) if minute % 7)
+    bench = Bench(sends_empty_bars=False, without=quiet_minutes)
+    async with running(bench.feed):
+        bench.feed.on_up(KEY)
+        await bench.until_bars(10)
+        for minute in (10, 11):
+            bench.at(minute, 30_000)
+            bench.frame(bench.row(minute), None)
+        bench.at(12, GRACE_MS)  # REST's newest row is what the stream said last: nobody waits for another
+        await bench.until_bars(12)
+        await until(lambda: bench.heard.state is LIVE)
+        asked = len(bench.exchange.calls)
+        for minute in range(14, 60, 7):
+            for second in range(-300, 0):
+                bench.at(minute, second * 1000)
+                bench.feed._wake.set()
+                await asyncio.sleep(0)
+            bench.exchange.lag_ms = 40_000  # REST knows nothing of this minute yet
+            bench.at(minute, 30_000)
+            bench.frame(bench.row(minute), None)
+            await quiet(5)
+            bench.exchange.lag_ms = 0
+            bench.at(minute + 1, GRACE_MS)
+            await bench.until_bars(minute + 1)
+    assert bench.heard.states == [CONNECTING, LIVE]
+    assert {hole.cause for hole in bench.heard.holes} == {HoleCause.NO_TRADES}
+    assert len(bench.exchange.calls) - asked <= 4 * 7
+
+
 async def test_an_exchange_without_empty_bars_is_asked_about_every_bar_while_the_stream_is_down() -> None:
     bench = Bench(sends_empty_bars=False)
     async with running(bench.feed):

@@ -228,9 +228,10 @@ class ConditionalRule(Part):
 
 
 class BarRule(Part):
-    """The candle stream."""
+    """The candle stream. ``sends_empty_bars``: a bar without trades exists too, flat and of volume 0."""
 
     stream: bool = True
+    sends_empty_bars: bool = False
     without_stream: Literal["rest", "trades"] = "trades"
     closed_flag: str | None = None
     one_timeframe_per_symbol: bool = False
