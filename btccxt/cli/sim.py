@@ -40,15 +40,18 @@ def command(
 async def _serve(exchange: str, options: SimOptions, balance: float, port: int) -> None:
     from rich.console import Console
 
+    from btccxt.sim.dialects import dialect_class
+    from btccxt.sim.dialects.base import SimAccount
     from btccxt.store.startup import start_balances
-    from btccxt.store.venues import SIM_KEYS, start_sim_exchange
+    from btccxt.store.venues import start_sim_exchange
 
     console = Console()
+    keys = dialect_class(exchange).client_keys(SimAccount())
     server, address, _ = await start_sim_exchange(exchange, start_balances(balance, "USDT"), options, port=port)
     console.print(
         f"embedded exchange at [bold]{address}[/], {exchange}'s dialect, {options.speed:g}x\n"
         f"  CCXTStore({exchange!r}, mode='sim', sim_address='{address}')\n"
-        f"  keys for other clients: {SIM_KEYS['apiKey']} / {SIM_KEYS['secret']}; facts at https://{address}/sim/info\n"
+        f"  keys for other clients: {dict(keys)}; facts at https://{address}/sim/info\n"
         f"  symbols: {', '.join(list(server.engine.markets)[:8])}\n"
         "Ctrl-C ends it",
         highlight=False,

@@ -24,7 +24,8 @@ from btccxt.resilience.retry import RetryPolicy
 from btccxt.resilience.shared_budget import SharedBudget
 from btccxt.session.loop_thread import Session
 from btccxt.sim.clock import MarketClock, SimClock
-from btccxt.sim.dialects import check_market_type
+from btccxt.sim.dialects import check_market_type, dialect_class
+from btccxt.sim.dialects.base import SimAccount
 from btccxt.sim.markets import Listing, default_listings, known_listings
 from btccxt.sim.options import SimOptions
 from btccxt.sim.recorded import RecordedBars, RecordedTrades
@@ -34,7 +35,6 @@ from btccxt.sim.synthetic import SyntheticSource
 from btccxt.sim.tls import SimAddress, connector_for, fetch_info
 from btccxt.store.paper import PaperExchange
 
-SIM_KEYS = {"apiKey": "sim-key", "secret": "simsecretkey", "password": "sim-password"}
 _START_TIMEOUT_S = 15.0
 _ORDER_RESERVE_PCT = 20.0
 
@@ -174,7 +174,7 @@ def _sim_venue(
     try:
         exchange = CCXTExchange(
             profile,
-            {**SIM_KEYS, **config},
+            {**dialect_class(profile.exchange).client_keys(SimAccount()), **config},
             clock=clock,
             connector=lambda: connector_for(address),
             limiter=_limiter(profile, settings, budget, report, sends_orders, local.speed),

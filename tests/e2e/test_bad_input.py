@@ -21,9 +21,10 @@ from btccxt.model import MarketType
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.sim.tls import connector_for
 from btccxt.store.store import _MONEY
-from btccxt.store.venues import SIM_KEYS, connect
+from btccxt.store.venues import connect
 from tests.e2e.kit import run
 from tests.e2e.stage import Venue
+from tests.sim_keys import SIM_KEYS
 
 SIM = {"speed": 300.0}
 

@@ -277,6 +277,11 @@ class Dialect(Hooks, ABC):
                 own_id = self.market_id(market)
                 self.markets[own_id], self.ids[market.symbol] = market, own_id
 
+    @classmethod
+    def client_keys(cls, account: SimAccount) -> Mapping[str, str]:
+        """What a client of this account gives to ccxt."""
+        return {"apiKey": account.api_key, "secret": account.secret, "password": account.password}
+
     @abstractmethod
     def market_id(self, market: Market) -> str:
         """``BTC/USDT`` -> ``BTCUSDT``."""

@@ -13,10 +13,10 @@ from btccxt.exchange.ccxt.push import PushStream
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
 from btccxt.resilience.clock import ExchangeClock
-from btccxt.store.venues import SIM_KEYS
 from tests.exchange.ccxt.sim_kit import ORDERS, Watcher
 from tests.exchange.ccxt.tiny_binance import until
 from tests.sim.dialects.unified_kit import exchange as embedded
+from tests.sim_keys import SIM_KEYS
 
 
 async def test_an_expired_listen_key_ends_the_stream_so_that_it_is_opened_anew() -> None:

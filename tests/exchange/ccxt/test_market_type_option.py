@@ -11,7 +11,7 @@ from btccxt.exchange.ccxt.ccxt_instance import make_http_session, make_instance
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
 from btccxt.resilience.clock import ExchangeClock, WallTime
-from btccxt.store.venues import SIM_KEYS
+from tests.sim_keys import SIM_KEYS
 
 SPOT, LINEAR = MarketType.SPOT, MarketType.LINEAR
 

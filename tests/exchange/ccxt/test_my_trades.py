@@ -18,9 +18,9 @@ from btccxt.matching.records import NewOrder
 from btccxt.model import MarketType, OrderKind, Side
 from btccxt.resilience.clock import ExchangeClock
 from btccxt.sim.dialects.base import SimAccount
-from btccxt.store.venues import SIM_KEYS
 from tests.sim.dialects.unified_kit import PERP, SPOT, START_MS, book
 from tests.sim.dialects.unified_kit import exchange as embedded
+from tests.sim_keys import SIM_KEYS
 
 DAY_MS = 86_400_000
 ACCOUNT = SimAccount().name

@@ -13,10 +13,11 @@ import ccxt.pro
 
 from btccxt.model import Side
 from btccxt.sim.clock import SteppedClock
+from btccxt.sim.dialects import dialect_class
+from btccxt.sim.dialects.base import SimAccount
 from btccxt.sim.market import ParticipantsSource
 from btccxt.sim.markets import inverse_market, linear_market, spot_market
 from btccxt.sim.server import SimExchange
-from btccxt.store.venues import SIM_KEYS
 
 _PUBLIC_TRUST = ssl.create_default_context()
 START_MS = 1_700_000_040_000  # a whole minute
@@ -57,7 +58,8 @@ async def client_of(sim: SimExchange, exchange_id: str, **config: Any) -> AsyncI
     """An unmodified ccxt.pro client with the keys of the default account."""
     session = aiohttp.ClientSession(connector=sim.connector())
     quick = {"enableRateLimit": False, "timeout": 3_000, "timeout_on_exit": 1}
-    client = getattr(ccxt.pro, exchange_id)({**SIM_KEYS, **quick, "session": session, **config})
+    keys = dialect_class(exchange_id).client_keys(SimAccount())
+    client = getattr(ccxt.pro, exchange_id)({**keys, **quick, "session": session, **config})
     client.ssl_context = _PUBLIC_TRUST  # what ccxt would load itself, 80 ms each time; the session never uses it
     try:
         yield client
