@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from btccxt.model import ZERO, OrderKind
+from btccxt.model import ZERO, OrderKind, round_amount
 from btccxt.orders.actions import Action, Cancel, End, Note, Renew
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.exposure import traded
@@ -50,6 +50,11 @@ class ContingencyGroup(OrderGroup):
 
     def entry_never_came(self) -> None:
         self._entry_gone = True
+
+    def entered_late(self, amount: Decimal) -> None:
+        """So much of the entry was learned of only now, after a restart."""
+        if all(leg.over is not None for leg in self.legs.values()):
+            self._left_alone = max(ZERO, self.exposure - amount)
 
     def cancel(self, name: str, now_ms: int) -> list[str]:
         """The strategy wants a leg ended. Returns orders that are to be cancelled for it.
@@ -249,6 +254,8 @@ class ContingencyGroup(OrderGroup):
         if self.exposure < self.step:  # it had nothing to protect
             return
         leg.failures += 1
+        if leg.failures > 1 and self._was_closed_elsewhere(leg):
+            return
         if placement.is_executing or placement.request.kind is OrderKind.MARKET:
             leg.fired = True
             leg.at_market = leg.at_market or placement.is_executing
@@ -263,6 +270,20 @@ class ContingencyGroup(OrderGroup):
     @staticmethod
     def _is_full(order: LiveOrder) -> bool:
         return order.state is LifecycleState.FILLED
+
+    def _was_closed_elsewhere(self, leg: Leg) -> bool:
+        """Whether the account holds less than is to be closed, so that no exit for it can ever be placed."""
+        if self._held is None:
+            return False
+        sign = -leg.request.side.sign if self._market.is_contract else 1
+        held = round_amount(self._market, max(ZERO, self._held() * sign))
+        missing = self.exposure - held
+        if missing < self.step:
+            return False
+        text = f"{missing.normalize():f} {self.symbol} of group {self.name} was closed by other orders: "
+        self._say("closed elsewhere", text + "its exits do not follow it any more", leg)
+        self._most = held, self.entered
+        return True
 
     def _refused(self, leg: Leg, order: LiveOrder) -> None:
         why = "; ".join(order.reasons) or "refused"

@@ -19,7 +19,7 @@ from btccxt.orders.actions import Action, Cancel, End, Note, Place, Renew
 from btccxt.orders.context import EMULATED, EXPIRES, FOLLOWS, ON_UNPROTECTED, PRIMARY
 from btccxt.orders.contingency import FIRED, ContingencyGroup
 from btccxt.orders.events import Alarm, AlarmKind
-from btccxt.orders.leg import Leg, Placement, made_way
+from btccxt.orders.leg import MADE_WAY, Leg, Placement, made_way
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy, Unprotected
 from btccxt.orders.protection import Protection, protection_of
@@ -44,8 +44,8 @@ class Loop(Protocol):
 class OrderEmulator:
     """``watch_prices(symbol, wanted)`` opens or closes the price stream of a symbol; ``alarm`` is for people.
 
-    ``publish`` takes news for the strategy that no event of the tracker brings. ``position(symbol)`` says what the
-    account holds of a contract: a pair that would close it is there to protect it.
+    ``publish`` takes news for the strategy that no event of the tracker brings. ``held(symbol)`` says what the account
+    holds of a market: coins on spot, the signed position of a contract.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class OrderEmulator:
         publish: Callable[[OrderEvent], None],
         *,
         now_ms: Callable[[], int],
-        position: Callable[[str], Decimal] = lambda symbol: ZERO,
+        held: Callable[[str], Decimal] = lambda symbol: ZERO,
         policy: TrackerPolicy | None = None,
         loop: Loop | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class OrderEmulator:
         self._alarm = alarm
         self._publish = publish
         self._now_ms = now_ms
-        self._position = position
+        self._held = held
         self._policy = policy or TrackerPolicy()
         self._loop: Loop = loop or asyncio.get_running_loop()
         self._groups: dict[str, ContingencyGroup] = {}
@@ -94,7 +94,12 @@ class OrderEmulator:
         """Change an order; one that another carries on is changed where it stands."""
         known = self._legs.get(client_order_id)
         standing = known[0].legs[known[1]].standing if known is not None else []
-        self._tracker.edit(standing[-1].name if standing else client_order_id, request, follows=follows)
+        if not standing:
+            self._tracker.edit(client_order_id, request, follows=follows)
+        for each in standing:
+            amount = request.amount if len(standing) == 1 else each.request.amount
+            self._tracker.edit(each.name, replace(request, amount=amount), follows=follows)
+            request = replace(request, client_order_id=self._tracker.next_client_order_id())
 
     def told(self, client_order_id: str) -> None:
         """The strategy has been notified of the end of this order."""
@@ -208,7 +213,7 @@ class OrderEmulator:
         unprotected: Unprotected = word if word in get_args(Unprotected) else usual  # type: ignore[assignment]
         group = ContingencyGroup(
             name, self._markets[request.symbol], self._policy, entry_name=entry_name, are_exits=are_exits,
-            unprotected=unprotected,
+            unprotected=unprotected, held=lambda: self._held(request.symbol),
         )  # fmt: skip
         self._groups[name] = group
         if entry_name is not None:
@@ -224,7 +229,7 @@ class OrderEmulator:
         """Whether an order is there to close a position."""
         if not self._markets[request.symbol].is_contract:
             return request.side.sign < 0
-        return request.reduce_only or self._position(request.symbol) * request.side.sign < 0
+        return request.reduce_only or self._held(request.symbol) * request.side.sign < 0
 
     def _entry_is_late(self, group: ContingencyGroup) -> None:
         if group.entry is None and self._tracker.order(group.name) is None:
@@ -301,37 +306,44 @@ class OrderEmulator:
     def _do(self, group: ContingencyGroup, action: Action) -> None:
         match action:
             case Place(leg, request):
-                self._place(leg, request)
+                self._place(group, leg, request)
             case Cancel(name, note):
-                if note is not None and self._tracker.order(name) is not None:
-                    self._tracker.note(name, note)
-                if name == group.entry_name:
-                    self._cancel(name)
+                if note is not None and self._tracker.order(name) is None:
+                    self._loop.call_soon(self._cancel_noted, group, name, note)  # it begins in this turn of the loop
                 else:
-                    self._tracker.cancel(name)
+                    self._cancel_noted(group, name, note)
             case End(leg):
                 self._end(group, leg)
             case Note(name, text):
                 if self._tracker.order(name) is not None:
                     self._tracker.note(name, text)
             case Renew(leg, request):
-                old = self._tracker.order(leg)
-                context = {} if old is None else {key: value for key, value in old.context.items() if key != "ref"}
+                context = {key: value for key, value in group.context_of(leg).items() if key != "ref"}
                 self.submit(request, {**context, FOLLOWS: leg})
             case Alarm():
                 self._alarm(action)
 
-    def _place(self, leg: str, request: OrderRequest) -> None:
-        primary = self._tracker.order(leg)
+    def _cancel_noted(self, group: ContingencyGroup, name: str, note: str | None) -> None:
+        """The note first: a life to come must not take our cancel for the strategy's."""
+        if note is not None and self._tracker.order(name) is not None:
+            self._tracker.note(name, note)
+        if name == group.entry_name:
+            self._cancel(name)
+        else:
+            self._tracker.cancel(name)
+
+    def _place(self, group: ContingencyGroup, leg: str, request: OrderRequest) -> None:
         if request.client_order_id == leg:
             self._tracker.release(leg, request)
-            return
-        context = {} if primary is None else {key: value for key, value in primary.context.items() if key in _OF_A_LEG}
-        self._tracker.submit(request, {**context, PRIMARY: leg})
+        else:
+            context = {key: value for key, value in group.context_of(leg).items() if key in _OF_A_LEG}
+            self._tracker.submit(request, {**context, PRIMARY: leg})
 
     def _end(self, group: ContingencyGroup, leg: str) -> None:
         primary = self._tracker.order(leg)
         if primary is not None and not primary.is_final:
+            if not primary.cancel_requested:
+                self._tracker.note(leg, MADE_WAY + "nothing is left for it to do")
             self._tracker.cancel(leg)  # held, so it is withdrawn
             return
         seen = group.view(leg)
@@ -416,6 +428,10 @@ class OrderEmulator:
         for group in list(self._groups.values()):
             if group.entry_name is not None and group.entry is None:
                 group.entry_never_came()
+        for event in restored.changes:
+            if (bracket := self._entries.get(event.order.client_order_id)) is not None:
+                bracket.entered_late(sum((fill.amount for fill in event.fills), ZERO))
+        for group in list(self._groups.values()):
             self._plan(group)
         return self.translated(restored)
 
@@ -435,7 +451,7 @@ class OrderEmulator:
                 group.cancelled = True
         if was_told and order.is_final and name == leg_name:
             leg.over, leg.told, leg.shown = order.state, True, order
-            leg.is_lost = leg.is_protective and not order.cancel_requested and order.state is not LifecycleState.FILLED
+            leg.is_lost = leg.is_protective and not group.cancelled and order.state is not LifecycleState.FILLED
         if name != leg_name:
             return
         if (best := best_prices.get(name)) is not None:

@@ -5,7 +5,7 @@ Pure. What is wanted is decided in ``contingency.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -34,6 +34,7 @@ class OrderGroup:
         entry_name: str | None = None,
         are_exits: bool = True,
         unprotected: Unprotected | None = None,
+        held: Callable[[], Decimal] | None = None,
     ) -> None:
         self.name = name
         self.entry_name = entry_name
@@ -53,6 +54,8 @@ class OrderGroup:
         self._entry_gone = False  # it was never placed
         self._entry_cancelled = False
         self._first_fill_s: float | None = None
+        self._held = held
+        self._most: tuple[Decimal, Decimal] | None = None  # what the account held when so much had been entered
         self._left_alone: Decimal | None = None  # what was open when all exits had ended
         self._said: set[str] = set()
         self._now_s = 0.0
@@ -94,7 +97,11 @@ class OrderGroup:
     @property
     def exposure(self) -> Decimal:
         """What is to be protected, in whole steps."""
-        return round_amount(self._market, max(ZERO, self.entered - self.exited))
+        entered = self.entered
+        left = max(ZERO, entered - self.exited)
+        if self._most is not None and self._most[1] == entered:
+            left = min(left, self._most[0])
+        return round_amount(self._market, left)
 
     @property
     def protected(self) -> Decimal:
@@ -121,6 +128,10 @@ class OrderGroup:
         if not self.are_exits or self.entry_name is None or not self.entry_is_over or not self.entered:
             return leg.request.amount
         return min(leg.request.amount, max(round_amount(self._market, self.entered), leg.filled))
+
+    def context_of(self, name: str) -> Mapping[str, str]:
+        primary = self.legs[name].primary
+        return {} if primary is None else primary.context
 
     def view(self, name: str) -> LiveOrder | None:
         leg = self.legs[name]
@@ -183,7 +194,7 @@ class OrderGroup:
             self._place(leg, gap)
         elif not self.is_exclusive:
             self._replace(leg, want)
-        elif len(standing) >= _MOST_SLICES or (self.entry_is_over and gap * 100 > want):
+        elif gap * 100 > want:
             self._cancel(standing, "they are made one")
 
     def _shrink(self, leg: Leg, want: Decimal) -> None:

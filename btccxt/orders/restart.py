@@ -27,9 +27,9 @@ class RestoredState:
 
     ``changes``: orders that something happened to while the process was away (with the fills of that time), and ends
     that the strategy was never told of (without fills: all of an order's fills are in ``order.fills``).
-    ``ended_ties``: ended orders that open ones name as their parent or pair. ``ended_pairs``: members of the same pairs
-    as these orders that ended too, and were told. ``best_prices``: how far trailing orders
-    that wait here had come, by client order id. ``entry_prices``: what the journal's fills say a spot position cost, by
+    ``ended_ties``: ended orders that open ones name as their parent or pair. ``ended_pairs``: members of the same
+    brackets and pairs as these orders that ended too, and were told. ``best_prices``: how far trailing orders that wait
+    here had come, by client order id. ``entry_prices``: what the journal's fills say a spot position cost, by
     symbol.
     """
 
@@ -124,7 +124,7 @@ class Restart:
         return tuple(order for order in found if order is not None and order.is_final)
 
     async def _ended_pairs(self, known: Collection[str]) -> tuple[LiveOrder, ...]:
-        members: set[str] = await asyncio.wrap_future(self._journal.pair_members(known))
+        members: set[str] = await asyncio.wrap_future(self._journal.group_members(known))
         found = [await self._find(name) for name in sorted(members - set(known))]
         return tuple(order for order in found if order is not None and order.is_final)
 

@@ -170,7 +170,7 @@ class AccountSession:
             alarms.raise_alarm,
             self._tell,
             now_ms=self.clock.now_ms,
-            position=self._position_of,
+            held=self._held,
             policy=policy,
         )
         self.restored = self._emulator.restore(self.restored)
@@ -386,8 +386,13 @@ class AccountSession:
         else:
             self._missed.append(news)  # the figures at the start contain it: told as a change, not booked
 
-    def _position_of(self, symbol: str) -> Decimal:
-        return sum((each.amount for each in self.positions() if each.symbol == symbol), Decimal(0))
+    def _held(self, symbol: str) -> Decimal:
+        """Of a market, as the account's figures were told last: coins on spot, the signed position of a contract."""
+        market = self.markets[symbol]
+        if market.is_contract:
+            return sum((each.amount for each in self.positions() if each.symbol == symbol), Decimal(0))
+        balance = self._account.balances.get(market.base)
+        return Decimal(0) if balance is None else balance.total
 
     def _fills_by_rest(self, event: OrderEvent) -> None:
         if self._fills_repaired is not None:

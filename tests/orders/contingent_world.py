@@ -258,13 +258,18 @@ class World:
     def _begin_life(self) -> None:
         self.emulator = OrderEmulator(
             self, {self.market.symbol: self.market}, self._watch, self.alarms.append, self._publish,
-            now_ms=lambda: int(self.clock.now_s * 1000), position=lambda symbol: self.exchange.position,
+            now_ms=lambda: int(self.clock.now_s * 1000), held=self._held,
             policy=self.policy, loop=self.clock,
         )  # type: ignore[arg-type]  # fmt: skip
+
+    def _held(self, symbol: str) -> Decimal:
+        return self.exchange.position if self.market.is_contract else self.exchange.coins
 
     def _watch(self, symbol: str, wanted: bool) -> None:
         assert self.watched != wanted
         self.watched = wanted
+        if wanted:  # whoever begins to watch asks for the price once
+            self.clock.call_soon(lambda: self.emulator.on_price(symbol, self.exchange.price) if self.watched else None)
 
     # -------------------------------------------------------------- what the strategy does
 
@@ -353,28 +358,27 @@ class World:
         before = self.orders
         self.orders = dict(before)
         self._begin_life()
-        publish, self.emulator_hears = self.emulator.hear, False
-        heard: list[OrderEvent] = []
-        self._hears = heard.append
+        heard: dict[str, list[Fill]] = {}
+        self._hears = lambda event: heard.setdefault(event.order.client_order_id, []).extend(event.fills)
         for name, event in waiting:  # what the exchange answers when it is asked
             if name in self.orders:
                 self._apply(name, event)
         for name, order in list(self.orders.items()):
-            at_exchange = self.exchange.orders.get(name)
-            if not order.is_final and not order.pending_release and at_exchange is None:
+            if not order.is_final and not order.pending_release and name not in self.exchange.orders:
                 self._apply(name, Rejection(("never sent",)))
         self._hears = None
-        del publish
-        untold = [o for o in self.orders.values() if o.is_final and o.client_order_id not in self.told]
-        opened = [o for o in self.orders.values() if not o.is_final]
-        told = [o for o in self.orders.values() if o.is_final and o.client_order_id in self.told]
-        restored = self.emulator.restore(
-            RestoredState(tuple(opened), tuple(OrderEvent(o) for o in untold), tuple(told), dict(self.best))
-        )
+        ended = [order for order in self.orders.values() if order.is_final]
+        opened = [order for order in self.orders.values() if not order.is_final]
+        untold = [each for each in ended if each.client_order_id not in self.told or each.client_order_id in heard]
+        told = [each for each in ended if each not in untold]
+        changes = [OrderEvent(each, tuple(heard.get(each.client_order_id, ()))) for each in untold]
+        restored = self.emulator.restore(RestoredState(tuple(opened), tuple(changes), tuple(told), dict(self.best)))
         for event in restored.changes:
             self._strategy_hears(OrderEvent(event.order))
         for order in restored.open_orders:
             self._strategy_hears(OrderEvent(order))
+        wishes = [name for name, order in self.orders.items() if order.cancel_requested and not order.is_final]
+        self.requests += [(name, "cancel") for name in wishes]  # the tracker takes them up again
         self.settle()
 
     _hears: Callable[[OrderEvent], None] | None = None

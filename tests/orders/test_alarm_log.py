@@ -196,7 +196,7 @@ def test_a_journal_from_before_alarms_were_kept_is_brought_up_to_date(
         Journal.open(path, exchange="fake", mode="testnet", account="abc123").close()
     journal = open_journal(path)
     assert journal.alarms().result(5) == []
-    assert journal.pair_members(["b1"]).result(5) == {"b1"}
+    assert journal.group_members(["b1"]).result(5) == {"b1"}
     journal.close()
 
 

@@ -408,6 +408,17 @@ def test_what_is_too_little_for_a_stop_is_said() -> None:
     assert "less than the exchange takes" in world.alarms[0].text
 
 
+@BOTH
+def test_exits_of_a_position_that_somebody_else_closed_end(market: Market) -> None:
+    world = entered(market)
+    world.exchange_cancels("stop")  # by hand, or because a reduce-only order has nothing to reduce
+    world.exchange.position = world.exchange.coins = D(0)
+    world.wait(10)
+    assert (world.states()["stop"], world.states()["target"]) == ("canceled", "canceled")
+    assert world.at_exchange() == {}
+    assert "was closed by other orders" in world.alarms[-1].text
+
+
 # ------------------------------------------------------------------ measured
 
 
@@ -558,3 +569,21 @@ def test_the_strategys_cancel_is_carried_on_after_a_restart(market: Market) -> N
     world.settle()
     assert world.states() == {"entry": "filled", "stop": "canceled", "target": "canceled"}
     assert world.at_exchange() == {}
+
+
+@BOTH
+def test_what_is_learned_of_an_ended_entry_only_after_a_restart_gets_new_exits(market: Market) -> None:
+    world = World(market)
+    world.bracket(entry="95")
+    world.instant = False
+    world.exchange.fill(world.exchange.orders["entry"], D("0.5"))
+    late = world.messages.popleft()
+    world.messages.clear()
+    world.exchange.orders["entry"].filled = D(0)  # the cancel names no amount
+    world.instant = True
+    world.exchange_cancels("entry")
+    assert world.states() == {"entry": "canceled", "stop": "canceled", "target": "canceled"}
+    world.messages.append(late)
+    world.kill()
+    assert world.protected() == D("0.5")
+    assert "placed anew" in world.alarms[-1].text

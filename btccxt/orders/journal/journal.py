@@ -251,9 +251,9 @@ class Journal:
         """Alarms that nobody was told of, and those that are told once."""
         return self._read(journal_alarms.load_alarms)
 
-    def pair_members(self, client_order_ids: Collection[str]) -> Future[set[str]]:
-        """These orders and all others of their pairs and groups."""
-        return self._read(partial(_pair_members, client_order_ids=client_order_ids))
+    def group_members(self, client_order_ids: Collection[str]) -> Future[set[str]]:
+        """These orders and all others of their brackets and pairs."""
+        return self._read(partial(_group_members, client_order_ids=client_order_ids))
 
     def openings(self) -> Future[dict[str, Opening]]:
         """By spot symbol: position and average price that the fills taken out by ``prune`` had led to."""
@@ -505,15 +505,17 @@ def _edits(connection: sqlite3.Connection) -> dict[str, OrderRequest]:
     return {key.removeprefix(_EDIT): decode_request(value) for key, value in rows}
 
 
-def _pair_members(connection: sqlite3.Connection, client_order_ids: Collection[str]) -> set[str]:
+def _group_members(connection: sqlite3.Connection, client_order_ids: Collection[str]) -> set[str]:
     found: set[str] = set()
     to_see = set(client_order_ids)
     while to_see:
         name = to_see.pop()
         found.add(name)
-        named = connection.execute("SELECT other FROM ties WHERE client_order_id = ? AND kind = 'oco'", (name,))
-        naming = connection.execute("SELECT client_order_id FROM ties WHERE other = ? AND kind = 'oco'", (name,))
-        to_see |= {other for (other,) in (*named, *naming)} - found
+        for kind in ("oco", "parent"):  # written out: the indexes are of one kind each
+            of_kind = f"FROM ties WHERE kind = '{kind}' AND"
+            named = connection.execute(f"SELECT other {of_kind} client_order_id = ?", (name,))
+            naming = connection.execute(f"SELECT client_order_id {of_kind} other = ?", (name,))
+            to_see |= {other for (other,) in (*named, *naming)} - found
     return found
 
 

@@ -85,7 +85,11 @@ _VERSION_3 = """
 ALTER TABLE fills ADD COLUMN inferred INTEGER NOT NULL DEFAULT 0;
 """
 
-MIGRATIONS: list[str] = [_VERSION_1, _VERSION_2, _VERSION_3]
+_VERSION_4 = """
+CREATE INDEX ties_of_brackets ON ties (other) WHERE kind = 'parent';
+"""
+
+MIGRATIONS: list[str] = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4]
 """Entry n leads from version n to n + 1. Entries are never edited once released, only added."""
 
 WITH_ALARMS = 2  # the version since which there is a table of them
