@@ -66,9 +66,9 @@ def order_update(
     if facts.conditional:
         id_fields = rule.conditional_order_id_fields or id_fields
         client_id_fields = rule.conditional_client_id_fields or client_id_fields
-    client_id = _text(first_of(info, client_id_fields))
+    client_id = _client_id(first_of(info, client_id_fields))
     if client_id is None and rule.ccxt_client_id:
-        client_id = _text(order.get("clientOrderId"))
+        client_id = _client_id(order.get("clientOrderId"))
     prefix = profile.client_id.wire_prefix
     if client_id and prefix and client_id.startswith(prefix):
         client_id = client_id[len(prefix) :]
@@ -100,7 +100,7 @@ def order_update(
         average=average or None,
         time_ms=time_ms,
         raw_status=facts.raw_status,
-        reject_reason=None if facts.status in _HEALTHY else _reason(info, rule),
+        reject_reason=None if facts.status in _HEALTHY else _reason(info, rule, facts.raw_status),
         child_order_id=child_id if child_id != "0" else None,
         conditional=facts.conditional,
         fills=fills,
@@ -129,8 +129,8 @@ def fill(
     side = _own_side(info, rule.fill_side_fields, rule) or _side(trade.get("side")) or side
     if side is None:
         raise ValueError(f"trade {trade.get('id')} of order {found_order_id} says neither buy nor sell")
-    client_id = client_order_id or _text(trade.get("clientOrderId"))
-    client_id = client_id or _text(first_of(info, profile.statuses.fill_client_id_fields))
+    client_id = client_order_id or _client_id(trade.get("clientOrderId"))
+    client_id = client_id or _client_id(first_of(info, rule.fill_client_id_fields))
     prefix = profile.client_id.wire_prefix
     if client_id and prefix and client_id.startswith(prefix):
         client_id = client_id[len(prefix) :]
@@ -357,12 +357,20 @@ def _own_side(info: Any, fields: Iterable[str], rule: StatusRule) -> Side | None
     return rule.sides.get(word) or next((side for form, side in rule.sides.items() if fnmatchcase(word, form)), None)
 
 
-def _reason(info: Any, rule: StatusRule) -> str | None:
-    """Why an order ended: the first field that says more than that there is nothing to say."""
+def _reason(info: Any, rule: StatusRule, word: str | None) -> str | None:
+    """Why an order ended: the first field that says more than that there is nothing to say, else a telling status."""
     for path in rule.reason_fields:
         if (said := _text(field_of(info, path))) is not None and said not in rule.no_reasons:
             return said
+    if word is not None and word not in rule.no_reasons and any(fnmatchcase(word, form) for form in rule.reason_words):
+        return word
     return None
+
+
+def _client_id(value: Any) -> str | None:
+    """A client order id; nothing but zeros is how some exchanges write that there is none."""
+    said = _text(value)
+    return None if said is None or not said.strip("0-") else said
 
 
 def _float(value: Any) -> float | None:

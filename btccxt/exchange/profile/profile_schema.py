@@ -144,6 +144,7 @@ class StatusRule(Part):
     ccxt_client_id: bool = True
     trigger_price_fields: tuple[str, ...] = ()
     reason_fields: tuple[str, ...] = ()
+    reason_words: tuple[str, ...] = ()
     no_reasons: tuple[str, ...] = ()
     time_fields: tuple[str, ...] = ()
     frame_time_fields: tuple[str, ...] = ()
@@ -340,7 +341,6 @@ class StreamRule(Part):
     balance: bool = True
     positions: bool = False
     partial_fills_in_orders: bool = True
-    orders_need_symbol: bool = False
 
     def has(self, kind: StreamKind) -> bool:
         return kind is StreamKind.BARS or bool(getattr(self, kind.value))

@@ -402,7 +402,7 @@ def test_a_documented_order_means_what_the_exchange_says(
         "81985529" if exchange_id in ("woo", "backpack") else "b1",
     ), update
     assert update.side is (SELL if exchange_id in ("upbit", "bithumb") else BUY), update
-    assert update.reject_reason is None, update
+    assert update.reject_reason == ("prevented" if update.raw_status == "prevented" else None), update
 
 
 _WALLETS: list[tuple[str, MarketType, Any]] = [
