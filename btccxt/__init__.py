@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from btccxt.bt.commission import CryptoCommInfo
     from btccxt.bt.data import CCXTData
     from btccxt.bt.order_request import TakeProfit, TakeProfitLimit
+    from btccxt.bt.warmup_policy import Then, WarmUp
     from btccxt.config import Mode, OnStop, StoreConfig
     from btccxt.errors import (
         AuthenticationFailed,
@@ -64,9 +65,10 @@ if TYPE_CHECKING:
         TimeInForce,
         Trade,
     )
-    from btccxt.notices import NoticeKind, StoreNotice, StrategyLag
+    from btccxt.notices import NoticeKind, StoreNotice, StrategyLag, WarmUpEnded
     from btccxt.orders.events import Alarm, AlarmKind
     from btccxt.orders.policy import TrackerPolicy
+    from btccxt.orders.risk import RiskLimits, TradingState
     from btccxt.resilience.backoff import Backoff
     from btccxt.resilience.breaker import BreakerPolicy
     from btccxt.session.stream_policy import StreamChanged, StreamPolicy, Verdict
@@ -87,6 +89,10 @@ _HOMES = {
     "btccxt.bt.order_request": (
         "TakeProfit",
         "TakeProfitLimit",
+    ),
+    "btccxt.bt.warmup_policy": (
+        "Then",
+        "WarmUp",
     ),
     "btccxt.config": (
         "Mode",
@@ -139,12 +145,17 @@ _HOMES = {
         "NoticeKind",
         "StoreNotice",
         "StrategyLag",
+        "WarmUpEnded",
     ),
     "btccxt.orders.events": (
         "Alarm",
         "AlarmKind",
     ),
     "btccxt.orders.policy": ("TrackerPolicy",),
+    "btccxt.orders.risk": (
+        "RiskLimits",
+        "TradingState",
+    ),
     "btccxt.resilience.backoff": ("Backoff",),
     "btccxt.resilience.breaker": ("BreakerPolicy",),
     "btccxt.session.stream_policy": (

@@ -45,9 +45,11 @@ from pydantic import (
     model_validator,
 )
 
+from btccxt.bt.warmup_policy import Then, WarmUp
 from btccxt.errors import ConfigError
 from btccxt.model import MarketType, decimal_of
 from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.risk import RiskLimits
 from btccxt.resilience.breaker import BreakerPolicy
 from btccxt.resilience.checks import policy_from
 from btccxt.session.stream_policy import StreamPolicy
@@ -258,6 +260,16 @@ class StoreConfig(_Frozen):
     """Folder where history is kept, so that it is downloaded once; default: the one of ``btccxt download``, if there is
     one. ``history_cache`` is its older name."""
     on_stop: OnStop = OnStop.LEAVE
+    warmup: WarmUp = WarmUp.REFUSE
+    """Orders that an old bar asks for: 'refuse', 'shadow' (traded in a shadow book until the data are live), 'send'."""
+    warmup_then: Then = Then.FLAT
+    """After a shadow: live orders begin when it is 'flat', or at once and it is bought ('adopt')."""
+    max_bar_age_s: Positive | None = None
+    """From when on a bar is old, on the exchange's clock; default: one bar, and at least 10 s."""
+    risk: Annotated[Any, _policy(RiskLimits)] = Field(default_factory=RiskLimits)
+    """Limits that no order may go beyond; what each of them means is in ``RiskLimits``."""
+    trading_file: Path | None = None
+    """File that sets the trading state (active, reducing, halted); default: beside the journal."""
     alerts: tuple[SecretStr, ...] = ()
     log: LogConfig | None = None
     metrics_port: int | None = Field(default=None, ge=1, le=65535)

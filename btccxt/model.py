@@ -18,10 +18,11 @@ ZERO = Decimal(0)
 
 
 def decimal_of(number: Any) -> Decimal:
-    """Exact decimal of what an exchange wrote: floats go through ``repr``, so 0.1 is 0.1."""
+    """Exact decimal of what an exchange wrote: floats go through ``repr``, so 0.1 is 0.1; numpy's numbers too."""
     if isinstance(number, Decimal):
         return number
-    return Decimal(repr(number)) if isinstance(number, float) else Decimal(str(number))
+    # numpy 2 writes np.float64(0.1) as its repr; ``float.__repr__`` reads the number.
+    return Decimal(float.__repr__(number)) if isinstance(number, float) else Decimal(str(number))
 
 
 class Side(str, Enum):

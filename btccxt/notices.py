@@ -16,6 +16,7 @@ class NoticeKind(str, Enum):
     ACCOUNT = "account"
     SHUTDOWN = "shutdown"
     STRATEGY_LAG = "strategy_lag"
+    WARM_UP = "warm_up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +39,20 @@ class StrategyLag:
     lag_s: float
     waiting: int  # arrivals (runs of bars, or of trades) that have not been read yet
     caught_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUpEnded:
+    """A data is live, for the first time or after a cut. ``refs``: the orders that were refused for its old bars.
+
+    ``world``: 'exchange' where orders count from now on, 'shadow' while the shadow book is not flat yet.
+    """
+
+    feed: str
+    refs: tuple[int, ...]
+    after_cut: bool = False
+    world: str = "exchange"
+
+    @property
+    def refused(self) -> int:
+        return len(self.refs)

@@ -79,6 +79,7 @@ class AccountLedger:
         self._base_owner: dict[str, str] = {}  # base coin -> the spot symbol whose position it is
         self._prices: dict[str, Decimal] = {}
         self.fees_elsewhere = ZERO
+        self._coin_fees: dict[str, Decimal] = {}  # spot symbol -> coins taken as fees since the position was opened
 
     # -------------------------------------------------------------- start and comparison
 
@@ -169,6 +170,7 @@ class AccountLedger:
             if fill.fee.currency == market.base and not market.is_contract:
                 self._add(market.base, -fill.fee.cost)
                 change -= fill.fee.cost
+                self._coin_fees[fill.symbol] = self._coin_fees.get(fill.symbol, ZERO) + fill.fee.cost
             else:
                 self._pay_fee(fill.fee, market, commission)
         after, closed, opened = _move(before, change, fill.price)
@@ -180,6 +182,8 @@ class AccountLedger:
             pnl = -closed * (fill.price - before.price)
         self._holdings[fill.symbol] = after
         self._prices[fill.symbol] = fill.price
+        if after.amount <= 0:
+            self._coin_fees.pop(fill.symbol, None)
         return Booking(before, after, closed, opened, pnl, commission, estimated)
 
     def _move_contract(
@@ -216,6 +220,7 @@ class AccountLedger:
         commission, _ = self._commission(fill, market, ZERO)
         if fill.fee.currency == market.base and not market.is_contract:
             self._add(market.base, -fill.fee.cost)
+            self._coin_fees[fill.symbol] = self._coin_fees.get(fill.symbol, ZERO) + fill.fee.cost
             holding = self.track(fill.symbol)
             self._set_amount(fill.symbol, holding.amount - fill.fee.cost, holding.price)
         else:
@@ -248,6 +253,10 @@ class AccountLedger:
 
     def market(self, symbol: str) -> Market:
         return self._markets[symbol]
+
+    def coin_fees(self, symbol: str) -> Decimal:
+        """What the exchange took as fees, in the base coin, while the position was built."""
+        return self._coin_fees.get(symbol, ZERO)
 
     def holding(self, symbol: str) -> Holding:
         return self._holdings.get(symbol, Holding())

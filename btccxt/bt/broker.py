@@ -7,21 +7,29 @@ strategy's thread.
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from decimal import Decimal
 from typing import Any
 
 from btccxt.account.ledger import AccountLedger, AccountSnapshot
 from btccxt.bt.commission import CryptoCommInfo
 from btccxt.bt.compat import bt
 from btccxt.bt.drift import DriftMonitor
-from btccxt.bt.order_plan import Plan, Planner
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder, edited, follower_of
+from btccxt.bt.order_words import make_plain
 from btccxt.bt.orders import OrderEventHandler, OrderStore
+from btccxt.bt.placing import OrderPlacement
 from btccxt.bt.ports import BrokerBackend
 from btccxt.bt.positions import PositionBook
+from btccxt.bt.risk_desk import RiskDesk
+from btccxt.bt.shadow import ShadowBook
+from btccxt.bt.warmup import BarAges, feed_of, live_now
+from btccxt.bt.warmup_policy import Then, WarmUp, WarmUpPolicy
 from btccxt.errors import ConfigError, Refused
-from btccxt.model import ZERO, OrderRequest
-from btccxt.orders.context import EMULATED
+from btccxt.model import ZERO, OrderRequest, decimal_of
+from btccxt.notices import NoticeKind, StoreNotice, WarmUpEnded
+from btccxt.orders.risk import reduces
 from btccxt.orders.tracker import OrderEvent
 
 
@@ -65,6 +73,11 @@ class CCXTBroker(bt.BrokerBase):
         self.orders: list[Any] = []
         self.positions = _Positions(self)
         self.startingcash = self.startingvalue = 0.0
+        self._stock_default = self.comminfo[None]
+        self._terms: dict[str | None, dict[str, Any]] = {}  # what the user said with setcommission, by name
+        self._of_exchange: dict[tuple[str, str], CryptoCommInfo] = {}
+        self._policy = WarmUpPolicy()
+        self._shadow: ShadowBook | None = None
         self._elsewhere: set[int] = set()  # ids of datas that can be watched here, not traded
         self._cerebro: Any = None
         self._books: PositionBook | None = None
@@ -108,6 +121,7 @@ class CCXTBroker(bt.BrokerBase):
         for data in self.cerebro.datas:
             if id(data) not in self._elsewhere:
                 self._register(data)
+        self._refuse_history()
         restored = self.store.restored_orders()
         for symbol, price in restored.entry_prices.items():
             if symbol in self.books.symbols and ledger.holding(symbol).amount:
@@ -118,8 +132,37 @@ class CCXTBroker(bt.BrokerBase):
             ledger.set_price(symbol, price, as_entry=False)
         self.books.show_all()
         self._news.restore(restored, unacknowledged)
+        self._shadow = None
         self.startingcash = self.getcash()
         self.startingvalue = self.getvalue()
+        if self._policy.warmup is WarmUp.SHADOW:
+            self._shadow = ShadowBook(self.cerebro, self.store.markets, self.startingvalue, self.comminfo)
+
+    def _refuse_history(self) -> None:
+        """Raises ConfigError where there is nothing live of what would be traded."""
+        datas = [data for data in self.cerebro.datas if id(data) not in self._elsewhere]
+        past = [data for data in datas if getattr(feed_of(data).p, "historical", False)]
+        if past and len(past) == len(datas):
+            raise ConfigError(
+                f"{past[0]._dataname}: historical=True and a broker that sends orders: history would be traded at "
+                "today's price. For a backtest use cerebro.setbroker(store.backtest_broker()); to trade, "
+                "leave historical out"
+            )
+
+    def warm_up(self, policy: WarmUpPolicy) -> None:
+        """How orders of old bars are treated, from the next run on."""
+        self._policy = policy
+        self._forget_orders()
+
+    def warm_up_facts(self) -> dict[str, Any]:
+        """For ``health()``: which world counts."""
+        facts: dict[str, Any] = {
+            "mode": self._policy.warmup.value, "world": "exchange" if self._shadow is None else "shadow",
+            "refused": self._ages.refused_so_far,
+        }  # fmt: skip
+        if self._shadow is not None:
+            facts["shadow_positions"] = {data._dataname: size for data, size in self._shadow.held()}
+        return facts
 
     def _end_former_run(self) -> dict[str, int]:
         """A store kept open serves several runs. Returns orders of whose end the last one was not told: id -> ref."""
@@ -137,12 +180,15 @@ class CCXTBroker(bt.BrokerBase):
     def _forget_orders(self) -> None:
         self._own = OrderStore()
         self._news = OrderEventHandler(self, self._own)
-        self._planner = Planner(self.store)
-        self._unsent: list[Plan] = []  # orders of a bracket that is broken
+        self._ages = BarAges(self._policy, self.store)
+        self._desk = RiskDesk(self, self.store.risk_limits, self.store.trading)
+        self._placement = OrderPlacement(self, self._own, self._ages, self._desk)
 
     def stop(self) -> None:
         """Take what has arrived so far; the store ends the connections."""
+        self._placement.give_up_waiting("the run has ended, and it had not been sent")
         self.next()
+        self._shadow = None
         super().stop()
 
     def _trades(self, data: Any) -> bool:
@@ -153,12 +199,23 @@ class CCXTBroker(bt.BrokerBase):
     def _register(self, data: Any) -> str:
         symbol = data._dataname
         if self.books.register(data, symbol):
-            market = self.store.markets[symbol]
-            if symbol not in self.comminfo:
-                self.comminfo[symbol] = CryptoCommInfo.for_market(market, self.store.leverage(symbol))
-            elif isinstance(self.comminfo[symbol], CryptoCommInfo):  # the user's; set before the markets were known
-                self.comminfo[symbol].p.market = market
+            own = self.comminfo.get(symbol)
+            if isinstance(own, CryptoCommInfo) and own.p.market is None:  # set before the markets were known
+                own.p.market = self.store.markets[symbol]
         return symbol
+
+    def why_not_tradable(self, data: Any) -> str | None:
+        """None for a data of a market of this account, which is registered then."""
+        if id(data) in self._elsewhere or not self._trades(data):
+            return why_elsewhere(data)
+        self._register(data)
+        return None
+
+    def latest_price(self, data: Any) -> Decimal | None:
+        """The close of its newest bar, else the last price known."""
+        if len(data) and math.isfinite(data.close[0]):
+            return decimal_of(data.close[0])
+        return self.ledger.price(data._dataname)
 
     @property
     def books(self) -> PositionBook:
@@ -175,14 +232,18 @@ class CCXTBroker(bt.BrokerBase):
 
     def getcash(self) -> float:
         """Total of the account's currency, from memory."""
+        if self._shadow is not None:
+            return float(self._shadow.broker.getcash())
         return float(self.ledger.cash) if self._books is not None else 0.0
 
     get_cash = getcash
 
     def getvalue(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
-        """Value of the account, or of the positions in ``datas`` only (what ``order_target_percent`` asks for)."""
+        """Value of the account, or the signed exposure of ``datas`` only (what ``order_target_percent`` asks for)."""
         if self._books is None:
             return 0.0
+        if self._shadow is not None:
+            return float(self._shadow.broker.getvalue(datas))
         self._books.take_prices()
         if datas is None:
             return float(self.ledger.value)
@@ -190,7 +251,9 @@ class CCXTBroker(bt.BrokerBase):
         for data in datas:
             price = None if id(data) in self._elsewhere else self.ledger.price(self._register(data))
             if price is not None:
-                total += self.getcommissioninfo(data).getvalue(self.getposition(data), float(price))
+                position = self.getposition(data)
+                value = self.getcommissioninfo(data).getvalue(position, float(price))
+                total += math.copysign(value, position.size)  # a short contract counts against the value
         return total
 
     get_value = getvalue
@@ -209,12 +272,27 @@ class CCXTBroker(bt.BrokerBase):
         """Backtrader position of a data's symbol: all of the account's, whoever opened it."""
         if id(data) in self._elsewhere:
             return bt.Position()
+        if self._shadow is not None:
+            return self._shadow.broker.getposition(data)
         view = self.books.position(data._dataname)
         return view.clone() if clone else view
 
     def getcommissioninfo(self, data: Any) -> Any:
-        """By the data's name if the user set one, else by its symbol, else the default."""
-        return self.comminfo.get(data._name) or self.comminfo.get(data._dataname) or self.comminfo[None]
+        """The user's for the data's name, for its symbol, for all; else what the market list says."""
+        given = self.comminfo.get(data._name) or self.comminfo.get(data._dataname)
+        if given is not None:
+            return given
+        terms = self._terms.get(data._name) or self._terms.get(data._dataname) or self._terms.get(None)
+        default = self.comminfo[None]
+        if terms is None and default is not self._stock_default:
+            return default
+        market = self.store.markets.get(data._dataname) if self._books is not None else None
+        if market is None:
+            return default if terms is None else CryptoCommInfo(**terms)
+        key = (data._name, market.symbol)
+        if key not in self._of_exchange:
+            self._of_exchange[key] = CryptoCommInfo.for_market(market, terms=terms)
+        return self._of_exchange[key]
 
     def add_cash(self, cash: float) -> None:
         """Real accounts are funded at the exchange."""
@@ -224,17 +302,50 @@ class CCXTBroker(bt.BrokerBase):
 
     set_cash = setcash = add_cash
 
-    def setcommission(self, commission: float = 0.0, name: str | None = None, **kwargs: Any) -> None:
-        """Overrule the rate of the market list for estimates; real fees come with each fill."""
-        leverage, mult = kwargs.get("leverage", 1.0), kwargs.get("mult", 1.0)
-        markets = self.store.markets if self._books is not None else {}
-        self.comminfo[name] = CryptoCommInfo(
-            commission=commission,
-            mult=mult,
-            leverage=leverage,
-            stocklike=not kwargs.get("margin") and kwargs.get("stocklike", True),
-            market=markets.get(name or ""),
-        )
+    def set_coc(self, coc: bool) -> None:
+        """Cheat-on-close. Raises ConfigError for True: nobody sells a price that is past."""
+        if coc:
+            raise ConfigError(
+                "set_coc(True): the closing price is past when next() sees it; use Market, or Limit at it"
+            )
+
+    def set_coo(self, coo: bool) -> None:
+        """Cheat-on-open. Raises ConfigError for True."""
+        if coo:
+            raise ConfigError(
+                "set_coo(True): the opening price is not known before the bar opens; use Market in next()"
+            )
+
+    def setcommission(
+        self,
+        commission: float = 0.0,
+        margin: float | None = None,
+        mult: float | None = None,
+        commtype: int | None = None,
+        percabs: bool = True,
+        stocklike: bool | None = None,
+        interest: float = 0.0,
+        interest_long: bool = False,
+        leverage: float = 1.0,
+        automargin: bool | float = False,
+        name: str | None = None,
+    ) -> None:
+        """Overrule the rate of the market list for estimates, of one data or (without a name) of all.
+
+        Real fees come with each fill. What is not given (``mult``, ``stocklike``) stays as the market has it.
+        Raises ConfigError for what no exchange of this kind has: a fee per unit, interest.
+        """
+        if commtype == bt.CommInfoBase.COMM_FIXED or interest or interest_long:
+            raise ConfigError(
+                "setcommission: exchanges take a share of the price and no interest; give commission=0.001"
+            )
+        terms: dict[str, Any] = {"commission": commission if percabs else commission / 100, "leverage": leverage}
+        if mult is not None:
+            terms["mult"] = mult
+        if stocklike is not None or margin is not None or automargin:
+            terms["stocklike"] = bool(stocklike) and margin is None and not automargin
+        self._terms[name] = terms
+        self._of_exchange.clear()
 
     # -------------------------------------------------------------- orders out
 
@@ -243,92 +354,45 @@ class CCXTBroker(bt.BrokerBase):
         trailamount=None, trailpercent=None, parent=None, transmit=True, histnotify=False, _checksubmit=True, **kwargs,
     ):  # fmt: skip
         """Place a buy order; returns it at once. See ``bt_order.Keywords`` for what btccxt adds."""
-        order = CryptoBuyOrder(
-            owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, valid=valid,
-            tradeid=tradeid, oco=oco, trailamount=trailamount, trailpercent=trailpercent, parent=parent,
-            transmit=transmit, histnotify=histnotify,
-        )  # fmt: skip
-        return self._place(order, kwargs)
+        given = {
+            "owner": owner, "data": data, "size": size, "price": price, "pricelimit": plimit, "exectype": exectype,
+            "valid": valid, "tradeid": tradeid, "oco": oco, "trailamount": trailamount, "trailpercent": trailpercent,
+            "parent": parent, "transmit": transmit, "histnotify": histnotify,
+        }  # fmt: skip
+        return self._place(True, given, kwargs)
 
     def sell(
         self, owner, data, size, price=None, plimit=None, exectype=None, valid=None, tradeid=0, oco=None,
         trailamount=None, trailpercent=None, parent=None, transmit=True, histnotify=False, _checksubmit=True, **kwargs,
     ):  # fmt: skip
         """Place a sell order; returns it at once. See ``bt_order.Keywords`` for what btccxt adds."""
-        order = CryptoSellOrder(
-            owner=owner, data=data, size=size, price=price, pricelimit=plimit, exectype=exectype, valid=valid,
-            tradeid=tradeid, oco=oco, trailamount=trailamount, trailpercent=trailpercent, parent=parent,
-            transmit=transmit, histnotify=histnotify,
-        )  # fmt: skip
-        return self._place(order, kwargs)
+        given = {
+            "owner": owner, "data": data, "size": size, "price": price, "pricelimit": plimit, "exectype": exectype,
+            "valid": valid, "tradeid": tradeid, "oco": oco, "trailamount": trailamount, "trailpercent": trailpercent,
+            "parent": parent, "transmit": transmit, "histnotify": histnotify,
+        }  # fmt: skip
+        return self._place(False, given, kwargs)
 
-    def _place(self, order: Any, kwargs: dict[str, Any]) -> Any:
-        self.orders.append(order)
-        order.addcomminfo(self.getcommissioninfo(order.data))
-        order.submit(self)
-        try:
-            if id(order.data) in self._elsewhere:
-                raise Refused(why_elsewhere(order.data))
-            symbol = self._register(order.data)
-            leader = self._leader(order)
-            plan = self._planner.plan(order, self.store.markets[symbol], kwargs, leader)
-            plans = [] if self._planner.is_broken(order) else self._planner.collect(plan)
-        except Refused as refusal:
-            self.notify(order)
-            self._reject(order, refusal.reasons, "rules")
-        else:
-            if self._planner.is_broken(order) and not plans:
-                self._unsent.append(plan)
-            for each in plans:
-                self._send(each)
-        self._give_up_bracket(order)
-        return order
-
-    def _leader(self, order: Any) -> OrderRequest | None:
-        """The intent of the order given as ``oco``."""
-        if order.oco is None:
-            return None
-        if not isinstance(order.oco, bt.Order):
-            raise Refused(f"oco={order.oco!r}: give the order that buy() or sell() returned")
-        leader = self._own.request(order.oco)
-        if leader is None:
-            raise Refused(f"oco: order {order.oco.ref} has ended already, or was never sent")
-        return leader
-
-    def _send(self, plan: Plan) -> None:
-        order, request = plan.order, plan.request
-        missing = None
-        if not plan.waits:
-            missing = self._own.missing_funds(order, request, self.ledger.totals, self.store.markets)
-        if missing is not None:
-            self.notify(order)
-            order.addinfo(reasons=(missing,))
-            order.margin()
-            self.store.order_refused("funds")
-            self.notify(order)
-            return
-        order.addinfo(client_order_id=request.client_order_id)
-        if EMULATED in plan.context:
-            order.addinfo(emulated=plan.context[EMULATED])
-        self._own.add(order, request, waits=plan.waits, expires_ms=plan.expires_here_ms)
-        self.store.submit_order(request, plan.context)  # before all else that can wait
-        self.notify(order)
-
-    def _give_up_bracket(self, order: Any) -> None:
-        plans, why = self._planner.give_up(order)
-        for plan in (*plans, *(self._unsent if why else ())):
-            self.notify(plan.order)
-            self._reject(plan.order, (why,), "bracket")
-        if why:
-            self._unsent.clear()
+    def _place(self, is_buy: bool, kwargs: dict[str, Any], own_words: dict[str, Any]) -> Any:
+        reasons = make_plain(kwargs)
+        if self._shadow is not None and kwargs["owner"] is not None:
+            kwargs["plimit"] = kwargs.pop("pricelimit")
+            return self._shadow.place(is_buy, kwargs | own_words)
+        order = (CryptoBuyOrder if is_buy else CryptoSellOrder)(**kwargs)
+        return self._placement.place(order, own_words, reasons)
 
     def cancel(self, order: Any) -> Any:
         """Ask for a cancel. The order stays alive until the exchange has confirmed; it may still fill."""
         if order is None or not order.alive():
             return None
+        if self._shadow is not None and "shadow" in order.info:
+            return self._shadow.broker.cancel(order)
+        if self._placement.cancel_waiting(order):
+            return order
         client_order_id = order.info.get("client_order_id")
         if not self._own.is_open(client_order_id):
             return None
+        self._own.is_ending(order)
         self.store.cancel_order(client_order_id)
         return order
 
@@ -378,7 +442,11 @@ class CCXTBroker(bt.BrokerBase):
         changed = edited(
             order, request, market, self.store.next_client_order_id(), size=size, price=price, plimit=plimit
         )
-        if reasons := self.store.order_refusals(changed):
+        position = self.ledger.holding(request.symbol).amount
+        exits = order.parent is not None or request.reduce_only or reduces(request.side, changed.amount, position)
+        reasons = self.store.order_refusals(changed)
+        reasons += self._desk.refusals(changed, self.latest_price(order.data), exits, self._own)
+        if reasons:
             raise Refused(reasons)
         return changed
 
@@ -405,10 +473,45 @@ class CCXTBroker(bt.BrokerBase):
                 self._comparison.compare(event)
         if self._own.some_expire:
             self._expire()
-        if self._books is not None and not self._books.all_seeded:
+        if self._own.trailing:
+            self._own.follow_prices()
+        if self._placement.some_wait:
+            self._placement.look_at_waiting()
+        if self._ages.has_to_tell:
+            self._ages.tell()
+        if self._shadow is not None:
+            self._next_in_shadow(self._shadow)
+        elif self._books is not None and not self._books.all_seeded:
             for seed in self._books.seeds(self.getcommissioninfo):
                 self.notify(seed)
         self.notifs.append(None)  # one loop's worth of notifications ends here
+
+    def _next_in_shadow(self, shadow: ShadowBook) -> None:
+        """Backtrader's own broker goes on by a bar; where the time has come, orders count from now on."""
+        shadow.next()
+        if live_now(self.traded_datas(), self._ages):
+            adopts = self._policy.then is Then.ADOPT
+            if adopts or shadow.is_flat:
+                shadow.cancel_all()
+                held = shadow.held() if adopts else []
+                self.notifs.extend(shadow.news())
+                for order in shadow.closing_orders():
+                    self.notify(order)
+                self._shadow = None
+                self._begin_live(held)
+                return
+        self.notifs.extend(shadow.news())
+
+    def _begin_live(self, held: list[tuple[Any, float]]) -> None:
+        owner = self.cerebro.runningstrats[0] if self.cerebro.runningstrats else None
+        orders = []
+        for data, size in held:
+            if missing := size - self.getposition(data).size:
+                orders.append((self.buy if missing > 0 else self.sell)(owner, data, abs(missing), adopted=True))
+        bought = f"; its position is bought: orders {', '.join(str(order.ref) for order in orders)}" if orders else ""
+        text = f"the shadow book is left, orders count at the exchange from now on{bought}"
+        notice = WarmUpEnded(self.store.currency, tuple(order.ref for order in orders))
+        self.store.put_notification(StoreNotice(NoticeKind.WARM_UP, text, notice))
 
     def notify(self, order: Any) -> None:
         self.notifs.append(order.clone())
@@ -420,12 +523,6 @@ class CCXTBroker(bt.BrokerBase):
         if order is not None and not order.alive() and "client_order_id" in order.info:
             self._told.append(order.info["client_order_id"])
         return order
-
-    def _reject(self, order: Any, reasons: tuple[str, ...], kind: str) -> None:
-        self.store.order_refused(kind)
-        order.addinfo(reasons=tuple(reasons))
-        order.reject(self)
-        self.notify(order)
 
     def _expire(self) -> None:
         for client_order_id, order in self._own.take_expired(self.store.now_ms()):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Mapping
 from typing import Any
 
 from btccxt.bt.compat import bt
-from btccxt.model import Market, round_amount
+from btccxt.model import Market, decimal_of, round_amount
 
 
 class CryptoCommInfo(bt.CommInfoBase):
@@ -24,15 +24,20 @@ class CryptoCommInfo(bt.CommInfoBase):
         self._stocklike = self.p.stocklike
 
     @classmethod
-    def for_market(cls, market: Market, leverage: float = 1.0) -> CryptoCommInfo:
-        """The taker's rate, the contract's size and leverage of one market."""
-        return cls(
-            commission=float(market.taker_rate),
-            mult=float(market.contract_size),
-            leverage=leverage,
-            stocklike=not market.is_contract,
-            market=market,
-        )
+    def for_market(
+        cls, market: Market, leverage: float = 1.0, terms: Mapping[str, Any] | None = None
+    ) -> CryptoCommInfo:
+        """The taker's rate and the contract's size of one market; ``terms``: what the user says instead.
+
+        The account's leverage is no part of it: a target is an exposure, the same before and after it was changed.
+        """
+        own = {
+            "commission": float(market.taker_rate),
+            "mult": float(market.contract_size),
+            "leverage": leverage,
+            "stocklike": not market.is_contract,
+        }
+        return cls(**(own | dict(terms or {})), market=market)
 
     def get_margin(self, price: float) -> float:
         """Money that one unit binds: the whole price on spot, its leveraged part on contracts."""
@@ -40,10 +45,14 @@ class CryptoCommInfo(bt.CommInfoBase):
 
     def getsize(self, price: float, cash: float) -> float:
         """Largest size that ``cash`` pays for at ``price``, floored to the amount step."""
-        size = cash * self.p.leverage / (price * self.p.mult)
+        size = float(cash) * self.p.leverage / (float(price) * self.p.mult)
         if self.p.market is None:
             return size
-        return float(round_amount(self.p.market, Decimal(repr(size))))
+        return float(round_amount(self.p.market, decimal_of(size)))
+
+    def getvalue(self, position: Any, price: float) -> float:
+        """What a position binds, negative for a short one: ``getsize`` of the difference to a target leads there."""
+        return float(position.size * self.get_margin(price))
 
     def _getcommission(self, size: float, price: float, pseudoexec: bool) -> float:
         return abs(size) * price * self.p.mult * self.p.commission

@@ -215,6 +215,8 @@ class CCXTData(FeedLines):
         self._waiting: deque[FeedEvent] = deque()
         self._held = False
         self._ended, self._when_quiet = False, None
+        self.been_live = False
+        """Whether what comes now is of now: the stream has begun, or polling serves in its place."""
         self._rows: Iterator[Row] | None = None
         self._rows_left = -1  # at most so many will come; below zero: nobody knows
         if self._frame is not None:
@@ -444,6 +446,7 @@ class CCXTData(FeedLines):
     def _take_state(self, event: FeedState) -> None:
         state = event.state
         args = (event.reason,) if event.reason else ()
+        self.been_live = self.been_live or state in (ConnectionState.LIVE, ConnectionState.DEGRADED)
         if state is ConnectionState.LIVE:
             self._announce_connected()
             self.put_notification(self.LIVE, *args)

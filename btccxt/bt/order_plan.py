@@ -6,13 +6,16 @@ until the order with ``transmit=True`` comes, as in backtrader.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Protocol
 
-from btccxt.bt.order_request import Keywords, request_of
+from btccxt.bt.order_request import request_of
+from btccxt.bt.order_words import Keywords
 from btccxt.errors import Refused
-from btccxt.model import Market, OrderFeature, OrderKind, OrderRequest, TimeInForce
+from btccxt.exchange.profile.order_rule import OrderRule
+from btccxt.model import ZERO, Market, OrderFeature, OrderKind, OrderRequest, Side, TimeInForce, round_amount
 from btccxt.orders.context import EMULATED, EXPIRES
 from btccxt.orders.trigger import Trigger
 
@@ -25,7 +28,22 @@ class Rules(Protocol):
     def now_ms(self) -> int: ...
     def next_client_order_id(self) -> str: ...
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]: ...
-    def order_rule(self, key: OrderKind | OrderFeature) -> Any: ...
+    def order_rule(self, key: OrderKind | OrderFeature) -> OrderRule: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What planning has to know of the account and the market.
+
+    ``price``: the latest, None before the first. ``position``: signed. ``entering``: whether an order that may still
+    fill opens what a reduce-only order would close. ``sellable``: on spot, the most that a sale can be of (None: no
+    limit).
+    """
+
+    price: Decimal | None = None
+    position: Decimal = ZERO
+    entering: bool = False
+    sellable: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +69,45 @@ class Planner:
         self._brackets: dict[int, list[Plan]] = {}  # ref of the bracket's parent -> plans so far
         self._broken: dict[int, str] = {}  # the same -> why it will not be sent
 
-    def plan(self, order: Any, market: Market, kwargs: dict[str, Any], leader: OrderRequest | None) -> Plan:
-        """Check and round one order. ``leader``: the request of the order given as ``oco``.
+    def plan(
+        self,
+        order: Any,
+        market: Market,
+        kwargs: dict[str, Any],
+        leader: OrderRequest | None,
+        situation: Situation,
+        parent: OrderRequest | None,
+        reasons: list[str],
+    ) -> Plan | None:
+        """Check and round one order. ``leader``: the request of the order given as ``oco``; ``parent``: of its parent
+        where that has been sent already.
 
-        Raises Refused with every reason; a bracket to which the order belongs is then broken.
+        Adds to ``reasons`` why it may not be sent; None where it is not even clear what it is.
         """
-        try:
-            return self._plan(order, market, kwargs, leader)
-        except Refused as refusal:
-            if _in_bracket(order):
-                self._broken.setdefault(_root(order), f"another order of this bracket was refused: {refusal}")
-            raise
-
-    def _plan(self, order: Any, market: Market, kwargs: dict[str, Any], leader: OrderRequest | None) -> Plan:
-        rules = self._rules
-        keywords = Keywords.take_from(kwargs)
+        keywords = Keywords.take_from(kwargs, reasons)
         order.addinfo(**kwargs)
-        request = request_of(order, market, keywords, rules.next_client_order_id(), rules.now_ms())
+        rules = self._rules
+        request = request_of(order, market, keywords, rules.next_client_order_id(), rules.now_ms(), reasons)
+        if request is None:
+            return None
+        return self._plan(order, market, request, leader, situation, parent, reasons)
+
+    def break_bracket(self, order: Any, why: object) -> None:
+        """The bracket to which the order belongs, if it belongs to one, is not sent."""
+        if _in_bracket(order):
+            self._broken.setdefault(_root(order), f"another order of this bracket was refused: {why}")
+
+    def _plan(
+        self,
+        order: Any,
+        market: Market,
+        request: OrderRequest,
+        leader: OrderRequest | None,
+        situation: Situation,
+        parent: OrderRequest | None,
+        reasons: list[str],
+    ) -> Plan:
+        rules = self._rules
         context = {"ref": str(order.ref), "tradeid": str(order.tradeid), "data": order.data._name}
         request, expires_here_ms = self._validity(order, request)
         if expires_here_ms is not None:
@@ -76,15 +116,35 @@ class Planner:
         if (why := rule.why_emulated(request.side.value) or rule.out_of_range(request)) is not None:
             context[EMULATED] = _HERE + why
         if leader is not None:
-            if request.kind is OrderKind.MARKET:
-                raise Refused("a market order cannot be one of a pair: it would end the other at once")
+            reasons.extend(_why_no_pair(request, leader))
             context["oco"] = leader.client_order_id
-        if order.parent is not None and market.is_contract and rules.order_rule(OrderFeature.REDUCE_ONLY).is_native:
-            request = replace(request, reduce_only=True)  # an exit must never open the other side
+        if order.parent is not None:
+            entry = parent or self._collected(order.parent)
+            if entry is not None:
+                reasons.extend(_why_no_exit(request, entry, situation.price))
+            if parent is not None:
+                context["parent"] = parent.client_order_id
+            if market.is_contract and rules.order_rule(OrderFeature.REDUCE_ONLY).is_native:
+                request = self._reducing(request, EMULATED in context)
+        else:
+            reasons.extend(_why_at_once(request, situation.price))
+            request = _capped(order, request, market, situation)
+            if request.reduce_only:
+                reasons.extend(_why_nothing_reduced(request, situation))
         waits_as = Trigger(request).fired() if EMULATED in context else request
-        if reasons := rules.order_refusals(waits_as):
-            raise Refused(reasons)
+        reasons.extend(rules.order_refusals(waits_as))
         return Plan(order, request, context, expires_here_ms)
+
+    def _reducing(self, request: OrderRequest, emulated: bool) -> OrderRequest:
+        """An exit must never open the other side; where the exchange cannot say so of this kind, its size does."""
+        sent_as = Trigger(request).fired().kind if emulated else request.kind
+        kinds = self._rules.order_rule(OrderFeature.REDUCE_ONLY).kinds
+        return replace(request, reduce_only=True) if not kinds or sent_as.value in kinds else request
+
+    def _collected(self, parent: Any) -> OrderRequest | None:
+        """The entry of a bracket that is still being put together."""
+        plans = self._brackets.get(int(parent.ref), ())
+        return next((plan.request for plan in plans if plan.order.ref == parent.ref), None)
 
     def _validity(self, order: Any, request: OrderRequest) -> tuple[OrderRequest, int | None]:
         """Where the exchange has no good-till-date for this order, the broker cancels it when its time comes."""
@@ -93,17 +153,24 @@ class Planner:
         rule = self._rules.order_rule(OrderFeature.GTD)
         far_enough = request.expires_ms >= self._rules.now_ms() + rule.min_ahead_s * 1000
         if request.kind is OrderKind.LIMIT and rule.is_native and far_enough:
-            order.addinfo(validity="native")
-            return replace(request, time_in_force=TimeInForce.GTD), None
+            dated = replace(request, time_in_force=TimeInForce.GTD)
+            if not self._contradicts(dated):
+                order.addinfo(validity="native")
+                return dated, None
         order.addinfo(validity="kept by btccxt: cancelled when the time comes, while the program runs")
         return replace(request, time_in_force=TimeInForce.GTC, expires_ms=None), request.expires_ms
+
+    def _contradicts(self, dated: OrderRequest) -> bool:
+        """Whether the exchange's way to say the date takes the place of something else that was asked for."""
+        undated = replace(dated, time_in_force=TimeInForce.GTC, expires_ms=None)
+        return bool(set(self._rules.order_refusals(dated)) - set(self._rules.order_refusals(undated)))
 
     # -------------------------------------------------------------- brackets
 
     def collect(self, plan: Plan) -> list[Plan]:
         """What is to be sent now: this order, a whole bracket (children first, held), or nothing yet."""
         order = plan.order
-        if not _in_bracket(order):
+        if not _in_bracket(order) or "parent" in plan.context:
             return [plan]
         root = _root(order)
         plans = self._brackets.setdefault(root, [])
@@ -121,7 +188,75 @@ class Planner:
         return self._brackets.pop(root, []), self._broken.pop(root)
 
     def is_broken(self, order: Any) -> bool:
-        return _root(order) in self._broken
+        return _in_bracket(order) and _root(order) in self._broken
+
+    def is_collecting(self, parent: Any) -> bool:
+        """Whether the bracket of this parent is being put together, or has failed to be."""
+        ref = getattr(parent, "ref", None)
+        return ref in self._brackets or ref in self._broken
+
+
+def _why_no_pair(request: OrderRequest, leader: OrderRequest) -> Iterator[str]:
+    if request.kind is OrderKind.MARKET:
+        yield "a market order cannot be one of a pair: it would end the other at once"
+    if leader.symbol != request.symbol:
+        yield f"oco: the other order is of {leader.symbol}, this one of {request.symbol}; a pair is of one symbol"
+
+
+def _why_no_exit(request: OrderRequest, entry: OrderRequest, latest: Decimal | None) -> Iterator[str]:
+    """An exit stands between the entry and the profit or the loss; on the wrong side it would fill with the entry."""
+    if entry.symbol != request.symbol:
+        yield f"parent: it is of {entry.symbol}, this order of {request.symbol}"
+        return
+    if entry.side is request.side:
+        yield f"parent: both {entry.side.value}; an exit goes the other way"
+        return
+    price = entry.price if entry.kind is OrderKind.LIMIT else entry.trigger_price or latest
+    if entry.kind is OrderKind.LIMIT and price is not None and latest is not None:
+        price = min(price, latest) if entry.side is Side.BUY else max(price, latest)  # it may fill at once, and better
+    yield from _why_at_once(request, price, "the entry's price")
+    if request.kind is OrderKind.LIMIT and request.price is not None and price is not None:
+        behind = request.price <= price if request.side is Side.SELL else request.price >= price
+        if behind:
+            yield _wrong_side(
+                request, "target", request.price, price, "the entry's price", up=request.side is Side.SELL
+            )
+
+
+def _why_at_once(request: OrderRequest, price: Decimal | None, what: str = "the price") -> Iterator[str]:
+    """A trigger that has been passed already: the exchange refuses it, or it would be a market order."""
+    trigger = request.trigger_price
+    if trigger is None or price is None:
+        return
+    up = (request.side is Side.BUY) == (request.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT))
+    if trigger <= price if up else trigger >= price:
+        yield _wrong_side(request, request.kind.value, trigger, price, what, up=up)
+
+
+def _wrong_side(request: OrderRequest, name: str, level: Decimal, price: Decimal, what: str, *, up: bool) -> str:
+    return (
+        f"{request.side.value} {name} at {level:f} is on the wrong side: it must be {'above' if up else 'below'} "
+        f"{what}, which is {price:f}"
+    )
+
+
+def _why_nothing_reduced(request: OrderRequest, situation: Situation) -> Iterator[str]:
+    if situation.position * request.side.sign >= 0 and not situation.entering:
+        held = f"a position of {situation.position:f}" if situation.position else "no position"
+        yield f"reduce_only: there is {held} in {request.symbol} that a {request.side.value} would reduce"
+
+
+def _capped(order: Any, request: OrderRequest, market: Market, situation: Situation) -> OrderRequest:
+    """A fee taken in coins leaves less than was bought: a sale of all of it is of what is there."""
+    if request.side is Side.BUY or situation.sellable is None or request.amount <= situation.sellable:
+        return request
+    amount = round_amount(market, situation.sellable)
+    if not amount:
+        return request
+    order.addinfo(
+        capped=f"size {request.amount.normalize():f} was asked for, {amount.normalize():f} is there: fees took the rest"
+    )
+    return replace(request, amount=amount)
 
 
 def _in_bracket(order: Any) -> bool:

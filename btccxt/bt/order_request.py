@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from decimal import Decimal, InvalidOperation
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from btccxt.bt.compat import bt
+from btccxt.bt.order_words import Keywords, positive
 from btccxt.bt.time import ms_of_num
 from btccxt.errors import Refused
 from btccxt.model import ZERO, Market, OrderKind, OrderRequest, Side, TimeInForce, decimal_of, round_amount, round_price
@@ -95,62 +95,26 @@ EXECTYPE_OF_KIND = {kind: exectype for exectype, kind in _KINDS.items()} | {
 _WITH_LIMIT_PRICE = {OrderKind.LIMIT, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT_LIMIT}
 _WITH_TRIGGER = {OrderKind.STOP, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT, OrderKind.TAKE_PROFIT_LIMIT}
 
-KEYWORDS = ("post_only", "reduce_only", "tif", "iceberg", "params")
-_OTHERS_WORDS = {"timeinforce": "tif", "icebergamount": "iceberg", "icebergqty": "iceberg"}
-
-
-@dataclass(frozen=True, slots=True)
-class Keywords:
-    """What btccxt adds to ``buy`` and ``sell``. Anything else that a user passes lands in ``order.info``."""
-
-    post_only: bool = False
-    reduce_only: bool = False
-    time_in_force: TimeInForce | None = None
-    iceberg_amount: Decimal | None = None
-    params: Mapping[str, Any] | None = None
-
-    @classmethod
-    def take_from(cls, kwargs: dict[str, Any]) -> Keywords:
-        """Remove our keywords from ``kwargs``. Raises Refused with every reason."""
-        reasons = []
-        tif = kwargs.pop("tif", None)
-        if tif is not None and str(tif).upper() not in TimeInForce.__members__:
-            reasons.append(f"tif={tif!r} is not one of {', '.join(TimeInForce.__members__)}")
-            tif = None
-        iceberg = kwargs.pop("iceberg", None)
-        iceberg_amount = None if iceberg is None else positive(iceberg, "iceberg", reasons)
-        params = kwargs.pop("params", None)
-        if params is not None and not isinstance(params, Mapping):
-            reasons.append(f"params must be a mapping that ccxt understands, not {type(params).__name__}")
-        post_only, reduce_only = bool(kwargs.pop("post_only", False)), bool(kwargs.pop("reduce_only", False))
-        # Taken for a remark, it would make an order other than the one that was meant.
-        reasons += [f"{name}: write {meant}=" for name in kwargs if (meant := _meant_by(name)) is not None]
-        if reasons:
-            raise Refused(reasons)
-        return cls(post_only, reduce_only, TimeInForce[str(tif).upper()] if tif else None, iceberg_amount, params)
-
-
-def _meant_by(name: str) -> str | None:
-    """The keyword of which ``name`` is another spelling, if it is one."""
-    plain = name.replace("_", "").lower()
-    spellings = {keyword.replace("_", ""): keyword for keyword in KEYWORDS} | _OTHERS_WORDS
-    near = difflib.get_close_matches(plain, spellings, n=1, cutoff=0.85)
-    return spellings[near[0]] if near else None
-
 
 def order_of(request: OrderRequest, average: Decimal | None, tradeid: int, data: Any) -> Any:
     """A backtrader order for an intent that no strategy of this run asked for."""
     cls = CryptoBuyOrder if request.side is Side.BUY else CryptoSellOrder
     has_both = request.price is not None and request.trigger_price is not None
-    return cls(
+    amount, percent = request.trailing_amount, request.trailing_percent
+    order = cls(
         data=data,
         size=float(request.amount),
         price=float(request.trigger_price or request.price or average or 0),
         pricelimit=float(request.price) if has_both and request.price is not None else None,
         exectype=EXECTYPE_OF_KIND[request.kind],
+        trailamount=None if amount is None else float(amount),
+        trailpercent=None if percent is None else float(percent / 100),
         simulated=True,
         tradeid=tradeid,
     )
+    if order.exectype == bt.Order.StopTrail:
+        order.created.price = float("inf" if order.isbuy() else "-inf")  # until a bar says where it stands
+    return order
 
 
 def expiry_ms(order: Any, now_ms: int) -> int | None:
@@ -162,15 +126,14 @@ def expiry_ms(order: Any, now_ms: int) -> int | None:
     return ms_of_num(float(order.valid))
 
 
-def request_of(order: Any, market: Market, keywords: Keywords, client_order_id: str, now_ms: int) -> OrderRequest:
-    """The intent that a backtrader order stands for, rounded to the market's steps.
+def request_of(
+    order: Any, market: Market, keywords: Keywords, client_order_id: str, now_ms: int, reasons: list[str]
+) -> OrderRequest | None:
+    """The intent that a backtrader order stands for, rounded to the market's steps; nothing is written to the order.
 
-    Also writes the rounded size and prices back to the order, with what changed in ``order.info.rounded``.
-    Raises Refused with every reason that can be told without the exchange.
+    Adds to ``reasons`` whatever rules it out; None where not even its kind or its amount is known.
     """
-    reasons: list[str] = []
     kind = _kind_of(order, reasons)
-    side = Side.BUY if order.isbuy() else Side.SELL
     amount = _amount(order, market, reasons)
     limit_price = trigger_price = trail_amount = trail_percent = None
     if kind in _WITH_LIMIT_PRICE:
@@ -180,30 +143,40 @@ def request_of(order: Any, market: Market, keywords: Keywords, client_order_id: 
     if kind in _WITH_TRIGGER:
         trigger_price = _price(order.created.price, "trigger price", market, reasons)
     if kind is OrderKind.TRAILING_AMOUNT:
-        trail_amount = positive(order.trailamount, "trailamount", reasons)
+        trail_amount = _price(order.trailamount, "trailamount", market, reasons)
     elif kind is OrderKind.TRAILING_PERCENT:
         fraction = positive(order.trailpercent, "trailpercent", reasons)
         trail_percent = None if fraction is None else fraction * 100
         if fraction is not None and fraction >= 1:
             reasons.append(f"trailpercent={order.trailpercent} is {fraction * 100} %; it is a fraction: 2 % is 0.02")
+    elif kind is not None and (order.trailamount or order.trailpercent):
+        reasons.append("trailamount and trailpercent are for exectype=bt.Order.StopTrail")
     expires_ms = expiry_ms(order, now_ms)
+    tif = keywords.time_in_force or TimeInForce.GTC
     if expires_ms is not None and expires_ms <= now_ms:
         reasons.append("valid lies in the past")
-    tif = keywords.time_in_force or TimeInForce.GTC
+    if expires_ms is not None and tif in (TimeInForce.IOC, TimeInForce.FOK):
+        reasons.append(f"valid= and tif={tif.value} exclude each other: {tif.value} ends at once")
+    if expires_ms is not None and keywords.time_in_force is TimeInForce.GTC:
+        reasons.append("valid= and tif=GTC exclude each other: leave one of them out")
+    if expires_ms is not None and kind is OrderKind.MARKET:
+        reasons.append("a market order fills at once: valid= has no meaning for it")
+    if kind is OrderKind.MARKET and keywords.time_in_force in (TimeInForce.FOK, TimeInForce.GTD):
+        reasons.append(f"a market order fills at once: tif={tif.value} has no meaning for it")
     if keywords.post_only and tif in (TimeInForce.IOC, TimeInForce.FOK):
         reasons.append(f"post_only and tif={tif.value} exclude each other")
     if kind is OrderKind.MARKET and keywords.post_only:
         reasons.append("a market order cannot be post_only")
     if tif is TimeInForce.GTD and expires_ms is None:
         reasons.append("tif='GTD' needs valid=")
-    if reasons:
-        raise Refused(reasons)
-    assert kind is not None and amount is not None
-    _write_back(order, amount, limit_price, trigger_price, kind)
+    if keywords.iceberg_amount is not None and kind is OrderKind.MARKET:
+        reasons.append("a market order has nothing that could be hidden: iceberg= is for limit orders")
+    if kind is None or amount is None:
+        return None
     return OrderRequest(
         client_order_id=client_order_id,
         symbol=market.symbol,
-        side=side,
+        side=Side.BUY if order.isbuy() else Side.SELL,
         kind=kind,
         amount=amount,
         price=limit_price,
@@ -257,29 +230,23 @@ def _amount(order: Any, market: Market, reasons: list[str]) -> Decimal | None:
     return amount
 
 
-def _price(value: float, what: str, market: Market, reasons: list[str]) -> Decimal | None:
+def _price(value: Any, what: str, market: Market, reasons: list[str]) -> Decimal | None:
     price = positive(value, what, reasons)
-    return None if price is None else round_price(market, price)
-
-
-def positive(value: Any, what: str, reasons: list[str]) -> Decimal | None:
-    try:
-        number = decimal_of(value)
-    except InvalidOperation:
-        reasons.append(f"{what} {value!r} is not a number")
+    if price is None:
         return None
-    if not number.is_finite() or number <= 0:
-        reasons.append(f"{what} must be a positive number, not {value!r}")
+    rounded = round_price(market, price)
+    if not rounded:
+        reasons.append(f"{what} {price} is below one step of {market.symbol} ({market.price_step})")
         return None
-    return number
+    return rounded
 
 
-def _write_back(
-    order: Any, amount: Decimal, limit_price: Decimal | None, trigger_price: Decimal | None, kind: OrderKind
-) -> None:
+def write_back(order: Any, request: OrderRequest) -> None:
+    """Rounded size and prices, on the order as the exchange has them; what changed is in ``order.info.rounded``."""
     sign = 1 if order.isbuy() else -1
+    kind, limit_price, trigger_price = request.kind, request.price, request.trigger_price
     rounded = {}
-    size = float(amount) * sign
+    size = float(request.amount) * sign
     if size != order.size:
         rounded["size"] = (order.size, size)
         order.size = order.created.size = size
@@ -294,6 +261,13 @@ def _write_back(
         order.addinfo(rounded=rounded)
 
 
+# What ``order.info`` says of one order at the exchange; the rest of it is the strategy's own.
+_OF_ONE_ORDER = frozenset(
+    {
+        "client_order_id", "exchange_order_id", "raw_status", "lifecycle", "emulated", "reasons", "notes", "rounded",
+        "follows", "followed_by", "restored", "commission_estimated", "expired_here", "capped", "waited_for",
+    }
+)  # fmt: skip
 _BY_TRIGGER = {OrderKind.STOP, OrderKind.TAKE_PROFIT}
 _BY_BOTH = {OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT_LIMIT}
 
@@ -359,8 +333,11 @@ def follower_of(order: Any, request: OrderRequest) -> Any:
     left: Decimal = request.amount - decimal_of(abs(order.executed.size))
     cls = CryptoBuyOrder if order.isbuy() else CryptoSellOrder
     first, second = request.trigger_price or request.price, request.price
-    return cls(
+    follower = cls(
         owner=order.owner, data=order.data, size=float(left), price=None if first is None else float(first),
         pricelimit=None if request.kind not in _BY_BOTH or second is None else float(second),
         exectype=order.exectype, tradeid=order.tradeid, simulated=order.p.simulated,
     )  # fmt: skip
+    follower.valid = follower.p.valid = order.valid  # given to the constructor, a span would begin anew
+    follower.addinfo(**{key: value for key, value in order.info.items() if key not in _OF_ONE_ORDER})
+    return follower

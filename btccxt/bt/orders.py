@@ -5,8 +5,9 @@ Lives in the strategy's thread; sends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 from btccxt.bt.compat import bt
@@ -15,6 +16,7 @@ from btccxt.bt.ports import OrderHolder
 from btccxt.errors import BtccxtError
 from btccxt.model import ZERO, Market, OrderRequest, Side, decimal_of
 from btccxt.orders.context import EMULATED, EXPIRES
+from btccxt.orders.funds import OpenOrder, bound
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
 
@@ -29,11 +31,15 @@ class OrderStore:
         self._requests: dict[int, OrderRequest] = {}  # of every order that is not final
         self._expiries_ms: dict[int, int] = {}  # of orders whose validity is kept here
         self._waiting: set[int] = set()  # they wait on this machine and bind no money
+        self.trailing: dict[int, Any] = {}  # those whose price follows the market
+        self._ending: set[int] = set()  # their cancel has been asked for
 
     def add(self, order: Any, request: OrderRequest, *, waits: bool = False, expires_ms: int | None = None) -> None:
         """An order that may fill from now on."""
         self.known[request.client_order_id] = self._open[request.client_order_id] = order
         self._requests[order.ref] = request
+        if order.exectype in (bt.Order.StopTrail, bt.Order.StopTrailLimit):
+            self.trailing[order.ref] = order
         if waits:
             self._waiting.add(order.ref)
         if expires_ms is not None:
@@ -43,6 +49,15 @@ class OrderStore:
         self._open.pop(client_order_id, None)
         self._requests.pop(order.ref, None)
         self._expiries_ms.pop(order.ref, None)
+        self._waiting.discard(order.ref)
+        self._ending.discard(order.ref)
+        self.trailing.pop(order.ref, None)
+
+    def follow_prices(self) -> None:
+        """Trailing orders show where they stand, as in a backtest: by the close of each bar."""
+        for order in self.trailing.values():
+            if len(order.data) and isfinite(order.data.close[0]):
+                order.trailadjust(order.data.close[0])
 
     def is_open(self, client_order_id: str | None) -> bool:
         return client_order_id in self._open
@@ -92,40 +107,44 @@ class OrderStore:
 
     # -------------------------------------------------------------- money
 
-    def missing_funds(
-        self, order: Any, request: OrderRequest, totals: Mapping[str, Decimal], markets: Mapping[str, Market]
-    ) -> str | None:
-        """The shortfall that the exchange would refuse, or None. Contracts follow the exchange's own margin rules."""
-        market = markets[request.symbol]
-        if market.is_contract:
-            return None
-        currency, needed = _binds(order, request, market, request.amount)
-        total = totals.get(currency, ZERO)
-        free = self.free(currency, total, markets)
-        if needed <= free:
-            return None
-        bound = total - free
-        tail = f"; {bound.normalize():f} bound by open orders" if bound else ""
-        return f"needs {needed.normalize():f} {currency}, {max(free, ZERO).normalize():f} free{tail}"
+    def is_ending(self, order: Any) -> None:
+        """Its cancel is under way: what it binds will be free."""
+        self._ending.add(order.ref)
+
+    def requests(self) -> Iterable[OrderRequest]:
+        """Of every order that may still fill."""
+        return self._requests.values()
+
+    @property
+    def count(self) -> int:
+        return len(self._open)
+
+    def resting(self, symbol: str, side: Side) -> Decimal:
+        """Signed sum of what entries of one side may still add to a position."""
+        total = ZERO
+        for order in self._open.values():
+            request = self._requests.get(order.ref)
+            if request is not None and request.symbol == symbol and request.side is side and order.parent is None:
+                total += decimal_of(order.executed.remsize)
+        return total
+
+    def open_orders(self, *, without_ending: bool = False) -> Iterator[OpenOrder]:
+        """As funds see them."""
+        for order in self._open.values():
+            request = self._requests.get(order.ref)
+            if request is None or (without_ending and order.ref in self._ending):
+                continue
+            yield OpenOrder(
+                request,
+                decimal_of(abs(order.executed.remsize)),
+                decimal_of(order.created.price) if isfinite(order.created.price) else None,
+                waits=order.ref in self._waiting,
+                ending=order.ref in self._ending,
+            )
 
     def free(self, currency: str, total: Decimal, markets: Mapping[str, Market]) -> Decimal:
         """What is left of ``total`` beyond the orders at the exchange."""
-        for order in self._open.values():
-            request = self._requests.get(order.ref)
-            if request is None or order.ref in self._waiting or markets[request.symbol].is_contract:
-                continue
-            coin, bound = _binds(order, request, markets[request.symbol], decimal_of(abs(order.executed.remsize)))
-            if coin == currency:
-                total -= bound
-        return total
-
-
-def _binds(order: Any, request: OrderRequest, market: Market, amount: Decimal) -> tuple[str, Decimal]:
-    """Which coin, and how much of it, an order for ``amount`` takes on spot."""
-    if request.side is Side.SELL:
-        return market.base, amount
-    price = request.price or request.trigger_price or decimal_of(order.created.price)
-    return market.quote, amount * price
+        return total - bound(currency, self.open_orders(), markets)
 
 
 _FINAL_STATUS = {

@@ -140,6 +140,8 @@ def _profile_refusals(request: OrderRequest, profile: Profile) -> Iterator[str]:
         elif isinstance(key, OrderFeature) and request.kind.value not in rule.kinds:
             can = ", ".join(rule.kinds)
             yield f"{key.value} cannot be combined with a {request.kind.value} order on {where}; it can with {can}"
+    if len(asked) > 1:
+        yield from _contradictions(asked, profile, where)
     if request.post_only and request.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
         yield f"post_only contradicts {request.time_in_force.value}"
     if request.time_in_force is TimeInForce.GTD and request.expires_ms is None:
@@ -159,6 +161,28 @@ def _profile_refusals(request: OrderRequest, profile: Profile) -> Iterator[str]:
                 yield f"price {plain(price)} has more than {digits} significant digits, which {profile.exchange} allows"
     if problem := profile.client_id.problem(request.client_order_id):
         yield problem
+
+
+def _contradictions(asked: tuple[OrderFeature, ...], profile: Profile, where: str) -> Iterator[str]:
+    """Features that say different things in the same field: the later would take the place of the earlier one."""
+    rules = [(feature.value, profile.orders[feature.value]) for feature in asked]
+    said = [
+        (name, {**_leaves(rule.params), **_leaves(rule.wire, "sent as ")}) for name, rule in rules if rule.is_native
+    ]
+    for index, (name, fields) in enumerate(said):
+        for other, others in said[index + 1 :]:
+            if any(others[key] != value for key, value in fields.items() if key in others):
+                yield f"{name} and {other} exclude each other on {where}: both are said in the same field"
+
+
+def _leaves(node: Mapping[str, Any], path: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, Mapping) and set(value) != {"buy", "sell"}:
+            found.update(_leaves(value, f"{path}{key}."))
+        else:
+            found[f"{path}{key}"] = value
+    return found
 
 
 def market_refusals(request: OrderRequest, market: Market, reference_price: Decimal | None) -> Iterator[str]:

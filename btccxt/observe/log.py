@@ -96,6 +96,7 @@ class EventName(str, Enum):
     DEAD_MAN_SET = "dead_man_set"
     RUN_STOPPED = "run_stopped"
     ON_STOP = "on_stop"
+    TRADING_STATE = "trading_state"
     NOTIFICATION = "notification"
     ALERT_RAISED = "alert_raised"
     ALERT_FAILED = "alert_failed"

@@ -28,6 +28,7 @@ from btccxt.model import (
 )
 from btccxt.observe.redact import redact_text
 from btccxt.orders.live_order import LifecycleState
+from btccxt.orders.trading_state import TradingControl
 from btccxt.session.loop_thread import Session
 from btccxt.store.account_session import AccountSession
 from btccxt.store.notifier import Notifier
@@ -111,6 +112,8 @@ class StoreQueries(ABC):
     _session: Session | None
     _venue: Venue | None
     _notifier: Notifier
+    _broker: CCXTBroker | None
+    trading: TradingControl
 
     @property
     def markets(self) -> Mapping[str, Market]:
@@ -138,6 +141,14 @@ class StoreQueries(ABC):
             "exchange": self.name, "mode": self.mode.value, "market_type": self.profile.market_type.value,
             "started": account_session is not None, "state": self.state.value,
         }  # fmt: skip
+        state, why = self.trading.read()
+        facts["trading"] = {
+            "state": state.value,
+            "why": why,
+            "file": None if self.trading.path is None else str(self.trading.path),
+        }
+        if self._broker is not None:
+            facts["warmup"] = self._broker.warm_up_facts()
         if account_session is not None:
             facts |= self._ask(snapshot(account_session))
         return {**facts, "last_errors": self._notifier.last_errors()}

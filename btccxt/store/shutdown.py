@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
@@ -28,20 +29,35 @@ def end_orders(
         broker.cancel(order)
     _wait(broker, cerebro_loop, deadline)
     if policy is OnStop.FLATTEN:
-        for data in broker.traded_datas():
-            size = broker.getposition(data).size
-            if size:
-                close = broker.sell if size > 0 else broker.buy
-                order = close(owner=None, data=data, size=abs(size), reduce_only=broker.is_contract(data))
-                log.info(EventName.ON_STOP, action="flatten", symbol=data._dataname, size=size, ref=order.ref)
-                for reason in order.info.get("reasons", ()) or ():
-                    say(f"{data._dataname}: position of {size:g} was not closed: {reason}")
-        _wait(broker, cerebro_loop, deadline)
+        _flatten(broker, cerebro_loop, deadline, say)
     for order in broker.get_orders_open():
         say(
             f"order {order.info.get('client_order_id')} on {order.data._dataname} had not ended after {timeout_s:g} s; "
             "look at it on the exchange"
         )
+
+
+def _flatten(broker: CCXTBroker, cerebro_loop: CerebroLoop, deadline: float, say: Callable[[str], None]) -> None:
+    """Close at market, again for what a thin book left, as long as that gets on; what is left is said."""
+    left = _positions(broker)
+    while left:
+        for data, size in left:
+            close = broker.sell if size > 0 else broker.buy
+            order = close(owner=None, data=data, size=abs(size), reduce_only=broker.is_contract(data))
+            log.info(EventName.ON_STOP, action="flatten", symbol=data._dataname, size=size, ref=order.ref)
+            for reason in order.info.get("reasons", ()) or ():
+                say(f"{data._dataname}: position of {size:g} was not closed: {reason}")
+        _wait(broker, cerebro_loop, deadline)
+        before, left = left, _positions(broker)
+        if left == before or time.monotonic() >= deadline:
+            break
+    for data, size in left:
+        say(f"{data._dataname}: NOT FLAT after on_stop='flatten', {size:g} is left; close it at the exchange")
+
+
+def _positions(broker: CCXTBroker) -> list[tuple[Any, float]]:
+    sizes = [(data, broker.getposition(data).size) for data in broker.traded_datas()]
+    return [(data, size) for data, size in sizes if size]
 
 
 def _wait(broker: CCXTBroker, cerebro_loop: CerebroLoop, deadline: float) -> None:

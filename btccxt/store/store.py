@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import os
 import threading
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -22,6 +24,7 @@ from btccxt.account.explain import log_funding
 from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
+from btccxt.bt.warmup_policy import Then, WarmUp, WarmUpPolicy
 from btccxt.config import Mode, ModeName, build_config
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import DrivenExchange, ExchangeAPI
@@ -39,11 +42,13 @@ from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
 from btccxt.observe.redact import register_secret
 from btccxt.orders.events import Alarm, AlarmKind
-from btccxt.orders.journal.journal import Journal, account_fingerprint
+from btccxt.orders.journal.journal import MEMORY, Journal, account_fingerprint
+from btccxt.orders.risk import RiskLimits, TradingState
 from btccxt.orders.tracker import OrderEvent, RestoredState
+from btccxt.orders.trading_state import TradingControl
 from btccxt.resilience.shared_budget import SharedBudget, open_budget
 from btccxt.session.loop_thread import Session
-from btccxt.session.status_file import StatusReporter
+from btccxt.session.status_file import StatusReporter, status_directory
 from btccxt.session.streams import Decide
 from btccxt.store.account_session import AccountSession, Listeners
 from btccxt.store.config_file import load_options
@@ -69,6 +74,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
+_numbers = itertools.count(1)
 _STOP_TIMEOUT_S = 10.0
 _MONEY = {
     Mode.SIM: "simulated money on the embedded exchange",
@@ -139,6 +145,8 @@ class CCXTStore(StoreHistory):
         self._journal_path: str | None = None
         self._reporter: StatusReporter | None = None
         self._broker: CCXTBroker | None = None
+        self._warm_up: WarmUpPolicy | None = None
+        self.trading = TradingControl(settings.trading_file)
         self.cerebro_loop: CerebroLoop | None = None
         self._notifier = Notifier(settings, self._notify)
         self._lock = threading.Lock()
@@ -158,10 +166,28 @@ class CCXTStore(StoreHistory):
 
     # -------------------------------------------------------------- what backtrader gets
 
-    def getbroker(self) -> CCXTBroker:
-        """The broker of this account; always the same one."""
+    def getbroker(
+        self,
+        *,
+        warmup: WarmUp | str | None = None,
+        then: Then | str | None = None,
+        max_bar_age_s: float | None = None,
+    ) -> CCXTBroker:
+        """The broker of this account; always the same one.
+
+        ``warmup``, ``then``, ``max_bar_age_s``: what becomes of orders that an old bar asks for, where it is not what
+        the store was given. Raises ConfigError.
+        """
         if self._broker is None:
             self._broker = CCXTBroker(self)
+        given = (warmup, then, max_bar_age_s)
+        if self._warm_up is None or any(each is not None for each in given):
+            settings = self.settings
+            usual = (settings.warmup, settings.warmup_then, settings.max_bar_age_s)
+            asked = WarmUpPolicy.of(*(own if own is not None else its for own, its in zip(given, usual, strict=True)))
+            if asked != self._warm_up:
+                self._warm_up = asked
+                self._broker.warm_up(asked)
         return self._broker
 
     def attach_broker(self, broker: CCXTBroker) -> None:
@@ -271,6 +297,7 @@ class CCXTStore(StoreHistory):
             # Where that cannot be, nothing is sent either.
             self._journal = journal = open_journal(self.settings, self._keys, self._notifier.alarm)
             self._journal_path = None if journal.path == ":memory:" else journal.path
+            self._keep_trading_state(journal.path)
         await account_session.open()
         check_currency(self.name, self.currency, account_session.markets)
         if (lake := self.lake()) is not None:
@@ -278,6 +305,21 @@ class CCXTStore(StoreHistory):
             await asyncio.to_thread(keep_markets, lake, account_session.markets, now_ms, trouble)
         if self._journal is not None:
             await account_session.open_account(self._journal, self._policy, lasting=account_lasts(self.settings))
+
+    def _keep_trading_state(self, journal: str) -> None:
+        """Beside the journal; that of an account which ends with the process goes with it."""
+        if journal != MEMORY:
+            self.trading.keep_in(Path(f"{journal}.trading"))
+        else:
+            name = f"{self._label}-{os.getpid()}-{next(_numbers)}.trading"
+            self.trading.keep_in(status_directory() / name, lasting=False)
+
+    def set_trading_state(self, state: TradingState | str, why: str = "") -> None:
+        """'active', 'reducing' (only what reduces exposure is sent) or 'halted'. Any thread. Raises ConfigError.
+
+        It holds from the next order on, and after a restart. Cancels, and exits that are at work, always go on.
+        """
+        self.trading.set(state, why)
 
     def stop(self) -> None:
         """Disconnect; bounded and idempotent. Within ``kept_open`` nothing happens before its end."""
@@ -314,6 +356,7 @@ class CCXTStore(StoreHistory):
         if venue is not None:
             venue.stop()
         self._notifier.stop()
+        self.trading.close()
         if session is not None:
             log.info(EventName.STORE_STOPPED, exchange=self.name, mode=self.mode.value)
 
@@ -462,10 +505,10 @@ class CCXTStore(StoreHistory):
         """Orders of the moment of ``account_snapshot``."""
         return self._open_session.restored
 
-    def leverage(self, symbol: str) -> float:
-        positions = {position.symbol: position for position in self._open_session.positions()}
-        leverage = positions[symbol].leverage if symbol in positions else None
-        return float(leverage) if leverage else 1.0
+    @property
+    def risk_limits(self) -> RiskLimits:
+        limits: RiskLimits = self.settings.risk
+        return limits
 
     @property
     def _tracker(self) -> Any:

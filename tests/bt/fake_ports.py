@@ -24,7 +24,9 @@ from btccxt.model import (
     Origin,
 )
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder, apply
+from btccxt.orders.risk import RiskLimits
 from btccxt.orders.tracker import OrderEvent, RestoredState
+from btccxt.orders.trading_state import TradingControl
 from tests.account.test_ledger import MARKETS
 
 START_MS = 1_700_000_040_000
@@ -55,6 +57,8 @@ class FakeBackend:
         self.emulated: set[OrderKind | OrderFeature] = set()
         self.rules: dict[OrderKind | OrderFeature, OrderRule] = {}
         self.contexts: list[dict[str, str]] = []
+        self.trading = TradingControl()
+        self.risk_limits = RiskLimits()
         self._count = 0
         self._live: dict[str, LiveOrder] = {}
         self.broker = CCXTBroker(self)
@@ -109,8 +113,8 @@ class FakeBackend:
     def restored_orders(self) -> RestoredState:
         return self.restored
 
-    def leverage(self, symbol: str) -> float:
-        return 1.0
+    def wall_s(self, exchange_ms: float) -> float:
+        return exchange_ms / 1000
 
     def attach_broker(self, broker: Any) -> None:
         pass

@@ -519,8 +519,8 @@ def test_a_kind_the_exchange_has_for_one_side_only_waits_here_for_the_other(back
     backend.rules[OrderKind.STOP] = OrderRule(support="native", sides=("sell",), note="plans sell only")
 
     def both(script):
-        script.buy(size=0.1, exectype=bt.Order.Stop, price=200)
-        script.sell(size=0.1, exectype=bt.Order.Stop, price=50)
+        script.buy(size=0.1, exectype=bt.Order.Stop, price=60_000)
+        script.sell(size=0.1, exectype=bt.Order.Stop, price=40_000)
 
     run(backend, both)
     assert ["watch" in context for context in backend.contexts] == [True, False]

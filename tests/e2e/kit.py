@@ -74,12 +74,14 @@ def read_rows(path: Path, close_after_ms: int) -> list[Row]:
         ]
 
 
-def run(store: CCXTStore, *datas: Any, broker: bool = False, **params: Any) -> Witness:
+def run(
+    store: CCXTStore, *datas: Any, broker: bool = False, strategy: type[Witness] = Witness, **params: Any
+) -> Witness:
     """Run a Witness on these datas (already made by the store) and return it."""
     cerebro = bt.Cerebro(stdstats=False)
     for data in datas:
         cerebro.adddata(data)
     if broker:
         cerebro.setbroker(store.getbroker())
-    cerebro.addstrategy(Witness, **params)
+    cerebro.addstrategy(strategy, **params)
     return cerebro.run()[0]

@@ -1,0 +1,268 @@
+"""From ``buy()`` to the store: all that may keep an order from leaving is asked here, once, and all of it is told.
+
+Rules of exchange and market, warm-up, risk limits, funds. An order whose funds are only being freed waits here for
+that, unjournaled and bounded in time, and is then sent. Lives in the strategy's thread; waits for nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from btccxt.bt.compat import bt
+from btccxt.bt.order_plan import Plan, Planner, Situation
+from btccxt.bt.order_request import write_back
+from btccxt.bt.orders import OrderStore
+from btccxt.bt.ports import PlacingBroker
+from btccxt.bt.risk_desk import RiskDesk
+from btccxt.bt.warmup import BarAges
+from btccxt.bt.warmup_policy import WarmUp
+from btccxt.model import ZERO, OrderRequest, Side, decimal_of
+from btccxt.orders import funds, risk
+from btccxt.orders.context import EMULATED
+
+FUNDS_WAIT_S = 60.0  # of this computer: as long as a cancel may take to be confirmed
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Plans that go together once their funds are free."""
+
+    plans: list[Plan]
+    until_s: float
+
+
+class OrderPlacement:
+    """One per run of a broker."""
+
+    def __init__(
+        self, broker: PlacingBroker, own: OrderStore, ages: BarAges, desk: RiskDesk,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
+        self._broker = broker
+        self._store = broker.store
+        self._own = own
+        self._ages = ages
+        self._desk = desk
+        self._monotonic = monotonic
+        self._planner = Planner(broker.store)
+        self._unsent: list[Plan] = []  # orders of a bracket that is broken
+        self._waiting: list[_Waiting] = []
+
+    # -------------------------------------------------------------- one order
+
+    def place(self, order: Any, kwargs: dict[str, Any], reasons: list[str]) -> Any:
+        """Check everything, and send what may go. ``reasons``: what is known to be wrong already."""
+        broker = self._broker
+        broker.orders.append(order)
+        order.addcomminfo(broker.getcommissioninfo(order.data))
+        order.submit(broker)
+        plan, kind = None, "rules"
+        if (why := broker.why_not_tradable(order.data)) is not None:
+            reasons.append(why)
+        else:
+            plan = self._plan(order, kwargs, reasons)
+        if plan is not None:
+            kind = self._check_desk(order, plan.request, kind if reasons else "risk", reasons)
+        if plan is None or reasons:
+            self._planner.break_bracket(order, "; ".join(reasons))
+            broker.notify(order)
+            self._reject(order, tuple(dict.fromkeys(reasons)), kind)
+        else:
+            write_back(order, plan.request)
+            self._take(order, plan)
+        self._give_up_bracket(order)
+        return order
+
+    def _plan(self, order: Any, kwargs: dict[str, Any], reasons: list[str]) -> Plan | None:
+        symbol = order.data._dataname
+        leader = self._tied_to(order.oco, "oco", reasons) if order.oco is not None else None
+        parent = None
+        if order.parent is not None and not isinstance(order.parent, bt.Order):
+            self._tied_to(order.parent, "parent", reasons)
+            order.parent = None
+        if order.parent is not None and not self._planner.is_collecting(order.parent):
+            parent = self._tied_to(order.parent, "parent", reasons)
+        market = self._store.markets[symbol]
+        return self._planner.plan(order, market, kwargs, leader, self._situation(order, symbol), parent, reasons)
+
+    def _tied_to(self, other: Any, word: str, reasons: list[str]) -> OrderRequest | None:
+        """The intent of the order given as ``oco`` or ``parent``."""
+        if not isinstance(other, bt.Order):
+            reasons.append(f"{word}={other!r}: give the order that buy() or sell() returned")
+            return None
+        if (request := self._own.request(other)) is not None:
+            return request
+        waiting = next((plan for each in self._waiting for plan in each.plans if plan.order.ref == other.ref), None)
+        if waiting is not None:
+            return waiting.request
+        what = "a bracket needs its parent" if word == "parent" else word
+        reasons.append(f"{what}: order {other.ref} has ended already, or was never sent")
+        return None
+
+    def _situation(self, order: Any, symbol: str) -> Situation:
+        ledger, market = self._broker.ledger, self._store.markets[symbol]
+        held = ledger.holding(symbol).amount
+        side = Side.BUY if order.isbuy() else Side.SELL
+        entering = any(request.symbol == symbol and request.side is not side for request in self._own.requests())
+        entering = entering or any(plan.request.symbol == symbol for each in self._waiting for plan in each.plans)
+        sellable = None
+        if not market.is_contract and side is Side.SELL and order.parent is None and order.size:
+            taken = funds.bound(market.base, self._own.open_orders(without_ending=True), self._store.markets)
+            total = ledger.totals.get(market.base, ZERO)
+            sellable = funds.sellable(_amount(order), total, taken, ledger.coin_fees(symbol))
+        return Situation(self._broker.latest_price(order.data), held, entering, sellable)
+
+    def _check_desk(self, order: Any, request: OrderRequest, kind: str, reasons: list[str]) -> str:
+        """Warm-up, then risk limits. What was placed by hand (``owner=None``) comes of no bar."""
+        symbol = request.symbol
+        position = self._broker.ledger.holding(symbol).amount
+        exits = order.parent is not None or request.reduce_only or risk.reduces(request.side, request.amount, position)
+        if self._ages.policy.warmup is not WarmUp.SEND and order.owner is not None:
+            why = self._ages.why_old(order.data)
+            if why is not None and not (exits and self._ages.has_been_live(order.data)):
+                reasons.append(why)
+                self._ages.refused(order)
+                return "warmup"
+        refusals = self._desk.refusals(request, self._broker.latest_price(order.data), exits, self._own)
+        reasons.extend(refusals)
+        return kind if refusals or reasons else "rules"
+
+    # -------------------------------------------------------------- brackets
+
+    def _take(self, order: Any, plan: Plan) -> None:
+        if self._planner.is_broken(order):
+            self._unsent.append(plan)
+            return
+        tied = {plan.context.get("parent"), plan.context.get("oco")} - {None}
+        batch = next((each for each in self._waiting if tied & {p.request.client_order_id for p in each.plans}), None)
+        if batch is not None:  # what it hangs on waits for its funds
+            batch.plans.append(plan)
+            self._broker.notify(order)
+            return
+        plans = self._planner.collect(plan)
+        if plans:
+            self._pay(plans)
+
+    def _give_up_bracket(self, order: Any) -> None:
+        plans, why = self._planner.give_up(order)
+        for plan in (*plans, *(self._unsent if why else ())):
+            self._broker.notify(plan.order)
+            self._reject(plan.order, (why,), "bracket")
+        if why:
+            self._unsent.clear()
+
+    # -------------------------------------------------------------- funds
+
+    def _pay(self, plans: Sequence[Plan]) -> None:
+        """Send plans that go together if they can be paid; all of them wait, or none is sent, where they cannot."""
+        verdict = self._judge(plans, self._waiting)
+        for plan in plans:
+            plan.order.addinfo(**_emulation(plan))
+        if isinstance(verdict, funds.Enough):
+            self._send(plans)
+            return
+        for plan in plans:
+            self._broker.notify(plan.order)
+        if isinstance(verdict, funds.Missing):
+            self._margin(plans, verdict.why)
+            return
+        for plan in plans:
+            plan.order.addinfo(waits_for=verdict.why)
+        self._waiting.append(_Waiting(list(plans), self._monotonic() + FUNDS_WAIT_S))
+
+    def _judge(self, plans: Sequence[Plan], before: Sequence[_Waiting]) -> funds.Enough | funds.WaitFor | funds.Missing:
+        payer = next((plan for plan in plans if not plan.waits), None)
+        if payer is None:
+            return funds.Enough()
+        orders = [*self._own.open_orders(), *(_reserved(plan) for each in before for plan in each.plans)]
+        price = decimal_of(payer.order.created.price)
+        return funds.judge(payer.request, price, self._broker.ledger.totals, orders, self._store.markets)
+
+    def _send(self, plans: Sequence[Plan], *, said: bool = False) -> None:
+        for plan in plans:
+            order, request = plan.order, plan.request
+            order.addinfo(client_order_id=request.client_order_id)
+            self._own.add(order, request, waits=plan.waits, expires_ms=plan.expires_here_ms)
+            self._store.submit_order(request, plan.context)  # before all else that can wait
+            self._desk.sent()
+            if not said:
+                self._broker.notify(order)
+
+    def _margin(self, plans: Sequence[Plan], why: str) -> None:
+        """Whoever pays cannot; what hangs on it goes with it."""
+        for plan in plans:
+            plan.order.addinfo(reasons=(why if not plan.waits else f"its entry was not sent: {why}",))
+            if plan.waits:
+                plan.order.cancel()
+            else:
+                plan.order.margin()
+            self._store.order_refused("funds")
+            self._broker.notify(plan.order)
+
+    # -------------------------------------------------------------- what waits for its funds
+
+    @property
+    def some_wait(self) -> bool:
+        return bool(self._waiting)
+
+    def look_at_waiting(self) -> None:
+        """Send what can be paid by now; give up what cannot any more, or has waited for too long."""
+        kept: list[_Waiting] = []
+        for each in self._waiting:
+            verdict = self._judge(each.plans, kept)
+            if isinstance(verdict, funds.Enough):
+                for plan in each.plans:
+                    plan.order.addinfo(waited_for=plan.order.info.pop("waits_for", None))
+                self._send(each.plans, said=True)
+            elif isinstance(verdict, funds.Missing):
+                self._margin(each.plans, verdict.why)
+            elif self._monotonic() >= each.until_s:
+                self._margin(each.plans, f"{verdict.why}; that had not come after {FUNDS_WAIT_S:g} s")
+            else:
+                kept.append(each)
+        self._waiting = kept
+
+    def cancel_waiting(self, order: Any) -> bool:
+        """Take back an order that has not left, with what hangs on it. False if it does not wait here."""
+        for each in self._waiting:
+            if any(plan.order.ref == order.ref for plan in each.plans):
+                self._waiting.remove(each)
+                for plan in each.plans:
+                    plan.order.cancel()
+                    self._broker.notify(plan.order)
+                return True
+        return False
+
+    def give_up_waiting(self, why: str) -> None:
+        """The run ends: what has not left does not leave any more."""
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            for plan in each.plans:
+                plan.order.addinfo(reasons=(why,))
+                plan.order.cancel()
+                self._broker.notify(plan.order)
+
+    # -------------------------------------------------------------- refusing
+
+    def _reject(self, order: Any, reasons: tuple[str, ...], kind: str) -> None:
+        self._store.order_refused(kind)
+        order.addinfo(reasons=reasons)
+        order.reject(self._broker)
+        self._broker.notify(order)
+
+
+def _amount(order: Any) -> Any:
+    return decimal_of(abs(order.size))
+
+
+def _reserved(plan: Plan) -> funds.OpenOrder:
+    """An order that waits for its funds takes them from those that come after it."""
+    price = decimal_of(plan.order.created.price)
+    return funds.OpenOrder(plan.request, plan.request.amount, price, waits=plan.waits)
+
+
+def _emulation(plan: Plan) -> dict[str, str]:
+    return {"emulated": plan.context[EMULATED]} if EMULATED in plan.context else {}

@@ -1,0 +1,86 @@
+"""What the risk limits (``orders/risk.py``) have to know of a broker's account, put together for one order."""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+
+from btccxt.bt.orders import OrderStore
+from btccxt.bt.ports import PlacingBroker
+from btccxt.model import ZERO, OrderRequest, decimal_of
+from btccxt.orders.risk import Proposal, RiskLimits, TradingState, refusals
+from btccxt.orders.trading_state import TradingControl
+
+_DAY_MS = 86_400_000
+_MINUTE_MS = 60_000
+
+
+class RiskDesk:
+    """Strategy's thread. One per run: a loss counts from the day's (UTC) or the run's beginning."""
+
+    def __init__(self, broker: PlacingBroker, limits: RiskLimits, control: TradingControl) -> None:
+        self._broker = broker
+        self._limits = limits
+        self._control = control
+        self._sent_ms: deque[int] = deque()
+        self._day = -1
+        self._day_value = ZERO
+
+    def sent(self) -> None:
+        """An order has left."""
+        if self._limits.max_orders_per_minute is not None:
+            self._sent_ms.append(int(self._broker.store.now_ms()))
+
+    def new_day(self) -> None:
+        """Called with every loop: from what value the day's loss is counted."""
+        if self._limits.max_loss_per_day is not None:
+            self._loss_today()
+
+    def refusals(self, request: OrderRequest, latest: Decimal | None, exits: bool, own: OrderStore) -> tuple[str, ...]:
+        """Every reason why this order may not go."""
+        state, why = self._control.read()
+        limits = self._limits
+        if not limits.are_set:
+            if state is TradingState.ACTIVE:
+                return ()
+            return refusals(limits, state, why, self._proposal(request, latest, exits, own, few=True))
+        return refusals(limits, state, why, self._proposal(request, latest, exits, own, few=False))
+
+    def _proposal(
+        self, request: OrderRequest, latest: Decimal | None, exits: bool, own: OrderStore, *, few: bool
+    ) -> Proposal:
+        ledger, market = self._broker.ledger, self._broker.store.markets[request.symbol]
+        price = request.price or request.trigger_price or latest
+        unit_value = None
+        if price is not None and not few:
+            unit_value = ledger.convert(price * market.contract_size, market.settle or market.quote)
+        resting = ZERO
+        if self._limits.max_position is not None or self._limits.max_position_notional is not None:
+            resting = own.resting(request.symbol, request.side)
+        return Proposal(
+            symbol=request.symbol,
+            side=request.side,
+            amount=request.amount,
+            price=price,
+            latest=latest,
+            unit_value=unit_value,
+            reduces=exits,
+            position=ledger.holding(request.symbol).amount,
+            resting=resting,
+            open_orders=own.count,
+            orders_last_minute=self._last_minute(),
+            loss_today=ZERO if few or self._limits.max_loss_per_day is None else self._loss_today(),
+        )
+
+    def _last_minute(self) -> int:
+        sent, from_ms = self._sent_ms, self._broker.store.now_ms() - _MINUTE_MS
+        while sent and sent[0] <= from_ms:
+            sent.popleft()
+        return len(sent)
+
+    def _loss_today(self) -> Decimal:
+        day = int(self._broker.store.now_ms() // _DAY_MS)
+        value = decimal_of(self._broker.getvalue())
+        if day != self._day:
+            self._day, self._day_value = day, value
+        return self._day_value - value
