@@ -14,9 +14,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from btccxt.bt.compat import bt
-from btccxt.bt.signals import RunInterrupted, ended_by_signals
+from btccxt.bt.signals import RunInterrupted, ended_by_signals, trading_set_by_signals
 from btccxt.bt.time import backtrader_zone
 from btccxt.observe.log import EventName, get_logger
+from btccxt.orders.risk import TradingState
 from btccxt.session.inbox import EventInbox
 
 log = get_logger(__name__)
@@ -346,7 +347,7 @@ def _run_guarded(cerebro: Any, iterstrat: Any, predata: bool = False) -> Any:
     cerebro_loop = CerebroLoop.of(cerebro)
     cerebro_loop.begin_run()
     try:
-        with ended_by_signals(cerebro.runstop):
+        with ended_by_signals(cerebro.runstop), trading_set_by_signals(functools.partial(_ask_stores, cerebro)):
             try:
                 return type(cerebro).runstrategies(cerebro, iterstrat, predata=predata)
             except BaseException as error:
@@ -356,6 +357,12 @@ def _run_guarded(cerebro: Any, iterstrat: Any, predata: bool = False) -> Any:
         return []
     finally:
         cerebro_loop.end_run()
+
+
+def _ask_stores(cerebro: Any, state: TradingState) -> None:
+    for store in cerebro.stores:
+        if (control := getattr(store, "trading", None)) is not None:
+            control.ask(state)
 
 
 def _stop_all(cerebro: Any, error: BaseException) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from btccxt.observe.log import EventName, get_logger
+from btccxt.orders.risk import TradingState
 
 log = get_logger(__name__)
 
@@ -53,6 +54,30 @@ def ended_by_signals(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
         if asked:  # a handler must not log: it may interrupt whoever is writing
             log.info(EventName.RUN_STOPPED, signal=asked)
+
+
+@contextmanager
+def trading_set_by_signals(ask: Callable[[TradingState], None]) -> Iterator[None]:
+    """While inside, SIGUSR1 asks for REDUCING and SIGUSR2 for HALTED; elsewhere they end a process.
+
+    ``ask`` must neither log nor lock: the handler may interrupt whoever does. Windows has no such signals.
+    """
+    words = {"SIGUSR1": TradingState.REDUCING, "SIGUSR2": TradingState.HALTED}
+    states = {getattr(signal, name): state for name, state in words.items() if hasattr(signal, name)}
+    if threading.current_thread() is not threading.main_thread():
+        states = {}
+
+    def handle(number: int, _: FrameType | None) -> None:
+        ask(states[signal.Signals(number)])
+
+    ours = [number for number in states if signal.getsignal(number) == signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _ours() -> list[signal.Signals]:

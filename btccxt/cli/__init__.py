@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "data": (_LOOK, "The lake: what is there, gaps and their causes, checks, exports."),
     "demo": (_TRADE, "A moving-average strategy on the embedded exchange, about a minute; no network, no keys."),
     "status": (_LOOK, "The running stores and their connections."),
+    "trading": (_TRADE, "Show or set the trading state of running stores: active, reducing, halted."),
     "orders": (_LOOK, "The order journal: what was asked, sent, answered and filled."),
     "reconcile": (_LOOK, "Orders, trades, balances and positions of journal and exchange side by side."),
     "exchanges": (_SET_UP, "What each exchange can do: native, emulated or refused, and how well that is proven."),

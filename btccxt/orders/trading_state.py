@@ -29,7 +29,12 @@ class TradingControl:
         self._lock = threading.Lock()
         self._state, self._why = TradingState.ACTIVE, ""
         self._seen: _Seen = None
+        self._asked: TradingState | None = None
         self.read()
+
+    def ask(self, state: TradingState) -> None:
+        """From a signal handler: neither logs nor locks; it holds when the state is read the next time."""
+        self._asked = state
 
     def keep_in(self, path: Path, *, lasting: bool = True) -> None:
         """Where nothing else was said: the file of an account. What was set before it was known is written to it."""
@@ -47,6 +52,9 @@ class TradingControl:
 
     def read(self) -> tuple[TradingState, str]:
         """State and reason as they are now."""
+        if self._asked is not None:
+            asked, self._asked = self._asked, None
+            self.set(asked, "by a signal")
         path = self.path
         if path is not None and (seen := _look(path)) != self._seen:
             with self._lock:
