@@ -69,6 +69,7 @@ class CerebroLoop:
         self.has_notifications = True
         """Set by a data that has news for ``notify_data``."""
         self.is_live = False
+        self._begun = False
         self.every_loop: list[Callable[[], None]] = []
         """Called once per loop in the strategy's thread, at least twice a second while live; must be quick."""
         self._forget()
@@ -274,8 +275,14 @@ class CerebroLoop:
 
     # -------------------------------------------------------------- a run
 
+    def join_run(self) -> None:
+        """A data inside another is met only when the run has begun already."""
+        if not self._begun:
+            self.begin_run()
+
     def begin_run(self) -> None:
         cerebro = self._cerebro()
+        self._begun = True
         self._forget()
         self.inbox.clear()
         self.has_work = self.has_notifications = True
@@ -286,6 +293,7 @@ class CerebroLoop:
             cerebro.p.quicknotify = True
 
     def end_run(self) -> None:
+        self._begun = False
         self._forget()
         self.inbox.clear()  # what is left would keep feeds and cerebro in memory
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from btccxt.bt.cerebro import CerebroLoop
+from btccxt.bt.combined import adopt_outer, is_inner
 from btccxt.bt.compat import bt
+from btccxt.bt.data_arguments import check_arguments, is_number
 from btccxt.bt.data_lines import FeedLines
 from btccxt.bt.lake_source import LakeSource
 from btccxt.bt.ports import FeedHandle, FeedSource, History
 from btccxt.bt.rows import LagWatch, Row, RowMaker
-from btccxt.bt.time import Stamper, check_date, check_timeframe, ms_of_num, num_of_ms, offered_name, timeframe_names
+from btccxt.bt.time import Stamper, ms_of_num, num_of_ms, offered_name, timeframe_names
 from btccxt.errors import BtccxtError, ConfigError, MissingBars
 from btccxt.model import ConnectionState
 from btccxt.notices import StoreNotice
@@ -35,52 +36,6 @@ from btccxt.session.events import (
     TicksArrived,
 )
 from btccxt.timeframe import Timeframe, parse_timeframe
-
-_CHOICES = {"bars": ("candles", "trades"), "gaps": ("report", "fill", "raise"), "stamp": ("close", "open")}
-
-
-def check_arguments(parameters: Any, unknown: Mapping[str, Any]) -> None:
-    """``parameters``: backtrader's; ``unknown``: arguments that are none of them. Raises ConfigError."""
-    for name in unknown:  # backtrader's metaclass has taken the params
-        raise ConfigError(_no_such_argument(name, parameters._getkeys()))
-    if not isinstance(parameters.dataname, str) or not parameters.dataname:
-        raise ConfigError(f"dataname={parameters.dataname!r}: write the symbol, as in dataname='BTC/USDT'")
-    check_timeframe(parameters.timeframe, parameters.compression)
-    for name in ("fromdate", "todate"):
-        check_date(name, getattr(parameters, name))
-    _check_last_bars(parameters)
-    for name, choices in _CHOICES.items():
-        if not (name == "bars" and _is_number(parameters.bars)):
-            _check_choice(name, getattr(parameters, name), choices)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _check_last_bars(parameters: Any) -> None:
-    count = parameters.bars
-    if not _is_number(count):
-        return
-    if count < 1:
-        raise ConfigError(f"bars={count}: give the number of bars to begin with, as in bars=500")
-    if parameters.fromdate is not None:
-        raise ConfigError(f"bars={count} and fromdate={parameters.fromdate} both say where to begin: give one of them")
-    if parameters.timeframe == bt.TimeFrame.Ticks:
-        raise ConfigError(f"bars={count}: trades are no bars; give fromdate")
-
-
-def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.0)
-        raise ConfigError(f"{name}={value!r}: must be one of {', '.join(choices)}; did you mean {near[0]!r}?")
-
-
-def _no_such_argument(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
-    return f"getdata() has no argument {name!r}; {hint}"
-
 
 log = get_logger(__name__)
 
@@ -207,6 +162,10 @@ class CCXTData(FeedLines):
 
     def start(self) -> None:
         self._refuse_optimisation()
+        if is_inner(self, self._env):  # when cerebro started its stores, it knew of none for this data
+            self._cerebro_loop.join_run()
+            adopt_outer(self, self._env)
+            self.source.start()
         super().start()
         self._start_finish()
         self._run += 1
@@ -231,14 +190,16 @@ class CCXTData(FeedLines):
         if self.p.historical:
             self._history = self._load_history(request)
             self._rows = _chain(first_rows, self._made.rows_of(self._history))
+            if not len(self._history) and not first_rows:
+                self._say_empty(request)
             self._announce_connected()
-            if self._env._dolive:  # beside live feeds, whose history is still to come
+            if self._env._dolive and not is_inner(self, self._env):  # beside live feeds, whose history is still to come
                 self._held = True
                 self._cerebro_loop.hold(self, ready=True)
             return
         self._rows = iter(first_rows) if first_rows else None
         self._cerebro_loop.opened(self)
-        if request.backfill_start:
+        if request.backfill_start and not is_inner(self, self._env):
             self._held = True
             self._cerebro_loop.hold(self)
         self._handle = self.source.open_feed(request, self._make_sink(self._cerebro_loop, self._run))
@@ -256,6 +217,12 @@ class CCXTData(FeedLines):
         if self._env._dooptimize:  # every set of parameters starts the data anew
             self._kept = (request, history)
         return history
+
+    def _say_empty(self, request: FeedRequest) -> None:
+        begin = "its beginning" if request.from_ms is None else _iso(request.from_ms)
+        end = "now" if request.to_ms is None else _iso(request.to_ms)
+        text = f"{self.label}: {self.source.name} has nothing from {begin} to {end}: was this market listed then?"
+        self._say(EventName.HISTORY_FAILED, text)
 
     def _start_finish(self) -> None:
         if self.p.tzinput is not None:
@@ -283,7 +250,7 @@ class CCXTData(FeedLines):
             backfill_start=self.p.backfill_start,
             backfill=self.p.backfill,
             bars="trades" if self.p.bars == "trades" else "candles",
-            last_bars=self.p.bars if _is_number(self.p.bars) else None,
+            last_bars=self.p.bars if is_number(self.p.bars) else None,
         )
 
     def _make_sink(self, cerebro_loop: CerebroLoop, run: int) -> Callable[[FeedEvent], None]:
@@ -391,6 +358,8 @@ class CCXTData(FeedLines):
         other = self.p.backfill_from
         if other is None:
             return []
+        if getattr(other, "islive", lambda: False)() and isinstance(other, FeedLines):
+            raise ConfigError(f"{self.label}: backfill_from must end: getdata(..., historical=True)")
         other.setenvironment(self._env)
         other._start()
         rows: list[Row] = []

@@ -42,6 +42,7 @@ class FeedLines(bt.feed.DataBase):
     _held = False  # waits for the histories of others
     _laststatus = bt.feed.DataBase.UNKNOWN  # before start() as well: put_notification reads it
     _last_args: tuple[Any, ...] = ()
+    _env: Any = None  # the cerebro; a data inside another gets it when the run has begun
     _cerebro_loop: CerebroLoop
     label: str
     stamps_begin = False

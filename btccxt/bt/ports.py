@@ -96,6 +96,9 @@ class FeedSource(Protocol):
     cerebro_loop: Any
     """Set when a Data of this source joins a cerebro."""
 
+    def start(self) -> Any:
+        """Connect, if that has not been done. Cerebro calls it; for a data inside another, the data does."""
+
     def timeframes(self) -> Collection[str]:
         """Candle timeframes on offer, in ccxt's notation. Does not ask the network."""
 

@@ -115,7 +115,7 @@ class FeedDesk:
     def _make(self, request: FeedRequest, sink: Sink, start_ms: int | None) -> BarFeed | TradeFeed:
         if request.timeframe is None:
             key = StreamKey(StreamKind.TRADES, request.symbol)
-            return TradeFeed(self._exchange, self._clock, key, sink=sink, start_ms=start_ms)
+            return TradeFeed(self._exchange, self._clock, key, sink=sink, start_ms=start_ms, end_ms=request.to_ms)
         kept = self._history.kept(request.symbol, request.timeframe)
         has_candles = self._history.offers(request.timeframe)
         rule = self._profile.bars

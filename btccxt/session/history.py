@@ -10,6 +10,7 @@ from btccxt.bars.history import HistoryBeginsLater, HistorySource, bars_of, down
 from btccxt.bars.lake import LakeView
 from btccxt.bars.lake_pages import KeptBars, lake_parts
 from btccxt.bars.lake_trades import TradeSource, lake_trades
+from btccxt.bars.offline import iso
 from btccxt.bars.seam import Page, first_open
 from btccxt.errors import LakeError, Unsupported
 from btccxt.exchange.api import ExchangeAPI
@@ -68,7 +69,7 @@ class HistoryLoader:
         if request.from_ms is not None or request.timeframe is None:
             return request.from_ms
         frame = parse_timeframe(request.timeframe)
-        return self._opens_back(frame, request.last_bars or self._profile.history.page_size, self._now_ms())
+        return self._opens_back(frame, request.last_bars or self._profile.history.page_size, self._end_ms(request))
 
     @staticmethod
     def _opens_back(frame: Timeframe, count: int, end_ms: int) -> int:
@@ -157,4 +158,5 @@ class HistoryLoader:
         return trades
 
     def _begins_later(self, fact: HistoryBeginsLater) -> None:
-        self._trouble("history", Unsupported(f"history begins at {fact.first_ms}, not at {fact.asked_ms}"))
+        text = f"history begins at {iso(fact.first_ms)}, not at {iso(fact.asked_ms)} as asked for"
+        self._trouble("history", Unsupported(text))

@@ -27,7 +27,7 @@ class TradeFeed:
     A repair ends when the answer has met a trade of the stream, or when the exchange was asked ``grace_ms`` after the
     subscription (its REST lags) without finding more. Where the exchange's history is too short to reach back to the
     last trade, a ``Hole`` with cause LOST says between which times trades are missing. Without a stream the exchange is
-    polled every ``poll_ms``.
+    polled every ``poll_ms``. ``end_ms``: later trades are not wanted, and ``run`` returns once all before are here.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class TradeFeed:
         sink: Sink,
         start_ms: int | None = None,
         last: Trade | None = None,
+        end_ms: int | None = None,
         page_limit: int = 1_000,
         grace_ms: int = 2_000,
         poll_ms: int = 1_000,
@@ -56,6 +57,8 @@ class TradeFeed:
         self._poll_ms = poll_ms
         self._call = call
         self._seam = TradeSeam(start_ms=start_ms, last=last)
+        self._end_ms = end_ms
+        self._complete_ms = -1  # every trade until then is here
         self._connected = False
         self._up_ms = 0
         self._down_reason = ""
@@ -97,14 +100,15 @@ class TradeFeed:
     # -------------------------------------------------------------- the task
 
     async def run(self) -> None:
-        """Backfill, then repair or poll, until cancelled. Raises what repeating cannot help (Fatal)."""
+        """Backfill, then repair or poll, until cancelled or ``end_ms``. Raises what repeating cannot help (Fatal)."""
         if self._state is None:
             self._announce(ConnectionState.CONNECTING, f"history of {self.key}")
-        while True:
+        while self._end_ms is None or self._complete_ms < self._end_ms:
             self._wake.clear()
             if self._connected and not self._seam.repairing:
+                self._complete_ms = self._clock.now_ms() - self._grace_ms
                 self._announce(ConnectionState.LIVE, "")
-                await pause(self._wake, _IDLE_S)
+                await pause(self._wake, self._idle_s())
                 continue
             if self._connected:
                 self._announce(ConnectionState.CONNECTING, f"asking for trades since {self._seam.ask_from_ms}")
@@ -116,6 +120,12 @@ class TradeFeed:
                 if self._connected:
                     self._announce(ConnectionState.CONNECTING, f"{type(error).__name__}: {error}")
                 await back_off(error, self._failures, self._wake)
+
+    def _idle_s(self) -> float:
+        if self._end_ms is None:
+            return _IDLE_S
+        left_ms = self._end_ms - self._complete_ms
+        return min(max(self._clock.wall_s(left_ms), 0.001), _IDLE_S)
 
     async def _repair(self) -> None:
         """Ask once for everything since the last trade; end the repair if nothing can be missing any more."""
@@ -130,14 +140,16 @@ class TradeFeed:
             self._exchange,
             self._symbol,
             since_ms,
-            asked_ms + 1,
+            (asked_ms if self._end_ms is None else min(asked_ms, self._end_ms)) + 1,
             page_limit=self._page_limit,
             call=self._call,
         )
         async with aclosing(batches):
             async for batch in batches:
                 self._emit(self._seam.on_page(batch))
-        if self._connected and self._up_ms == up_ms:
+        if self._end_ms is not None and asked_ms - self._grace_ms >= self._end_ms:
+            self._complete_ms = self._end_ms
+        elif self._connected and self._up_ms == up_ms:
             complete_ms = up_ms + self._grace_ms
             if self._seam.has_joined_live or asked_ms >= complete_ms:
                 self._emit(self._seam.on_repaired())
@@ -157,7 +169,8 @@ class TradeFeed:
         run: list[Trade] = []
         for event in events:
             if isinstance(event, Trade):
-                run.append(event)
+                if self._end_ms is None or event.time_ms <= self._end_ms:
+                    run.append(event)
                 continue
             if run:
                 self._sink(TicksArrived(tuple(run)))

@@ -289,8 +289,9 @@ def test_no_history_at_all_ends_the_run_at_once() -> None:
     store = FakeStore()
     store.past["BTC/USDT"] = []
     run = Run(store)
-    run.cerebro.adddata(store.getdata(historical=True))
+    run.cerebro.adddata(store.getdata(historical=True, fromdate=naive(2024, 1, 1)))
     assert run.go().bars == []
+    assert any("fakex has nothing from 2024-01-01 00:00:00 to now" in text for text in run.store_messages)
 
 
 # ------------------------------------------------------------------ trades

@@ -83,3 +83,19 @@ async def test_a_lake_that_cannot_be_written_is_told_once_and_bars_come_all_the_
     assert records(found) == rows[:900]
     assert len(said) == 1
     assert "cannot be written" in str(said[0])
+
+
+@pytest.mark.parametrize("back", [0, 1_000])
+async def test_an_end_alone_gives_the_page_before_it(back: int) -> None:
+    rows = bars("1m", START, END)
+    found = records(await loader(exchange(rows), None).load(request(to_ms=START + (END - back) * MINUTE)))
+    assert found == rows[: END - back][-100:]
+
+
+async def test_a_history_that_begins_later_is_told_in_dates() -> None:
+    said: list[str] = []
+    source = exchange(bars("1m", START, END))
+    profile = custom_profile("fake", MarketType.SPOT, {})
+    history = HistoryLoader(source, source.clock.now_ms, profile, lambda what, error: said.append(str(error)), None)
+    await history.load(request(from_ms=START - 2 * DAY))
+    assert said == ["history begins at 2026-03-01 00:00, not at 2026-02-27 00:00 as asked for"]

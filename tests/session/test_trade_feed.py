@@ -216,3 +216,31 @@ async def test_through_cuts_lag_and_failures_every_trade_comes_once_in_order(
         await until(lambda: bench.heard.trades == bench.known())
         await until(lambda: bench.heard.state is LIVE)
     assert bench.heard.holes == []
+
+
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "polled"])
+async def test_it_ends_when_all_trades_until_the_end_are_here(stream: bool) -> None:
+    bench = Bench(start_ms=START, end_ms=START + 120_000, poll_ms=10)
+    async with running(bench.feed) as task:
+        if stream:
+            bench.feed.on_up(KEY)
+        else:
+            bench.feed.on_down(KEY, "no stream")
+        await until(lambda: len(bench.heard.trades) >= len(bench.known()) - 1)
+        for _ in range(4):
+            if stream:
+                bench.stream(7)
+            else:
+                bench.miss(7)
+            bench.feed._wake.set()
+            await quiet()
+        await until(task.done, "the feed ended")
+    assert bench.heard.trades == [trade for trade in bench.tape if trade.time_ms <= START + 120_000]
+
+
+async def test_an_end_that_is_past_ends_with_the_history() -> None:
+    bench = Bench(start_ms=START, end_ms=START + 20_000)
+    async with running(bench.feed) as task:
+        bench.feed.on_up(KEY)
+        await until(task.done, "the feed ended")
+    assert bench.heard.trades == [trade for trade in bench.tape if trade.time_ms <= START + 20_000]

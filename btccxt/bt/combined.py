@@ -1,0 +1,101 @@
+"""Datas of ours inside another of backtrader's: ``chaindata`` and ``rolloverdata``.
+
+Stock ones take "nothing now" of a live data for its end (``chaindata``), or ask again for ever without letting the loop
+deliver anything (``rolloverdata``). The outer data is changed, never its class: other datas stay as they are.
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import datetime
+from typing import Any
+
+from btccxt.bt.compat import bt
+
+_Chainer, _RollOver = bt.feeds.Chainer, bt.feeds.RollOver
+
+
+def is_inner(data: Any, cerebro: Any) -> bool:
+    """Whether cerebro knows this data by way of another only."""
+    return not any(data is each for each in cerebro.datas)
+
+
+def adopt_outer(data: Any, cerebro: Any) -> None:
+    """Let the data that holds this one wait as ours do."""
+    for outer in cerebro.datas:
+        parts = getattr(outer, "_args", None) if isinstance(outer, _Chainer) else getattr(outer, "_rolls", None)
+        if not isinstance(outer, (_Chainer, _RollOver)) or not any(data is part for part in parts or ()):
+            continue
+        load = _load_chained if isinstance(outer, _Chainer) else _load_rolled
+        outer._load = functools.partial(load, outer)
+        outer.get_notifications = functools.partial(_news_of_parts, tuple(parts or ()))
+        outer.wakes_loop = True
+        outer._reached = 0.0
+
+
+def _news_of_parts(parts: tuple[Any, ...]) -> list[Any]:
+    return [news for part in parts for news in part.get_notifications()]
+
+
+def _load_chained(chain: Any) -> bool | None:
+    while chain._d is not None:
+        delivered = chain._d.next()
+        if delivered is None:
+            return None
+        if not delivered:
+            chain._d = chain._ds.pop(0) if chain._ds else None
+            continue
+        moment = chain._d.datetime.datetime()
+        if moment <= chain._lastdt:
+            continue
+        chain._lastdt = moment
+        for place in range(chain._d.size()):
+            chain.lines[place][0] = chain._d.lines[place][0]
+        return True
+    return False
+
+
+def _load_rolled(rolling: Any) -> bool | None:
+    while rolling._d is not None:
+        delivered = rolling._d.next()
+        if delivered is None:
+            return None
+        if not delivered:
+            rolling._d = rolling._ds.pop(0) if rolling._ds else None
+            rolling._dts = rolling._dts[1:]
+            continue
+        moment = rolling._d.datetime.datetime()
+        if rolling._d.lines.datetime[0] <= rolling._reached:  # the one before it had come further
+            continue
+        for place, part in enumerate(rolling._ds):
+            rolling._dts[place] = _advanced(part, rolling._dts[place], moment)
+        if rolling._dexp is not None and not _still_lives(rolling._dexp, moment):
+            rolling._dexp = None
+        if rolling._dexp is None and _may_roll(rolling, moment):
+            rolling._dexp, rolling._d = rolling._d, rolling._ds.pop(0)
+            rolling._dts = rolling._dts[1:]
+        for alias in ("datetime", "open", "high", "low", "close", "volume", "openinterest"):
+            getattr(rolling.lines, alias)[0] = getattr(rolling._d.lines, alias)[0]
+        rolling._reached = rolling.lines.datetime[0]
+        return True
+    return False
+
+
+def _may_roll(rolling: Any, moment: datetime) -> bool:
+    if not rolling._ds or not len(rolling._ds[0]) or not rolling._checkdate(moment, rolling._d):
+        return False
+    return bool(rolling._checkcondition(rolling._d, rolling._ds[0]))
+
+
+def _advanced(part: Any, reached: datetime, moment: datetime) -> datetime:
+    """Move a data that waits for its turn along with the active one, as far as it has bars."""
+    while reached < moment and part.next():
+        reached = part.datetime.datetime()
+    return reached
+
+
+def _still_lives(expired: Any, moment: datetime) -> bool:
+    delivered = True
+    while delivered and (not len(expired) or expired.datetime.datetime() < moment):
+        delivered = expired.next()
+    return delivered is not False

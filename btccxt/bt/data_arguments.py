@@ -1,0 +1,56 @@
+"""What may be given to ``getdata()``: one clear error for what is wrong, before anything is sent."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from btccxt.bt.compat import bt
+from btccxt.bt.time import check_date, check_timeframe
+from btccxt.errors import ConfigError
+
+_CHOICES = {"bars": ("candles", "trades"), "gaps": ("report", "fill", "raise"), "stamp": ("close", "open")}
+
+
+def check_arguments(parameters: Any, unknown: Mapping[str, Any]) -> None:
+    """``parameters``: backtrader's; ``unknown``: arguments that are none of them. Raises ConfigError."""
+    for name in unknown:  # backtrader's metaclass has taken the params
+        raise ConfigError(_no_such_argument(name, parameters._getkeys()))
+    if not isinstance(parameters.dataname, str) or not parameters.dataname:
+        raise ConfigError(f"dataname={parameters.dataname!r}: write the symbol, as in dataname='BTC/USDT'")
+    check_timeframe(parameters.timeframe, parameters.compression)
+    for name in ("fromdate", "todate"):
+        check_date(name, getattr(parameters, name))
+    _check_last_bars(parameters)
+    for name, choices in _CHOICES.items():
+        if not (name == "bars" and is_number(parameters.bars)):
+            _check_choice(name, getattr(parameters, name), choices)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _check_last_bars(parameters: Any) -> None:
+    count = parameters.bars
+    if not is_number(count):
+        return
+    if count < 1:
+        raise ConfigError(f"bars={count}: give the number of bars to begin with, as in bars=500")
+    if parameters.fromdate is not None:
+        raise ConfigError(f"bars={count} and fromdate={parameters.fromdate} both say where to begin: give one of them")
+    if parameters.timeframe == bt.TimeFrame.Ticks:
+        raise ConfigError(f"bars={count}: trades are no bars; give fromdate")
+
+
+def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.0)
+        raise ConfigError(f"{name}={value!r}: must be one of {', '.join(choices)}; did you mean {near[0]!r}?")
+
+
+def _no_such_argument(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
+    return f"getdata() has no argument {name!r}; {hint}"
