@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Refused,
         Retryable,
         StateMismatch,
+        Unreadable,
         Unsupported,
     )
     from btccxt.exchange.api import ExchangeAPI
@@ -117,6 +118,7 @@ _HOMES = {
         "Refused",
         "Retryable",
         "StateMismatch",
+        "Unreadable",
         "Unsupported",
     ),
     "btccxt.exchange.api": ("ExchangeAPI",),
@@ -243,6 +245,7 @@ __all__ = [
     "TrackerPolicy",
     "Trade",
     "TradingState",
+    "Unreadable",
     "Unsupported",
     "Verdict",
     "WarmUp",

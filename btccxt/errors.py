@@ -5,7 +5,8 @@
     │   ├── ConnectionLost        the socket or the request broke; reconnect or repeat
     │   ├── RateLimited           wait ``retry_after_s``, then repeat
     │   ├── ClockSkew             re-measure the exchange's clock, then repeat
-    │   └── ExchangeUnavailable   maintenance, 5xx, circuit breaker open; wait
+    │   ├── ExchangeUnavailable   maintenance, 5xx, circuit breaker open; wait
+    │   └── Unreadable            an answer to a read that makes no sense; it changes nothing, ask again
     ├── Fatal                     repeating cannot help; a person has to change something
     │   ├── ConfigError           config, mapping table or arguments are wrong
     │   │   └── MissingKeys       no place has the keys that the mode needs
@@ -57,6 +58,13 @@ class ExchangeUnavailable(Retryable):
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class Unreadable(Retryable):
+    """An answer to a read that makes no sense: a page, half a message, impossible figures, an unknown error.
+
+    It changes nothing that is believed; the same may be asked again.
+    """
 
 
 class Fatal(BtccxtError):

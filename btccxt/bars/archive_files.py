@@ -10,6 +10,7 @@ import aiohttp
 
 from btccxt.bars.archives import ArchiveFile, BadArchive, check, rows_of
 from btccxt.bars.segments import Table
+from btccxt.resilience.supervised import Tasks
 
 _AT_ONCE = 6
 _TRIES = 3
@@ -31,27 +32,22 @@ async def fetch_archive(
     """
     waiting = deque(files)
     running: deque[tuple[ArchiveFile, asyncio.Task[Table | None]]] = deque()
-    async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as session:
-        try:
-            while waiting or running:
-                while waiting and len(running) < _AT_ONCE:
-                    file = waiting.popleft()
-                    running.append((file, asyncio.create_task(_rows(session, file))))
-                file, task = running[0]
-                try:
-                    table = await task
-                except BadArchive as error:
-                    bad.append(f"{file.url}: {error}")
-                    table = None
-                running.popleft()
-                if table is not None:
-                    yield file, table
-                else:
-                    waiting.extendleft(reversed(file.others))
-        finally:
-            for _, task in running:
-                task.cancel()
-            await asyncio.gather(*(task for _, task in running), return_exceptions=True)
+    async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as session, Tasks() as tasks:
+        while waiting or running:
+            while waiting and len(running) < _AT_ONCE:
+                file = waiting.popleft()
+                running.append((file, tasks.start(_rows(session, file), "archive")))
+            file, task = running[0]
+            try:
+                table = await task
+            except BadArchive as error:
+                bad.append(f"{file.url}: {error}")
+                table = None
+            running.popleft()
+            if table is not None:
+                yield file, table
+            else:
+                waiting.extendleft(reversed(file.others))
 
 
 async def _rows(session: aiohttp.ClientSession, file: ArchiveFile) -> Table | None:

@@ -25,6 +25,7 @@ from btccxt.errors import BtccxtError, LakeError, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile.archive_rule import ArchivesRule
 from btccxt.model import Bar, Market
+from btccxt.resilience.supervised import Tasks
 from btccxt.timeframe import Timeframe, parse_timeframe
 
 _SERIES_AT_ONCE = 4
@@ -90,13 +91,9 @@ class Downloader:
             async with places:
                 return await self._one(job)
 
-        tasks = [asyncio.create_task(one(job)) for job in jobs]
-        try:
-            return [await task for task in tasks]
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async with Tasks() as tasks:
+            running = [tasks.start(one(job), f"download {job.symbol}") for job in jobs]
+            return [await task for task in running]
 
     async def _one(self, job: DownloadJob) -> Outcome:
         outcome = Outcome(job)

@@ -20,6 +20,7 @@ from btccxt.bars.seam import Page, closed_until, first_open
 from btccxt.errors import Fatal
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import Bar, Trade
+from btccxt.resilience.supervised import Tasks
 from btccxt.timeframe import Timeframe, parse_timeframe
 
 T = TypeVar("T")
@@ -109,11 +110,11 @@ async def download_pages(source: HistorySource, start_ms: int, end_ms: int) -> A
         position = window.to_ms
 
     running: deque[asyncio.Task[_Window]] = deque()
-    try:
+    async with Tasks() as tasks:
         while position < end_ms or running:
             while position < end_ms and len(running) < max(1, source.parallel):
                 to_ms = asking.window_end(position, end_ms)
-                running.append(asyncio.create_task(asking.window(position, to_ms)))
+                running.append(tasks.start(asking.window(position, to_ms), "history"))
                 position = to_ms
             window = await running[0]
             running.popleft()
@@ -123,10 +124,6 @@ async def download_pages(source: HistorySource, start_ms: int, end_ms: int) -> A
                 covered = window.to_ms
         if covered < end_ms:
             yield Page(covered, end_ms, (), seen.to_ms(covered, end_ms))
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)

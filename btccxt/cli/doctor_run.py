@@ -17,6 +17,7 @@ from btccxt.errors import BtccxtError, ConfigError, MissingKeys
 from btccxt.exchange.api import DrivenExchange, ExchangeAPI
 from btccxt.exchange.server_time import measure_clock
 from btccxt.model import Balances, Market, MarketType, StreamEvent, StreamKey, StreamKind, StreamOpened
+from btccxt.resilience.supervised import Tasks
 from btccxt.store.engine import make_store
 from btccxt.store.hints import CLOCK_OFF_MS
 from btccxt.store.keys import DOTENV, find_keys
@@ -207,9 +208,9 @@ class _Doctor:
             if isinstance(event, StreamOpened) is not news:
                 came.set()
 
-        task = asyncio.ensure_future(exchange.stream([key], hear))
-        heard = asyncio.ensure_future(came.wait())
-        try:
+        async with Tasks() as tasks:
+            task = tasks.start(exchange.stream([key], hear), f"stream {key}")
+            heard = tasks.start(came.wait(), "heard")
             done, _ = await asyncio.wait((task, heard), timeout=_STREAM_S, return_when=asyncio.FIRST_COMPLETED)
             if task in done:
                 task.result()
@@ -218,10 +219,6 @@ class _Doctor:
                 self._report.tell(_name(key), True, f"{key} after {took_s:.1f} s over WebSocket")
             else:
                 self._report.tell(_name(key), None if news else False, f"{key}: nothing came within {_STREAM_S:g} s")
-        finally:
-            for each in (task, heard):
-                each.cancel()
-            await asyncio.gather(task, heard, return_exceptions=True)
 
 
 def _name(key: StreamKey) -> str:

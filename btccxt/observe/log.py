@@ -54,6 +54,9 @@ class EventName(str, Enum):
     STREAM_RESTORED = "stream_restored"
     STREAM_FAILED = "stream_failed"
     FRAME_MALFORMED = "frame_malformed"
+    ANSWER_REJECTED = "answer_rejected"
+    TASK_FAILED = "task_failed"
+    TASK_RECOVERED = "task_recovered"
 
     GAP_FOUND = "gap_found"
     GAP_REPAIRED = "gap_repaired"

@@ -49,6 +49,12 @@ class Metrics:
 
     def frame_malformed(self, exchange: str) -> None: ...
 
+    def answer_rejected(self, exchange: str, call: str) -> None:
+        """An answer, or a row of one, that makes no sense; ``call``: the method or the stream's kind."""
+
+    def task_failed(self, exchange: str, task: str) -> None:
+        """One failed attempt of a supervised task; ``task``: the first word of its name."""
+
     def gap_repaired(self, exchange: str, kind: str, items: int) -> None:
         """``kind``: bars, trades, fills; ``items``: how many were missing."""
 
@@ -109,6 +115,8 @@ class PrometheusMetrics(Metrics):
         self._stream_age = gauge("stream_age_seconds", "Age of the newest data", [ex, "stream"])
         self._streams = gauge("streams", "Streams by state", [ex, "state"])
         self._malformed = counter("frames_malformed", "Frames nobody could read", [ex])
+        self._rejected = counter("answers_rejected", "Answers and rows that make no sense", [ex, "call"])
+        self._tasks = counter("task_failures", "Failed attempts of supervised tasks", [ex, "task"])
         self._repaired = counter("gap_items_repaired", "Missing items fetched by REST", [ex, "kind"])
         self._gaps = counter("gaps_repaired", "Interruptions repaired", [ex, "kind"])
         self._bars = counter("bars", "Closed bars delivered", [ex, "source"])
@@ -149,6 +157,12 @@ class PrometheusMetrics(Metrics):
 
     def frame_malformed(self, exchange: str) -> None:
         self._malformed.labels(exchange).inc()
+
+    def answer_rejected(self, exchange: str, call: str) -> None:
+        self._rejected.labels(exchange, call).inc()
+
+    def task_failed(self, exchange: str, task: str) -> None:
+        self._tasks.labels(exchange, task).inc()
 
     def gap_repaired(self, exchange: str, kind: str, items: int) -> None:
         self._gaps.labels(exchange, kind).inc()

@@ -46,9 +46,11 @@ from btccxt.orders.register import FollowUp, OrderEvent, OrderRegister
 from btccxt.orders.restart import Restart, RestoredState
 from btccxt.orders.submission import HALTED, Submission, until_durable
 from btccxt.resilience.clock import ExchangeClock
+from btccxt.resilience.supervised import TaskFailed, TaskListener, TaskNews, Tasks
 
 __all__ = ["OrderEvent", "OrderTracker", "RestoredState", "TrackerPolicy"]
 
+_CLOSE_S = 5.0
 _UNCLEAR_ANSWERS = 2  # by REST, with a status that nobody knows, before a person is told
 
 
@@ -66,8 +68,9 @@ class OrderTracker:
         alarm: Callable[[Alarm], None] | None = None,
         private_stream_age_s: Callable[[], float | None] | None = None,
         measure_clock: Callable[[], Awaitable[None]] | None = None,
+        on_task: TaskListener | None = None,
     ) -> None:
-        """``publish`` and ``alarm`` are called in the session loop and must not block."""
+        """``publish``, ``alarm`` and ``on_task`` are called in the session loop and must not block."""
         self.policy = policy = policy or TrackerPolicy()
         self.halted: str | None = None
         """Why no new orders are sent; None while all is well. Cancels still go out."""
@@ -77,7 +80,9 @@ class OrderTracker:
         self._private_stream_age_s = private_stream_age_s
         self._ids = ClientIds(journal.tag, journal.next_sequence)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks = Tasks(self._task_news)
+        self._on_task = on_task
+        self._compared_at = 0.0  # when all was compared last, by the loop's time
         self._sending: set[str] = set()
         self._asking: dict[str, str | None] = {}  # order -> the word that was not understood
         self._cancel_again_s: dict[str, float] = {}
@@ -246,7 +251,9 @@ class OrderTracker:
             await self.stop()
             raise
         self._spawn(self._editing.resume(), "edit")
-        self._spawn(self._watch(), "watch")
+        self._compared_at = self._loop.time()
+        self.tasks.every(self.policy.in_flight_check_s, self._watch_in_flight, "orders in flight")
+        self.tasks.every(self.policy.in_flight_check_s, self._watch_open, "open orders")
         return restored
 
     async def state_now(self, unacknowledged: Collection[str]) -> RestoredState:
@@ -259,13 +266,10 @@ class OrderTracker:
         A request on its way is given time to be answered; if it is not, the next start finds out what became of it.
         """
         self._stopping = True
-        sending = [task for task in self._tasks if task.get_name() == "send"]
+        sending = [task for task in self.tasks.all() if task.get_name() == "send"]
         if sending:
             await asyncio.wait(sending, timeout=self.policy.stop_wait_s)
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.tasks.close(self.policy.stop_wait_s + _CLOSE_S)
         self._loop = None
 
     def on_update(self, update: OrderUpdate) -> None:
@@ -440,27 +444,29 @@ class OrderTracker:
         text = f"order {client_order_id} counted as never placed, lives, and could not be cancelled: cancel it by hand"
         self._alarm(Alarm(AlarmKind.CANCEL_UNCONFIRMED, text, client_order_id))
 
-    async def _watch(self) -> None:
-        """Periodic reconciliation: in-flight orders often, open orders as the private stream's age demands."""
-        loop = asyncio.get_running_loop()
-        policy = self.policy
-        last = loop.time()
-        while True:
-            await asyncio.sleep(policy.in_flight_check_s)
-            self._external.expire()
-            for order in list(self._register.unfinished()):
-                if order.state.is_in_flight and order.client_order_id not in self._sending:
-                    self._spawn(self._look_again(order.client_order_id), "look")
-                # Asked for before a restart, while the outcome was unknown, or not confirmed in its time:
-                elif order.cancel_requested and order.acknowledged and self._may_cancel_again(order, loop.time()):
-                    self._follow_cancel(order.client_order_id)
-            age_s = self._private_stream_age_s() if self._private_stream_age_s is not None else None
-            if loop.time() - last >= open_orders_interval_s(age_s, policy):
-                last = loop.time()
-                try:
-                    await self.reconcile()
-                except BtccxtError as error:
-                    self._journal.note(f"reconciliation failed: {type(error).__name__}: {error}", self._clock.now_ms())
+    async def _watch_in_flight(self) -> None:
+        """Orders whose outcome or end is not known are looked at often."""
+        self._external.expire()
+        now_s = asyncio.get_running_loop().time()
+        for order in list(self._register.unfinished()):
+            if order.state.is_in_flight and order.client_order_id not in self._sending:
+                self._spawn(self._look_again(order.client_order_id), "look")
+            # Asked for before a restart, while the outcome was unknown, or not confirmed in its time:
+            elif order.cancel_requested and order.acknowledged and self._may_cancel_again(order, now_s):
+                self._follow_cancel(order.client_order_id)
+
+    async def _watch_open(self) -> None:
+        """Open orders are compared as the private stream's age demands. Raises the exchange's errors."""
+        now_s = asyncio.get_running_loop().time()
+        age_s = self._private_stream_age_s() if self._private_stream_age_s is not None else None
+        if now_s - self._compared_at < open_orders_interval_s(age_s, self.policy):
+            return
+        self._compared_at = now_s
+        try:
+            await self.reconcile()
+        except BtccxtError as error:
+            self._journal.note(f"reconciliation failed: {type(error).__name__}: {error}", self._clock.now_ms())
+            raise
 
     def _may_cancel_again(self, order: LiveOrder, now_s: float) -> bool:
         return now_s >= self._cancel_again_s.get(order.client_order_id, 0.0)
@@ -497,18 +503,13 @@ class OrderTracker:
         if self._loop is None:
             work.close()
             return None
-        task = self._loop.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
+        return self.tasks.start(work, name)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled():
-            return
-        error = task.exception()
-        if error is not None:
-            self._alarm(Alarm(AlarmKind.FAULT, f"{task.get_name()} failed: {type(error).__name__}: {error}"))
+    def _task_news(self, news: TaskNews) -> None:
+        if isinstance(news, TaskFailed) and news.again_in_s is None:
+            self._alarm(Alarm(AlarmKind.FAULT, f"{news.name} failed: {type(news.error).__name__}: {news.error}"))
+        elif self._on_task is not None:
+            self._on_task(news)
 
 
 def _find_update(register: OrderRegister) -> Callable[[OrderUpdate], str | None]:

@@ -257,13 +257,7 @@ class BarFeed:
 
     async def _sleep_until(self, deadline_ms: int | None, now_ms: int) -> None:
         seconds = _LONGEST_SLEEP_S if deadline_ms is None else self._clock.wall_s(deadline_ms - now_ms)
-        await self._pause(min(max(seconds, 0.001), _LONGEST_SLEEP_S))
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
-        except asyncio.TimeoutError:
-            return
+        await pause(self._wake, min(max(seconds, 0.001), _LONGEST_SLEEP_S))
 
     async def _repair(self, gap: Gap) -> None:
         if self._troubled and self._connected:

@@ -12,6 +12,8 @@ from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile.profile import Profile
 from btccxt.observe.log import EventName, get_logger
+from btccxt.resilience.backoff import Backoff
+from btccxt.resilience.supervised import TaskPolicy, Tasks
 
 log = get_logger(__name__)
 
@@ -37,7 +39,7 @@ def check_dead_mans_switch(timeout_s: float, profile: Profile) -> None:
 
 
 class DeadMansSwitch:
-    """Lives in the session's loop. ``report`` hears of renewals that failed; the next one tries again."""
+    """Lives in the session's loop. ``report`` hears if it cannot be disarmed."""
 
     def __init__(
         self,
@@ -59,14 +61,14 @@ class DeadMansSwitch:
         self._armed = True
         log.info(EventName.DEAD_MAN_SET, timeout_ms=self._timeout_ms)
 
-    async def keep(self) -> None:
-        """Renew until cancelled."""
-        while True:
-            await asyncio.sleep(self._wall_s(self._timeout_ms / _RENEWALS_PER_PERIOD))
-            try:
-                await self._exchange.cancel_all_after(self._timeout_ms)
-            except BtccxtError as error:
-                self._report("dead man's switch", error)
+    def keep(self, tasks: Tasks) -> None:
+        """Renew as long as these tasks live. A renewal that failed is tried again well before the switch is due."""
+        period_s = self._wall_s(self._timeout_ms / _RENEWALS_PER_PERIOD)
+        soon = Backoff(first_s=period_s / 4, start_s=period_s / 2, factor=1.0, max_s=period_s / 2)
+        tasks.every(period_s, self._renew, "dead man's switch", TaskPolicy(soon, alarm_after=_RENEWALS_PER_PERIOD))
+
+    async def _renew(self) -> None:
+        await self._exchange.cancel_all_after(self._timeout_ms)
 
     async def disarm(self) -> None:
         """Tell the exchange to forget it; bounded, never raises."""

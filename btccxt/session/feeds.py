@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from btccxt.bars.lake import LakeView
 from btccxt.bars.lake_pages import KeptBars
 from btccxt.bars.live_tail import LiveTail, Stretch
+from btccxt.errors import Fatal
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile.profile import Profile
 from btccxt.model import StreamKey, StreamKind
 from btccxt.resilience.clock import ExchangeClock
+from btccxt.resilience.supervised import TaskPolicy, Tasks, Work
 from btccxt.session.bar_feed import BarFeed
 from btccxt.session.events import BarsClosed, Correction, FeedEnded, FeedEvent, FeedFailed, FeedRequest, Hole
 from btccxt.session.history import History, HistoryLoader
@@ -24,6 +26,7 @@ from btccxt.timeframe import parse_timeframe
 
 Sink = Callable[[FeedEvent], None]
 _KEEP_TAILS_EVERY_S = 60.0
+_POLICY = TaskPolicy(fatal=(Fatal,))
 _BREATH_S = 0.005  # between two tails, so that a thousand do not hold up the loop
 
 
@@ -55,7 +58,7 @@ class FeedDesk:
         clock: ExchangeClock,
         profile: Profile,
         supervisor: StreamSupervisor,
-        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[Any]],
+        tasks: Tasks,
         trouble: Callable[[str, BaseException], None],
         lake: LakeView | None = None,
     ) -> None:
@@ -64,7 +67,7 @@ class FeedDesk:
         self._clock = clock
         self._profile = profile
         self._supervisor = supervisor
-        self._spawn = spawn
+        self._tasks = tasks
         self._history = HistoryLoader(exchange, clock.now_ms, profile, trouble, lake)
         self._tails: list[tuple[LiveTail, KeptBars]] = []
         self._keeping: asyncio.Task[Any] | None = None
@@ -87,23 +90,23 @@ class FeedDesk:
         frame = None if request.timeframe is None else parse_timeframe(request.timeframe)
         metered = FeedMeter(self._exchange.id, frame, self._clock, sink)
         if request.backfill_start and request.last_bars is not None:
-            finding = self._spawn(self._start_at_last(request, metered, task), f"last bars of {request.symbol}")
+            finding = self._tasks.start(self._start_at_last(request, metered, task), f"feed {request.symbol}")
             task.stop = lambda: _cancel(finding)
         else:
             self._begin(request, metered, task, self._history.start_ms(request) if request.backfill_start else None)
 
     async def _start_at_last(self, request: FeedRequest, sink: Sink, task: FeedTask) -> None:
-        try:
-            start_ms = await self._history.begin_of_last(request)
-            if task.stop is not None:  # else it was closed meanwhile
-                self._begin(request, sink, task, start_ms)
-        except Exception as error:
-            sink(FeedFailed(error))
-            raise
+        begins: list[int | None] = []
+
+        async def find() -> None:
+            begins.append(await self._history.begin_of_last(request))
+
+        if await self._kept(find, f"last bars of {request.symbol}", sink) and task.stop is not None:
+            self._begin(request, sink, task, begins[0])
 
     def _begin(self, request: FeedRequest, sink: Sink, task: FeedTask, start_ms: int | None) -> None:
         feed = self._make(request, sink, start_ms)
-        running = self._spawn(self._run(feed, sink), f"feed {feed.key}")
+        running = self._tasks.start(self._run(feed, sink), f"feed {feed.key}")
         self._supervisor.add(feed.stream_key, feed)
 
         def stop() -> None:
@@ -135,13 +138,17 @@ class FeedDesk:
         )
 
     async def _run(self, feed: BarFeed | TradeFeed, sink: Sink) -> None:
+        if await self._kept(feed.run, f"feed {feed.key}", sink):
+            sink(FeedEnded())
+
+    async def _kept(self, work: Work, name: str, sink: Sink) -> bool:
+        """Until it is done; False where it cannot be. The strategy then hears that this data has ended."""
         try:
-            await feed.run()
-        except Exception as error:
-            # Whatever it is: the strategy must hear that this data has ended. The session says the rest.
+            await self._tasks.keep(work, name, _POLICY)
+        except Exception as error:  # noqa: BLE001 - the supervisor has said it
             sink(FeedFailed(error))
-            raise
-        sink(FeedEnded())
+            return False
+        return True
 
     async def history(self, request: FeedRequest) -> History:
         """All of a past range, oldest first."""
@@ -153,7 +160,7 @@ class FeedDesk:
         tail = LiveTail(parse_timeframe(timeframe))
         self._tails.append((tail, kept))
         if self._keeping is None:
-            self._keeping = self._spawn(self._keep_tails(), "lake")
+            self._keeping = self._tasks.keep(self._keep_tails, "lake")
 
         def take(event: FeedEvent) -> None:
             if isinstance(event, BarsClosed):

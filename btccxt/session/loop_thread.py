@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from btccxt.errors import BtccxtError
+from btccxt.resilience.supervised import TaskFailed, TaskNews, Tasks
 
 T = TypeVar("T")
 ErrorListener = Callable[[str, BaseException], None]
@@ -51,7 +52,8 @@ class Session:
         self._stopped = threading.Event()
         self._why_closed = "is not running"
         self._closers: list[tuple[str, Callable[[], Awaitable[object]]]] = []
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = Tasks(self._task_news)
+        self._ending = Tasks()
 
     # -------------------------------------------------------------- life
 
@@ -152,7 +154,7 @@ class Session:
         if not self.is_running:
             work.close()
             raise SessionClosed(f"session {self.name} {self._why_closed}")
-        self.loop.call_soon_threadsafe(self._spawn, work, name)
+        self.loop.call_soon_threadsafe(self._tasks.start, work, name)
 
     def forget_thread(self) -> None:
         """In a forked child: the thread is the parent's, and nobody here would ever answer."""
@@ -174,15 +176,9 @@ class Session:
             loop.close()
             self._stopped.set()
 
-    def _spawn(self, work: Coroutine[Any, Any, object], name: str) -> None:
-        task = self.loop.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._on_task_done)
-
-    def _on_task_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._report(task.get_name(), error)
+    def _task_news(self, news: TaskNews) -> None:
+        if isinstance(news, TaskFailed):
+            self._report(news.name, news.error)
 
     def _on_loop_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         message = str(context.get("message", "event loop"))
@@ -193,7 +189,7 @@ class Session:
             self._on_error(what, error)
 
     def _begin_shutdown(self, timeout_s: float) -> None:
-        task = self.loop.create_task(self._shutdown(timeout_s), name="session shutdown")
+        task = self._ending.start(self._shutdown(timeout_s), "session shutdown")
         task.add_done_callback(lambda _: self.loop.stop())
 
     async def _shutdown(self, timeout_s: float) -> None:
@@ -209,10 +205,11 @@ class Session:
             others = asyncio.all_tasks(loop) - {asyncio.current_task()}
             if not others:
                 break
+            known = self._tasks.all()
             for task in others:
                 task.cancel()
             done, _ = await asyncio.wait(others, timeout=max(0.05, deadline - loop.time()))
-            for task in done - self._tasks:
+            for task in done - known:
                 failure = None if task.cancelled() else task.exception()
                 if failure is not None:
                     self._report(task.get_name(), failure)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection
 from decimal import Decimal
-from typing import Any
 
-from btccxt.errors import BtccxtError, Retryable, Unsupported
+from btccxt.errors import BtccxtError, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import StreamEvent, StreamKey, Ticker, Trade, decimal_of
+from btccxt.resilience.backoff import Backoff
+from btccxt.resilience.supervised import TaskPolicy, Tasks
 
 _ASK_EVERY_S = 1.0
+_POLICY = TaskPolicy(Backoff(first_s=1.0, start_s=1.0, factor=1.3, max_s=5.0))  # a stop may wait for it
 
 
 class PriceWatch:
@@ -22,13 +24,13 @@ class PriceWatch:
         exchange: ExchangeAPI,
         symbol: str,
         on_price: Callable[[str, Decimal], None],
-        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[Any]],
+        tasks: Tasks,
     ) -> None:
         self._exchange = exchange
         self._symbol = symbol
         self._on_price = on_price
-        self._spawn = spawn
-        self._asking: asyncio.Task[Any] | None = None
+        self._tasks = tasks
+        self._asking: asyncio.Task[None] | None = None
         self._trades = 0
 
     def on_event(self, key: StreamKey, event: StreamEvent) -> None:
@@ -39,30 +41,27 @@ class PriceWatch:
     def on_up(self, key: StreamKey) -> None:
         """What the price did until now the stream will not tell: asked for once more."""
         self.stop()
-        self._asking = self._spawn(self._ask(once=True), f"price of {self._symbol}")
+        self._asking = self._tasks.keep(self._ask, self._name, _POLICY)
 
     def on_down(self, key: StreamKey, reason: str) -> None:
         self.stop()
-        self._asking = self._spawn(self._ask(once=False), f"price of {self._symbol}")
+        self._asking = self._tasks.every(_ASK_EVERY_S, self._ask, self._name, _POLICY, at_once=True)
 
     def stop(self) -> None:
         if self._asking is not None:
             self._asking.cancel()
             self._asking = None
 
-    async def _ask(self, once: bool) -> None:
-        while True:
-            trades = self._trades
-            try:
-                ticker = await self._exchange.fetch_ticker(self._symbol)
-                price = ticker.last or ticker.bid or ticker.ask
-                if price and trades == self._trades:  # else a trade that came meanwhile is later than the answer
-                    self._on_price(self._symbol, decimal_of(price))
-                if once:
-                    return
-            except Retryable:
-                pass  # the next second asks again; breaker and log know of it
-            await asyncio.sleep(_ASK_EVERY_S)
+    @property
+    def _name(self) -> str:
+        return f"price of {self._symbol}"
+
+    async def _ask(self) -> None:
+        trades = self._trades
+        ticker = await self._exchange.fetch_ticker(self._symbol)
+        price = ticker.last or ticker.bid or ticker.ask
+        if price and trades == self._trades:  # else a trade that came meanwhile is later than the answer
+            self._on_price(self._symbol, decimal_of(price))
 
 
 async def latest_prices(

@@ -15,9 +15,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from btccxt.errors import AuthenticationFailed, ConnectionLost, ExchangeUnavailable, RateLimited, Unsupported
+from btccxt.errors import AuthenticationFailed, ConnectionLost, ExchangeUnavailable, RateLimited, Refused, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamOpened
+from btccxt.resilience.supervised import TaskFailed, TaskListener, TaskNews, TaskPolicy, Tasks
 from btccxt.session.stream_policy import (
     Decide,
     Listener,
@@ -88,7 +89,7 @@ class StreamSupervisor:
     """All streams of one exchange. ``add`` and ``remove`` at any time, in the session's loop.
 
     ``listener`` hears of every transition, ``decide`` overrules which errors are worth repeating, ``report`` hears of
-    consumers that raise.
+    consumers that raise. ``on_task`` hears of faults of the supervisor itself, which are survived.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class StreamSupervisor:
         listener: Listener | None = None,
         decide: Decide | None = None,
         report: Report | None = None,
+        on_task: TaskListener | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self.policy = policy or StreamPolicy()
@@ -115,7 +117,8 @@ class StreamSupervisor:
         self._gather_timer: asyncio.TimerHandle | None = None
         self._gather_until = 0.0
         self._timers: set[asyncio.TimerHandle] = set()
-        self._watchdog: asyncio.Task[None] | None = None
+        self._tasks = Tasks(on_task or self._said)
+        self._watched = False
         self._loop: asyncio.AbstractEventLoop
         self._stopped = False
 
@@ -125,9 +128,9 @@ class StreamSupervisor:
         """Subscribe. A stream the exchange does not have is announced as degraded at once: poll."""
         if self._stopped:
             raise ConnectionLost("the streams have been stopped")
-        if self._watchdog is None:
-            loop = self._loop = asyncio.get_running_loop()
-            self._watchdog = loop.create_task(self._watch(), name="stream watchdog")
+        if not self._watched:
+            self._watched, self._loop = True, asyncio.get_running_loop()
+            self._tasks.every(self.policy.check_every_s, self._watch, "stream watchdog")
         known = self._streams.get(key)
         if known is not None:
             known.consumers += (consumer,)
@@ -172,17 +175,19 @@ class StreamSupervisor:
     async def stop(self) -> None:
         """End every stream; idempotent. Consumers are not called any more."""
         self._stopped = True
-        tasks = [task for task in (self._watchdog, *(shard.task for shard in self._shards)) if task is not None]
         for timer in (self._gather_timer, *self._timers):
             if timer is not None:
                 timer.cancel()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.close()
         self._shards.clear()
         self._waiting.clear()
         for stream in self._streams.values():
             self._become(stream, ConnectionState.STOPPED, "stopped", 0)
+
+    @property
+    def tasks(self) -> Tasks:
+        """For ``health()``."""
+        return self._tasks
 
     @property
     def state(self) -> ConnectionState:
@@ -226,13 +231,27 @@ class StreamSupervisor:
             shard = _Shard({stream.key: stream for stream in streams[first : first + size]}, failures=failures)
             self._shards.append(shard)
             name = f"streams {next(iter(shard.streams))}"
-            shard.task = asyncio.get_running_loop().create_task(self._guarded(shard), name=name)
+            shard.task = self._tasks.keep(partial(self._guarded, shard), name, TaskPolicy(self.policy.backoff))
 
     async def _guarded(self, shard: _Shard) -> None:
         try:
             await self._run(shard)
-        except Exception as error:  # noqa: BLE001 - a fault of the supervisor itself must not pass in silence
-            self._report("stream supervisor", error)
+        except Exception as error:  # a fault of the supervisor itself: the consumers poll until the shard is run again
+            for stream in shard.streams.values():
+                self._take_down(stream, ConnectionState.RECONNECTING, f"{type(error).__name__}: {error}", 0)
+            raise
+
+    def _said(self, news: TaskNews) -> None:
+        if isinstance(news, TaskFailed):
+            self._report(news.name, news.error)
+
+    def _verdict(self, error: BaseException, attempts: int) -> Verdict:
+        """The user's word, unless it raises."""
+        try:
+            return self._decide(error, attempts)
+        except Exception as fault:  # noqa: BLE001 - whatever a hook provokes must not end the streams
+            self._report("decide (the usual verdict counts)", fault)
+            return default_verdict(error, attempts)
 
     def _end(self, shard: _Shard) -> None:
         if shard in self._shards:
@@ -250,8 +269,11 @@ class StreamSupervisor:
                 shard.failures, delays = 0, self.policy.backoff.delays(self._rng)
             if not kicked:
                 shard.failures += 1
-            if self._decide(error, shard.failures) is Verdict.GIVE_UP:
+            if self._verdict(error, shard.failures) is Verdict.GIVE_UP:
                 self._give_up(shard, error)
+                return
+            if isinstance(error, Refused) and len(shard.streams) > 1:
+                self._halve(shard, error)
                 return
             for stream in shard.streams.values():
                 stays = shard.failures >= self.policy.degrade_after or stream.state is ConnectionState.DEGRADED
@@ -269,13 +291,10 @@ class StreamSupervisor:
         shard.kicked = loop.create_future()
         for stream in shard.streams.values():
             stream.doubted_from = loop.time()
-        serving = loop.create_task(self._exchange.stream(tuple(shard.streams), partial(self._deliver, shard)))
-        try:
+        async with Tasks() as tasks:
+            work = self._exchange.stream(tuple(shard.streams), partial(self._deliver, shard))
+            serving = tasks.start(work, "stream")
             await asyncio.wait((serving, shard.kicked), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if not serving.done():
-                serving.cancel()
-            await asyncio.gather(serving, return_exceptions=True)
         if shard.kicked.done():
             return shard.kicked.result(), shard.opened_at is not None
         failure = None if serving.cancelled() else serving.exception()
@@ -287,18 +306,24 @@ class StreamSupervisor:
 
     def _give_up(self, shard: _Shard, error: BaseException) -> None:
         """Repeating cannot help: find out whom it concerns, and let the others go on."""
+        if len(shard.streams) > 1 and not isinstance(error, AuthenticationFailed):
+            self._halve(shard, error)
+            return
         streams = list(shard.streams.values())
         self._end(shard)
-        if len(streams) > 1 and not isinstance(error, AuthenticationFailed):
-            middle = len(streams) // 2
-            for half in (streams[:middle], streams[middle:]):
-                for stream in half:
-                    self._take_down(stream, ConnectionState.RECONNECTING, str(error), 0)
-                self._start(half)
-            return
         state = ConnectionState.DEGRADED if isinstance(error, Unsupported) else ConnectionState.STOPPED
         for stream in streams:
             self._take_down(stream, state, str(error), shard.failures)
+
+    def _halve(self, shard: _Shard, error: BaseException) -> None:
+        """Not all of them need be concerned."""
+        streams = list(shard.streams.values())
+        self._end(shard)
+        middle = len(streams) // 2
+        for half in (streams[:middle], streams[middle:]):
+            for stream in half:
+                self._take_down(stream, ConnectionState.RECONNECTING, str(error), 0)
+            self._start(half)
 
     # -------------------------------------------------------------- events
 
@@ -379,11 +404,9 @@ class StreamSupervisor:
     # -------------------------------------------------------------- silence
 
     async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(self.policy.check_every_s)
-            now = asyncio.get_running_loop().time()
-            for shard in list(self._shards):
-                self._check(shard, now)
+        now = asyncio.get_running_loop().time()
+        for shard in list(self._shards):
+            self._check(shard, now)
 
     def _check(self, shard: _Shard, now: float) -> None:
         if now - shard.dialled_at > self.policy.open_within_s and self._some_unopened(shard):

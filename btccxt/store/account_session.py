@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
 
+from btccxt.account.believable import check_not_emptied, unexplained_absences
 from btccxt.account.explain import FUNDING_SLACK_MS, funding_since, spot_positions
 from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.account.startup_check import CLOCK_SLACK_MS, agree_with_journal
@@ -23,6 +22,7 @@ from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.server_time import measure_clock
 from btccxt.model import (
     Balance,
+    Balances,
     Fill,
     FundingPayment,
     Market,
@@ -33,12 +33,13 @@ from btccxt.model import (
 from btccxt.observe.metrics import metrics
 from btccxt.orders.alarm_log import AlarmLog
 from btccxt.orders.emulator import OrderEmulator
-from btccxt.orders.events import Alarm
+from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.protection import Protection, unprotected_by_symbol
 from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
 from btccxt.resilience.clock import ExchangeClock
+from btccxt.resilience.supervised import TaskHealth, TaskListener, TaskPolicy, Tasks
 from btccxt.session.dead_man import DeadMansSwitch
 from btccxt.session.events import FeedEvent
 from btccxt.session.feeds import FeedDesk
@@ -57,6 +58,9 @@ _GAUGE_PERIOD_S = 5.0
 _STARTING_TRIES = 3
 _LOOK_AGAIN_S = 1.0
 _LAST_LOOK_S = 2.0
+_EMPTY_ANSWERS = 3
+_EMPTY_PAUSE_S = 0.2
+_ABSENCES_TO_ALARM = 5
 _MOST_TRADES_OF_HISTORY = 1_000
 
 
@@ -69,6 +73,7 @@ class Listeners:
     alarm: Callable[[Alarm], None]
     stream: Callable[[StreamChanged], None]
     trouble: Callable[[str, BaseException], None]
+    task: TaskListener
 
 
 class AccountSession:
@@ -91,14 +96,23 @@ class AccountSession:
         self.markets: Mapping[str, Market] = {}
         self.tracker: OrderTracker | None = None
         self.restored = RestoredState((), ())
+        self.opening = "the call"
+        """What is being waited for at the start, for the message if it takes too long."""
         self._session = session
         self._profile = profile
         self._listeners = listeners
+        self._tasks = Tasks(listeners.task)
         policy = stream_policy or StreamPolicy(keys_per_connection=profile.websocket.keys_per_connection)
         self._supervisor = StreamSupervisor(
-            exchange, clock, policy=policy, listener=listeners.stream, decide=decide, report=listeners.trouble
+            exchange,
+            clock,
+            policy=policy,
+            listener=listeners.stream,
+            decide=decide,
+            report=listeners.trouble,
+            on_task=listeners.task,
         )
-        self.feeds = FeedDesk(session, exchange, clock, profile, self._supervisor, self._spawn, listeners.trouble, lake)
+        self.feeds = FeedDesk(session, exchange, clock, profile, self._supervisor, self._tasks, listeners.trouble, lake)
         to_hear = state_to_hear(profile.market_type, fills=profile.streams.fills)
         self.monitor = PrivateStreamMonitor(self._supervisor.suspect, policy.told_within_s, to_hear)
         self._account = AccountStream(self.monitor, clock.now_ms, self.reconcile_soon)
@@ -108,10 +122,8 @@ class AccountSession:
             if dead_mans_switch_s is not None
             else None
         )
-        self._tasks: set[asyncio.Task[Any]] = set()
         self._reconciling: asyncio.Task[None] | None = None
         self._reconcile_again = False
-        self._unreconciled = False  # the last try failed
         self._fills_repaired: set[str] | None = None  # trade ids found while catching up after a cut
         self._start_snapshot: AccountSnapshot | None = None
         self._journal: Journal | None = None
@@ -123,16 +135,24 @@ class AccountSession:
         self._emulator: OrderEmulator | None = None
         self._alarms: AlarmLog | None = None
         self._price_watches: dict[str, PriceWatch] = {}
+        self._tracker_policy = TrackerPolicy()
+        self._compared_at = 0.0  # when orders and account were compared last, by the loop's time
+        self._looking_took_s = 0.0
+        self._moved: set[str] = set()  # symbols with fills since the account was asked for
+        self._absences = 0  # answers in a row that left out a position without a reason
 
     # -------------------------------------------------------------- life
 
     async def open(self) -> None:
         """Connect, load the markets, measure the clock. Raises btccxt errors."""
         await self.exchange.open()
+        self.opening = "the question for its markets"
         self.markets = await self.exchange.load_markets()
+        self.opening = "the question for its time"
         await self.measure_clock()
-        self._spawn(self._keep_clock(), "clock")
-        self._spawn(self._keep_gauges(), "gauges")
+        self.opening = "the questions for account and orders"
+        self._tasks.every(_CLOCK_PERIOD_S, self.measure_clock, "clock")
+        self._tasks.every(_GAUGE_PERIOD_S, self._set_gauges, "gauges", at_once=True)
 
     async def open_account(self, journal: Journal, policy: TrackerPolicy, *, lasting: bool = True) -> None:
         """Restore the orders, take the account's figures, open the private streams. After ``open``.
@@ -151,8 +171,11 @@ class AccountSession:
             alarm=alarms.raise_alarm,
             private_stream_age_s=self._private_age_s,
             measure_clock=self.measure_clock,
+            on_task=self._listeners.task,
         )
         self._journal = journal
+        self._tracker_policy = policy
+        self._compared_at = asyncio.get_running_loop().time()
         self._missed = []
         before = await self._fetch_account()
         restored = await tracker.start()
@@ -174,13 +197,13 @@ class AccountSession:
             policy=policy,
         )
         self.restored = self._emulator.restore(self.restored)
-        self._spawn(self._keep_account(policy), "account")
+        self._tasks.every(self._account_pause_s, self._look_at_account, "account", self._task_policy)
         for kind in PRIVATE_KINDS:
             if self._profile.streams.has(kind):
                 self._supervisor.add(StreamKey(kind), self._account)
         if self._switch is not None:
             await self._switch.arm()
-            self._spawn(self._switch.keep(), "dead man's switch")
+            self._switch.keep(self._tasks)
 
     async def begin_run(self, unacknowledged: Collection[str]) -> None:
         """A further run of cerebro begins as the first did, with figures and orders of one moment.
@@ -197,7 +220,9 @@ class AccountSession:
             await self._take_stock(tracker, before, await tracker.state_now(unacknowledged))
             self.restored = self.emulator.translated(self.restored)
         finally:
-            self._missed = None
+            missed, self._missed = self._missed, None
+            for event in missed or ():  # it failed: what was heard meanwhile has happened all the same
+                self._listeners.order(event)
         self._listeners.account(RUN_BEGINS)
 
     async def _take_stock(
@@ -260,33 +285,42 @@ class AccountSession:
             self._journal.keep_holdings(again.asked_ms, again.balances, again.positions)
 
     async def close(self) -> None:
-        """Bounded; never raises."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """Bounded; what fails is told to ``trouble``, and nothing is left open for it."""
+        closers: dict[str, Callable[[], Awaitable[object]]] = {
+            "tasks": self._tasks.close,
+            "streams": self._supervisor.stop,
+            "last look": self._last_look,
+            "orders": self._close_orders,
+            "exchange": self.exchange.close,
+        }
         self.monitor.close()
-        await self._supervisor.stop()
+        for name, closer in closers.items():
+            try:
+                await closer()
+            except Exception as error:  # noqa: BLE001 - one that fails must not keep the others from closing
+                self._listeners.trouble(f"closing {name}", error)
+
+    async def _last_look(self) -> None:
         if self._holdings_due:  # told, so the next start must not tell it again
             with contextlib.suppress(BtccxtError, asyncio.TimeoutError):
                 await asyncio.wait_for(self.reconcile(), _LAST_LOOK_S)
+
+    async def _close_orders(self) -> None:
         if self._emulator is not None:
             self._emulator.close()
         if self.tracker is not None:
             await self.tracker.stop()
         if self._switch is not None:
             await self._switch.disarm()
-        await self.exchange.close()
 
-    def _spawn(self, coroutine: Any, name: str) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(coroutine, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_done)
-        return task
+    @property
+    def _task_policy(self) -> TaskPolicy:
+        return TaskPolicy(self._supervisor.policy.backoff)
 
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._listeners.trouble(task.get_name(), error)
+    def tasks(self) -> dict[str, TaskHealth]:
+        """Every loop that must not end, by name. Session loop."""
+        kept = [self._tasks, self._supervisor.tasks, *([self.tracker.tasks] if self.tracker is not None else [])]
+        return {name: health for each in kept for name, health in each.health().items()}
 
     # -------------------------------------------------------------- clock
 
@@ -294,55 +328,76 @@ class AccountSession:
         """Raises the exchange's errors; one that does not tell its time is taken at the local clock's word."""
         await measure_clock(self.exchange, self.clock)
 
-    async def _keep_gauges(self) -> None:
-        while True:
-            gauge_streams(self.exchange.id, self._supervisor.snapshot())
-            metrics().clock(self.exchange.id, self.clock.offset_ms, self.clock.uncertainty_ms or 0.0)
-            for symbol, (lacking, lacked_s) in unprotected_by_symbol(self.protection()).items():
-                metrics().unprotected(self.exchange.id, symbol, float(lacking), lacked_s)
-            public = self.public_exchange
-            if isinstance(public, DrivenExchange):
-                for name, use in public.limiter.usage().items():
-                    metrics().limiter_use(self.exchange.id, name, use.used / use.capacity)
-            await asyncio.sleep(_GAUGE_PERIOD_S)
-
-    async def _keep_clock(self) -> None:
-        while True:
-            await asyncio.sleep(_CLOCK_PERIOD_S)
-            with contextlib.suppress(Retryable):  # the breaker and the log have it; the next period tries again
-                await self.measure_clock()
+    async def _set_gauges(self) -> None:
+        gauge_streams(self.exchange.id, self._supervisor.snapshot())
+        metrics().clock(self.exchange.id, self.clock.offset_ms, self.clock.uncertainty_ms or 0.0)
+        for symbol, (lacking, lacked_s) in unprotected_by_symbol(self.protection()).items():
+            metrics().unprotected(self.exchange.id, symbol, float(lacking), lacked_s)
+        public = self.public_exchange
+        if isinstance(public, DrivenExchange):
+            for name, use in public.limiter.usage().items():
+                metrics().limiter_use(self.exchange.id, name, use.used / use.capacity)
 
     # -------------------------------------------------------------- account
 
     async def _fetch_account(self) -> AccountSnapshot:
         asked_ms = self.clock.now_ms()
-        balances = await self.exchange.fetch_balance()
+        moved = set(self._moved)
+        balances = await self._fetch_balances()
         positions = await self.exchange.fetch_positions()
+        positions = self._with_absent(positions, moved, balances)
+        self._moved -= moved
         self._account.take_balances(balances)
         self._account.take_positions(positions)
         return AccountSnapshot(balances, tuple(positions), asked_ms=asked_ms)
+
+    async def _fetch_balances(self) -> Balances:
+        known = self._account.balances
+        for _ in range(_EMPTY_ANSWERS):
+            balances = await self.exchange.fetch_balance()
+            check_not_emptied(known, balances)
+            if known or balances.by_currency:
+                break
+            await asyncio.sleep(_EMPTY_PAUSE_S)  # an account may be empty, but that is said several times
+        return balances
+
+    def _with_absent(self, told: Sequence[Position], moved: Collection[str], balances: Balances) -> list[Position]:
+        """What an answer without any position says nothing of is kept, and told to a person if it stays so."""
+        absent = unexplained_absences(
+            self._account.positions, told, {*moved, *self._moved}, balances.by_currency, self.markets
+        )
+        self._absences = self._absences + 1 if absent else 0
+        if self._absences == _ABSENCES_TO_ALARM:
+            names = ", ".join(sorted({position.symbol for position in absent}))
+            text = (
+                f"{self.exchange.id} names no position any more, though nothing closed {names} and its margin is in "
+                "use; the last known one is kept: look at the exchange"
+            )
+            self.raise_alarm(Alarm(AlarmKind.DRIFT, text))
+        return [*told, *absent]
 
     async def latest_prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
         """By the exchange's tickers; a symbol whose ticker cannot be had is left out."""
         return await latest_prices(self.exchange, symbols, self._listeners.trouble)
 
-    async def _keep_account(self, policy: TrackerPolicy) -> None:
+    def _account_pause_s(self) -> float:
+        """Where the rate limit makes asking slow, half of it is left to others."""
+        policy = self._tracker_policy
+        return max(min(policy.open_orders_fast_s, policy.open_orders_slow_s), self._looking_took_s)
+
+    async def _look_at_account(self) -> None:
         """What no stream tells is asked for every few seconds; everything is compared now and then all the same."""
         loop = asyncio.get_running_loop()
-        compared_at = loop.time()
-        took_s = 0.0
-        while True:
-            # Where the rate limit makes asking slow, half of it is left to others.
-            await asyncio.sleep(max(min(policy.open_orders_fast_s, policy.open_orders_slow_s), took_s))
-            asked_at = loop.time()
-            missing = self.monitor.missing()
-            if missing & _ORDER_NEWS or asked_at - compared_at >= policy.open_orders_slow_s:
-                compared_at = asked_at
-                await self.reconcile()
+        asked_at = loop.time()
+        missing = self.monitor.missing()
+        try:
+            if missing & _ORDER_NEWS or asked_at - self._compared_at >= self._tracker_policy.open_orders_slow_s:
+                self._compared_at = asked_at
+                await self._compare()
             elif missing:
-                with contextlib.suppress(Retryable):  # the breaker and the log have it; asked again in a moment
-                    await self._fetch_account()
-            took_s = loop.time() - asked_at
+                await self._fetch_account()
+        finally:
+            self._looking_took_s = loop.time() - asked_at
 
     def _private_age_s(self) -> float | None:
         """For the tracker's own rhythm: while ``_keep_account`` polls, it need not."""
@@ -377,6 +432,7 @@ class AccountSession:
             self._tell(news)
         if self._missed is None and event.fills and not self._account.speaking:
             self._fills_by_rest(event)
+        self._moved.update(fill.symbol for fill in (*event.fills, *event.corrections))
         self._fills_heard += len(event.fills) + len(event.corrections)
         self._order_meter(event)
 
@@ -419,7 +475,7 @@ class AccountSession:
         """Trades of a symbol for orders that wait here; its ticker by REST while there is no stream."""
         key = StreamKey(StreamKind.TRADES, symbol)
         if wanted:
-            watch = self._price_watches[symbol] = PriceWatch(self.exchange, symbol, self.emulator.on_price, self._spawn)
+            watch = self._price_watches[symbol] = PriceWatch(self.exchange, symbol, self.emulator.on_price, self._tasks)
             self._supervisor.add(key, watch)
         elif (known := self._price_watches.pop(symbol, None)) is not None:
             known.stop()
@@ -434,53 +490,55 @@ class AccountSession:
             return
         self._reconcile_again = True
         if self._reconciling is None or self._reconciling.done():
-            self._reconciling = self._spawn(self._catch_up(), "reconciliation")
+            self._reconciling = self._tasks.keep(self._catch_up, "reconciliation", self._task_policy)
 
     async def _catch_up(self) -> None:
         """Reconcile until it has succeeded since the last request."""
-        delays = self._supervisor.policy.backoff.delays(random.Random())
         while self._reconcile_again:
             self._reconcile_again = False
             found: set[str] = set()
             self._fills_repaired = found
             try:
-                if await self.reconcile() is None:
-                    self._reconcile_again = True
+                await self._compare()
+            except Exception:
+                self._reconcile_again = True
+                raise
             finally:
                 self._fills_repaired = None
             if found:
                 metrics().gap_repaired(self.exchange.id, "fills", len(found))
-            if self._reconcile_again:
-                await asyncio.sleep(next(delays))
 
     async def reconcile(self) -> AccountSnapshot | None:
-        """Orders and fills, then the account's figures for the broker to compare."""
+        """Compare now; None if the exchange does not tell, or there is nothing to compare."""
         if self.tracker is None:
             return None
         try:
-            tracker = self.tracker
-            await tracker.reconcile()
-            asked, self._to_explain = self._to_explain, {}
-            looked, self._look_again = self._look_again, False
-            outside = [
-                fill
-                for symbol, since_ms in asked.items()
-                for fill in await tracker.foreign_fills(symbol, since_ms - CLOCK_SLACK_MS)
-            ]
-            at_rest = tracker.is_at_rest
-            snapshot = await self._fetch_account()
-            certain = at_rest and tracker.is_at_rest
-            since_ms = {symbol: agreed_ms - FUNDING_SLACK_MS for symbol, agreed_ms in asked.items()}
-            funding = await self._funding(since_ms) if asked else ()
-            snapshot = replace(snapshot, certain=certain, looked=looked, outside=tuple(outside), funding=funding)
-            if self._holdings_due and certain:
-                await self._keep_holdings(tracker, snapshot)
+            return await self._compare()
         except Retryable as error:
-            if not self._unreconciled:  # said once, however often it is tried again
-                self._listeners.trouble("reconciliation", error)
-            self._unreconciled = True
+            self._listeners.trouble("reconciliation", error)
             return None
-        self._unreconciled = False
+
+    async def _compare(self) -> AccountSnapshot:
+        """Orders and fills, then the account's figures for the broker to compare. Raises the exchange's errors."""
+        tracker = self.tracker
+        assert tracker is not None
+        await tracker.reconcile()
+        asked, looked = dict(self._to_explain), self._look_again
+        outside = [
+            fill
+            for symbol, since_ms in asked.items()
+            for fill in await tracker.foreign_fills(symbol, since_ms - CLOCK_SLACK_MS)
+        ]
+        at_rest = tracker.is_at_rest
+        snapshot = await self._fetch_account()
+        certain = at_rest and tracker.is_at_rest
+        since_ms = {symbol: agreed_ms - FUNDING_SLACK_MS for symbol, agreed_ms in asked.items()}
+        funding = await self._funding(since_ms) if asked else ()
+        snapshot = replace(snapshot, certain=certain, looked=looked, outside=tuple(outside), funding=funding)
+        if self._holdings_due and certain:
+            await self._keep_holdings(tracker, snapshot)
+        self._to_explain = {name: at_ms for name, at_ms in self._to_explain.items() if name not in asked}
+        self._look_again = self._look_again and not looked
         self._listeners.account(snapshot)
         return snapshot
 

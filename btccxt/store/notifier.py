@@ -17,6 +17,7 @@ from btccxt.observe.log import EventName, configure, get_logger
 from btccxt.observe.metrics import MetricsServer, metrics, start_http_server
 from btccxt.observe.redact import redact_text
 from btccxt.orders.events import Alarm, AlarmKind
+from btccxt.resilience.supervised import TaskNews, TaskRecovered
 from btccxt.session.streams import StreamChanged
 
 __all__ = ["NoticeKind", "Notifier", "StoreNotice"]
@@ -108,6 +109,26 @@ class Notifier:
         self._errors.append({"at": now, "what": what, "error": redact_text(f"{type(error).__name__}: {error}")})
         log.warning(EventName.SESSION_ERROR, what=what, error=text)
         self._notify(StoreNotice(NoticeKind.TROUBLE, text, error))
+
+    def task(self, news: TaskNews) -> None:
+        """A loop that must not end failed once more, or works again. The first failure in a row is said."""
+        kind = news.name.split(" ", 1)[0]
+        if isinstance(news, TaskRecovered):
+            log.info(EventName.TASK_RECOVERED, exchange=self._exchange, task=news.name, failures=news.failures)
+            text = f"{news.name} works again, after {news.failures} failures in a row"
+            self._notify(StoreNotice(NoticeKind.TROUBLE, text, news))
+            return
+        error = redact_text(f"{type(news.error).__name__}: {news.error}")
+        log.warning(
+            EventName.TASK_FAILED, exchange=self._exchange, task=news.name, failures=news.failures, error=error,
+            again_in_s=None if news.again_in_s is None else round(news.again_in_s, 3),
+        )  # fmt: skip
+        metrics().task_failed(self._exchange, kind)
+        if news.failures == 1 or news.again_in_s is None:
+            self.trouble(news.name, news.error)
+        if news.is_alarm:
+            text = f"{news.name} has failed {news.failures} times in a row, and is tried again: {error}"
+            self.alarm(Alarm(AlarmKind.FAULT, text))
 
     def say(self, text: str, kind: NoticeKind = NoticeKind.ACCOUNT) -> None:
         log.warning(EventName.NOTIFICATION, text=text)

@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 
-from btccxt.errors import ConnectionLost, OrderNotFound, Refused, Retryable, Unsupported
+from btccxt.errors import ConnectionLost, OrderNotFound, Refused, Unsupported
 from btccxt.exchange.api import Deliver, ExchangeAPI
 from btccxt.matching.engine import (
     BalanceChanged,
@@ -51,10 +52,13 @@ from btccxt.model import (
     round_amount,
     round_price,
 )
+from btccxt.resilience.backoff import Backoff
+from btccxt.resilience.supervised import TaskListener, TaskPolicy, Tasks
 
 ACCOUNT = "paper"
 _ASSUMED_DEPTH_COST = Decimal(100_000)  # quote units at the best price, where a stream shows no amounts
 _RECONNECT_S = 1.0
+_POLICY = TaskPolicy(Backoff(first_s=_RECONNECT_S, start_s=_RECONNECT_S, factor=1.5, max_s=10.0))
 _STATUS = {
     SimStatus.NEW: OrderStatus.OPEN,
     SimStatus.TRIGGER_WAITING: OrderStatus.OPEN,
@@ -69,7 +73,7 @@ _STATUS = {
 class PaperExchange(ExchangeAPI):
     """``public`` gives the data; ``balances`` is the start of the account; ``now_ms`` the exchange's clock.
 
-    ``report(what, error)`` hears of price streams that broke; they are opened again.
+    ``on_task`` hears of price streams that broke; they are opened again.
     """
 
     def __init__(
@@ -77,13 +81,13 @@ class PaperExchange(ExchangeAPI):
         public: ExchangeAPI,
         balances: Mapping[str, Decimal],
         now_ms: Callable[[], int],
-        report: Callable[[str, BaseException], None],
+        on_task: TaskListener | None = None,
     ) -> None:
         self.id = public.id
         self.public = public
         self._start_balances = dict(balances)
         self._now_ms = now_ms
-        self._report = report
+        self._tasks = Tasks(on_task)
         self._engine: Engine | None = None
         self._deliver: dict[StreamKind, tuple[StreamKey, Deliver]] = {}
         self._followed: dict[str, asyncio.Task[None]] = {}
@@ -94,9 +98,7 @@ class PaperExchange(ExchangeAPI):
         await self.public.open()
 
     async def close(self) -> None:
-        for task in self._followed.values():
-            task.cancel()
-        await asyncio.gather(*self._followed.values(), return_exceptions=True)
+        await self._tasks.close()
         self._followed.clear()
         await self.public.close()
 
@@ -207,22 +209,21 @@ class PaperExchange(ExchangeAPI):
             return
         self._take_ticker(await self.public.fetch_ticker(symbol))
         if symbol not in self._followed or self._followed[symbol].done():
-            self._followed[symbol] = asyncio.get_running_loop().create_task(self._keep_prices(symbol))
+            wanted = [StreamKey(StreamKind.TICKER, symbol), StreamKey(StreamKind.TRADES, symbol)]
+            keys = [key for key in wanted if self.public.can_stream(key)]
+            name = f"paper prices of {symbol}"
+            self._followed[symbol] = self._tasks.keep(partial(self._keep_prices, symbol, keys), name, _POLICY)
 
-    async def _keep_prices(self, symbol: str) -> None:
-        wanted = [StreamKey(StreamKind.TICKER, symbol), StreamKey(StreamKind.TRADES, symbol)]
-        keys = [key for key in wanted if self.public.can_stream(key)]
+    async def _keep_prices(self, symbol: str, keys: list[StreamKey]) -> None:
+        """While the stream does not serve, the ticker is asked for."""
         while True:
+            self._take_ticker(await self.public.fetch_ticker(symbol))
             try:
                 if keys:
                     await self.public.stream(keys, self._on_price)
-                else:
-                    self._take_ticker(await self.public.fetch_ticker(symbol))
-            except Retryable as error:
-                self._report(f"paper prices of {symbol}", error)
-            except Unsupported as error:
-                self._report(f"paper prices of {symbol} by stream; polling instead", error)
-                keys = []
+            except Unsupported:
+                keys.clear()
+                raise
             await asyncio.sleep(_RECONNECT_S)
 
     def _on_price(self, key: StreamKey, event: StreamEvent) -> None:

@@ -62,6 +62,14 @@ async def snapshot(account_session: AccountSession) -> dict[str, Any]:
             for health in streams.snapshot()
         ],
         "orders": _orders(account_session),
+        "tasks": {
+            name: {
+                "restarts": health.restarts,
+                "failures_in_a_row": health.failures,
+                "last_error": redact_text(health.last_error),
+            }
+            for name, health in sorted(account_session.tasks().items())
+        },
     }
     exchange = account_session.public_exchange
     if isinstance(exchange, DrivenExchange):

@@ -12,7 +12,7 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.warmup_policy import Then, WarmUp, WarmUpPolicy
 from btccxt.config import Mode, ModeName, build_config
-from btccxt.errors import BtccxtError, ConfigError
+from btccxt.errors import ConfigError, ConnectionLost
 from btccxt.exchange.api import DrivenExchange, ExchangeAPI
 from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.exchange.profile.profile import current_name, load_profile
@@ -238,7 +238,7 @@ class CCXTStore(StoreHistory):
                     self.settings.dead_mans_switch_s,
                     self.lake(),
                 )
-                self._session.call(self._open(account_session), timeout=self.settings.start_timeout_s)
+                self._open_in_time(self._session, account_session)
                 self._account_session = account_session
                 self._reporter = StatusReporter(self.health, self._notifier.trouble, self._label)
             except BaseException:
@@ -268,11 +268,21 @@ class CCXTStore(StoreHistory):
         for hint in hints:
             self._notifier.say(hint)
 
+    def _open_in_time(self, session: Session, account_session: AccountSession) -> None:
+        timeout_s = self.settings.start_timeout_s
+        try:
+            session.call(self._open(account_session), timeout=timeout_s)
+        except TimeoutError as error:
+            raise ConnectionLost(
+                f"{self.name} could not be opened within {timeout_s:g} s (start_timeout_s): it did not answer "
+                f"{account_session.opening}. Is the exchange reachable from here?"
+            ) from error
+
     def _connect(self, session: Session) -> Venue:
         from btccxt.store.venues import connect, custom_venue  # ccxt and the embedded exchange: seconds of CPU
 
         if not isinstance(self._exchange_given, str):
-            return custom_venue(self._exchange_given, self.mode, self._balances, self._notifier.trouble)
+            return custom_venue(self._exchange_given, self.mode, self._balances, self._notifier.task)
         return connect(
             self.mode,
             self.profile,
@@ -282,6 +292,7 @@ class CCXTStore(StoreHistory):
             budget=self._open_budget(session),
             report=self._notifier.trouble,
             sends_orders=self._broker is not None,
+            on_task=self._notifier.task,
         )
 
     def _open_budget(self, session: Session) -> SharedBudget | None:
@@ -342,23 +353,31 @@ class CCXTStore(StoreHistory):
         session, venue, journal, reporter = self._session, self._venue, self._journal, self._reporter
         self._account_session = self._was_asked_of = None
         self._session = self._venue = self._journal = self._reporter = None
-        if reporter is not None:
-            reporter.stop()
-        if session is not None and session.is_running and account_session is not None:
-            try:
-                session.call(account_session.close(), timeout=_STOP_TIMEOUT_S)
-            except (BtccxtError, TimeoutError) as error:
-                self._notifier.trouble("closing the store", error)
-        if session is not None:
-            session.stop()
-        if journal is not None:
-            journal.close()
-        if venue is not None:
-            venue.stop()
-        self._notifier.stop()
-        self.trading.close()
+        with contextlib.ExitStack() as ends:  # last in, first out; one that raises keeps none of the others from ending
+            ends.callback(self.trading.close)
+            ends.callback(self._notifier.stop)
+            if venue is not None:
+                ends.callback(self._end, "the venue", venue.stop)
+            if journal is not None:
+                ends.callback(self._end, "the journal", journal.close)
+            if session is not None:
+                ends.callback(self._end, "the session", session.stop)
+            ends.callback(self._end, "the connection", partial(self._close_session, session, account_session))
+            if reporter is not None:
+                ends.callback(self._end, "the status file", reporter.stop)
         if session is not None:
             log.info(EventName.STORE_STOPPED, exchange=self.name, mode=self.mode.value)
+
+    def _end(self, name: str, end: Callable[[], object]) -> None:
+        try:
+            end()
+        except Exception as error:  # noqa: BLE001 - whatever a part provokes at its end is said
+            self._notifier.trouble(f"closing {name}", error)
+
+    @staticmethod
+    def _close_session(session: Session | None, account_session: AccountSession | None) -> None:
+        if session is not None and session.is_running and account_session is not None:
+            session.call(account_session.close(), timeout=_STOP_TIMEOUT_S)
 
     @contextlib.contextmanager
     def kept_open(self) -> Iterator[CCXTStore]:
@@ -377,6 +396,7 @@ class CCXTStore(StoreHistory):
             alarm=self._notifier.alarm,
             stream=self._notifier.stream_changed,
             trouble=self._notifier.trouble,
+            task=self._notifier.task,
         )
 
     # -------------------------------------------------------------- notifications

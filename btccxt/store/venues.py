@@ -22,6 +22,7 @@ from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.resilience.limiter import AsyncLimiter, Limiter, PoolRule
 from btccxt.resilience.retry import RetryPolicy
 from btccxt.resilience.shared_budget import SharedBudget
+from btccxt.resilience.supervised import TaskListener
 from btccxt.session.loop_thread import Session
 from btccxt.sim.clock import MarketClock, SimClock
 from btccxt.sim.dialects import check_market_type, dialect_class
@@ -69,6 +70,7 @@ def connect(
     budget: SharedBudget | None = None,
     report: Report,
     sends_orders: bool = True,
+    on_task: TaskListener | None = None,
 ) -> Venue:
     """Build the exchange of a mode. Blocks for a moment in ``sim`` mode, which starts a server; sends nothing yet.
 
@@ -89,7 +91,7 @@ def connect(
         report=report,
     )
     if mode is Mode.PAPER:
-        exchange = PaperExchange(exchange, balances, clock.now_ms, report)
+        exchange = PaperExchange(exchange, balances, clock.now_ms, on_task)
     return Venue(exchange, clock)
 
 
@@ -118,11 +120,13 @@ def _limiter(
     )
 
 
-def custom_venue(exchange: ExchangeAPI, mode: Mode, balances: Mapping[str, Decimal], report: Report) -> Venue:
+def custom_venue(
+    exchange: ExchangeAPI, mode: Mode, balances: Mapping[str, Decimal], on_task: TaskListener | None = None
+) -> Venue:
     """An ExchangeAPI that the user made: traded directly in ``live`` mode, its data only in ``paper`` mode."""
     clock = exchange.clock if isinstance(exchange, CCXTExchange) else ExchangeClock(WallTime())
     if mode is Mode.PAPER:
-        return Venue(PaperExchange(exchange, balances, clock.now_ms, report), clock)
+        return Venue(PaperExchange(exchange, balances, clock.now_ms, on_task), clock)
     if mode is Mode.LIVE:
         return Venue(exchange, clock)
     raise ConfigError(f"an ExchangeAPI instance runs in mode 'paper' or 'live', not {mode.value!r}")

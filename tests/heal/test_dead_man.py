@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from btccxt import CCXTStore
 from btccxt.errors import ConfigError, ConnectionLost, Unsupported
 from btccxt.exchange.profile.profile import load_profile
+from btccxt.resilience.supervised import TaskFailed, TaskRecovered, Tasks
 from btccxt.session.dead_man import DeadMansSwitch, check_dead_mans_switch
 from tests.exchange.capture import capture, make_exchange, profiles
 from tests.exchange.ccxt.tiny_binance import until
@@ -42,15 +42,15 @@ async def test_it_is_renewed_also_after_a_lost_request_and_disarmed_at_the_end()
     switch = DeadMansSwitch(exchange, 0.03, lambda what, error: trouble.append(error))
     await switch.arm()
     exchange.lost = 1
-    task = asyncio.create_task(switch.keep())
-    await until(lambda: len(exchange.told) >= 4)
-    task.cancel()
+    async with Tasks(trouble.append) as tasks:
+        switch.keep(tasks)
+        await until(lambda: len(exchange.told) >= 4)
     await switch.disarm()
     await switch.disarm()
     assert set(exchange.told[:-1]) == {30}
     assert exchange.told.count(0) == 1
     assert exchange.told[-1] == 0
-    assert len(trouble) == 1
+    assert [type(each) for each in trouble] == [TaskFailed, TaskRecovered]
 
 
 def test_a_store_arms_it_with_its_account_and_disarms_it_when_it_stops():

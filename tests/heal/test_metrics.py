@@ -142,6 +142,11 @@ def test_every_number_of_the_page_on_metrics_is_served_while_a_store_runs(port, 
             run.until(lambda: seen.value("streams", state="degraded"), "degraded")
             run.until(lambda: seen.value("breaker_open"), "breaker open")
             run.until(lambda: seen.value("bars_total", source="rest"), "bars by REST")
+            nonsense = background.faults.add(
+                Fault(FaultKind.ERROR_BEFORE, path="*/openOrders", status=200, body='[{"orderId": 1}]', times=None)
+            )
+            run.until(lambda: seen.value("answers_rejected_total"), "an answer that makes no sense")
+            background.faults.remove(nonsense)
             background.faults.remove(refusal)
             run.until(lambda: seen.value("gaps_repaired_total", kind="bars"), "gap counted")
             run.until(lambda: not seen.value("breaker_open"), "breaker closed")

@@ -139,7 +139,9 @@ def test_a_poll_that_fails_is_said_once_however_often_it_is_tried_again():
             number = background.faults.add(failing)
             background.call(lambda sim: sim.cut_connections(host="ws-api.*"))
             run.until(lambda: [each.fault for each in background.faults.log].count(failing) >= 15, "polled and refused")
-            assert reconciliations(store) == 1
+            said = Counter(each["what"] for each in store.health()["last_errors"])
+            assert said["account"] == 1
+            assert set(said.values()) == {1}
             background.faults.remove(number)
             deposit = Decimal(777) + store.balance()["USDT"].total
             background.call(lambda sim: sim.deposit("main", "USDT", Decimal(777)))

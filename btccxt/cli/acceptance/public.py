@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -14,6 +13,7 @@ from btccxt.bars.history import HistorySource, bars_of, download_pages
 from btccxt.cli.acceptance.subject import NotApplicable, NotProven, Subject
 from btccxt.errors import Unsupported
 from btccxt.model import Bar, BarUpdate, StreamKey, StreamKind, StreamOpened, Ticker, Trade
+from btccxt.resilience.supervised import Tasks
 from btccxt.session.bar_feed import BarFeed
 from btccxt.session.events import BarsClosed, Hole
 from btccxt.session.streams import StreamSupervisor
@@ -164,17 +164,16 @@ async def history_and_live_bars_meet_without_a_hole(subject: Subject) -> str:
     )
     supervisor = StreamSupervisor(subject.exchange, subject.clock)
     live_from_ms = frame.floor(subject.clock.now_ms())
-    task = asyncio.create_task(feed.run())
-    supervisor.add(feed.stream_key, feed)
-    try:
-        await subject.until(
-            lambda: bars and bars[-1].open_ms > live_from_ms, "a bar that closed after the start",
-            4 * frame.approximate_ms,
-        )  # fmt: skip
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await supervisor.stop()
+    async with Tasks() as tasks:
+        tasks.keep(feed.run, "feed")
+        supervisor.add(feed.stream_key, feed)
+        try:
+            await subject.until(
+                lambda: bars and bars[-1].open_ms > live_from_ms, "a bar that closed after the start",
+                4 * frame.approximate_ms,
+            )  # fmt: skip
+        finally:
+            await supervisor.stop()
     if holes:
         raise NotProven(f"a hole: {holes[0]}")
     if bars[0].open_ms != start_ms:
@@ -254,18 +253,15 @@ async def streaming(subject: Subject, keys: Sequence[StreamKey], take: Any) -> A
         else:
             take(event)
 
-    task = asyncio.create_task(subject.exchange.stream(keys, deliver))
-    try:
-        await subject.until(lambda: task.done() or opened == set(keys), "the subscription to be answered")
-        if not task.done():
-            yield
-        if task.done():
-            task.result()
-    except NotProven as reason:
-        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-            raise NotProven(f"{reason}: the stream ended: {error}") from None
-        raise
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(task, return_exceptions=True)
+    async with Tasks() as tasks:
+        task = tasks.start(subject.exchange.stream(keys, deliver), "stream")
+        try:
+            await subject.until(lambda: task.done() or opened == set(keys), "the subscription to be answered")
+            if not task.done():
+                yield
+            if task.done():
+                task.result()
+        except NotProven as reason:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise NotProven(f"{reason}: the stream ended: {error}") from None
+            raise

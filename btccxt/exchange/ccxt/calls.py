@@ -12,7 +12,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from btccxt.errors import BtccxtError, RateLimited, Refused
+from ccxt.base.errors import BaseError
+
+from btccxt.errors import BtccxtError, RateLimited, Refused, Unreadable
 from btccxt.exchange.ccxt.errors_map import CallFacts, create_error, read_error
 from btccxt.exchange.profile.profile import RateRule
 from btccxt.observe.metrics import metrics
@@ -135,7 +137,7 @@ class Calls:
             except Exception as error:  # noqa: BLE001 - ccxt raises anything; the map names what it is
                 failure = read_error_of(error, facts)
                 # ccxt's text carries the signed URL, so it is not chained; an unknown exception is a bug to be seen.
-                cause = error if type(failure) is BtccxtError else None
+                cause = error if isinstance(failure, Unreadable) and not isinstance(error, BaseError) else None
                 if isinstance(failure, RateLimited):
                     await self.limiter.rate_limited(weight, failure.retry_after_s)
                 passage.proves_nothing = before is not None and isinstance(failure, Refused) and not facts.sent

@@ -7,7 +7,8 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from btccxt.errors import (
     AuthenticationFailed,
@@ -21,6 +22,7 @@ from btccxt.errors import (
     OrderOutcomeUnknown,
     Refused,
     Retryable,
+    Unreadable,
     Unsupported,
 )
 from btccxt.exchange.api import Deliver, ExchangeAPI
@@ -41,8 +43,22 @@ from btccxt.exchange.ccxt.leverage import AccountLeverage
 from btccxt.exchange.ccxt.my_trades import in_order, trades_since
 from btccxt.exchange.ccxt.order_lists import OrderLists
 from btccxt.exchange.ccxt.push import FaultListener, PushStream
-from btccxt.exchange.ccxt.subscriptions import can_stream, instance_groups, subscriptions_for
+from btccxt.exchange.ccxt.reading import Reader
+from btccxt.exchange.ccxt.subscriptions import StreamChecks, can_stream, instance_groups, subscriptions_for
 from btccxt.exchange.ccxt.translate import markets_of, unknown_symbol
+from btccxt.exchange.plausibility import (
+    AheadOfUs,
+    Implausible,
+    check_balances,
+    check_bar,
+    check_fill,
+    check_order,
+    check_position,
+    check_server_time,
+    check_ticker,
+    check_trade,
+    says_nothing,
+)
 from btccxt.exchange.profile.profile import NextPage, Profile
 from btccxt.exchange.request import (
     build_call,
@@ -79,14 +95,31 @@ from btccxt.resilience.breaker import BreakerChange, BreakerPolicy, Breakers
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.resilience.limiter import AsyncLimiter
 from btccxt.resilience.retry import RetryDetails, RetryPolicy
+from btccxt.resilience.supervised import Tasks
+from btccxt.timeframe import parse_timeframe
 
+T = TypeVar("T")
 log = get_logger(__name__)
 
 _CLOSE_S = 2.0
+_CLOCK_DOUBTED_S = 5.0  # between two measurements because a candle seemed to come from the future
 
 
 async def _at_once() -> None:
     """Nothing to wait for."""
+
+
+def _some_markets(answer: Any) -> Any:
+    if not isinstance(answer, Mapping) or not answer:
+        raise Implausible("an exchange without markets")
+    return answer
+
+
+def _row_with_time(row: Any) -> Any:
+    if not isinstance(row, Mapping) or not isinstance(row.get("info"), Mapping):
+        raise Implausible("no row of a trade")
+    check_server_time(row.get("timestamp"))
+    return row
 
 
 class CCXTExchange(ExchangeAPI):
@@ -143,6 +176,9 @@ class CCXTExchange(ExchangeAPI):
             self._before_retry,
             on_call,
         )
+        self._reader = Reader(self.id)
+        self._tasks = Tasks()
+        self._doubted_at = float("-inf")
         self._http_session: HttpSession | None = None
         self._rest: Any = None
         self._has: Mapping[str, Any] | None = None
@@ -171,6 +207,7 @@ class CCXTExchange(ExchangeAPI):
         rest, http_session, self._rest, self._http_session = self._rest, self._http_session, None, None
         if rest is None or http_session is None:
             return
+        await self._tasks.close(_CLOSE_S)
         await self.limiter.close()
         with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
             await asyncio.wait_for(rest.close(), _CLOSE_S)
@@ -191,9 +228,28 @@ class CCXTExchange(ExchangeAPI):
         )
 
     async def _read(self, method: str, *arguments: Any) -> Any:
+        return await self._understood(method, *arguments, understand=lambda answer: answer)
+
+    async def _understood(self, method: str, *arguments: Any, understand: Callable[[Any], T]) -> T:
+        """What ``understand`` makes of the answer; one that it raises for is a failed attempt, and asked for again."""
         if self._rest is None:
             raise ConnectionLost(f"{self.id} {method}: the exchange has not been opened, or is closed")
-        return await self._calls.read(method, lambda: getattr(self._rest, method)(*arguments))
+
+        async def ask() -> T:
+            answer = await getattr(self._rest, method)(*arguments)
+            return self._reader.whole(method, answer, understand)
+
+        return await self._calls.read(method, ask)
+
+    async def _rows(self, method: str, *arguments: Any, understand: Callable[[Any], T]) -> list[T]:
+        """The rows of a list that make sense."""
+        return await self._understood(
+            method, *arguments, understand=lambda answer: self._reader.rows(method, answer, understand)
+        )
+
+    async def _trade_rows(self, method: str, *arguments: Any) -> list[Any]:
+        """As ccxt gives them; those by which no further page can be asked for are left out."""
+        return await self._rows(method, *arguments, understand=_row_with_time)
 
     async def _before_retry(self, details: RetryDetails) -> None:
         metrics().request_retried(self.id, details.kind.value)
@@ -226,7 +282,7 @@ class CCXTExchange(ExchangeAPI):
                 if source is not None and source.id == self.id and source._rest is not None and source._rest.markets:
                     self._rest.set_markets_from_exchange(source._rest)
                 else:
-                    await self._read("load_markets")
+                    await self._understood("load_markets", True, understand=_some_markets)
                 self._markets = markets_of(self.profile, self._rest.markets, self._rest.precisionMode)
         return self._markets
 
@@ -239,11 +295,15 @@ class CCXTExchange(ExchangeAPI):
     async def fetch_time(self) -> int:
         if not self._rest.has.get("fetchTime"):
             raise Unsupported(f"{self.id} does not tell its time")
-        return int(await self._read("fetch_time"))
+        return await self._understood("fetch_time", understand=check_server_time)
 
     async def fetch_ticker(self, symbol: str) -> Ticker:
         await self._market(symbol)
-        return translate.ticker(await self._read("fetch_ticker", symbol), self.clock.now_ms())
+        return await self._understood(
+            "fetch_ticker",
+            symbol,
+            understand=lambda answer: check_ticker(translate.ticker(answer, self.clock.now_ms()), symbol),
+        )
 
     async def fetch_ohlcv(
         self, symbol: str, timeframe: str, since_ms: int | None = None, limit: int | None = None
@@ -251,8 +311,36 @@ class CCXTExchange(ExchangeAPI):
         await self._market(symbol)
         self._check_timeframe(timeframe)
         page = self.profile.history.page_size
-        rows = await self._read("fetch_ohlcv", symbol, timeframe, since_ms, min(limit or page, page))
-        return [translate.bar(row) for row in sorted(rows, key=lambda row: row[0]) if row[4] is not None]
+        check = self._bar_check(timeframe)
+        rows = await self._rows(
+            "fetch_ohlcv",
+            symbol,
+            timeframe,
+            since_ms,
+            min(limit or page, page),
+            understand=lambda row: None if row[4] is None else check(translate.bar(row)),
+        )
+        return sorted((bar for bar in rows if bar is not None), key=lambda bar: bar.open_ms)
+
+    def _bar_check(self, timeframe: str) -> Callable[[Bar], Bar]:
+        clock, parsed = self.clock, parse_timeframe(timeframe)
+
+        def check(bar: Bar) -> Bar:
+            uncertain_ms = clock.uncertainty_ms
+            try:
+                return check_bar(bar, parsed, clock.now_ms(), float("inf") if uncertain_ms is None else uncertain_ms)
+            except AheadOfUs:
+                self._doubt_clock()
+                raise
+
+        return check
+
+    def _doubt_clock(self) -> None:
+        """This machine may have slept, or the exchange's clock has stepped: measured before the next is judged."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._doubted_at >= _CLOCK_DOUBTED_S:
+            self._doubted_at = now_s
+            self._tasks.start(self.measure_clock(), "clock")
 
     def _check_timeframe(self, timeframe: str) -> None:
         known = self.profile.bars.timeframes or tuple(self._rest.timeframes or ())
@@ -261,7 +349,10 @@ class CCXTExchange(ExchangeAPI):
 
     async def fetch_trades(self, symbol: str, since_ms: int | None = None, limit: int | None = None) -> list[Trade]:
         await self._market(symbol)
-        return translate.trades(await self._read("fetch_trades", symbol, since_ms, limit))
+        trades = await self._rows(
+            "fetch_trades", symbol, since_ms, limit, understand=lambda row: check_trade(translate.trade(row))
+        )
+        return translate.told_apart(trades)
 
     # -------------------------------------------------------------- private reads
 
@@ -269,29 +360,57 @@ class CCXTExchange(ExchangeAPI):
         await self.load_markets()
         await self._account_kind.check(self._read)
         try:
-            answer = await self._read("fetch_balance", dict(self.profile.balances.query_params))
+            return await self._understood(
+                "fetch_balance", dict(self.profile.balances.query_params), understand=self._to_balances
+            )
         except BtccxtError as error:
             raise self._account_kind.explained(error) from None
-        if not isinstance(answer.get("info"), Mapping | list):  # ccxt reads an empty body as an account without a coin
-            raise ConnectionLost(f"{self.id} fetch_balance: the answer carries no balances")
-        return translate.balances(answer, self.clock.now_ms(), profile=self.profile)
+
+    def _to_balances(self, answer: Mapping[str, Any]) -> Balances:
+        if says_nothing(answer.get("info")):  # ccxt reads an empty body as an account without a coin
+            raise Implausible("the answer carries no balances")
+        return check_balances(translate.balances(answer, self.clock.now_ms(), profile=self.profile))
 
     async def fetch_positions(self, symbols: Sequence[str] | None = None) -> list[Position]:
         if self.profile.market_type is MarketType.SPOT:
             return []
         await self.load_markets()
-        rows = await self._read("fetch_positions", list(symbols) if symbols is not None else None)
-        now_ms = self.clock.now_ms()
-        return [each for row in rows if (each := translate.position(row, now_ms)).amount]
+        positions = await self._understood(
+            "fetch_positions", list(symbols) if symbols is not None else None, understand=self._to_positions
+        )
+        return [each for each in positions if each.amount]
+
+    def _to_positions(self, rows: Sequence[Mapping[str, Any]]) -> list[Position]:
+        """One bad row spoils all: a position that is left out would count as closed."""
+        if not isinstance(rows, list):
+            raise Implausible("positions are no list")
+        return [check_position(translate.position(row, self.clock.now_ms())) for row in rows]
 
     async def fetch_order(self, reference: OrderReference) -> OrderUpdate:
         await self._market(reference.symbol)
         lookup = self.profile.client_id.lookup_for(reference.conditional)
         if self.profile.asks_for_one(by_id=reference.order_id is not None, conditional=reference.conditional):
             order_id, params = reference_params(reference, self.profile, "query")
-            row = await self._read("fetch_order", order_id, reference.symbol, params)
-            return self._update(row, Origin.QUERY, reference)
+            return await self._understood(
+                "fetch_order", order_id, reference.symbol, params, understand=partial(self._asked_for, reference)
+            )
         return await self._find_in_lists(reference, lookup)
+
+    def _asked_for(self, reference: OrderReference, row: Any) -> OrderUpdate:
+        """An answer that names no order does not speak of this one."""
+        if not isinstance(row, Mapping) or (row.get("id") is None and row.get("clientOrderId") is None):
+            raise Implausible("the answer names no order")
+        return check_order(self._update(row, Origin.QUERY, reference), reference.symbol)
+
+    def _listed(self, row: Any) -> OrderUpdate:
+        update = check_order(self._update(row, Origin.QUERY))
+        if update.symbol not in self._rest.markets:
+            raise Implausible(f"an order on {update.symbol!r}, which is no market here")
+        return update
+
+    async def _list(self, method: str, *arguments: Any) -> list[Any]:
+        """The rows of a list as they are."""
+        return await self._rows(method, *arguments, understand=lambda row: row)
 
     async def _find_in_lists(self, reference: OrderReference, lookup: str) -> OrderUpdate:
         """For exchanges that cannot be asked for one order. It is missing only when both lists have answered."""
@@ -299,7 +418,7 @@ class CCXTExchange(ExchangeAPI):
         if lookup == "open_and_closed_orders" and reference.order_id is None:
             params = reference_params(reference, self.profile, "query")[1]
         async for row in self._order_lists().all_rows(reference.symbol, params, conditional=reference.conditional):
-            update = self._update(row, Origin.QUERY)
+            update = self._reader.whole("orders", row, self._listed)
             if reference.order_id is not None:
                 same = update.order_id == reference.order_id
             else:
@@ -310,19 +429,19 @@ class CCXTExchange(ExchangeAPI):
 
     def _order_lists(self) -> OrderLists:
         has = self._rest.has if self._rest is not None else {}
-        return OrderLists(self.profile.conditional, has, self._read, self.profile.closed_lists)
+        return OrderLists(self.profile.conditional, has, self._list, self.profile.closed_lists)
 
     async def fetch_open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
         await self.load_markets()
         rows = await self._order_lists().open_rows(symbol)
-        return list({update.order_id: update for update in (self._update(row, Origin.QUERY) for row in rows)}.values())
+        return list({each.order_id: each for each in self._reader.rows("open orders", rows, self._listed)}.values())
 
     async def fetch_closed_orders(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[OrderUpdate]:
         await self.load_markets()
         rows = await self._order_lists().closed_rows(symbol, since_ms=since_ms, limit=limit)
-        updates = {update.order_id: update for update in (self._update(row, Origin.QUERY) for row in rows)}
+        updates = {each.order_id: each for each in self._reader.rows("closed orders", rows, self._listed)}
         return [update for update in updates.values() if update.status is not OrderStatus.OPEN]
 
     async def fetch_my_trades(
@@ -332,23 +451,29 @@ class CCXTExchange(ExchangeAPI):
         await self.load_markets()
         rule = self.profile.my_trades
 
-        def to_fill(row: Mapping[str, Any]) -> Fill:
-            return translate.fill(row, self.profile)
+        def to_fill(row: Mapping[str, Any]) -> Fill | None:
+            return self._reader.one("fetch_my_trades", row, lambda row: check_fill(translate.fill(row, self.profile)))
 
         if since_ms is not None and rule.next_page is not NextPage.UNKNOWN:
-            fills = await trades_since(self._read, to_fill, rule, symbol, since_ms, self.clock.now_ms())
+            fills = await trades_since(self._trade_rows, to_fill, rule, symbol, since_ms, self.clock.now_ms())
             return fills[:limit]
-        rows = await self._read("fetch_my_trades", symbol, since_ms, limit)
-        return in_order(map(to_fill, rows))
+        rows = await self._list("fetch_my_trades", symbol, since_ms, limit)
+        return in_order(fill for fill in map(to_fill, rows) if fill is not None)
 
     async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
         market = await self._market(symbol)
         if not self._rest.has.get("fetchFundingHistory"):
             return await super().fetch_funding(symbol, since_ms)
-        rows = await self._read("fetch_funding_history", symbol, since_ms)
-        ours = (row for row in rows if row.get("symbol") in (symbol, market.id))  # ccxt does not always translate it
-        payments = [translate.funding({**row, "symbol": symbol}, self.profile) for row in ours]
-        return [each for each in payments if each.time_ms >= since_ms]
+        ours = (symbol, market.id)  # ccxt does not always translate it
+        payments = await self._rows(
+            "fetch_funding_history",
+            symbol,
+            since_ms,
+            understand=lambda row: (
+                translate.funding({**row, "symbol": symbol}, self.profile) if row.get("symbol") in ours else None
+            ),
+        )
+        return [each for each in payments if each is not None and each.time_ms >= since_ms]
 
     def _update(self, row: Any, origin: Origin, reference: OrderReference | None = None) -> OrderUpdate:
         """``reference``: what was asked for, where the answer may say less than that or nothing at all."""
@@ -479,16 +604,12 @@ class CCXTExchange(ExchangeAPI):
         RateLimited or ExchangeUnavailable where the exchange asks for a pause, else ConnectionLost.
         """
         await self._check_keys(keys)
-        running = [
-            asyncio.create_task(self._run_group(group, deliver), name=f"stream {group[0]}")
-            for group in instance_groups(keys, self.profile)
-        ]
-        try:
+        async with Tasks() as tasks:
+            running = [
+                tasks.start(self._run_group(group, deliver), f"stream {group[0]}")
+                for group in instance_groups(keys, self.profile)
+            ]
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in running:
-                task.cancel()
-            await asyncio.gather(*running, return_exceptions=True)
         error = next(task.exception() for task in done if not task.cancelled())
         raise await self._stream_error(error or ConnectionLost(f"{self.id}: the stream ended"), keys)
 
@@ -499,7 +620,8 @@ class CCXTExchange(ExchangeAPI):
         interval_s = self.profile.websocket.frame_interval_ms / 1000.0
         ends = self.profile.websocket.ends
         push = PushStream(instance, deliver, self._report, frame_interval_s=interval_s, ends=ends)
-        await push.run(list(subscriptions_for(keys, self.profile, instance.has, self.clock.now_ms)))
+        checks = StreamChecks(self._reader, self._bar_check)
+        await push.run(list(subscriptions_for(keys, self.profile, instance.has, self.clock.now_ms, checks)))
 
     async def _check_keys(self, keys: Sequence[StreamKey]) -> None:
         markets = await self.load_markets()
@@ -519,10 +641,10 @@ class CCXTExchange(ExchangeAPI):
     async def _stream_error(self, error: BaseException, keys: Sequence[StreamKey]) -> BtccxtError:
         facts = CallFacts("stream")
         known = read_error(error, self.id, facts, self._secrets)
-        if isinstance(known, (Retryable, Unsupported)):
+        if isinstance(known, (Retryable, Unsupported, Refused)) and not isinstance(known, Unreadable):
             return known
-        if isinstance(known, (Fatal, Refused, OrderNotFound)) and not isinstance(known, AuthenticationFailed):
-            return Unsupported(str(known))
+        if isinstance(known, (Fatal, OrderNotFound)) and not isinstance(known, AuthenticationFailed):
+            return Refused(str(known))
         if any(key.kind.is_private for key in keys):
             # Wrong keys are a KeyError on some exchanges' streams, a proxy's page an AuthenticationError on others: a
             # signed read says what is really wrong.

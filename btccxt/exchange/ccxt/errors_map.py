@@ -30,6 +30,7 @@ from btccxt.errors import (
     OrderOutcomeUnknown,
     RateLimited,
     Refused,
+    Unreadable,
     Unsupported,
 )
 
@@ -75,6 +76,8 @@ _TABLE: tuple[tuple[type[BaseException], Meaning], ...] = (
 )
 _FORBIDDEN_HTTP = frozenset({451})
 _DECLINED_HTTP = frozenset({400, 401, 403, 404, 405, 410})
+_OF_ONE_ORDER = frozenset({"fetch_order", "cancel_order"})
+_MAY_BE_REFUSED = frozenset({"cancel_order", "cancel_all_orders_after", "stream"})
 _QUERY = re.compile(r"\?[^\s\"'<>]+")
 _MAX_TEXT = 400
 
@@ -110,7 +113,10 @@ def meaning_of(error: BaseException, facts: CallFacts) -> Meaning | None:
 
 
 def read_error(error: BaseException, exchange: str, facts: CallFacts, secrets: Iterable[str] = ()) -> BtccxtError:
-    """Error of a call that changes nothing, and of a cancel: repeating it is harmless."""
+    """Error of a call that changes nothing, and of a cancel: repeating it is harmless.
+
+    An answer that nobody understands says nothing about what was asked: Unreadable.
+    """
     if isinstance(error, BtccxtError):
         return error
     text = f"{exchange} {facts.method}: {describe(error, secrets)}"
@@ -125,7 +131,7 @@ def read_error(error: BaseException, exchange: str, facts: CallFacts, secrets: I
             return ClockSkew(text)
         case Meaning.KEYS:
             return AuthenticationFailed(text)
-        case Meaning.UNKNOWN_ORDER:
+        case Meaning.UNKNOWN_ORDER if facts.method in _OF_ONE_ORDER:
             return OrderNotFound(text)
         case Meaning.NOT_SUPPORTED:
             return Unsupported(text)
@@ -133,10 +139,12 @@ def read_error(error: BaseException, exchange: str, facts: CallFacts, secrets: I
             return ConfigError(text)
         case Meaning.FORBIDDEN:
             return Fatal(f"{text} (the exchange does not serve this place or address)")
-        case Meaning.REFUSED | Meaning.DUPLICATE:
+        case Meaning.REFUSED | Meaning.DUPLICATE if facts.method in _MAY_BE_REFUSED:
             return Refused(text)
+        case Meaning.REFUSED | Meaning.DUPLICATE | Meaning.UNKNOWN_ORDER:
+            return Unreadable(text)
         case _:
-            return BtccxtError(f"{exchange} {facts.method}: the answer could not be read: {describe(error, secrets)}")
+            return Unreadable(f"{exchange} {facts.method}: the answer could not be read: {describe(error, secrets)}")
 
 
 def create_error(

@@ -20,7 +20,7 @@ _IDENTITY = ("symbol", "id", "order", "timestamp", "side", "price", "amount")  #
 
 async def trades_since(
     read: Read,
-    to_fill: Callable[[Mapping[str, Any]], Fill],
+    to_fill: Callable[[Mapping[str, Any]], Fill | None],
     rule: MyTradesRule,
     symbol: str | None,
     since_ms: int,
@@ -28,6 +28,7 @@ async def trades_since(
 ) -> list[Fill]:
     """Every trade from ``since_ms`` (inclusive) to now, oldest first; raises what ``read`` raises.
 
+    ``to_fill`` may leave a row out.
     Pages overlap where the exchange's paging allows it, because a trade that happens meanwhile shifts them.
     """
     # Whole seconds: some exchanges count in them, and rows that ccxt drops would make a full page look like the last.
@@ -39,8 +40,8 @@ async def trades_since(
     for more in ({}, rule.archive) if archive else ({},):
         await _whole_span(read, rule, symbol, start_ms, now_ms, more, found)
     # Only now, because rows of other symbols may be of markets that are not loaded.
-    fills = (to_fill(row) for row in found.values() if symbol is None or row["symbol"] == symbol)
-    return in_order(fill for fill in fills if fill.time_ms >= since_ms)
+    fills = (to_fill(row) for row in found.values() if symbol is None or row.get("symbol") == symbol)
+    return in_order(fill for fill in fills if fill is not None and fill.time_ms >= since_ms)
 
 
 def in_order(fills: Iterable[Fill]) -> list[Fill]:
@@ -82,7 +83,7 @@ async def _all_pages(
     while True:
         rows = await read("fetch_my_trades", symbol, start_ms, rule.page_size, dict(params))
         known = len(found)
-        found.update((tuple(row[name] for name in _IDENTITY), row) for row in rows)
+        found.update((tuple(row.get(name) for name in _IDENTITY), row) for row in rows)
         asked, pages = asked + len(rows), pages + 1
         stuck = len(found) == known
         match rule.next_page:

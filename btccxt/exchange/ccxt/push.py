@@ -27,6 +27,7 @@ from btccxt.exchange.ccxt.errors_map import retry_after_s
 from btccxt.exchange.ccxt.frames import parts_of, walk
 from btccxt.model import StreamEvent, StreamKey, StreamKind, StreamOpened
 from btccxt.observe.metrics import metrics
+from btccxt.resilience.supervised import Tasks
 
 News = tuple[StreamKey, StreamEvent]
 Decode = Callable[[Any, Any], Iterable[News] | None]
@@ -95,14 +96,13 @@ class PushStream:
     async def run(self, subscriptions: Sequence[Subscription]) -> None:
         """Subscribe, then wait. Raises what broke it (ccxt's exception, or ConnectionLost); cleans up in any case."""
         self._subscriptions = subscriptions
-        tasks = [asyncio.create_task(self._subscribe(each), name=f"subscribe {each.name}") for each in subscriptions]
         try:
-            error = await self._broken
-            raise self._ended or error
+            async with Tasks() as tasks:
+                for each in subscriptions:
+                    tasks.start(self._subscribe(each), f"subscribe {each.name}")
+                error = await self._broken
+                raise self._ended or error
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await self._close()
 
     def fail(self, error: BaseException) -> None:
@@ -299,9 +299,9 @@ class PushStream:
     async def _close(self) -> None:
         for timer in self._timers:
             timer.cancel()
-        closing = [asyncio.create_task(hook.close()) for hook in self._hooks]
-        if closing:
-            await asyncio.wait(closing)
+        async with Tasks() as tasks:
+            if closing := [tasks.start(hook.close(), "close") for hook in self._hooks]:
+                await asyncio.wait(closing)
         self._instance.clients = {}
         await self._instance.close()
 
@@ -316,7 +316,7 @@ class _ClientHook:
         self._stream = stream
         self._frame_interval_s = frame_interval_s
         self._next_frame_at = 0.0
-        self._reader: asyncio.Task[None] | None = None
+        self._tasks = Tasks()
         self._parked: dict[str, Any] = {}
         self._resolve, self._reject, self._send = client.resolve, client.reject, client.send
         self._handle_message = client.handle_message
@@ -378,7 +378,7 @@ class _ClientHook:
 
     def _start_reading(self) -> None:
         """In place of ccxt's receive loop, which makes a task per frame and dies with the first exception."""
-        self._reader = asyncio.get_running_loop().create_task(self._read(), name=f"read {self.client.url}")
+        self._tasks.start(self._read(), "read")
 
     async def _read(self) -> None:
         client = self.client
@@ -403,9 +403,7 @@ class _ClientHook:
         client, connection = self.client, self.client.connection
         if client.ping_looper is not None:
             client.ping_looper.cancel()
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
+        await self._tasks.close()
         for future in list(client.futures.values()):
             future.cancel()
         if connection is None:

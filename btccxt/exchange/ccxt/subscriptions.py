@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -10,11 +12,28 @@ from typing import Any, TypeVar
 from btccxt.exchange.ccxt import translate
 from btccxt.exchange.ccxt.frames import ClosedFlag, changed_rows
 from btccxt.exchange.ccxt.push import Decode, News, Subscription
+from btccxt.exchange.ccxt.reading import Reader
+from btccxt.exchange.plausibility import (
+    check_fill,
+    check_order,
+    check_position,
+    check_ticker,
+    check_trade,
+)
 from btccxt.exchange.profile.profile import Profile
-from btccxt.model import Balance, Balances, BarUpdate, Origin, StreamKey, StreamKind, Ticker
+from btccxt.model import Balance, Balances, Bar, BarUpdate, OrderUpdate, Origin, StreamKey, StreamKind, Ticker
 
 T = TypeVar("T")
 NowMs = Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamChecks:
+    """Whether what a stream tells makes sense. ``bar_of``: a check of candles by timeframe."""
+
+    reader: Reader
+    bar_of: Callable[[str], Callable[[Bar], Bar]]
+
 
 _HAS = {
     StreamKind.BARS: "watchOHLCV",
@@ -53,32 +72,35 @@ def instance_groups(keys: Sequence[StreamKey], profile: Profile) -> list[list[St
 
 
 def subscriptions_for(
-    keys: Sequence[StreamKey], profile: Profile, has: Mapping[str, Any], now_ms: NowMs
+    keys: Sequence[StreamKey], profile: Profile, has: Mapping[str, Any], now_ms: NowMs, checks: StreamChecks
 ) -> Iterator[Subscription]:
     """The watch calls that serve these keys."""
     per_call = profile.websocket.keys_per_frame
     for kind in dict.fromkeys(key.kind for key in keys):
         same = [key for key in keys if key.kind is kind]
         if kind is StreamKind.BARS:
-            yield from _bars(same, profile, per_call)
+            yield from _bars(same, profile, per_call, checks)
         elif kind is StreamKind.TRADES:
-            yield from _by_symbol(same, profile.websocket.batch.get(kind.value), "watch_trades", per_call, _trades)
+            batch = profile.websocket.batch.get(kind.value)
+            yield from _by_symbol(same, batch, "watch_trades", per_call, partial(_trades, reader=checks.reader))
         elif kind is StreamKind.TICKER:
             batch = profile.websocket.batch.get(kind.value) or ("watch_bids_asks" if has.get("watchBidsAsks") else None)
             calls = per_call if kind.value in profile.websocket.batch else 1
-            yield from _by_symbol(same, batch, "watch_ticker", calls, lambda group: _tickers(group, now_ms))
+            yield from _by_symbol(
+                same, batch, "watch_ticker", calls, lambda group: _tickers(group, now_ms, checks.reader)
+            )
         else:
             for key in same:
-                yield from _private(key, profile, now_ms)
+                yield from _private(key, profile, now_ms, checks.reader)
 
 
-def _bars(keys: Sequence[StreamKey], profile: Profile, per_call: int) -> Iterator[Subscription]:
+def _bars(keys: Sequence[StreamKey], profile: Profile, per_call: int, checks: StreamChecks) -> Iterator[Subscription]:
     flag = ClosedFlag(profile.bars.closed_flag) if profile.bars.closed_flag else None
     batch = profile.websocket.batch.get(StreamKind.BARS.value)
     for group in _chunks(keys, per_call if batch else 1):
         pairs = [[key.symbol, key.timeframe] for key in group]
         start = _watch(batch, pairs) if batch else _watch("watch_ohlcv", *pairs[0])
-        yield Subscription(tuple(group), start, _bar_news(group, flag))
+        yield Subscription(tuple(group), start, _bar_news(group, flag, checks))
 
 
 def _by_symbol(
@@ -99,21 +121,21 @@ def _watch(method: str, *arguments: Any) -> Callable[[Any], Coroutine[Any, Any, 
     return lambda ccxt: getattr(ccxt, method)(*arguments)
 
 
-def _private(key: StreamKey, profile: Profile, now_ms: NowMs) -> Iterator[Subscription]:
+def _private(key: StreamKey, profile: Profile, now_ms: NowMs, reader: Reader) -> Iterator[Subscription]:
     keys = (key,)
     if key.kind is StreamKind.ORDERS:
-        yield Subscription(keys, _watch("watch_orders", key.symbol), _orders(key, profile, None))
+        yield Subscription(keys, _watch("watch_orders", key.symbol), _orders(key, profile, None, reader))
         if (params := profile.conditional.stream_params) is not None:
             start = _watch("watch_orders", key.symbol, None, None, dict(params))
-            yield Subscription(keys, start, _orders(key, profile, True))
+            yield Subscription(keys, start, _orders(key, profile, True, reader))
     elif key.kind is StreamKind.FILLS:
-        yield Subscription(keys, _watch("watch_my_trades", key.symbol), _fills(key, profile))
+        yield Subscription(keys, _watch("watch_my_trades", key.symbol), _fills(key, profile, reader))
     elif key.kind is StreamKind.BALANCE:
         yield Subscription(
             keys, _watch("watch_balance", dict(profile.balances.stream_params)), _balance(key, now_ms, profile)
         )
     else:
-        yield Subscription(keys, _watch("watch_positions"), _positions(key, now_ms))
+        yield Subscription(keys, _watch("watch_positions"), _positions(key, now_ms, reader))
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
@@ -125,7 +147,9 @@ def _chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
 # ------------------------------------------------------------------ decoders
 
 
-def _bar_news(keys: Sequence[StreamKey], flag: ClosedFlag | None) -> Decode:
+def _bar_news(keys: Sequence[StreamKey], flag: ClosedFlag | None, checks: StreamChecks) -> Decode:
+    check_of = {key: checks.bar_of(key.timeframe or "") for key in keys}
+    reader = checks.reader
     by_pair = {(key.symbol, key.timeframe): key for key in keys}
     only = keys[0] if len(keys) == 1 else None
     make_bar = translate.bar
@@ -140,16 +164,23 @@ def _bar_news(keys: Sequence[StreamKey], flag: ClosedFlag | None) -> Decode:
             return None
         symbol, timeframe = key.symbol or "", key.timeframe or ""
         news: list[News] = []
+        check = check_of[key]
         for row in rows:
-            if row[4] is not None:
-                closed = flag.read(frame, row[0]) if flag is not None else None
-                news.append((key, BarUpdate(symbol, timeframe, make_bar(row), closed)))
+            try:
+                if row[4] is None:
+                    continue
+                bar = check(make_bar(row))
+            except Exception as error:  # noqa: BLE001 - a bad candle costs itself; history is asked for the bar
+                reader.reject("candles", row, error)
+                continue
+            closed = flag.read(frame, bar.open_ms) if flag is not None else None
+            news.append((key, BarUpdate(symbol, timeframe, bar, closed)))
         return news
 
     return decode
 
 
-def _trades(keys: Sequence[StreamKey]) -> Decode:
+def _trades(keys: Sequence[StreamKey], reader: Reader) -> Decode:
     by_symbol = {key.symbol: key for key in keys}
     only = keys[0] if len(keys) == 1 else None
 
@@ -157,14 +188,13 @@ def _trades(keys: Sequence[StreamKey]) -> Decode:
         rows = changed_rows(result)
         if rows is None:
             return None
-        return [
-            (key, translate.trade(row)) for row in rows if (key := only or by_symbol.get(row["symbol"])) is not None
-        ]
+        trades = reader.rows("trades", rows, lambda row: check_trade(translate.trade(row)))
+        return [(key, trade) for trade in trades if (key := only or by_symbol.get(trade.symbol)) is not None]
 
     return decode
 
 
-def _tickers(keys: Sequence[StreamKey], now_ms: NowMs) -> Decode:
+def _tickers(keys: Sequence[StreamKey], now_ms: NowMs, reader: Reader) -> Decode:
     by_symbol = {key.symbol: key for key in keys}
 
     def decode(result: Any, _frame: Any) -> Iterable[News] | None:
@@ -175,45 +205,52 @@ def _tickers(keys: Sequence[StreamKey], now_ms: NowMs) -> Decode:
         else:
             return None
         now = now_ms()
-        news: list[tuple[StreamKey, Ticker]] = [
-            (key, translate.ticker(row, now)) for row in rows if (key := by_symbol.get(row.get("symbol"))) is not None
-        ]
+        wanted = [row for row in rows if isinstance(row, dict) and row.get("symbol") in by_symbol]
+        tickers = reader.rows("tickers", wanted, lambda row: check_ticker(translate.ticker(row, now)))
+        news: list[tuple[StreamKey, Ticker]] = [(by_symbol[ticker.symbol], ticker) for ticker in tickers]
         return news or None
 
     return decode
 
 
-def _orders(key: StreamKey, profile: Profile, conditional: bool | None) -> Decode:
+def _orders(key: StreamKey, profile: Profile, conditional: bool | None, reader: Reader) -> Decode:
     def decode(result: Any, frame: Any) -> Iterable[News] | None:
         rows = _dicts(result)
         if rows is None:
             return None
         # ccxt collects all fills so far in the order's row; they come one by one in a stream of their own.
         bare = ({**row, "trades": None} for row in rows) if profile.streams.fills else rows
+
+        def understand(row: Any) -> OrderUpdate:
+            update = translate.order_update(row, profile, Origin.PUSH, conditional=conditional, frame=frame)
+            return check_order(update)
+
+        return [(key, update) for update in reader.rows("orders", bare, understand)]
+
+    return decode
+
+
+def _fills(key: StreamKey, profile: Profile, reader: Reader) -> Decode:
+    def decode(result: Any, _frame: Any) -> Iterable[News] | None:
+        rows = _dicts(result)
+        if rows is None:
+            return None
         return [
-            (key, translate.order_update(row, profile, Origin.PUSH, conditional=conditional, frame=frame))
-            for row in bare
+            (key, fill) for fill in reader.rows("fills", rows, lambda row: check_fill(translate.fill(row, profile)))
         ]
 
     return decode
 
 
-def _fills(key: StreamKey, profile: Profile) -> Decode:
-    def decode(result: Any, _frame: Any) -> Iterable[News] | None:
-        rows = _dicts(result)
-        return None if rows is None else [(key, translate.fill(row, profile)) for row in rows]
-
-    return decode
-
-
-def _positions(key: StreamKey, now_ms: NowMs) -> Decode:
+def _positions(key: StreamKey, now_ms: NowMs, reader: Reader) -> Decode:
     def decode(result: Any, _frame: Any) -> Iterable[News] | None:
         rows = _dicts(result)
         if rows is None:
             return None
         # A frame may tell a new mark price and no size: that is no flat position.
-        told = (row for row in rows if row.get("symbol") and row.get("contracts") is not None)
-        return [(key, translate.position(row, now_ms())) for row in told]
+        told = [row for row in rows if row.get("symbol") and row.get("contracts") is not None]
+        positions = reader.rows("positions", told, lambda row: check_position(translate.position(row, now_ms())))
+        return [(key, position) for position in positions]
 
     return decode
 

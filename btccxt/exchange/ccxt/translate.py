@@ -298,9 +298,9 @@ def trade(entry: Mapping[str, Any]) -> Trade:
     )
 
 
-def trades(rows: Iterable[Mapping[str, Any]]) -> list[Trade]:
+def told_apart(trades: Iterable[Trade]) -> list[Trade]:
     """One answer of public trades, oldest first. Equal trades without ids of their own are told apart by a number."""
-    found = sorted(map(trade, rows), key=lambda each: each.time_ms)
+    found = sorted(trades, key=lambda each: each.time_ms)
     met: Counter[str] = Counter()
     for place, each in enumerate(found):
         if not each.has_own_id:

@@ -18,6 +18,7 @@ from btccxt.errors import (
     OrderOutcomeUnknown,
     RateLimited,
     Refused,
+    Unreadable,
     Unsupported,
 )
 from btccxt.exchange.ccxt.errors_map import CallFacts, create_error, read_error, retry_after_s
@@ -45,7 +46,7 @@ REFUSED_CONNECTION = aiohttp.ClientConnectorError(
         (ccxt_errors.NetworkError("x"), None, ConnectionLost, OrderOutcomeUnknown),
         (ccxt_errors.ExchangeNotAvailable("x"), None, ConnectionLost, OrderOutcomeUnknown),
         (ccxt_errors.ExchangeNotAvailable("x"), 503, ExchangeUnavailable, OrderOutcomeUnknown),
-        (ccxt_errors.ExchangeNotAvailable("x"), 404, Refused, Refused),
+        (ccxt_errors.ExchangeNotAvailable("x"), 404, Unreadable, Refused),
         (ccxt_errors.ExchangeNotAvailable("x"), 451, Fatal, Refused),
         (ccxt_errors.OperationFailed("x"), 200, ExchangeUnavailable, OrderOutcomeUnknown),
         (ccxt_errors.BadResponse("x"), 200, ExchangeUnavailable, OrderOutcomeUnknown),
@@ -55,7 +56,7 @@ REFUSED_CONNECTION = aiohttp.ClientConnectorError(
             ConnectionLost,
             OrderOutcomeUnknown,
         ),
-        (ccxt_errors.ExchangeError("x"), 200, Refused, Refused),
+        (ccxt_errors.ExchangeError("x"), 200, Unreadable, Refused),
         (ccxt_errors.ExchangeError("x"), 500, ExchangeUnavailable, OrderOutcomeUnknown),
         (ccxt_errors.OnMaintenance("x"), 503, ExchangeUnavailable, ExchangeUnavailable),
         (ccxt_errors.DDoSProtection("x"), 418, RateLimited, RateLimited),
@@ -63,14 +64,14 @@ REFUSED_CONNECTION = aiohttp.ClientConnectorError(
         (ccxt_errors.InvalidNonce("x"), 400, ClockSkew, ClockSkew),
         (ccxt_errors.AuthenticationError("x"), 401, AuthenticationFailed, Refused),
         (ccxt_errors.PermissionDenied("x"), 403, AuthenticationFailed, Refused),
-        (ccxt_errors.InsufficientFunds("x"), 400, Refused, Refused),
-        (ccxt_errors.InvalidOrder("x"), 400, Refused, Refused),
-        (ccxt_errors.OrderNotFound("x"), 400, OrderNotFound, Refused),
+        (ccxt_errors.InsufficientFunds("x"), 400, Unreadable, Refused),
+        (ccxt_errors.InvalidOrder("x"), 400, Unreadable, Refused),
+        (ccxt_errors.OrderNotFound("x"), 400, Unreadable, Refused),
         (ccxt_errors.OrderNotCached("x"), None, Unsupported, Refused),
-        (ccxt_errors.DuplicateOrderId("x"), 400, Refused, OrderOutcomeUnknown),
+        (ccxt_errors.DuplicateOrderId("x"), 400, Unreadable, OrderOutcomeUnknown),
         (ccxt_errors.BadSymbol("x"), 400, ConfigError, Refused),
         (ccxt_errors.NotSupported("x"), None, Unsupported, Refused),
-        (KeyError("x"), 200, BtccxtError, OrderOutcomeUnknown),
+        (KeyError("x"), 200, Unreadable, OrderOutcomeUnknown),
     ],
     ids=lambda value: f"{type(value).__name__}" if isinstance(value, BaseException) else None,
 )
@@ -78,6 +79,21 @@ def test_each_exception_is_named_by_the_table(error, status, read, create):
     facts = CallFacts("call", sent=True, status=status)
     assert type(read_error(error, "ex", facts)) is read
     assert type(create_error(error, "ex", facts, "id1")) is create
+
+
+@pytest.mark.parametrize(
+    ("error", "method", "read"),
+    [
+        (ccxt_errors.OrderNotFound("x"), "fetch_order", OrderNotFound),
+        (ccxt_errors.OrderNotFound("x"), "cancel_order", OrderNotFound),
+        (ccxt_errors.OrderNotFound("x"), "fetch_balance", Unreadable),
+        (ccxt_errors.ExchangeError("x"), "fetch_order", Unreadable),
+        (ccxt_errors.ExchangeError("x"), "cancel_order", Refused),
+        (ccxt_errors.ExchangeError("x"), "stream", Refused),
+    ],
+)
+def test_only_what_can_be_refused_or_missing_is_taken_for_it(error, method, read):
+    assert type(read_error(error, "ex", CallFacts(method, sent=True, status=200))) is read
 
 
 def test_no_exception_of_ccxt_is_left_without_a_meaning():

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from btccxt.exchange.ccxt.reading import Reader
 from btccxt.exchange.ccxt.subscriptions import _positions
 from btccxt.exchange.ccxt.times import latest_time, time_of
 from btccxt.exchange.ccxt.translate import fill, order_update
@@ -288,7 +289,7 @@ def test_where_a_pushed_order_has_its_creation_only_its_end_is_the_frames() -> N
 def test_a_frame_that_names_no_size_is_no_flat_position() -> None:
     """KuCoin's, of a new mark price."""
     exchange, key = exchange_for("kucoin", LINEAR), StreamKey(StreamKind.POSITIONS)
-    decode = _positions(key, lambda: 5)
+    decode = _positions(key, lambda: 5, Reader("kucoin"))
     symbol = next(iter(exchange.markets))
     moved = exchange.parse_position({"symbol": "XBTUSDTM", "markPrice": 100.5, "markValue": 1.0, "unrealisedPnl": 0.1})
     held = exchange.parse_position({"symbol": "XBTUSDTM", "currentQty": -20, "avgEntryPrice": 100, "isOpen": True})

@@ -446,8 +446,9 @@ async def test_funding_that_ccxt_leaves_under_the_exchanges_own_symbol_is_found(
     async def found(_: str) -> Any:
         return market
 
-    monkeypatch.setattr(exchange, "_rest", SimpleNamespace(has={"fetchFundingHistory": True}))
-    monkeypatch.setattr(exchange, "_read", read)
+    monkeypatch.setattr(
+        exchange, "_rest", SimpleNamespace(has={"fetchFundingHistory": True}, fetch_funding_history=read)
+    )
     monkeypatch.setattr(exchange, "_market", found)
     (payment,) = await exchange.fetch_funding(market.symbol, T)
     assert (payment.symbol, payment.amount, payment.currency) == (market.symbol, D("-0.3"), "USDT")

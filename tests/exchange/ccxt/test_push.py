@@ -23,7 +23,7 @@ from btccxt.model import (
     StreamKind,
     StreamOpened,
 )
-from tests.exchange.ccxt.tiny_binance import TinyBinance, execution, kline, until
+from tests.exchange.ccxt.tiny_binance import ANYTHING_GOES, TinyBinance, execution, kline, until
 
 BTC_1M = StreamKey(StreamKind.BARS, "BTC/USDT", "1m")
 ETH_1M = StreamKey(StreamKind.BARS, "ETH/USDT", "1m")
@@ -42,7 +42,7 @@ class Listener:
         self.push = PushStream(
             self.instance, self.deliver, lambda what, error: self.faults.append((what, error)), **options
         )
-        plan = list(subscriptions_for(keys, PROFILE, self.instance.has, self.instance.milliseconds))
+        plan = list(subscriptions_for(keys, PROFILE, self.instance.has, self.instance.milliseconds, ANYTHING_GOES))
         self.task = asyncio.create_task(self.push.run(plan))
 
     def deliver(self, key: StreamKey, event: object) -> None:
@@ -257,7 +257,9 @@ async def test_subscribe_frames_are_paced_by_the_profile_not_by_the_rest_limit(s
     seen: list[StreamKey] = []
     push = PushStream(instance, lambda key, _event: seen.append(key), lambda *_: None, frame_interval_s=0.01)
     keys = [StreamKey(StreamKind.BARS, symbol, "1m") for symbol in ("BTC/USDT", "ETH/USDT", "LTC/USDT")]
-    task = asyncio.create_task(push.run(list(subscriptions_for(keys, profile, instance.has, instance.milliseconds))))
+    task = asyncio.create_task(
+        push.run(list(subscriptions_for(keys, profile, instance.has, instance.milliseconds, ANYTHING_GOES)))
+    )
     await until(lambda: len(server.subscribed) == 3)
     await until(lambda: set(seen) == set(keys))
     task.cancel()

@@ -14,7 +14,7 @@ from btccxt.exchange.ccxt.push import PushStream
 from btccxt.exchange.ccxt.subscriptions import instance_groups, subscriptions_for
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import BarUpdate, Fill, MarketType, OrderStatus, OrderUpdate, StreamKey, StreamKind, Trade
-from tests.exchange.ccxt.tiny_binance import until
+from tests.exchange.ccxt.tiny_binance import ANYTHING_GOES, until
 from tests.recorded import recorded_path
 
 pytestmark = pytest.mark.recorded
@@ -66,7 +66,7 @@ class Player:
             self.receive({"id": message["id"], "status": 200, "result": {"subscriptionId": 0}})
 
     async def play(self, keys: list[StreamKey], frames: list[Any]) -> list[Any]:
-        plan = list(subscriptions_for(keys, self.profile, self.instance.has, self.instance.milliseconds))
+        plan = list(subscriptions_for(keys, self.profile, self.instance.has, self.instance.milliseconds, ANYTHING_GOES))
         task = asyncio.create_task(self.push.run(plan))
         await until(lambda: any(tap.routes for tap in self.push._hooks))
         await asyncio.sleep(0)

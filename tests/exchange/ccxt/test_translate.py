@@ -237,6 +237,6 @@ def test_funding_that_was_paid_is_negative_whatever_the_exchange_calls_it(
 
 def test_equal_trades_of_one_answer_without_ids_are_told_apart() -> None:
     row = {"id": None, "timestamp": T, "price": 1.5, "amount": 2, "side": "sell", "symbol": "BTC/USDT"}
-    found = translate.trades([{**row, "timestamp": T + 1, "id": "own"}, row, dict(row)])
+    found = translate.told_apart(map(translate.trade, [{**row, "timestamp": T + 1, "id": "own"}, row, dict(row)]))
     assert [each.trade_id for each in found] == [f"{T}:1.5:2.0", f"{T}:1.5:2.0#2", "own"]
     assert [each.has_own_id for each in found] == [False, False, True]

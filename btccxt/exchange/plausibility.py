@@ -1,0 +1,143 @@
+"""Does what an exchange says make sense? Pure checks between the translation of an answer and its use.
+
+What fails is not believed: the attempt counts as failed and is made again; a bad row of a list is left out. The bounds
+are wide: they tell a figure from rubbish, not a good price from a bad one.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from btccxt.model import ZERO, Balances, Bar, Fill, OrderUpdate, Position, Ticker, Trade
+from btccxt.timeframe import Timeframe
+
+_MOST_PRICE = 1e15
+_MOST_AMOUNT = 1e24  # coins of which a trillionth of a cent buys a million
+_MOST = Decimal("1e24")
+_EARLIEST_MS = 1_230_768_000_000  # 2009: nothing was traded before
+_LATEST_MS = 4_102_444_800_000  # 2100: seconds or microseconds, taken for milliseconds, lie outside
+_MOST_AHEAD_MS = 60_000
+_EXACT_LENGTH_MS = 4 * 3_600_000  # some exchanges open longer candles at midnight of their own zone
+_ROUNDING = Decimal("1.000001")
+
+
+class Implausible(ValueError):
+    """What was said cannot be true; the text says why."""
+
+
+class AheadOfUs(Implausible):
+    """It has a time to come: rubbish, or our idea of the exchange's time is wrong."""
+
+
+def check_bar(bar: Bar, timeframe: Timeframe, now_ms: float, slack_ms: float = 0.0) -> Bar:
+    """``slack_ms``: by how much our idea of the exchange's time may be wrong. Raises Implausible; so do all here."""
+    open_ms, low, high = bar.open_ms, bar.low, bar.high
+    # One chain of comparisons: NaN and infinities fail it as well.
+    if not (0.0 < low <= bar.open <= high < _MOST_PRICE and low <= bar.close <= high):
+        raise Implausible(f"prices of a candle: {bar}")
+    if not 0.0 <= bar.volume < _MOST_AMOUNT:
+        raise Implausible(f"volume of a candle: {bar}")
+    if not _EARLIEST_MS < open_ms < _LATEST_MS:
+        raise Implausible(f"time of a candle: {bar}")
+    if open_ms > now_ms + slack_ms + _MOST_AHEAD_MS:
+        raise AheadOfUs(f"a candle of the future: {bar}")
+    length_ms = timeframe.length_ms
+    if length_ms is not None and length_ms <= _EXACT_LENGTH_MS and open_ms % length_ms:
+        raise Implausible(f"a candle that opens between two of {timeframe.name}: {bar}")
+    return bar
+
+
+def check_trade(trade: Trade) -> Trade:
+    if not (0.0 < trade.price < _MOST_PRICE and 0.0 <= trade.amount < _MOST_AMOUNT):
+        raise Implausible(f"price or amount of a trade: {trade}")
+    check_time(trade.time_ms)
+    return trade
+
+
+def check_ticker(ticker: Ticker, symbol: str | None = None) -> Ticker:
+    """Zero and None mean that there is none. ``symbol``: the one that was asked for."""
+    if symbol is not None and ticker.symbol != symbol:
+        raise Implausible(f"a ticker of {ticker.symbol}, not of {symbol}")
+    for price in (ticker.bid, ticker.ask, ticker.last):
+        if price is not None and not 0.0 <= price < _MOST_PRICE:
+            raise Implausible(f"price of a ticker: {ticker}")
+    for amount in (ticker.bid_amount, ticker.ask_amount):
+        if amount is not None and not 0.0 <= amount < _MOST_AMOUNT:
+            raise Implausible(f"amount of a ticker: {ticker}")
+    if not (ticker.bid or ticker.ask or ticker.last):
+        raise Implausible(f"a ticker without a price: {ticker}")
+    return ticker
+
+
+def check_order(update: OrderUpdate, symbol: str | None = None) -> OrderUpdate:
+    """``symbol``: of the order that was asked for. Frames of some exchanges name none."""
+    if symbol is not None and update.symbol != symbol:
+        raise Implausible(f"an order on {update.symbol}, not on {symbol}")
+    if update.order_id is None and update.client_order_id is None:
+        raise Implausible("an order without an id")
+    amount, filled = update.amount, update.filled
+    for figure in (amount, filled, update.price, update.average, update.trigger_price):
+        if figure is not None and not ZERO <= figure < _MOST:
+            raise Implausible(f"order {_name(update)}: {figure}")
+    if filled is not None and amount and filled > amount * _ROUNDING:
+        raise Implausible(f"order {_name(update)}: {filled} filled of {amount}")
+    if update.time_ms is not None:
+        check_time(update.time_ms)
+    for fill in update.fills:
+        check_fill(fill)
+    return update
+
+
+def check_fill(fill: Fill) -> Fill:
+    if not (ZERO < fill.price < _MOST and ZERO < fill.amount < _MOST):
+        raise Implausible(f"trade {fill.trade_id}: {fill.amount} at {fill.price}")
+    if fill.fee is not None and not fill.fee.cost.is_finite():
+        raise Implausible(f"trade {fill.trade_id}: fee {fill.fee.cost}")
+    check_time(fill.time_ms)
+    return fill
+
+
+def check_balances(balances: Balances) -> Balances:
+    """A complete answer that names no coin is none; one bad coin spoils it, because a missing coin means zero."""
+    if balances.complete and not balances.by_currency:
+        raise Implausible("an account without a single coin")
+    for coin, balance in balances.by_currency.items():
+        if not (abs(balance.free) < _MOST and abs(balance.used) < _MOST):  # a NaN raises, or fails
+            raise Implausible(f"balance of {coin}: {balance}")
+    return balances
+
+
+def says_nothing(answer: object) -> bool:
+    """No figure and no word in it, however it is nested: ``{}``, ``[]``, ``[{}]``, nulls."""
+    if isinstance(answer, dict):
+        return all(says_nothing(each) for each in answer.values())
+    if isinstance(answer, list | tuple):
+        return all(says_nothing(each) for each in answer)
+    return answer is None or answer == ""
+
+
+def check_position(position: Position) -> Position:
+    if not position.symbol or position.symbol == "None":
+        raise Implausible("a position on no market")
+    if not abs(position.amount) < _MOST:
+        raise Implausible(f"position in {position.symbol}: {position.amount}")
+    if position.entry_price is not None and not ZERO <= position.entry_price < _MOST:
+        raise Implausible(f"entry price of {position.symbol}: {position.entry_price}")
+    return position
+
+
+def check_server_time(time_ms: object) -> int:
+    if isinstance(time_ms, bool) or not isinstance(time_ms, (int, float, str)):
+        raise Implausible(f"the exchange's time: {time_ms!r}")
+    return check_time(int(time_ms))
+
+
+def check_time(time_ms: int) -> int:
+    """Some milliseconds of the age in which exchanges exist."""
+    if not _EARLIEST_MS < time_ms < _LATEST_MS:
+        raise Implausible(f"{time_ms} is no time in milliseconds")
+    return time_ms
+
+
+def _name(update: OrderUpdate) -> str:
+    return update.client_order_id or update.order_id or ""
