@@ -31,6 +31,7 @@ from btccxt.timeframe import Timeframe, parse_timeframe
 _SERIES_AT_ONCE = 4
 _PAGES_AT_ONCE = 8
 _TRADES_AT_ONCE = 1_000
+_FOR_OTHERS = frozenset({GapCause.EXCHANGE_DOWN, GapCause.TOO_OLD})
 _GIVE_UP_AFTER = 6  # failures in a row
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 
@@ -71,6 +72,7 @@ class Supply:
     page_limit: int
     now_ms: Callable[[], int]
     missing: GapCause = GapCause.EXCHANGE_DOWN
+    max_candles_back: int | None = None
     archives: ArchivesRule | None = None
     second: Supply | None = None
 
@@ -167,7 +169,7 @@ class Downloader:
     async def _bars(self, series: BarSeries, outcome: Outcome) -> None:
         job, supply = outcome.job, self._supply
         assert job.timeframe is not None
-        kept = KeptBars(series, supply.missing)
+        kept = KeptBars(series, supply.missing, max_candles_back=supply.max_candles_back)
         source = _source(supply, job.symbol, parse_timeframe(job.timeframe))
         for absent in await asyncio.to_thread(series.missing, job.range.from_ms, job.range.to_ms):
             async with aclosing(lake_parts(kept, source, absent.from_ms, absent.to_ms)) as parts:
@@ -196,7 +198,7 @@ class Downloader:
             outcome.notes.append(f"{second.exchange.id} has no {job.symbol}: holes stay")
             return
         source = _source(second, job.symbol, parse_timeframe(job.timeframe))
-        for gap in await asyncio.to_thread(down_times, series, source.timeframe, job.range):
+        for gap in await asyncio.to_thread(holes_for_others, series, source.timeframe, job.range):
             bars: list[Bar] = []
             async with aclosing(download_pages(source, gap.from_ms, gap.to_ms)) as pages:
                 async for page in pages:
@@ -210,10 +212,10 @@ class Downloader:
                 self._tell(outcome)
 
 
-def down_times(series: BarSeries, timeframe: Timeframe, wanted: Range) -> list[LakeGap]:
-    """Where the exchange was down."""
+def holes_for_others(series: BarSeries, timeframe: Timeframe, wanted: Range) -> list[LakeGap]:
+    """Where the exchange was down, and what it had forgotten when it was asked."""
     gaps = gaps_of(series.pieces(wanted.from_ms, wanted.to_ms), timeframe, wanted)
-    return [gap for gap in gaps if gap.cause is GapCause.EXCHANGE_DOWN]
+    return [gap for gap in gaps if gap.cause in _FOR_OTHERS]
 
 
 def _source(supply: Supply, symbol: str, timeframe: Timeframe) -> HistorySource:

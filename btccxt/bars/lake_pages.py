@@ -23,12 +23,13 @@ class KeptBars:
     """A series of the lake as a running feed uses it.
 
     ``missing``: what it means when this exchange has no bar. ``on_trouble`` hears of a lake that cannot be used; the
-    bars then come from the exchange. None: it is raised.
+    bars then come from the exchange. None: it is raised. ``max_candles_back``: how many the exchange keeps, if so.
     """
 
     series: BarSeries
     missing: GapCause = GapCause.EXCHANGE_DOWN
     on_trouble: Callable[[LakeError], None] | None = None
+    max_candles_back: int | None = None
 
     def keep_stretch(self, stretch: Stretch) -> None:
         """Keep what a stream told, where nothing is known yet. Blocks."""
@@ -63,13 +64,17 @@ class KeptBars:
             self._failed(error)
             return wanted
 
-    def keep(self, from_ms: int, to_ms: int, bars: Columns) -> None:
-        """Keep an answer of the exchange. Blocks."""
+    def keep(self, from_ms: int, to_ms: int, bars: Columns, oldest_ms: int) -> None:
+        """Keep an answer of the exchange, which keeps nothing older than ``oldest_ms``. Blocks."""
         try:
             begins_ms = int(bars.open_ms[0]) if len(bars) else to_ms
-            if begins_ms > from_ms and not self.series.has_bars_before(from_ms):
-                self.series.append(from_ms, begins_ms, Columns.empty(), missing=GapCause.HISTORY_BEGINS_LATER)
-                from_ms = begins_ms
+            if begins_ms > from_ms:
+                before = self.series.has_bars_before(from_ms)
+                cause = self.missing if before else GapCause.HISTORY_BEGINS_LATER
+                cause = GapCause.TOO_OLD if before and from_ms < oldest_ms else cause
+                if cause is not self.missing:
+                    self.series.append(from_ms, begins_ms, Columns.empty(), missing=cause)
+                    from_ms = begins_ms
             if from_ms < to_ms:
                 self.series.append(from_ms, to_ms, bars, missing=self.missing)
         except LakeError as error:
@@ -101,7 +106,9 @@ async def lake_parts(
                 keep_ms = min(page.to_ms, proven_ms, closed_until(parsed, page.from_ms, now_ms() - KEEP_AFTER_MS))
                 if keep_ms > page.from_ms:
                     bars = Columns.of([bar for bar in page.bars if bar.open_ms < keep_ms])
-                    await asyncio.to_thread(kept.keep, page.from_ms, keep_ms, bars)
+                    back = kept.max_candles_back
+                    oldest_ms = 0 if back is None else now_ms() - back * parsed.approximate_ms
+                    await asyncio.to_thread(kept.keep, page.from_ms, keep_ms, bars, oldest_ms)
                 yield page
         position = absent.to_ms
 

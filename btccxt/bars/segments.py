@@ -12,10 +12,12 @@ row for does not exist at the exchange, and the file's metadata says why. Where 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import secrets
+import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ SUFFIX = ".parquet"
 _NAME = re.compile(r"(\d{8}T\d{9})_(\d{8}T\d{9})_(\d{6,})_(\d+)_([0-9a-f]{8})\.parquet")
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _METADATA = b"btccxt"
+_DEAD_AFTER_S = 3_600.0
 _LAST_MS = 253_402_300_799_999  # 9999-12-31: what a name can say
 
 
@@ -191,6 +194,14 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """What writers that died have left unfinished."""
+    for fresh in folder.glob("month=*/.*.tmp"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - fresh.stat().st_mtime > _DEAD_AFTER_S:
+                fresh.unlink()
 
 
 def _encoded(table: Table, facts: Mapping[str, str]) -> bytes:

@@ -41,7 +41,7 @@ MERGED_AT_ONCE = 32
 _SIZES = 3
 _LOCK_PATIENCE_S = 30.0
 _LOOKS = 50
-_NOT_LOCKABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_READ_ONLY = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 class GapCause(str, Enum):
@@ -50,6 +50,7 @@ class GapCause(str, Enum):
     NO_TRADES = "no trades"
     EXCHANGE_DOWN = "exchange down"
     HISTORY_BEGINS_LATER = "history begins later"
+    TOO_OLD = "older than the exchange keeps"
     NOT_FETCHED = "not fetched"
 
 
@@ -146,7 +147,8 @@ class Series:
                 sequence = max((segment.sequence for segment in known), default=0) + 1
                 fresh = self._put(piece, table, facts, there, sequence)
                 if fresh:
-                    self._merge(fresh, sorted([*known, *fresh]) if not touched else self.segments())
+                    now_known = sorted([*known, *fresh]) if not touched else self.segments()
+                    self._merge(fresh, self._without_overlaps(now_known))
                 return
 
     def _put(
@@ -179,15 +181,18 @@ class Series:
     def tidy(self) -> None:
         """Make one file of each month that is in several, and of what crashed writers left. Raises as ``put``."""
         with self._writing():
-            known = self.segments()
-            if files.any_overlap(known):
-                try:
-                    self._untangle(known)
-                except DamagedSegment as damage:
-                    self._set_aside(damage.segment)  # the rest is still right, and stays
-                known = self.segments()
-            for run in _runs(known, lambda _: True):
+            for run in _runs(self._without_overlaps(self.segments()), lambda _: True):
                 self._merge_run(run)
+            files.remove_leftovers(self.path)
+
+    def _without_overlaps(self, known: list[Segment]) -> list[Segment]:
+        if not files.any_overlap(known):
+            return known
+        try:
+            self._untangle(known)
+        except DamagedSegment as damage:
+            self._set_aside(damage.segment)  # the rest is still right, and stays
+        return self.segments()
 
     def _untangle(self, known: Sequence[Segment]) -> None:
         """Writers that could not lock each other out, or died while cutting, left ranges in two files."""
@@ -266,7 +271,7 @@ class Series:
         except FileNotFoundError:
             return  # another reader was faster, and tells it
         except OSError as error:
-            if error.errno not in _NOT_LOCKABLE:
+            if error.errno not in _READ_ONLY:
                 raise
             self._ignored.add(segment.place)
             moved = None

@@ -52,7 +52,8 @@ class HistoryLoader:
         """Its bars in the lake; None without a lake, or where the exchange has no such candles. Raises LakeError."""
         if self._lake is None or not self.offers(timeframe):
             return None
-        return KeptBars(self._lake.bars(symbol, timeframe), on_trouble=self._lake_failed)
+        back = self._profile.history.max_candles_back
+        return KeptBars(self._lake.bars(symbol, timeframe), on_trouble=self._lake_failed, max_candles_back=back)
 
     def offers(self, timeframe: str) -> bool:
         """Whether the exchange has candles of this length; an unknown exchange is believed to."""

@@ -223,6 +223,7 @@ class StoreHistory(StoreQueries):
             markets=self.markets,
             page_limit=self.profile.history.page_size,
             now_ms=self.now_ms,
+            max_candles_back=self.profile.history.max_candles_back,
             archives=self.profile.archives if archives else None,
             second=second._supply(archives=False) if second is not None else None,
         )

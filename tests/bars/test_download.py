@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,13 @@ import pytest
 from btccxt.bars import archive_files
 from btccxt.bars import download as module
 from btccxt.bars.download import Downloader, DownloadJob, Outcome, Supply
+from btccxt.bars.gaps import gaps_of
 from btccxt.bars.lake import DataVenue, Lake, LakeView
 from btccxt.bars.segments import Range
-from btccxt.bars.series import GapCause, Series
+from btccxt.bars.series import GapCause, LakeGap, Series
 from btccxt.errors import ConnectionLost, LakeError, RateLimited, Unsupported
 from btccxt.model import Bar, Trade
+from btccxt.timeframe import parse_timeframe
 from tests.bars.test_archives import Shelf, minutes, rules, shelf
 from tests.fakes import SYMBOL, FakeClock, FakeExchange, bars
 
@@ -185,6 +188,28 @@ async def test_where_bars_without_trades_do_not_exist_holes_are_not_told_as_down
     (outcome,) = await run(tmp_path, given, job())
     assert outcome.filled == 0
     assert kept(tmp_path) == rows
+
+
+async def test_what_an_exchange_had_forgotten_is_not_told_as_a_down_time_and_another_may_have_it(
+    tmp_path: Path,
+) -> None:
+    """Kraken keeps 720 candles: who comes back after a week has a hole of its making."""
+    rows = bars("1m", MARCH, 5_000)
+    source = exchange(rows, paging="newest", page_cap=720)
+    given = replace(supply(source, max_candles_back=720), page_limit=720)
+    source.clock.ms = MARCH + 1_000 * MINUTE + 30_000
+    await run(tmp_path, given, job(300, 999))
+    source.clock.ms = MARCH + 4_000 * MINUTE + 30_000
+    await run(tmp_path, given, job(300, 3_999))
+    series = view(tmp_path).bars(SYMBOL, "1m")
+    wanted = job(300, 3_999).range
+    gaps = gaps_of(series.pieces(wanted.from_ms, wanted.to_ms), parse_timeframe("1m"), wanted)
+    hole = LakeGap(MARCH + 999 * MINUTE, MARCH + 3_281 * MINUTE, GapCause.TOO_OLD)
+    assert gaps == [hole]
+    second = exchange(rows)
+    (outcome,) = await run(tmp_path, replace(given, second=supply(second)), job(300, 3_999))
+    assert outcome.filled == (hole.to_ms - hole.from_ms) // MINUTE
+    assert kept(tmp_path) == rows[300:3_999]
 
 
 async def test_trades_are_kept_once_across_interruptions(tmp_path: Path) -> None:

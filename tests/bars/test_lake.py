@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -226,6 +227,24 @@ def test_damage_met_while_writing_costs_only_what_was_damaged(tmp_path: Path) ->
     assert series.covered() == [Range(5 * MINUTE, 8 * MINUTE)]
 
 
+def test_a_damaged_file_that_cannot_be_moved_is_told_and_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(series_in(tmp_path), 0, 10)
+    path = series_in(tmp_path).segments()[0].path
+    path.write_bytes(path.read_bytes()[:-1])
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(series_module.files.Path, "replace", refuse)
+    said: list[Damage] = []
+    series = Lake(tmp_path, on_damage=said.append).bars(HERE, SYMBOL, "1m")
+    assert series.read(0, 20 * MINUTE) == series.read(0, 20 * MINUTE) == []
+    assert series.missing(0, 10 * MINUTE) == [Range(0, 10 * MINUTE)]
+    assert [damage.moved_to for damage in said] == [None]
+
+
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     series = series_in(tmp_path)
     rows = keep(series, 0, 3)
@@ -236,6 +255,10 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     assert series.read(0, 9 * MINUTE) == rows
     series.tidy()
     assert (month / "notes.txt").read_text() == "mine"
+    assert (month / ".deadbeef.tmp").exists()  # somebody may be writing it
+    os.utime(month / ".deadbeef.tmp", (0, 0))
+    series.tidy()
+    assert not (month / ".deadbeef.tmp").exists()
 
 
 def test_a_writer_that_died_between_writing_and_removing_leaves_no_row_twice(tmp_path: Path) -> None:
