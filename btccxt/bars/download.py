@@ -59,6 +59,7 @@ class Outcome:
     from_archive: int = 0
     filled: int = 0
     error: BtccxtError | None = None
+    done: bool = False
     notes: list[str] = field(default_factory=list)
 
 
@@ -115,6 +116,7 @@ class Downloader:
             outcome.error = error
         await asyncio.to_thread(series.tidy)
         await self._missing_ms(series, outcome)
+        outcome.done = True
         self._tell(outcome)
         return outcome
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from btccxt.store.downloads import Wish, check_timeframes, jobs_of, symbols_of
 from btccxt.store.store import CCXTStore
 
 _WIDTH_WITHOUT_TERMINAL = 160
+_MOST_BARS = 12
 
 
 def run_download(
@@ -48,7 +50,7 @@ def run_download(
         if not jobs:
             console.print(f"{view.lake.path} has all of it already", highlight=False, soft_wrap=True)
             return True
-        with _ProgressBars(console) as bars:
+        with _ProgressBars(console, len(jobs)) as bars:
             outcomes = store.download(jobs, bars.tell, archives=archives, second=second)
     _print(console, outcomes, view.lake.path)
     return all(outcome.error is None for outcome in outcomes)
@@ -82,15 +84,17 @@ def _open_second(open_stores: ExitStack, exchange: str | None, first: CCXTStore)
 
 
 class _ProgressBars:
-    """One bar per series; the outcome's own figures move it."""
+    """One bar per series, moved by the outcome's own figures; of many only those under way, and one for all."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, series: int) -> None:
         columns = (
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[rows]:>12,}"), TimeRemainingColumn(),
         )  # fmt: skip
         self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
         self._tasks: dict[int, TaskID] = {}
+        self._all = self._progress.add_task(f"{series} series", total=series, rows=0) if series > _MOST_BARS else None
+        self._rows = 0
         self._lock = threading.Lock()
 
     def __enter__(self) -> _ProgressBars:
@@ -107,19 +111,31 @@ class _ProgressBars:
             if task is None:
                 task = self._progress.add_task(str(outcome.job), total=max(outcome.at_first_ms, 1), rows=0)
                 self._tasks[id(outcome.job)] = task
-        self._progress.update(task, completed=outcome.at_first_ms - outcome.missing_ms, rows=outcome.rows)
+            done_ms = outcome.at_first_ms - outcome.missing_ms
+            self._progress.update(task, completed=done_ms, rows=outcome.rows)
+            if outcome.done and self._all is not None:
+                self._rows += outcome.rows
+                self._progress.update(task, visible=False)
+                self._progress.update(self._all, advance=1, rows=self._rows)
 
 
 def _print(console: Console, outcomes: list[Outcome], path: Path) -> None:
     table = Table(header_style="bold", title=str(path), title_justify="left")
-    for name in ("series", "from", "to", "new", "of these from the archive", "filled", "not fetched"):
-        table.add_column(name, justify="left" if name in ("series", "from", "to") else "right")
+    for name in ("series", "from", "to"):
+        table.add_column(name, no_wrap=True)
+    columns: dict[str, Callable[[Outcome], str]] = {
+        "new": lambda each: f"{each.rows:,}",
+        "from archive": lambda each: f"{each.from_archive:,}" if each.from_archive else "",
+        "filled": lambda each: f"{each.filled:,}" if each.filled else "",
+        "not fetched": lambda each: f"{each.missing_ms / 60_000:,.0f} min" if each.missing_ms else "",
+    }
+    shown = {name: tell for name, tell in columns.items() if any(map(tell, outcomes))}
+    for name in shown:
+        table.add_column(name, justify="right")
     for outcome in outcomes:
         span = outcome.job.range
-        table.add_row(
-            str(outcome.job), iso(span.from_ms), iso(span.to_ms), f"{outcome.rows:,}", f"{outcome.from_archive:,}",
-            f"{outcome.filled:,}", f"{outcome.missing_ms / 60_000:,.0f} min" if outcome.missing_ms else "",
-        )  # fmt: skip
+        figures = [tell(outcome) for tell in shown.values()]
+        table.add_row(str(outcome.job), iso(span.from_ms), iso(span.to_ms), *figures)
     console.print(table)
     for outcome in outcomes:
         for note in outcome.notes:
