@@ -58,13 +58,11 @@ class RowMaker:
                 history = history[:-1]
             if self.from_ms is not None and len(history):
                 history = history.between(self.from_ms, int(history.open_ms[-1]) + 1)
-            opens_ms = history.open_ms.tolist()
             prices = [array("d", getattr(history, name).tobytes()) for name in PRICES]
-        else:
-            bars = [bar for bar in history if self.is_wanted(bar.open_ms)]
-            opens_ms = [bar.open_ms for bar in bars]
-            prices = [array("d", [getattr(bar, name) for bar in bars]) for name in PRICES]
-        return (array("d", self._stamper.nums(opens_ms)), *prices)
+            return (self._stamper.nums_of(history.open_ms), *prices)
+        bars = [bar for bar in history if self.is_wanted(bar.open_ms)]
+        prices = [array("d", [getattr(bar, name) for bar in bars]) for name in PRICES]
+        return (array("d", self._stamper.nums([bar.open_ms for bar in bars])), *prices)
 
     def rows_of(self, items: Columns | Sequence[Bar] | Sequence[Trade]) -> Iterator[Row]:
         for item in items.bars() if isinstance(items, Columns) else items:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import difflib
 import zoneinfo
+from array import array
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from btccxt.bt.compat import bt
 from btccxt.errors import ConfigError
 from btccxt.timeframe import Timeframe, parse_timeframe
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _EPOCH_NUM = 719163  # 1970-01-01 in backtrader's (matplotlib's old) day numbers
 _DAY_MS = 86_400_000
@@ -178,15 +183,28 @@ class Stamper:
         length_ms = self._frame.length_ms
         if length_ms is None:
             return [self.num(open_ms) for open_ms in opens_ms]
-        shift_ms, addend = length_ms, 0.0
-        if self._at_open:
-            shift_ms = 0
-        elif self._ends_day:
-            shift_ms, addend = length_ms - _DAY_MS, DAY_END
+        shift_ms, addend = self._shift(length_ms)
         nums = [
             _EPOCH_NUM + days + rest / _DAY_MS for days, rest in [divmod(ms + shift_ms, _DAY_MS) for ms in opens_ms]
         ]
         return [num + addend for num in nums] if addend else nums
+
+    def nums_of(self, opens_ms: NDArray[np.int64]) -> array[float]:
+        """The same of a numpy column, to the last bit."""
+        length_ms = self._frame.length_ms
+        if length_ms is None:
+            return array("d", self.nums(opens_ms.tolist()))
+        shift_ms, addend = self._shift(length_ms)
+        shifted = opens_ms + shift_ms
+        days = shifted // _DAY_MS
+        nums = (days + _EPOCH_NUM) + (shifted - days * _DAY_MS) / _DAY_MS
+        return array("d", (nums + addend if addend else nums).tobytes())
+
+    def _shift(self, length_ms: int) -> tuple[int, float]:
+        """What is added to an open (ms), and then to its day number."""
+        if self._at_open:
+            return 0, 0.0
+        return (length_ms - _DAY_MS, DAY_END) if self._ends_day else (length_ms, 0.0)
 
 
 # ------------------------------------------------------------------ time zones

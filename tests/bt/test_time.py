@@ -5,6 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from datetime import datetime, timedelta, timezone
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,6 +126,7 @@ def test_an_intraday_stamp_is_the_close_exactly_and_many_at_once_are_the_same(se
                 continue
             stamper = Stamper(frame, bt_timeframe, at_open)
             assert stamper.nums(opens) == [stamper.num(open_ms) for open_ms in opens]
+            assert stamper.nums_of(numpy.array(opens, numpy.int64)).tolist() == stamper.nums(opens)
     close = datetime.fromtimestamp(opens[1] / 1000, tz=timezone.utc).replace(tzinfo=None)
     assert Stamper(frame, TF.Minutes, at_open=False).num(opens[0]) == bt.date2num(close)
 
