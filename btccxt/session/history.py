@@ -12,6 +12,7 @@ from btccxt.bars.lake_pages import KeptBars, lake_parts
 from btccxt.bars.lake_trades import TradeSource, lake_trades
 from btccxt.bars.offline import iso
 from btccxt.bars.seam import Page, first_open
+from btccxt.bars.series import GapCause
 from btccxt.errors import LakeError, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile.profile import Profile
@@ -24,6 +25,11 @@ _TRADES_AT_ONCE = 1_000
 _TRADES_BACK_MS = 3_600_000  # of historical ticks without a fromdate
 _WIDENED_AT_MOST = 12  # doublings of a range that had too few bars
 _IN_VAIN = 2  # doublings that brought nothing: the market begins there
+
+
+def missing_means(profile: Profile) -> GapCause:
+    """Why an exchange has no bar for a time that it answers for."""
+    return GapCause.EXCHANGE_DOWN if profile.bars.sends_empty_bars else GapCause.NO_TRADES
 
 
 class HistoryLoader:
@@ -52,8 +58,8 @@ class HistoryLoader:
         """Its bars in the lake; None without a lake, or where the exchange has no such candles. Raises LakeError."""
         if self._lake is None or not self.offers(timeframe):
             return None
-        back = self._profile.history.max_candles_back
-        return KeptBars(self._lake.bars(symbol, timeframe), on_trouble=self._lake_failed, max_candles_back=back)
+        series, back = self._lake.bars(symbol, timeframe), self._profile.history.max_candles_back
+        return KeptBars(series, missing_means(self._profile), self._lake_failed, back)
 
     def offers(self, timeframe: str) -> bool:
         """Whether the exchange has candles of this length; an unknown exchange is believed to."""

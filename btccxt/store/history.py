@@ -25,6 +25,7 @@ from btccxt.model import Market, Trade
 from btccxt.observe.log import EventName, get_logger
 from btccxt.session.events import FeedEvent, FeedRequest
 from btccxt.session.feeds import FeedTask
+from btccxt.session.history import missing_means
 from btccxt.store.account_session import AccountSession
 from btccxt.store.lake_modes import data_mode
 from btccxt.store.queries import StoreQueries
@@ -223,6 +224,7 @@ class StoreHistory(StoreQueries):
             markets=self.markets,
             page_limit=self.profile.history.page_size,
             now_ms=self.now_ms,
+            missing=missing_means(self.profile),
             max_candles_back=self.profile.history.max_candles_back,
             archives=self.profile.archives if archives else None,
             second=second._supply(archives=False) if second is not None else None,

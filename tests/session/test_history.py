@@ -8,11 +8,15 @@ from typing import Any
 import pytest
 
 from btccxt.bars.columns import Columns
+from btccxt.bars.gaps import gaps_of
 from btccxt.bars.lake import DataVenue, Lake, LakeView
+from btccxt.bars.segments import Range
+from btccxt.bars.series import GapCause, LakeGap
 from btccxt.exchange.profile.profile import custom_profile
 from btccxt.model import Bar, MarketType, Trade
 from btccxt.session.events import FeedRequest
 from btccxt.session.history import HistoryLoader
+from btccxt.timeframe import parse_timeframe
 from tests.fakes import SYMBOL, FakeClock, FakeExchange, bars
 
 MINUTE, DAY = 60_000, 86_400_000
@@ -99,3 +103,16 @@ async def test_a_history_that_begins_later_is_told_in_dates() -> None:
     history = HistoryLoader(source, source.clock.now_ms, profile, lambda what, error: said.append(str(error)), None)
     await history.load(request(from_ms=START - 2 * DAY))
     assert said == ["history begins at 2026-03-01 00:00, not at 2026-02-27 00:00 as asked for"]
+
+
+@pytest.mark.parametrize(("empty", "cause"), [(True, GapCause.EXCHANGE_DOWN), (False, GapCause.NO_TRADES)])
+async def test_the_profile_says_what_a_missing_bar_means(tmp_path: Path, empty: bool, cause: GapCause) -> None:
+    source = exchange(bars("1m", START, END, without=range(50, 60)))
+    own = {"bars": {"sends_empty_bars": empty}, "history": {"page_size": 100}}
+    view = LakeView(Lake(tmp_path), DataVenue("fake"))
+    profile = custom_profile("fake", MarketType.SPOT, own)
+    told = HistoryLoader(source, source.clock.now_ms, profile, lambda what, error: None, view)
+    await told.load(request(from_ms=START, to_ms=START + 200 * MINUTE))
+    series, wanted = view.bars(SYMBOL, "1m"), Range(START, START + 200 * MINUTE)
+    gaps = gaps_of(series.pieces(wanted.from_ms, wanted.to_ms), parse_timeframe("1m"), wanted)
+    assert gaps == [LakeGap(START + 50 * MINUTE, START + 60 * MINUTE, cause)]
