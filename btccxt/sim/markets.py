@@ -101,9 +101,15 @@ def default_listings() -> list[Listing]:
 
 
 def known_listings() -> list[Listing]:
-    """The default ones, and those that are there for whoever names them: inverse contracts."""
-    inverse = Listing(inverse_market("BTC/USD:BTC"), Decimal("60000"), 3.0, 2_000_000.0)
-    return [*default_listings(), inverse]
+    """The default ones, and those that are there for whoever names them: inverse contracts, and those in USDC."""
+    start = Decimal("60000")
+    usdc = linear_market("BTC/USDC:USDC", price_step="1", min_cost="10")
+    return [
+        *default_listings(),
+        Listing(inverse_market("BTC/USD:BTC"), start, 3.0, 2_000_000.0),
+        Listing(spot_market("BTC/USDC", price_step="1", min_cost="10"), start, 3.0, 900_000.0),
+        Listing(usdc, start, 3.0, 2_000_000.0),
+    ]
 
 
 def many_listings(count: int) -> list[Listing]:

@@ -19,6 +19,7 @@ DIALECTS = {
     "bybit": ("btccxt.sim.dialects.bybit.dialect", "Bybit"),
     "okx": ("btccxt.sim.dialects.okx.dialect", "Okx"),
     "kraken": ("btccxt.sim.dialects.kraken.dialect", "Kraken"),
+    "hyperliquid": ("btccxt.sim.dialects.hyperliquid.dialect", "Hyperliquid"),
     "coinbase": ("btccxt.sim.dialects.coinbase.dialect", "Coinbase"),
 }
 

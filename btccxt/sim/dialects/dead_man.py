@@ -18,6 +18,13 @@ class DeadMansSwitches:
             self._due_ms.pop(account, None)
         return due_ms
 
+    def arm_until(self, account: str, due_ms: int | None) -> None:
+        """The same for a time; None stops it."""
+        if due_ms is None:
+            self._due_ms.pop(account, None)
+        else:
+            self._due_ms[account] = due_ms
+
     def run_out(self, now_ms: int) -> list[str]:
         """Accounts whose time is over; their timers are off now."""
         due = [account for account, due_ms in self._due_ms.items() if now_ms >= due_ms]
