@@ -14,6 +14,9 @@ from btccxt.resilience.backoff import Backoff
 from btccxt.resilience.checks import check_numbers, names_its_fields, waits_of
 from btccxt.timeframe import parse_timeframe
 
+_PAUSES_BELIEVED = 8  # so many times the longest pause so far
+_HALF_FORGOTTEN_S = 300.0
+
 
 class StreamConsumer(Protocol):
     """Whoever wants a stream. Called in the session's loop; none of these may block."""
@@ -51,7 +54,8 @@ class StreamPolicy:
 
     ``silence_ms``: age of data after which a stream of that kind is taken for dead; kinds not listed may be silent for
     ever (private streams: nothing happens on most accounts most of the time). Candles of a few seconds are given 30
-    bars' time; nothing is given less than ``least_silence_s``.
+    bars' time. A stream that has been listened to for that long is given less if its pauses have been much shorter
+    (``Rhythm``); nothing is given less than ``least_silence_s``.
     """
 
     keys_per_connection: int = 100
@@ -87,6 +91,42 @@ class StreamPolicy:
         if key.timeframe is not None:
             silence_ms = min(silence_ms, 30 * parse_timeframe(key.timeframe).approximate_ms)
         return max(self.least_silence_s, clock.wall_s(silence_ms))
+
+
+class Rhythm:
+    """How long one stream is used to be silent, in wall seconds: the longest pause, half forgotten every few minutes.
+
+    Nothing is concluded before the stream has been listened to for as long as its first patience.
+    """
+
+    __slots__ = ("_heard_s", "_last_at", "_longest_s")
+
+    def __init__(self) -> None:
+        self._last_at: float | None = None
+        self._longest_s = 0.0
+        self._heard_s = 0.0
+
+    def heard(self, now: float) -> None:
+        """Data has come."""
+        if self._last_at is not None:
+            pause_s = now - self._last_at
+            self._heard_s += pause_s
+            self._longest_s = max(pause_s, self._longest_s * 0.5 ** (pause_s / _HALF_FORGOTTEN_S))
+        self._last_at = now
+
+    def interrupted(self) -> None:
+        """A new connection: the pause until its first data says nothing."""
+        self._last_at = None
+
+    def doubted(self, silent_s: float) -> None:
+        """This much silence was not believed. If it was a quiet market, it is believed from now on."""
+        self._longest_s = max(self._longest_s, silent_s)
+
+    def patience_s(self, first_s: float | None, least_s: float) -> float | None:
+        """Silence to believe: never more than ``first_s``, never less than ``least_s``."""
+        if first_s is None or self._heard_s < first_s:
+            return first_s
+        return min(first_s, max(least_s, _PAUSES_BELIEVED * self._longest_s))
 
 
 @dataclass(frozen=True, slots=True)

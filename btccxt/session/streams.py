@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from btccxt.errors import AuthenticationFailed, ConnectionLost, ExchangeUnavailable, RateLimited, Refused, Unsupported
@@ -23,6 +23,7 @@ from btccxt.session.stream_policy import (
     Decide,
     Listener,
     Report,
+    Rhythm,
     StreamChanged,
     StreamClock,
     StreamConsumer,
@@ -62,6 +63,7 @@ class _Stream:
     consumers: tuple[StreamConsumer, ...]
     patience_s: float | None
     first_patience_s: float | None
+    rhythm: Rhythm = field(default_factory=Rhythm)
     state: ConnectionState | None = None
     heard_at: float | None = None  # last data
     doubted_from: float = 0.0  # silence counts from here: last data, or the last subscription
@@ -291,6 +293,7 @@ class StreamSupervisor:
         shard.kicked = loop.create_future()
         for stream in shard.streams.values():
             stream.doubted_from = loop.time()
+            stream.rhythm.interrupted()
         async with Tasks() as tasks:
             work = self._exchange.stream(tuple(shard.streams), partial(self._deliver, shard))
             serving = tasks.start(work, "stream")
@@ -334,8 +337,9 @@ class StreamSupervisor:
         if event.__class__ is StreamOpened:
             self._opened(shard, stream)
             return
-        stream.heard_at = stream.doubted_from = self._loop.time()
-        stream.patience_s = stream.first_patience_s
+        now = stream.heard_at = stream.doubted_from = self._loop.time()
+        stream.rhythm.heard(now)
+        stream.patience_s = stream.rhythm.patience_s(stream.first_patience_s, self.policy.least_silence_s)
         if not stream.up:
             self._opened(shard, stream, spoke=True)
             if not stream.up:  # degraded, and on probation: the consumer polls
@@ -421,6 +425,7 @@ class StreamSupervisor:
             return
         for stream in silent:
             stream.doubts += 1
+            stream.rhythm.doubted(now - stream.doubted_from)
             stream.patience_s = min(self.policy.most_silence_s, 2 * (stream.patience_s or 0.0))
             stream.doubted_from = now
             if stream.state is not ConnectionState.DEGRADED:

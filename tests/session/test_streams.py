@@ -18,6 +18,7 @@ from btccxt.errors import (
 from btccxt.exchange.api import Deliver
 from btccxt.model import Bar, BarUpdate, ConnectionState, StreamKey, StreamKind, StreamOpened
 from btccxt.resilience.backoff import Backoff
+from btccxt.session.stream_policy import Rhythm
 from btccxt.session.streams import StreamChanged, StreamPolicy, StreamSupervisor, Verdict
 from tests.exchange.ccxt.tiny_binance import until
 
@@ -395,3 +396,59 @@ def test_impatience_that_cannot_work_is_refused():
     for wrong in ({"keys_per_connection": 0}, {"check_every_s": 0}, {"recover_after_s": -1}):
         with pytest.raises(ConfigError):
             StreamPolicy(**wrong)
+
+
+# ---------------------------------------------------------------- silence that a stream is used to
+
+
+def listened(pauses_s, first_s=90.0, least_s=5.0):
+    """Patience after these pauses, and the rhythm with its clock."""
+    rhythm, now = Rhythm(), 0.0
+    rhythm.heard(now)
+    for pause_s in pauses_s:
+        now += pause_s
+        rhythm.heard(now)
+    return rhythm, now, rhythm.patience_s(first_s, least_s)
+
+
+@pytest.mark.parametrize(
+    ("pauses_s", "patience_s"),
+    [
+        ([1.0] * 20, 90.0),  # not listened to for long enough
+        ([1.0] * 100, 8.0),  # bars of a second
+        ([0.01] * 10_000, 5.0),  # never less than the least
+        ([0.1] * 1000 + [4.0], 32.0),  # as long as it is used to at most
+        ([20.0] * 10, 90.0),  # a quiet market: never more than the policy says
+    ],
+)
+def test_silence_is_judged_by_what_the_stream_is_used_to(pauses_s, patience_s):
+    assert listened(pauses_s)[2] == pytest.approx(patience_s, rel=0.01)
+
+
+def test_a_long_pause_is_forgotten_slowly_whatever_the_rate():
+    for pause_s in (0.1, 1.0):
+        before = listened([4.0, *[pause_s] * round(120 / pause_s)])[2]
+        assert 20.0 < before < 32.0
+        assert listened([4.0, *[pause_s] * round(1_800 / pause_s)])[2] <= max(8 * pause_s, 5.0)
+
+
+def test_a_market_that_has_become_quiet_is_doubted_once():
+    rhythm, now, patience_s = listened([0.5] * 200)
+    assert patience_s == 5.0
+    rhythm.doubted(6.0)
+    rhythm.interrupted()
+    rhythm.heard(now + 30.0)  # the pause of the reconnect itself says nothing
+    assert rhythm.patience_s(90.0, 5.0) == 48.0
+
+
+async def test_a_stream_that_used_to_speak_often_is_doubted_before_its_first_patience(bench):
+    key, consumer = bars("BTC/USDT"), Consumer()
+    it = bench(silence_ms={StreamKind.BARS: 1_000}, least_silence_s=0.05, check_every_s=0.01)
+    it.supervisor.add(key, consumer)
+    await until(lambda: it.state(key) is ConnectionState.LIVE)
+    stream = it.supervisor._streams[key]
+    stream.rhythm._heard_s, stream.rhythm._longest_s = 100.0, 0.001  # has been listened to
+    it.exchange.connections[0].deliver(key, frame(key))
+    assert it.supervisor.snapshot()[0].patience_s < 1.0
+    await until(lambda: len(it.exchange.connections) == 2)
+    assert ConnectionState.STALE.value in it.states(key)

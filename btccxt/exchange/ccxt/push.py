@@ -25,6 +25,7 @@ from btccxt.errors import ConnectionLost, ExchangeUnavailable, RateLimited
 from btccxt.exchange.api import Deliver
 from btccxt.exchange.ccxt.errors_map import retry_after_s
 from btccxt.exchange.ccxt.frames import parts_of, walk
+from btccxt.exchange.ccxt.keep_alive import judge_pongs_here
 from btccxt.model import StreamEvent, StreamKey, StreamKind, StreamOpened
 from btccxt.observe.metrics import metrics
 from btccxt.resilience.supervised import Tasks
@@ -212,6 +213,7 @@ class PushStream:
         def client_of(url: str) -> Any:
             client = make_client(url)
             if client not in taps:
+                judge_pongs_here(client)
                 hook = taps[client] = _ClientHook(self, client, self._frame_interval_s)
                 self._hooks.append(hook)
             return client
