@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from btccxt.bt.commission import CryptoCommInfo
     from btccxt.bt.data import CCXTData
     from btccxt.bt.order_request import TakeProfit, TakeProfitLimit
+    from btccxt.bt.persist import Persistent
     from btccxt.bt.warmup_policy import Then, WarmUp
     from btccxt.config import Mode, OnStop, StoreConfig
     from btccxt.errors import (
@@ -95,6 +96,7 @@ _HOMES = {
         "Then",
         "WarmUp",
     ),
+    "btccxt.bt.persist": ("Persistent",),
     "btccxt.config": (
         "Mode",
         "OnStop",
@@ -223,6 +225,7 @@ __all__ = [
     "OrderRequest",
     "OrderStatus",
     "OrderUpdate",
+    "Persistent",
     "Position",
     "RateLimited",
     "Refused",

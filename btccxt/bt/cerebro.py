@@ -80,6 +80,8 @@ class CerebroLoop:
         cerebro._datanotify = functools.partial(_pass_on_news, cerebro, self)
 
     def _forget(self) -> None:
+        self.this_run: list[Callable[[], None]] = []
+        """As ``every_loop``, until the run ends."""
         self._datas_judged, self._all_daily = -1, False
         self._moved: dict[int, Any] = {}
         self._delivered = False
@@ -109,6 +111,11 @@ class CerebroLoop:
             self._datas_judged = len(datas)
             self._all_daily = all(data._timeframe >= bt.TimeFrame.Days and not data.replaying for data in datas)
         return self._all_daily
+
+    @property
+    def cerebro(self) -> Any:
+        """None when it is gone."""
+        return self._cerebro()
 
     # -------------------------------------------------------------- who takes part
 
@@ -186,7 +193,7 @@ class CerebroLoop:
         self.inbox.deliver(self._patience_s() if may_wait else 0.0)
         if getattr(cerebro._broker, "arrivals", None):
             cerebro._brokernotify()  # cerebro does it only after asking every data for a bar, and there may be hundreds
-        for each in self.every_loop:
+        for each in (*self.every_loop, *self.this_run):
             each()
         if time.monotonic() >= self._next_gate_look_s:
             self._look_at_gate(cerebro)

@@ -98,6 +98,7 @@ class EventName(str, Enum):
     STRATEGY_SLOW = "strategy_slow"
     DEAD_MAN_SET = "dead_man_set"
     RUN_STOPPED = "run_stopped"
+    CONTROL = "control"
     ON_STOP = "on_stop"
     TRADING_STATE = "trading_state"
     NOTIFICATION = "notification"

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
+from btccxt.account.away import told_of_absence
 from btccxt.account.explain import log_funding
 from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.bt.broker import CCXTBroker
@@ -41,6 +42,7 @@ from btccxt.notices import StoreNotice
 from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
 from btccxt.observe.redact import register_secret
+from btccxt.observe.systemd import ServiceManager
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal.journal import MEMORY, Journal, account_fingerprint
 from btccxt.orders.risk import RiskLimits, TradingState
@@ -52,6 +54,7 @@ from btccxt.session.status_file import StatusReporter, status_directory
 from btccxt.session.streams import Decide
 from btccxt.store.account_session import AccountSession, Listeners
 from btccxt.store.config_file import load_options
+from btccxt.store.control import ControlServer
 from btccxt.store.hints import start_hints
 from btccxt.store.history import StoreHistory, keep_markets
 from btccxt.store.keys import resolve_keys
@@ -144,6 +147,8 @@ class CCXTStore(StoreHistory):
         self._journal: Journal | None = None
         self._journal_path: str | None = None
         self._reporter: StatusReporter | None = None
+        self._control: ControlServer | None = None
+        self._service: ServiceManager | None = None
         self._broker: CCXTBroker | None = None
         self._warm_up: WarmUpPolicy | None = None
         self.trading = TradingControl(settings.trading_file)
@@ -241,6 +246,7 @@ class CCXTStore(StoreHistory):
                 self._open_in_time(self._session, account_session)
                 self._account_session = account_session
                 self._reporter = StatusReporter(self.health, self._notifier.trouble, self._label)
+                self._open_to_control()
             except BaseException:
                 self._tear_down(locals().get("account_session"))
                 raise
@@ -255,6 +261,42 @@ class CCXTStore(StoreHistory):
             if self._broker is not None:
                 self._say_hints(self._account_session)
 
+    def _open_to_control(self) -> None:
+        """For ``btccxt ctl`` and systemd; a bot without them trades all the same."""
+        self._service = ServiceManager()
+        if self._broker is not None:
+            try:
+                self._control = ControlServer(self, self._label)
+            except OSError as error:
+                self._notifier.trouble("the control socket", error)
+        if self._service.is_there and self.cerebro_loop is not None:
+            self._service.ready(f"{self._label} runs")
+            self.cerebro_loop.every_loop.append(self._service.beat)
+
+    def _close_to_control(self) -> None:
+        control, service = self._control, self._service
+        self._control = self._service = None
+        if control is not None:
+            control.stop()
+        if service is not None and self.cerebro_loop is not None and service.beat in self.cerebro_loop.every_loop:
+            self.cerebro_loop.every_loop.remove(service.beat)
+            service.stopping()
+
+    def variables(self, owner: str) -> str | None:
+        """A strategy's own, as ``bt/persist.py`` kept them. Waits for the disk."""
+        return None if self._journal is None else self._journal.variables(owner).result(_STOP_TIMEOUT_S)
+
+    def keep_variables(self, owner: str, text: str) -> None:
+        """Does not wait for the disk."""
+        if self._journal is not None:
+            self._journal.keep_variables(owner, text)
+
+    def note(self, text: str) -> None:
+        """A line in the journal, where there is one. Any thread."""
+        journal, account_session = self._journal, self._account_session
+        if journal is not None and account_session is not None:
+            journal.note(text, account_session.clock.now_ms())
+
     def _say_hints(self, account_session: AccountSession) -> None:
         datas = [data for reference in self._datas if (data := reference()) is not None]
         hints = start_hints(
@@ -265,8 +307,8 @@ class CCXTStore(StoreHistory):
             clock_off_ms=account_session.clock.offset_ms,
             keys_given=bool(self._keys),
         )
-        for hint in hints:
-            self._notifier.say(hint)
+        for text in (*told_of_absence(account_session.restored), *hints):
+            self._notifier.say(text)
 
     def _open_in_time(self, session: Session, account_session: AccountSession) -> None:
         timeout_s = self.settings.start_timeout_s
@@ -349,6 +391,7 @@ class CCXTStore(StoreHistory):
 
     def _tear_down(self, account_session: AccountSession | None) -> None:
         self._waits_for_need = False
+        self._close_to_control()
         self._forget_lake()
         session, venue, journal, reporter = self._session, self._venue, self._journal, self._reporter
         self._account_session = self._was_asked_of = None

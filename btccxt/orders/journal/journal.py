@@ -27,6 +27,7 @@ from btccxt.model import Balances, Fill, OrderRequest, Position
 from btccxt.orders.events import Alarm, LifecycleEvent
 from btccxt.orders.journal import alarms as journal_alarms
 from btccxt.orders.journal import schema as schema
+from btccxt.orders.journal import variables as journal_variables
 from btccxt.orders.journal.codec import decode_request, encode, encode_context
 from btccxt.orders.journal.file import (
     account_fingerprint,
@@ -205,6 +206,10 @@ class Journal:
     def alarm_told(self, alarm: Alarm) -> None:
         self._write([journal_alarms.told_statement(alarm)])
 
+    def keep_variables(self, owner: str, text: str) -> None:
+        """A strategy's own variables."""
+        self._write([journal_variables.keep_statement(owner, text)])
+
     def flush(self) -> Future[None]:
         """Resolves when everything before it is written."""
         return self._write_durably(list)
@@ -246,6 +251,9 @@ class Journal:
     def edits(self) -> Future[dict[str, OrderRequest]]:
         """By client order id: edits that were under way when the last program ended."""
         return self._read(_edits)
+
+    def variables(self, owner: str) -> Future[str | None]:
+        return self._read(lambda connection: journal_variables.load_variables(connection, owner))
 
     def alarms(self) -> Future[list[journal_alarms.StoredAlarm]]:
         """Alarms that nobody was told of, and those that are told once."""
