@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "run": (_TRADE, "Run a strategy: on paper, a testnet, with real money, on the embedded exchange, or on the past."),
     "download": (_SET_UP, "Fetch bars and trades into the lake, from archives and API."),
     "data": (_LOOK, "The lake: what is there, gaps and their causes, checks, exports."),
+    "ctl": (_TRADE, "Hands on a running bot: status, pause, reduce, resume, cancel, flatten, stop, set."),
     "demo": (_TRADE, "A moving-average strategy on the embedded exchange, about a minute; no network, no keys."),
     "status": (_LOOK, "The running stores and their connections."),
     "trading": (_TRADE, "Show or set the trading state of running stores: active, reducing, halted."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import datetime, timezone
@@ -15,14 +16,21 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
 
 from btccxt.errors import ConfigError, JournalError
+from btccxt.orders.context import FOLLOWS, PRIMARY
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.journal.reader import JournalReader, OrderSummary
 from btccxt.resilience.files import state_directory
 
 app = typer.Typer(help="The order journal: what was asked, sent, answered and filled.", no_args_is_help=False)
-_TIES = {"parent": "exit of", "oco": "paired with", "replaces": "follows"}
+_TIES = {
+    "parent": "exit of", "replaces": "follows the edited", PRIMARY: "carries on", FOLLOWS: "stands in for",
+    "oco": "one cancels the other:",
+}  # fmt: skip
+Family = list[tuple[OrderSummary, Mapping[str, str]]]
 JournalOption = Annotated[Path | None, typer.Option("--journal", help="its file; default: the newest one here")]
 JsonOption = Annotated[bool, typer.Option("--json", help="machine-readable")]
 
@@ -67,6 +75,7 @@ def show(
     """An order's whole life, with times."""
     with JournalReader(_journal(journal or context.obj)) as reader:
         story = reader.story(order)
+        family = [] if story is None else reader.family(story.order.request.client_order_id)
     if story is None:
         raise JournalError(f"no order {order!r} in {reader.path}; `btccxt orders` lists what is there")
     if as_json:
@@ -88,6 +97,45 @@ def show(
         console.print(escape(f"  {', '.join(ties)}"), highlight=False)
     for line in story.lines:
         console.print(escape(f"  {utc(line.at_ms, fine=True)}  {line.what:<18} {line.details}"), highlight=False)
+    if len(family) > 1:
+        _print_family(console, family, request.client_order_id)
+
+
+def _print_family(console: Console, family: Family, shown: str) -> None:
+    """As a tree: entries above their exits, what was edited above what follows it."""
+    tree = Tree("its family", hide_root=False)
+    above = {
+        each.request.client_order_id: next((context[tie] for tie in _TIES if tie != "oco" and tie in context), None)
+        for each, context in family
+    }
+    pairs = Counter(context["oco"] for _, context in family if "oco" in context)
+    branches: dict[str | None, Tree] = {}
+    waiting = list(family)
+    while waiting:
+        for entry in tuple(waiting):
+            each, context = entry
+            name = each.request.client_order_id
+            parent = above[name] if above[name] in above else None
+            if parent is None or parent in branches:
+                waiting.remove(entry)
+                branches[name] = branches.get(parent, tree).add(_member(each, context, pairs, bold=name == shown))
+                break
+        else:  # ties in a circle: shown flat
+            for each, context in waiting:
+                tree.add(_member(each, context, pairs, bold=each.request.client_order_id == shown))
+            break
+    console.print(tree, highlight=False)
+
+
+def _member(each: OrderSummary, context: Mapping[str, str], pairs: Mapping[str, int], *, bold: bool) -> Text:
+    request = each.request
+    price = request.price or request.trigger_price
+    text = f"{request.client_order_id}  {request.side.value} {request.amount:f} {request.kind.value}"
+    text += "" if price is None else f" at {price:f}"
+    text += f": {_state(each)}, filled {each.filled:f}"
+    if pairs.get(context.get("oco", ""), 0) > 1:
+        text += f"  [one cancels the other: {context['oco']}]"
+    return Text(text, "bold" if bold else "")
 
 
 @app.command("prune")

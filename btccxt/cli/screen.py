@@ -45,6 +45,8 @@ class RunScreen:
     def __init__(self, engine: LiveEngine, console: Console, bars: int | None = None) -> None:
         self.alarms: list[str] = []
         self.refusals = 0
+        self._why_refused = ""
+        self._refused_alike = 0
         self._engine = engine
         self._console = console
         self._bars = bars
@@ -76,7 +78,10 @@ class RunScreen:
             logging.getLogger("btccxt").removeHandler(silence)
 
     def tell(self, text: str, style: str = "") -> None:
-        """A line that stays. Any thread."""
+        """A line that stays."""
+        if self._refused_alike:
+            alike, self._refused_alike = self._refused_alike, 0
+            self.tell(f"and {alike} more, refused for the same reason", "red")
         self._console.print(Text(f"{self._now()}  {text}", style), soft_wrap=True)
 
     # -------------------------------------------------------------- what happens
@@ -97,7 +102,11 @@ class RunScreen:
         if order.status in _BAD:
             self.refusals += 1
             why = "; ".join(order.info.get("reasons", ()) or ()) or order.getstatusname().lower()
-            self.tell(f"{head} REFUSED: {why}", "red")
+            if why == self._why_refused:
+                self._refused_alike += 1
+            else:
+                self.tell(f"{head} REFUSED: {why}", "red")
+                self._why_refused = why
             return
         if new:
             self.tell(

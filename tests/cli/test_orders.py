@@ -64,12 +64,15 @@ def test_the_list_as_json_has_every_figure(path):
 
 def test_one_order_is_told_with_its_whole_life_by_either_id(path):
     for name in ("b1", "x1"):
-        head, *life = shown("show", name, "--journal", str(path)).splitlines()
+        head, *life, root, entry, stop = shown("show", name, "--journal", str(path)).splitlines()
         assert "b1  buy 1.5 BTC/USDT limit  exchange id x1  partially_filled, filled 0.5" in head
         assert [line.split()[2] for line in life] == ["Intent", "Sent", "OrderUpdate", "Fill"]
         assert life[2].endswith("create open filled 0 id x1")
         assert life[0].split()[:2] == ["2026-05-28", "20:26:40.000"]
         assert "0.5 at 100, fee 0.0001 BNB, trade t1" in life[3]
+        assert root == "its family"
+        assert entry == "└── b1  buy 1.5 limit at 100: partially_filled, filled 0.5"
+        assert stop == "    └── b2  sell 1.5 stop at 90: waits here, filled 0"
 
 
 def test_the_journal_may_be_named_before_the_command_and_ties_are_told(path):
@@ -89,3 +92,27 @@ def test_an_unknown_order_and_a_missing_journal_are_said(path, tmp_path, monkeyp
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     with pytest.raises(JournalError, match="name one with --journal"):
         shown()
+
+
+def ticket(name, context, kind=OrderKind.LIMIT):
+    return LiveOrder(OrderRequest(name, "BTC/USDT", Side.BUY, kind, D(1), D(100)), context, created_ms=START_MS)
+
+
+def test_the_family_is_drawn_from_whichever_member_is_asked_for(tmp_path):
+    file = tmp_path / "family.sqlite3"
+    journal = Journal.open(file, exchange="fake", mode="testnet", account="abc123")
+    for name, context in {
+        "b10": {}, "b1": {}, "b2": {"parent": "b1", "oco": "b2"}, "b3": {"parent": "b1", "oco": "b2"},
+        "b4": {"replaces": "b3", "parent": "b1", "oco": "b2"}, "b5": {"primary": "b2"},
+    }.items():  # fmt: skip
+        journal.record_intent(ticket(name, context))
+    journal.flush().result(5)
+    journal.close()
+    for asked in ("b1", "b3", "b4", "b5"):
+        text = shown("show", asked, "--journal", str(file))
+        drawn = text[text.index("its family") :].splitlines()[1:]
+        assert [(line.index("b"), line.split()[line.split().index("buy") - 1]) for line in drawn] == [
+            (4, "b1"), (8, "b2"), (12, "b5"), (8, "b3"), (8, "b4"),
+        ]  # fmt: skip
+        assert sum("[one cancels the other: b2]" in line for line in drawn) == 3
+    assert "its family" not in shown("show", "b10", "--journal", str(file))

@@ -197,3 +197,13 @@ def test_a_backtest_runs_the_same_strategy_over_the_past(tmp_path):
     assert "bars              │" in answer.output and "holding BTC/USDT" in answer.output
     assert "DrawDown" in answer.output and "DailySharpe" in answer.output
     assert "Completed" in answer.output
+
+
+def test_refusals_for_one_reason_are_counted_and_not_repeated(tmp_path):
+    (tmp_path / "eager.py").write_text(
+        "import backtrader as bt\nclass Eager(bt.Strategy):\n    def next(self):\n        self.buy(size=0.001)\n"
+    )
+    answer = run("eager.py", *SIM, "--history", "20", "--bars", "2")
+    assert answer.exit_code == 0, answer.output
+    assert answer.output.count("REFUSED: warm-up") == 1
+    assert re.search(r"and \d+ more, refused for the same reason", answer.output)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from btccxt.errors import JournalError
 from btccxt.model import Fill, OrderRequest, OrderUpdate
+from btccxt.orders.context import FOLLOWS, PRIMARY
 from btccxt.orders.journal import schema as schema
 from btccxt.orders.journal.alarms import load_alarms
 from btccxt.orders.journal.codec import EVENT_KINDS, decode, decode_request
@@ -19,6 +20,9 @@ from btccxt.orders.journal.fills import FillSum, StoredFill, booked_fills, load_
 from btccxt.orders.journal.holdings import StoredHoldings, load_holdings
 from btccxt.orders.journal.prune import PRUNED_UNTIL
 from btccxt.orders.live_order import LifecycleState
+
+TIES = ("parent", "replaces", PRIMARY, FOLLOWS, "oco")
+"""Keys of an order's context that name another order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +147,27 @@ class JournalReader:
         lines += self._alarm_lines(client_order_id)
         lines.sort(key=lambda line: line.at_ms)
         return OrderStory(summary, json.loads(context), tuple(lines))
+
+    def family(self, client_order_id: str) -> list[tuple[OrderSummary, Mapping[str, str]]]:
+        """An order and all tied to it (exits, pairs, what follows an edit), with their contexts, oldest first."""
+        found: dict[str, Mapping[str, str]] = {}
+        waiting = [client_order_id]
+        while waiting:
+            name = waiting.pop()
+            row = self._connection.execute("SELECT context FROM tickets WHERE client_order_id = ?", (name,)).fetchone()
+            if row is None or name in found:
+                continue
+            found[name] = context = json.loads(row[0])
+            waiting += [other for tie in TIES if (other := context.get(tie)) is not None]
+            waiting += [
+                other
+                for (other,) in self._connection.execute(
+                    "SELECT client_order_id FROM tickets WHERE instr(context, ?)", (json.dumps(name),)
+                )
+            ]
+        marks = ", ".join("?" * len(found))
+        summaries = self._summaries(f"WHERE client_order_id IN ({marks}) ORDER BY rowid", *found)
+        return [(each, found[each.request.client_order_id]) for each in summaries]
 
     def _alarm_lines(self, client_order_id: str) -> list[StoryLine]:
         if schema.schema_version(self._connection) < schema.WITH_ALARMS:  # not opened by this version's programs yet
