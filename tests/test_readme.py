@@ -15,23 +15,29 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_ten_lines_of_the_readme_run(monkeypatch):
+def test_the_lines_of_the_readme_run_and_trade(monkeypatch, capsys):
     code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert code is not None
     run = bt.Cerebro.run
-    seen = {}
+    notify = bt.strategies.SMA_CrossOver.notify_order
 
-    def run_for_a_moment(cerebro, *args, **kwargs):
-        timer = threading.Timer(6.0, cerebro.runstop)
+    def end_with_the_first_fill(strategy, order):
+        notify(strategy, order)
+        if order.status == order.Completed:
+            strategy.env.runstop()
+
+    def run_for_a_while(cerebro, *args, **kwargs):
+        timer = threading.Timer(90.0, cerebro.runstop)
         timer.start()
         try:
-            seen["bars"] = len(run(cerebro, *args, **kwargs)[0].data)
+            return run(cerebro, *args, **kwargs)
         finally:
             timer.cancel()
 
-    monkeypatch.setattr(bt.Cerebro, "run", run_for_a_moment)
+    monkeypatch.setattr(bt.strategies.SMA_CrossOver, "notify_order", end_with_the_first_fill)
+    monkeypatch.setattr(bt.Cerebro, "run", run_for_a_while)
     exec(compile(code[1], "README.md", "exec"), {})
-    assert seen["bars"] > 1_000
+    assert re.search(r"^Completed 0\.0\d+ \d+", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_the_example_trades_and_ends_by_itself():
