@@ -8,6 +8,7 @@ from benchmarks import (
     bars_cpu,
     bars_latency,
     download,
+    exits_follow,
     fills_applied,
     fills_back,
     guard_cost,
@@ -38,5 +39,6 @@ _MODULES = (
     many_symbols,
     lake,
     download,
+    exits_follow,
 )
 BENCHMARKS: Mapping[str, Callable[[Size], Report]] = {module.NAME: module.run for module in _MODULES}

@@ -185,6 +185,7 @@ class OrderEmulator:
         leg.ends_at_ms = int(context[EXPIRES]) if EXPIRES in context else None
         group.add(leg)
         self._legs[name] = group, name
+        self._ended.pop(group.name, None)
         return group
 
     def _group_of_pair(self, leader: str, request: OrderRequest, context: Mapping[str, str]) -> ContingencyGroup:

@@ -12,7 +12,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from btccxt.model import ZERO, Fill, OrderKind, Side
 from btccxt.orders.events import AlarmKind
@@ -267,7 +267,6 @@ def test_nor_in_random_plays() -> None:
         play(seed)
 
 
-ContingentOrders.TestCase.settings = settings(
-    max_examples=100, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
-test_contingent_orders_hold_through_anything = ContingentOrders.TestCase
+def test_contingent_orders_hold_through_anything() -> None:
+    quick = settings(max_examples=100, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck))
+    run_state_machine_as_test(ContingentOrders, settings=quick)

@@ -1,0 +1,298 @@
+"""Brackets and pairs through real sockets: never naked, never doubled, as in the backtest."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal as D
+from typing import Any
+
+import pytest
+
+from btccxt import CCXTStore
+from btccxt.bt.compat import bt
+from btccxt.model import OrderKind, Side
+from btccxt.orders.events import Alarm
+from btccxt.sim.faults import Fault, FaultKind
+from tests.e2e.stage import Player, Step, Venue, play
+
+PRICE = D(60_000)
+BRACKET = {"size": 0.1, "limitprice": 63_000, "stopprice": 59_000}
+
+
+@contextmanager
+def venue(exchange: str = "binance", **options: Any) -> Iterator[Venue]:
+    with Venue(exchange, **options) as place:
+        yield place
+
+
+def alarms(player: Player) -> list[str]:
+    about = [getattr(news, "about", None) for news in player.store_news]
+    return [each.kind.value for each in about if isinstance(each, Alarm)]
+
+
+def statuses(player: Player) -> str:
+    return " ".join(f"{name} {order.getstatusname()}" for name, order in player.made.items())
+
+
+def buys(player: Player, **terms: Any) -> None:
+    player.made = dict(zip(("entry", "stop", "target"), player.buy_bracket(**{**BRACKET, **terms}), strict=True))
+
+
+def resting(place: Venue) -> list[tuple[str, str, D]]:
+    """What is open at the exchange: side, kind, what is left."""
+    orders = place.call(lambda exchange: list(exchange.engine.orders("main", open_only=True)))
+    return sorted((o.request.side.value, o.request.kind.value, o.request.amount - o.filled) for o in orders)
+
+
+def once(condition: Callable[[Player], bool]) -> Callable[[Player], bool]:
+    """True from the first time on: what has come about may have passed when the next step looks."""
+    seen: list[bool] = []
+
+    def latched(player: Player) -> bool:
+        if not seen and condition(player):
+            seen.append(True)
+        return bool(seen)
+
+    return latched
+
+
+def prints(place: Venue, price: D) -> None:
+    """One trade at a price that the book does not follow."""
+
+    def go(exchange: Any) -> None:
+        exchange.engine.print_trade(place.symbol, price, D("0.001"), Side.BUY, int(exchange.clock.now_ms()))
+
+    place.call(go)
+
+
+def cancels_by_hand(place: Venue, kind: OrderKind) -> None:
+    def go(exchange: Any) -> None:
+        (order,) = [o for o in exchange.engine.orders("main", open_only=True) if o.request.kind is kind]
+        now_ms = int(exchange.clock.now_ms())
+        exchange.engine.cancel("main", symbol=place.symbol, order_id=order.order_id, now_ms=now_ms)
+
+    place.call(go)
+
+
+def hears_trades(player: Player) -> bool:
+    """A target waits here, and the stream that its price comes by is up."""
+    return any("trades" in str(news) and "live" in str(news) for news in player.store_news)
+
+
+def run(place: Venue, *steps: Step, store: CCXTStore | None = None) -> Player:
+    player, _ = play(place, store or place.store(), steps)
+    return player
+
+
+# ------------------------------------------------------------------ spot: the coins are bound once
+
+
+def test_a_print_at_the_target_does_not_cost_the_stop() -> None:
+    with venue() as place:
+
+        def wick(player: Player) -> None:
+            prints(place, D(63_000))
+
+        player = run(
+            place,
+            Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=hears_trades),
+            Step(PRICE, wick, once(lambda p: ("sell", "limit", D("0.0999")) in resting(place))),
+            Step(D(58_000)),
+            Step(D(45_000)),
+        )
+        assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
+        assert statuses(player) == "entry Completed stop Completed target Canceled"
+
+
+@pytest.mark.parametrize("limit_first", [True, False])
+def test_of_a_pair_the_stop_rests_at_the_exchange_whichever_was_given_first(limit_first: bool) -> None:
+    def act(player: Player) -> None:
+        limit, stop = (
+            {"size": 0.1, "exectype": bt.Order.Limit, "price": 63_000},
+            {"size": 0.1, "exectype": bt.Order.Stop, "price": 59_000},
+        )
+        first = player.sell(**(limit if limit_first else stop))
+        player.made = {"first": first, "second": player.sell(**(stop if limit_first else limit), oco=first)}
+
+    with venue(balances={"USDT": D(50_000), "BTC": D("0.1")}) as place:
+        player = run(
+            place,
+            Step(PRICE, act, hears_trades),
+            Step(PRICE, until=once(lambda p: [kind for _, kind, _ in resting(place)] == ["stop"])),
+            Step(D(63_500)),
+            Step(D(63_500)),
+        )
+        assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
+        assert sorted(order.getstatusname() for order in player.made.values()) == ["Canceled", "Completed"]
+
+
+# ------------------------------------------------------------------ the entry
+
+
+@pytest.mark.parametrize("exchange", ["binance", "binanceusdm"])
+def test_the_filled_part_of_a_resting_entry_is_protected(exchange: str) -> None:
+    with venue(exchange) as place:
+
+        def shallow(player: Player) -> None:
+            def go(each: Any) -> None:
+                now_ms = int(each.clock.now_ms())
+                each.engine.set_depth(place.symbol, [(D(59_000), D(1))], [(D(60_000), D("0.04"))], now_ms)
+
+            place.call(go)
+            buys(player, price=60_000)
+
+        def protected(player: Player) -> bool:
+            net = D("0.03996") if exchange == "binance" else D("0.04")
+            return ("sell", "stop", net) in resting(place)
+
+        player = run(place, Step(PRICE, shallow, until=protected), Step(D(61_000)), Step(D(58_000)), Step(D(58_000)))
+        assert player.position.size == 0
+        assert not any(side == "sell" for side, _, _ in resting(place))
+        assert alarms(player) == []
+
+
+def test_an_entry_whose_trades_are_listed_late_keeps_its_exits() -> None:
+    with venue("binanceusdm") as place:
+        hidden: list[Any] = []
+
+        def fill_unlisted() -> None:
+            time.sleep(0.7)
+            place.move(D(59_400))
+
+            def hide(exchange: Any) -> None:
+                hidden.extend(exchange.engine._fills["main"])
+                exchange.engine._fills["main"].clear()
+
+            place.call(hide)
+
+        def act(player: Player) -> None:
+            place.faults.add(Fault(FaultKind.LOSE_FRAME, stream="user", times=None))
+            buys(player, exectype=bt.Order.Limit, price=59_500, limitprice=61_000)
+            threading.Thread(target=fill_unlisted).start()
+
+        def list_them(player: Player) -> None:
+            place.faults.clear()
+            place.call(lambda exchange: exchange.engine._fills["main"].extend(hidden))
+
+        player = run(
+            place,
+            Step(PRICE, act, until=lambda p: not p.made["entry"].alive()),
+            Step(D(59_400), list_them, until=lambda p: p.made["entry"].executed.size > 0),
+            Step(D(58_500)),
+            Step(D(58_000)),
+            store=place.store(fills_wait_s=1.0),
+        )
+        assert (player.position.size, player.made["stop"].getstatusname()) == (0, "Completed")
+
+
+@pytest.mark.parametrize("cancelled", ["stop", "target"])
+def test_a_cancelled_exit_takes_the_entry_along_as_in_a_backtest(cancelled: str) -> None:
+    with venue() as place:
+        player = run(
+            place,
+            Step(PRICE, lambda p: buys(p, price=59_500)),
+            Step(PRICE, lambda p: p.cancel(p.made[cancelled])),
+            Step(D(59_400)),
+            Step(D(57_000)),
+        )
+        assert statuses(player) == "entry Canceled stop Canceled target Canceled"
+        assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
+
+
+# ------------------------------------------------------------------ the target, the stop
+
+
+def test_a_target_cancelled_at_the_exchange_leaves_the_stop() -> None:
+    with venue("binanceusdm") as place:
+        player = run(
+            place,
+            Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=lambda p: len(resting(place)) == 2),
+            Step(PRICE, lambda p: cancels_by_hand(place, OrderKind.LIMIT), lambda p: not p.made["target"].alive()),
+            Step(D(58_500)),
+            Step(D(58_000)),
+        )
+        assert statuses(player) == "entry Completed stop Completed target Canceled"
+        assert player.position.size == 0
+
+
+def test_a_stop_taken_off_at_the_exchange_comes_back() -> None:
+    with venue() as place:
+
+        def again(player: Player) -> bool:
+            orders = place.call(lambda exchange: list(exchange.engine.orders("main")))
+            return len([o for o in orders if o.request.kind is OrderKind.STOP]) == 2 and len(resting(place)) == 1
+
+        player = run(
+            place,
+            Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=lambda p: len(resting(place)) == 1),
+            Step(PRICE, lambda p: cancels_by_hand(place, OrderKind.STOP), until=again),
+            Step(PRICE),
+            Step(D(58_000)),
+            Step(D(58_000)),
+        )
+        assert statuses(player) == "entry Completed stop Completed target Canceled"
+        assert (player.position.size, alarms(player)) == (0, ["unprotected"])
+
+
+def test_our_own_triggered_stop_is_not_taken_for_somebody_elses() -> None:
+    """Its fill comes under the id of the order that the trigger made, often before that id is told."""
+    for _ in range(4):
+        with venue("binanceusdm") as place:
+            player = run(
+                place,
+                Step(PRICE, lambda p: p.buy(size=0.1, exectype=bt.Order.Stop, price=61_000)),
+                Step(D(61_100)),
+                Step(D(61_200), lambda p: p.sell(size=0.1)),
+                Step(PRICE),
+            )
+            assert alarms(player) == []
+
+
+# ------------------------------------------------------------------ a restart, and what is seen
+
+
+def test_a_wick_before_a_restart_does_not_cost_the_stop(tmp_path: Any) -> None:
+    journal = tmp_path / "journal.sqlite3"
+    with venue() as place:
+        run(
+            place,
+            Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=hears_trades),
+            Step(
+                PRICE,
+                lambda p: prints(place, D(63_000)),
+                once(lambda p: ("sell", "limit", D("0.0999")) in resting(place)),
+            ),
+            Step(PRICE),
+            store=place.store(journal),
+        )
+        player = run(
+            place,
+            Step(PRICE, until=once(lambda p: [kind for _, kind, _ in resting(place)] == ["stop"])),
+            Step(PRICE),
+            Step(D(58_000), until=once(lambda p: any(order.status == order.Completed for order in p.order_news))),
+            Step(D(58_000)),
+            store=place.store(journal, swap_back_s=0.3),
+        )
+        assert (place.balances()["BTC"], resting(place)) == (0, [])
+        ends = {order.ordtypename() + order.getordername(): order.getstatusname() for order in player.order_news}
+        assert (ends["SellStop"], ends["SellLimit"]) == ("Completed", "Canceled")
+
+
+def test_health_tells_how_the_position_is_protected() -> None:
+    with venue() as place:
+        store = place.store()
+        seen: list[Any] = []
+        run(
+            place,
+            Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=lambda p: len(resting(place)) == 1),
+            Step(PRICE, lambda p: seen.extend(store.health()["orders"]["protection"])),
+            store=store,
+        )
+        (position,) = seen
+        assert position["symbol"] == "BTC/USDT"
+        assert D(position["open"]) == D(position["protected"]) == D("0.0999")
+        assert 0 < position["unprotected_total_s"] < 5
+        assert position["unprotected_s"] == 0
