@@ -24,5 +24,7 @@ def test_every_link_between_pages_leads_to_a_file(page):
 
 def test_every_promise_names_a_proof():
     rows = re.findall(r"^\| (\d+) \|.*$", PROMISES, re.MULTILINE)
-    assert [int(row) for row in rows] == list(range(1, 11))
+    numbers = [int(row) for row in rows]
+    assert numbers == sorted(set(numbers))
+    assert set(range(1, 11)) <= set(numbers) <= set(range(1, 16))
     assert all("::" in line for line in PROMISES.splitlines() if re.match(r"\| \d+ \|", line))
