@@ -249,6 +249,7 @@ class OrderRequest:
     trigger_price: Decimal | None = None
     trailing_amount: Decimal | None = None
     trailing_percent: Decimal | None = None  # 2 means 2 %
+    limit_offset: Decimal | None = None  # of a trailing order: it ends as a limit order so far below its stop
     time_in_force: TimeInForce = TimeInForce.GTC
     expires_ms: int | None = None  # for GTD
     post_only: bool = False

@@ -473,6 +473,9 @@ class CCXTBroker(bt.BrokerBase):
                 self._comparison.compare(event)
         if self._own.some_expire:
             self._expire()
+        if self._own.some_fire:
+            for name in self._own.take_fired(self.store.now_ms()):
+                self.store.fire_order(name)
         if self._own.trailing:
             self._own.follow_prices()
         if self._placement.some_wait:

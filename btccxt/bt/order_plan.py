@@ -11,14 +11,26 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
-from btccxt.bt.order_request import request_of
+from btccxt.bt.order_request import closing_ms, request_of
 from btccxt.bt.order_words import Keywords
 from btccxt.errors import Refused
 from btccxt.exchange.profile.order_rule import OrderRule
-from btccxt.model import ZERO, Market, OrderFeature, OrderKind, OrderRequest, Side, TimeInForce, round_amount
-from btccxt.orders.context import EMULATED, EXPIRES
+from btccxt.model import (
+    ZERO,
+    Market,
+    OrderFeature,
+    OrderKind,
+    OrderRequest,
+    Side,
+    TimeInForce,
+    round_amount,
+    round_price,
+)
+from btccxt.orders.context import EMULATED, EXPIRES, FIRES, ON_UNPROTECTED
 from btccxt.orders.trigger import Trigger
 
+_UNTIL_CLOSE = "waits on this machine, while the program runs, until the session of its data ends"
+_NO_TRAILING_LIMIT = "no exchange lets a trailing stop end as a limit order"
 _HERE = "waits on this machine, while the program runs: "
 
 
@@ -90,7 +102,10 @@ class Planner:
         request = request_of(order, market, keywords, rules.next_client_order_id(), rules.now_ms(), reasons)
         if request is None:
             return None
-        return self._plan(order, market, request, leader, situation, parent, reasons)
+        plan = self._plan(order, market, request, leader, situation, parent, reasons)
+        if keywords.on_unprotected is not None:
+            plan = replace(plan, context={**plan.context, ON_UNPROTECTED: keywords.on_unprotected})
+        return plan
 
     def break_bracket(self, order: Any, why: object) -> None:
         """The bracket to which the order belongs, if it belongs to one, is not sent."""
@@ -112,6 +127,10 @@ class Planner:
         request, expires_here_ms = self._validity(order, request)
         if expires_here_ms is not None:
             context[EXPIRES] = str(expires_here_ms)
+        if (fires_ms := closing_ms(order, rules.now_ms())) is not None:
+            context[EMULATED], context[FIRES] = _UNTIL_CLOSE, str(fires_ms)
+        if request.limit_offset is not None:
+            context[EMULATED] = _HERE + _NO_TRAILING_LIMIT
         rule = rules.order_rule(request.kind)
         if (why := rule.why_emulated(request.side.value) or rule.out_of_range(request)) is not None:
             context[EMULATED] = _HERE + why
@@ -119,6 +138,8 @@ class Planner:
             reasons.extend(_why_no_pair(request, leader))
             context["oco"] = leader.client_order_id
         if order.parent is not None:
+            if FIRES in context:
+                reasons.append("exectype Close cannot be an exit of a bracket: it would not wait for the entry")
             entry = parent or self._collected(order.parent)
             if entry is not None:
                 reasons.extend(_why_no_exit(request, entry, situation.price))
@@ -131,7 +152,7 @@ class Planner:
             request = _capped(order, request, market, situation)
             if request.reduce_only:
                 reasons.extend(_why_nothing_reduced(request, situation))
-        waits_as = Trigger(request).fired() if EMULATED in context else request
+        waits_as = _as_sent(request, market, situation.price) if EMULATED in context else request
         reasons.extend(rules.order_refusals(waits_as))
         return Plan(order, request, context, expires_here_ms)
 
@@ -194,6 +215,12 @@ class Planner:
         """Whether the bracket of this parent is being put together, or has failed to be."""
         ref = getattr(parent, "ref", None)
         return ref in self._brackets or ref in self._broken
+
+
+def _as_sent(request: OrderRequest, market: Market, price: Decimal | None) -> OrderRequest:
+    """What goes to the exchange when a waiting order's price has come."""
+    fired = Trigger(request, price).fired()
+    return fired if fired.price is None else replace(fired, price=round_price(market, fired.price))
 
 
 def _why_no_pair(request: OrderRequest, leader: OrderRequest) -> Iterator[str]:

@@ -112,7 +112,10 @@ def order_of(request: OrderRequest, average: Decimal | None, tradeid: int, data:
         simulated=True,
         tradeid=tradeid,
     )
-    if order.exectype == bt.Order.StopTrail:
+    if order.exectype == bt.Order.StopTrail and request.limit_offset is not None:
+        order.exectype = bt.Order.StopTrailLimit
+        order._limitoffset = float(request.limit_offset)
+    if order.exectype in (bt.Order.StopTrail, bt.Order.StopTrailLimit):
         order.created.price = float("inf" if order.isbuy() else "-inf")  # until a bar says where it stands
     return order
 
@@ -183,6 +186,7 @@ def request_of(
         trigger_price=trigger_price,
         trailing_amount=trail_amount,
         trailing_percent=trail_percent,
+        limit_offset=_limit_offset(order, market),
         time_in_force=tif,
         expires_ms=expires_ms,
         post_only=keywords.post_only,
@@ -192,8 +196,25 @@ def request_of(
     )
 
 
+def _limit_offset(order: Any, market: Market) -> Decimal | None:
+    """Of a StopTrailLimit: how far its limit stands below its stop, as ``price`` and ``plimit`` were given."""
+    if order.exectype != bt.Order.StopTrailLimit:
+        return None
+    return round_price(market, decimal_of(order._limitoffset))
+
+
+def closing_ms(order: Any, now_ms: int) -> int | None:
+    """When an order with exectype Close is sent: at the end of its data's session (by default of the day)."""
+    if order.exectype != bt.Order.Close:
+        return None
+    ends_ms = ms_of_num(order.dteos)
+    return ends_ms if ends_ms > now_ms else None
+
+
 def _kind_of(order: Any, reasons: list[str]) -> OrderKind | None:
-    if order.exectype == bt.Order.StopTrail:
+    if order.exectype == bt.Order.Close:
+        return OrderKind.MARKET  # sent when the session ends
+    if order.exectype in (bt.Order.StopTrail, bt.Order.StopTrailLimit):
         if order.trailamount and order.trailpercent:
             reasons.append("give trailamount or trailpercent, not both")
         elif order.trailamount:
@@ -201,7 +222,7 @@ def _kind_of(order: Any, reasons: list[str]) -> OrderKind | None:
         elif order.trailpercent:
             return OrderKind.TRAILING_PERCENT
         else:
-            reasons.append("StopTrail needs trailamount or trailpercent")
+            reasons.append(f"{order.ExecTypes[order.exectype]} needs trailamount or trailpercent")
         return None
     kind = _KINDS.get(order.exectype)
     if kind is None:
@@ -211,8 +232,6 @@ def _kind_of(order: Any, reasons: list[str]) -> OrderKind | None:
 
 def _no_kind(order: Any) -> str:
     exectype, names = order.exectype, order.ExecTypes
-    if exectype == bt.Order.Close:
-        return "exectype Close: an exchange that never closes has no closing price; use Market"
     if exectype in range(len(names)):
         return f"exectype {names[exectype]}: not supported"
     near = difflib.get_close_matches(str(exectype).capitalize(), names, n=1, cutoff=0.5)

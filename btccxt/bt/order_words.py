@@ -13,11 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 from btccxt.model import TimeInForce, decimal_of
+from btccxt.orders.policy import Unprotected
 
-KEYWORDS = ("post_only", "reduce_only", "tif", "iceberg", "params")
+KEYWORDS = ("post_only", "reduce_only", "tif", "iceberg", "on_unprotected", "params")
 _BACKTRADERS = (
     "size", "price", "plimit", "exectype", "valid", "tradeid", "oco", "trailamount", "trailpercent", "parent",
     "transmit",
@@ -67,6 +68,8 @@ class Keywords:
     reduce_only: bool = False
     time_in_force: TimeInForce | None = None
     iceberg_amount: Decimal | None = None
+    on_unprotected: str | None = None
+    """When the stop of a bracket or pair cannot be placed: 'exit' at market, 'retry', or only 'alarm'."""
     params: Mapping[str, Any] | None = None
 
     @classmethod
@@ -88,8 +91,13 @@ class Keywords:
         post_only, reduce_only = (
             _flag(name, kwargs.pop(name, False), reasons) for name in ("post_only", "reduce_only")
         )
+        unprotected = kwargs.pop("on_unprotected", None)
+        if unprotected is not None and unprotected not in get_args(Unprotected):
+            reasons.append(f"on_unprotected={unprotected!r} is not one of {', '.join(get_args(Unprotected))}")
+            unprotected = None
         reasons += [f"{name}: write {meant}" for name in kwargs if (meant := _meant_by(name))]
-        return cls(post_only, reduce_only, TimeInForce[word] if word else None, iceberg_amount, params)
+        tif_asked = TimeInForce[word] if word else None
+        return cls(post_only, reduce_only, tif_asked, iceberg_amount, unprotected, params)
 
 
 _NONE = Keywords()

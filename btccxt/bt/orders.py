@@ -15,7 +15,7 @@ from btccxt.bt.order_request import order_of, take_figures, take_ref
 from btccxt.bt.ports import OrderHolder
 from btccxt.errors import BtccxtError
 from btccxt.model import ZERO, Market, OrderRequest, Side, decimal_of
-from btccxt.orders.context import EMULATED, EXPIRES
+from btccxt.orders.context import EMULATED, EXPIRES, FIRES
 from btccxt.orders.funds import OpenOrder, bound
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
@@ -30,11 +30,20 @@ class OrderStore:
         self._open: dict[str, Any] = {}  # those of them that may still fill
         self._requests: dict[int, OrderRequest] = {}  # of every order that is not final
         self._expiries_ms: dict[int, int] = {}  # of orders whose validity is kept here
+        self._fires_ms: dict[int, int] = {}  # of orders that wait for a time
         self._waiting: set[int] = set()  # they wait on this machine and bind no money
         self.trailing: dict[int, Any] = {}  # those whose price follows the market
         self._ending: set[int] = set()  # their cancel has been asked for
 
-    def add(self, order: Any, request: OrderRequest, *, waits: bool = False, expires_ms: int | None = None) -> None:
+    def add(
+        self,
+        order: Any,
+        request: OrderRequest,
+        *,
+        waits: bool = False,
+        expires_ms: int | None = None,
+        fires_ms: int | None = None,
+    ) -> None:
         """An order that may fill from now on."""
         self.known[request.client_order_id] = self._open[request.client_order_id] = order
         self._requests[order.ref] = request
@@ -44,11 +53,14 @@ class OrderStore:
             self._waiting.add(order.ref)
         if expires_ms is not None:
             self._expiries_ms[order.ref] = expires_ms
+        if fires_ms is not None:
+            self._fires_ms[order.ref] = fires_ms
 
     def end(self, order: Any, client_order_id: str) -> None:
         self._open.pop(client_order_id, None)
         self._requests.pop(order.ref, None)
         self._expiries_ms.pop(order.ref, None)
+        self._fires_ms.pop(order.ref, None)
         self._waiting.discard(order.ref)
         self._ending.discard(order.ref)
         self.trailing.pop(order.ref, None)
@@ -92,6 +104,18 @@ class OrderStore:
 
     def expires_ms(self, order: Any) -> int | None:
         return self._expiries_ms.get(order.ref)
+
+    @property
+    def some_fire(self) -> bool:
+        return bool(self._fires_ms)
+
+    def take_fired(self, now_ms: int) -> Iterator[str]:
+        """Client order ids whose time to be sent has come, each once."""
+        for ref, fires_ms in list(self._fires_ms.items()):
+            if now_ms >= fires_ms:
+                del self._fires_ms[ref]
+                if (request := self._requests.get(ref)) is not None:
+                    yield request.client_order_id
 
     @property
     def some_expire(self) -> bool:
@@ -275,5 +299,8 @@ class OrderEventHandler:
         order.addinfo(client_order_id=request.client_order_id, restored=True)
         self._broker.orders.append(order)
         expires_ms = int(live.context[EXPIRES]) if EXPIRES in live.context else None
-        self._own.add(order, request, waits=live.pending_release, expires_ms=expires_ms)
+        fires_ms = int(live.context[FIRES]) if FIRES in live.context and live.pending_release else None
+        if FIRES in live.context:
+            order.exectype = bt.Order.Close
+        self._own.add(order, request, waits=live.pending_release, expires_ms=expires_ms, fires_ms=fires_ms)
         return order

@@ -21,7 +21,7 @@ from btccxt.bt.warmup import BarAges
 from btccxt.bt.warmup_policy import WarmUp
 from btccxt.model import ZERO, OrderRequest, Side, decimal_of
 from btccxt.orders import funds, risk
-from btccxt.orders.context import EMULATED
+from btccxt.orders.context import EMULATED, FIRES
 
 FUNDS_WAIT_S = 60.0  # of this computer: as long as a cancel may take to be confirmed
 
@@ -185,7 +185,8 @@ class OrderPlacement:
         for plan in plans:
             order, request = plan.order, plan.request
             order.addinfo(client_order_id=request.client_order_id)
-            self._own.add(order, request, waits=plan.waits, expires_ms=plan.expires_here_ms)
+            fires_ms = int(plan.context[FIRES]) if FIRES in plan.context else None
+            self._own.add(order, request, waits=plan.waits, expires_ms=plan.expires_here_ms, fires_ms=fires_ms)
             self._store.submit_order(request, plan.context)  # before all else that can wait
             self._desk.sent()
             if not said:

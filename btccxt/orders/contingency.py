@@ -96,6 +96,12 @@ class ContingencyGroup(OrderGroup):
         self._fire(leg, now_s)
         self._actions.clear()  # it is noted already
 
+    def fire(self, name: str, now_s: float) -> None:
+        """Its time has come, whatever the price."""
+        leg = self.legs[name]
+        if not leg.fired and leg.over is None:
+            self._fire(leg, now_s)
+
     def _fire(self, leg: Leg, now_s: float) -> None:
         leg.fired = True
         leg.retry_at_s = now_s

@@ -101,6 +101,16 @@ class OrderEmulator:
             self._tracker.edit(each.name, replace(request, amount=amount), follows=follows)
             request = replace(request, client_order_id=self._tracker.next_client_order_id())
 
+    def fire(self, client_order_id: str) -> None:
+        """The time of an order that waits for one (``context.FIRES``) has come. Any thread."""
+        self._loop.call_soon_threadsafe(self._fire, client_order_id)
+
+    def _fire(self, name: str) -> None:
+        known = self._legs.get(name)
+        if known is not None:
+            known[0].fire(known[1], self._loop.time())
+            self._plan(known[0])
+
     def told(self, client_order_id: str) -> None:
         """The strategy has been notified of the end of this order."""
         known = self._legs.get(client_order_id)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from btccxt.model import ZERO, Market, OrderKind, round_amount
+from btccxt.model import ZERO, Market, OrderKind, round_amount, round_price
 from btccxt.orders.actions import Action, Cancel, Place
 from btccxt.orders.context import EMULATED
 from btccxt.orders.events import Alarm, AlarmKind
@@ -217,6 +217,8 @@ class OrderGroup:
             return False
         name = leg.name if leg.primary_is_free else self._new_id()
         request = replace(leg.to_send(), client_order_id=name, amount=round_amount(self._market, amount))
+        if leg.request.limit_offset is not None and request.price is not None:
+            request = replace(request, price=round_price(self._market, request.price))
         leg.placements.append(Placement(request))
         leg.grow_pause_s = min(2.0, leg.grow_pause_s * 2 or self._policy.resize_wait_s)
         leg.grow_at_s = self._now_s + leg.grow_pause_s

@@ -68,9 +68,13 @@ class Trigger:
 
     def fired(self) -> OrderRequest:
         """What is sent when it fires: the same order without its condition."""
+        request = self.request
+        if request.limit_offset is not None and (level := self.level) is not None:
+            request = replace(request, price=level - request.limit_offset)
         return replace(
-            self.request,
-            kind=_ENDS_AS.get(self.request.kind, self.request.kind),
+            request,
+            kind=_ENDS_AS.get(request.kind, request.kind) if request.price is None else OrderKind.LIMIT,
+            limit_offset=None,
             trigger_price=None,
             trailing_amount=None,
             trailing_percent=None,

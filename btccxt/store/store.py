@@ -500,6 +500,9 @@ class CCXTStore(StoreHistory):
     def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None:
         self._open_session.emulator.submit(request, context)
 
+    def fire_order(self, client_order_id: str) -> None:
+        self._open_session.emulator.fire(client_order_id)
+
     def cancel_order(self, client_order_id: str) -> None:
         self._open_session.emulator.cancel(client_order_id)
 

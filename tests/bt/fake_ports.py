@@ -43,6 +43,7 @@ class FakeBackend:
         self.restored = restored or RestoredState((), ())
         self.sent: list[OrderRequest] = []
         self.cancelled: list[str] = []
+        self.fired: list[str] = []
         self.edited: list[tuple[str, OrderRequest]] = []
         self.edits_natively = True
         self.told: list[str] = []
@@ -89,6 +90,9 @@ class FakeBackend:
         self.sent.append(request)
         self.contexts.append(dict(context))
         self._live[request.client_order_id] = LiveOrder(request, context=dict(context), state=LifecycleState.SENT)
+
+    def fire_order(self, client_order_id: str) -> None:
+        self.fired.append(client_order_id)
 
     def cancel_order(self, client_order_id: str) -> None:
         self.cancelled.append(client_order_id)

@@ -216,7 +216,6 @@ def test_an_order_that_ended_while_away_is_told_once_and_its_end_is_confirmed():
     ("place", "reason"),
     [
         (lambda s: s.buy(size=0.00001), "below one step"),
-        (lambda s: s.buy(size=0.1, exectype=bt.Order.Close), "never closes"),
         (lambda s: s.buy(size=0.1, tif="GTX"), "is not one of GTC, IOC, FOK, GTD"),
         (lambda s: s.buy(size=0.1, post_only=True), "cannot be post_only"),
         (lambda s: s.buy(size=0.1, exectype=bt.Order.Limit, price=-5), "limit price must be a positive number"),

@@ -468,3 +468,39 @@ def test_an_exchange_that_cannot_say_reduce_only_of_a_stop_still_takes_brackets(
     assert [(request.kind, request.reduce_only) for request in backend.sent] == [
         (OrderKind.STOP, False), (OrderKind.LIMIT, True), (OrderKind.LIMIT, False),
     ]  # fmt: skip
+
+
+# ------------------------------------------------------------------ kinds that no exchange has
+
+
+def test_close_waits_here_for_the_end_of_the_session_and_is_then_a_market_order(backend):
+    def pass_midnight(_):
+        backend.clock_ms += 86_400_000
+
+    script = run(
+        backend, lambda s: s.buy(size=0.1, exectype=bt.Order.Close), lambda s: None, pass_midnight, lambda s: None,
+        closes=[50_000.0] * 7,
+    )  # fmt: skip
+    assert backend.sent[0].kind is OrderKind.MARKET
+    assert "until the session" in script.orders[0].info.emulated
+    assert int(backend.contexts[0]["fires_ms"]) == pytest.approx(START_MS - START_MS % 86_400_000 + 86_400_000, abs=1)
+    assert backend.fired == [backend.sent[0].client_order_id]
+
+
+def test_a_trailing_stop_that_ends_as_a_limit_order_waits_here_with_its_offset(backend):
+    words = {"exectype": bt.Order.StopTrailLimit, "trailamount": 100.0, "price": 50_000, "plimit": 49_990}
+    script = run(
+        backend, lambda s: s.sell(size=0.1, **words), lambda s: None, closes=[50_000.0, 50_500.0, 50_500.0, 50_500.0]
+    )
+    request = backend.sent[0]
+    assert (request.kind, request.limit_offset) == (OrderKind.TRAILING_AMOUNT, D(10))
+    assert "no exchange" in script.orders[0].info.emulated
+    assert (script.orders[0].created.price, script.orders[0].created.pricelimit) == (50_400.0, 50_390.0)
+
+
+def test_what_happens_without_protection_can_be_said_with_the_order(backend):
+    words = {"price": 49_000, "stopprice": 48_000, "limitprice": 52_000}
+    run(backend, lambda s: s.buy_bracket(size=0.2, on_unprotected="alarm", **words)[0])
+    assert [context["on_unprotected"] for context in backend.contexts] == ["alarm"] * 3
+    script = run(FakeBackend(), lambda s: s.buy(size=0.2, on_unprotected="pray"))
+    assert "exit, retry, alarm" in reasons(script.orders[0])

@@ -63,3 +63,12 @@ def test_a_trailing_amount_fires_exactly_when_the_price_is_that_far_from_the_bes
         past = prices[:count]
         away = max(past) - past[-1] if side is Side.SELL else past[-1] - min(past)
         assert fires == (away >= distance)
+
+
+def test_a_trailing_stop_with_an_offset_ends_as_a_limit_order_below_its_stop():
+    trigger = Trigger(request("a", OrderKind.TRAILING_AMOUNT, trailing_amount=D(10), limit_offset=D(2)))
+    for price in (100, 120, 110):
+        trigger, fires = trigger.on_price(D(price))
+    assert fires
+    fired = trigger.fired()
+    assert (fired.kind, fired.price, fired.limit_offset, fired.trailing_amount) == (OrderKind.LIMIT, D(108), None, None)
