@@ -32,6 +32,8 @@ from btccxt.notices import NoticeKind, StoreNotice, WarmUpEnded
 from btccxt.orders.risk import reduces
 from btccxt.orders.tracker import OrderEvent
 
+_NOT_STARTED = "the broker has not been started: run it in a Cerebro (cerebro.setbroker(broker))"
+
 
 def source_of(data: Any) -> Any:
     """The store that a data, or the data whose bars it resamples, is of; None for those of others."""
@@ -78,6 +80,8 @@ class CCXTBroker(bt.BrokerBase):
         self._of_exchange: dict[tuple[str, str], CryptoCommInfo] = {}
         self._policy = WarmUpPolicy()
         self._shadow: ShadowBook | None = None
+        self._placement: OrderPlacement | None = None
+        self._tradable: set[int] = set()  # ids of datas of this account's markets
         self._elsewhere: set[int] = set()  # ids of datas that can be watched here, not traded
         self._cerebro: Any = None
         self._books: PositionBook | None = None
@@ -117,6 +121,7 @@ class CCXTBroker(bt.BrokerBase):
         ledger.reset(snapshot.balances, snapshot.positions)
         self._books = books = PositionBook(ledger)
         self._comparison = DriftMonitor(self.store, books, snapshot.asked_ms)
+        self._tradable = set()
         self._elsewhere = {id(data) for data in self.cerebro.datas if not self._trades(data)}
         for data in self.cerebro.datas:
             if id(data) not in self._elsewhere:
@@ -132,6 +137,7 @@ class CCXTBroker(bt.BrokerBase):
             ledger.set_price(symbol, price, as_entry=False)
         self.books.show_all()
         self._news.restore(restored, unacknowledged)
+        self._placement = OrderPlacement(self, self._own, self._ages, self._desk, self.store.order_desk())
         self._shadow = None
         self.startingcash = self.getcash()
         self.startingvalue = self.getvalue()
@@ -182,11 +188,12 @@ class CCXTBroker(bt.BrokerBase):
         self._news = OrderEventHandler(self, self._own)
         self._ages = BarAges(self._policy, self.store)
         self._desk = RiskDesk(self, self.store.risk_limits, self.store.trading)
-        self._placement = OrderPlacement(self, self._own, self._ages, self._desk)
+        self._placement = None
 
     def stop(self) -> None:
         """Take what has arrived so far; the store ends the connections."""
-        self._placement.give_up_waiting("the run has ended, and it had not been sent")
+        if self._placement is not None:
+            self._placement.give_up_waiting("the run has ended, and it had not been sent")
         self.next()
         self._shadow = None
         super().stop()
@@ -206,9 +213,12 @@ class CCXTBroker(bt.BrokerBase):
 
     def why_not_tradable(self, data: Any) -> str | None:
         """None for a data of a market of this account, which is registered then."""
+        if id(data) in self._tradable:
+            return None
         if id(data) in self._elsewhere or not self._trades(data):
             return why_elsewhere(data)
         self._register(data)
+        self._tradable.add(id(data))
         return None
 
     def latest_price(self, data: Any) -> Decimal | None:
@@ -220,7 +230,7 @@ class CCXTBroker(bt.BrokerBase):
     @property
     def books(self) -> PositionBook:
         if self._books is None:
-            raise ConfigError("the broker has not been started: run it in a Cerebro (cerebro.setbroker(broker))")
+            raise ConfigError(_NOT_STARTED)
         return self._books
 
     @property
@@ -379,6 +389,8 @@ class CCXTBroker(bt.BrokerBase):
             kwargs["plimit"] = kwargs.pop("pricelimit")
             return self._shadow.place(is_buy, kwargs | own_words)
         order = (CryptoBuyOrder if is_buy else CryptoSellOrder)(**kwargs)
+        if self._placement is None:
+            raise ConfigError(_NOT_STARTED)
         return self._placement.place(order, own_words, reasons)
 
     def cancel(self, order: Any) -> Any:
@@ -387,7 +399,7 @@ class CCXTBroker(bt.BrokerBase):
             return None
         if self._shadow is not None and "shadow" in order.info:
             return self._shadow.broker.cancel(order)
-        if self._placement.cancel_waiting(order):
+        if self._placement is not None and self._placement.cancel_waiting(order):
             return order
         client_order_id = order.info.get("client_order_id")
         if not self._own.is_open(client_order_id):
@@ -478,7 +490,7 @@ class CCXTBroker(bt.BrokerBase):
                 self.store.fire_order(name)
         if self._own.trailing:
             self._own.follow_prices()
-        if self._placement.some_wait:
+        if self._placement is not None and self._placement.some_wait:
             self._placement.look_at_waiting()
         if self._ages.has_to_tell:
             self._ages.tell()

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from btccxt.bt.order_request import closing_ms, request_of
 from btccxt.bt.order_words import Keywords
+from btccxt.bt.ports import OrderDesk
 from btccxt.errors import Refused
-from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.model import (
     ZERO,
     Market,
@@ -32,15 +32,6 @@ from btccxt.orders.trigger import Trigger
 _UNTIL_CLOSE = "waits on this machine, while the program runs, until the session of its data ends"
 _NO_TRAILING_LIMIT = "no exchange lets a trailing stop end as a limit order"
 _HERE = "waits on this machine, while the program runs: "
-
-
-class Rules(Protocol):
-    """What planning asks of the store; all from memory."""
-
-    def now_ms(self) -> int: ...
-    def next_client_order_id(self) -> str: ...
-    def order_refusals(self, request: OrderRequest) -> tuple[str, ...]: ...
-    def order_rule(self, key: OrderKind | OrderFeature) -> OrderRule: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +67,7 @@ class Plan:
 class Planner:
     """Plans orders and collects brackets."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: OrderDesk) -> None:
         self._rules = rules
         self._brackets: dict[int, list[Plan]] = {}  # ref of the bracket's parent -> plans so far
         self._broken: dict[int, str] = {}  # the same -> why it will not be sent

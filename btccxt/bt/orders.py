@@ -5,7 +5,7 @@ Lives in the strategy's thread; sends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from math import isfinite
 from typing import Any
@@ -135,9 +135,9 @@ class OrderStore:
         """Its cancel is under way: what it binds will be free."""
         self._ending.add(order.ref)
 
-    def requests(self) -> Iterable[OrderRequest]:
-        """Of every order that may still fill."""
-        return self._requests.values()
+    def some_open(self, symbol: str, side: Side) -> bool:
+        """Whether an order of this side may still fill."""
+        return (symbol, side) in {(request.symbol, request.side) for request in self._requests.values()}
 
     @property
     def count(self) -> int:

@@ -15,7 +15,7 @@ from btccxt.bt.compat import bt
 from btccxt.bt.order_plan import Plan, Planner, Situation
 from btccxt.bt.order_request import write_back
 from btccxt.bt.orders import OrderStore
-from btccxt.bt.ports import PlacingBroker
+from btccxt.bt.ports import OrderDesk, PlacingBroker
 from btccxt.bt.risk_desk import RiskDesk
 from btccxt.bt.warmup import BarAges
 from btccxt.bt.warmup_policy import WarmUp
@@ -38,7 +38,7 @@ class OrderPlacement:
     """One per run of a broker."""
 
     def __init__(
-        self, broker: PlacingBroker, own: OrderStore, ages: BarAges, desk: RiskDesk,
+        self, broker: PlacingBroker, own: OrderStore, ages: BarAges, desk: RiskDesk, orders_out: OrderDesk,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self._broker = broker
@@ -47,7 +47,9 @@ class OrderPlacement:
         self._ages = ages
         self._desk = desk
         self._monotonic = monotonic
-        self._planner = Planner(broker.store)
+        self._orders = orders_out
+        self._markets = orders_out.markets
+        self._planner = Planner(orders_out)
         self._unsent: list[Plan] = []  # orders of a bracket that is broken
         self._waiting: list[_Waiting] = []
 
@@ -85,7 +87,7 @@ class OrderPlacement:
             order.parent = None
         if order.parent is not None and not self._planner.is_collecting(order.parent):
             parent = self._tied_to(order.parent, "parent", reasons)
-        market = self._store.markets[symbol]
+        market = self._markets[symbol]
         return self._planner.plan(order, market, kwargs, leader, self._situation(order, symbol), parent, reasons)
 
     def _tied_to(self, other: Any, word: str, reasons: list[str]) -> OrderRequest | None:
@@ -103,14 +105,13 @@ class OrderPlacement:
         return None
 
     def _situation(self, order: Any, symbol: str) -> Situation:
-        ledger, market = self._broker.ledger, self._store.markets[symbol]
+        ledger, market = self._broker.ledger, self._markets[symbol]
         held = ledger.holding(symbol).amount
         side = Side.BUY if order.isbuy() else Side.SELL
-        entering = any(request.symbol == symbol and request.side is not side for request in self._own.requests())
-        entering = entering or any(plan.request.symbol == symbol for each in self._waiting for plan in each.plans)
+        entering = self._own.some_open(symbol, side.opposite) or bool(self._waiting)
         sellable = None
         if not market.is_contract and side is Side.SELL and order.parent is None and order.size:
-            taken = funds.bound(market.base, self._own.open_orders(without_ending=True), self._store.markets)
+            taken = funds.bound(market.base, self._own.open_orders(without_ending=True), self._markets)
             total = ledger.totals.get(market.base, ZERO)
             sellable = funds.sellable(_amount(order), total, taken, ledger.coin_fees(symbol))
         return Situation(self._broker.latest_price(order.data), held, entering, sellable)
@@ -137,7 +138,7 @@ class OrderPlacement:
             self._unsent.append(plan)
             return
         tied = {plan.context.get("parent"), plan.context.get("oco")} - {None}
-        batch = next((each for each in self._waiting if tied & {p.request.client_order_id for p in each.plans}), None)
+        batch = self._batch_of(tied) if tied and self._waiting else None
         if batch is not None:  # what it hangs on waits for its funds
             batch.plans.append(plan)
             self._broker.notify(order)
@@ -145,6 +146,9 @@ class OrderPlacement:
         plans = self._planner.collect(plan)
         if plans:
             self._pay(plans)
+
+    def _batch_of(self, names: set[str | None]) -> _Waiting | None:
+        return next((each for each in self._waiting if names & {p.request.client_order_id for p in each.plans}), None)
 
     def _give_up_bracket(self, order: Any) -> None:
         plans, why = self._planner.give_up(order)
@@ -179,7 +183,7 @@ class OrderPlacement:
             return funds.Enough()
         orders = [*self._own.open_orders(), *(_reserved(plan) for each in before for plan in each.plans)]
         price = decimal_of(payer.order.created.price)
-        return funds.judge(payer.request, price, self._broker.ledger.totals, orders, self._store.markets)
+        return funds.judge(payer.request, price, self._broker.ledger.totals, orders, self._markets)
 
     def _send(self, plans: Sequence[Plan], *, said: bool = False) -> None:
         for plan in plans:
@@ -187,7 +191,7 @@ class OrderPlacement:
             order.addinfo(client_order_id=request.client_order_id)
             fires_ms = int(plan.context[FIRES]) if FIRES in plan.context else None
             self._own.add(order, request, waits=plan.waits, expires_ms=plan.expires_here_ms, fires_ms=fires_ms)
-            self._store.submit_order(request, plan.context)  # before all else that can wait
+            self._orders.submit(request, plan.context)  # before all else that can wait
             self._desk.sent()
             if not said:
                 self._broker.notify(order)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -28,6 +29,18 @@ History = Columns | Sequence[Bar] | Sequence[Trade]
 """What is past: bars as columns or as records, or trades."""
 
 
+@dataclass(frozen=True, slots=True)
+class OrderDesk:
+    """What one order asks on its way, each a call of its own: resolved once a run, from memory, any number of times."""
+
+    markets: Mapping[str, Market]
+    now_ms: Callable[[], int]
+    next_client_order_id: Callable[[], str]
+    order_refusals: Callable[[OrderRequest], tuple[str, ...]]
+    order_rule: Callable[[OrderKind | OrderFeature], OrderRule]
+    submit: Callable[[OrderRequest, Mapping[str, str]], None]
+
+
 class BrokerBackend(Protocol):
     """What the broker needs of its store. All of it answers from memory."""
 
@@ -36,11 +49,10 @@ class BrokerBackend(Protocol):
     @property
     def markets(self) -> Mapping[str, Market]: ...
     def now_ms(self) -> int: ...
+    def order_desk(self) -> OrderDesk: ...
     def next_client_order_id(self) -> str: ...
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]: ...
     def order_refused(self, reason: str) -> None: ...
-    def order_rule(self, key: OrderKind | OrderFeature) -> OrderRule: ...
-    def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None: ...
     def fire_order(self, client_order_id: str) -> None: ...
     def cancel_order(self, client_order_id: str) -> None: ...
     def edit_order(self, client_order_id: str, request: OrderRequest, *, follows: bool = False) -> None: ...

@@ -21,6 +21,7 @@ class RiskDesk:
     def __init__(self, broker: PlacingBroker, limits: RiskLimits, control: TradingControl) -> None:
         self._broker = broker
         self._limits = limits
+        self._are_set = limits.are_set
         self._control = control
         self._sent_ms: deque[int] = deque()
         self._day = -1
@@ -40,10 +41,10 @@ class RiskDesk:
         """Every reason why this order may not go."""
         state, why = self._control.read()
         limits = self._limits
-        if not limits.are_set:
+        if not self._are_set:
             if state is TradingState.ACTIVE:
                 return ()
-            return refusals(limits, state, why, self._proposal(request, latest, exits, own, few=True))
+            return refusals(limits, state, why, self._proposal(request, latest, exits, own, few=True), any_limit=False)
         return refusals(limits, state, why, self._proposal(request, latest, exits, own, few=False))
 
     def _proposal(

@@ -31,6 +31,7 @@ from btccxt.model import (
 )
 
 if TYPE_CHECKING:
+    from btccxt.exchange.checked import CheckedRequests
     from btccxt.exchange.profile.profile_schema import Profile
     from btccxt.resilience.breaker import Breakers
     from btccxt.resilience.clock import ExchangeClock
@@ -181,3 +182,4 @@ class DrivenExchange(Protocol):
     clock: ExchangeClock
     limiter: AsyncLimiter
     breakers: Breakers
+    checked: CheckedRequests

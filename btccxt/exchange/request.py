@@ -65,13 +65,18 @@ def refusals(
 
 
 def build_call(
-    request: OrderRequest, market: Market, profile: Profile, *, reference_price: Decimal | None = None
+    request: OrderRequest,
+    market: Market,
+    profile: Profile,
+    *,
+    reference_price: Decimal | None = None,
+    checked: bool = False,
 ) -> CcxtCall:
-    """The one ccxt call that carries this intent. Raises Refused with all reasons.
+    """The one ccxt call that carries this intent. Raises Refused with all reasons; ``checked``: there are none.
 
     ``reference_price`` is the current market price, needed only where ``needs_reference_price`` says so.
     """
-    reasons = list(refusals(request, market, profile, reference_price=reference_price))
+    reasons = [] if checked else list(refusals(request, market, profile, reference_price=reference_price))
     if not reasons and reference_price is None and needs_reference_price(request, profile):
         reasons.append(
             f"{profile.exchange} needs the current price for a {request.side.value} {request.kind.value} order"

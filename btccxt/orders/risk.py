@@ -78,14 +78,16 @@ class Proposal:
     loss_today: Decimal
 
 
-def refusals(limits: RiskLimits, state: TradingState, why: str, order: Proposal) -> tuple[str, ...]:
+def refusals(
+    limits: RiskLimits, state: TradingState, why: str, order: Proposal, *, any_limit: bool = True
+) -> tuple[str, ...]:
     """Every reason why risk management does not let this order go. ``why``: of the trading state."""
-    reasons = []
+    reasons: list[str] = []
     if state is TradingState.HALTED:
         reasons.append(f"trading is HALTED{f': {why}' if why else ''}")
     elif state is TradingState.REDUCING and not order.reduces:
         reasons.append(f"trading is REDUCING, only what reduces exposure is sent{f': {why}' if why else ''}")
-    if limits.are_set:
+    if any_limit:
         reasons += [text for check in _CHECKS if (text := check(limits, order)) is not None]
     return tuple(reasons)
 

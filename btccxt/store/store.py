@@ -25,17 +25,15 @@ from btccxt.account.explain import log_funding
 from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
+from btccxt.bt.ports import OrderDesk
 from btccxt.bt.warmup_policy import Then, WarmUp, WarmUpPolicy
 from btccxt.config import Mode, ModeName, build_config
 from btccxt.errors import ConfigError, ConnectionLost
 from btccxt.exchange.api import DrivenExchange, ExchangeAPI
-from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.exchange.profile.profile import current_name, load_profile
 from btccxt.exchange.request import refusals
 from btccxt.model import (
     FundingPayment,
-    OrderFeature,
-    OrderKind,
     OrderRequest,
 )
 from btccxt.notices import StoreNotice
@@ -487,18 +485,33 @@ class CCXTStore(StoreHistory):
     def next_client_order_id(self) -> str:
         return self._tracker.next_client_order_id()
 
+    def order_desk(self) -> OrderDesk:
+        """For the orders of one run. Raises ConfigError if the store is not started."""
+        session, tracker, profile = self._open_session, self._tracker, self.profile
+        markets, exchange = session.markets, session.exchange
+        checked = exchange.checked if isinstance(exchange, DrivenExchange) else None
+
+        def order_refusals(request: OrderRequest) -> tuple[str, ...]:
+            reasons = refusals(request, markets[request.symbol], profile)
+            if not reasons and checked is not None:
+                checked.keep(request)
+            return reasons
+
+        return OrderDesk(
+            markets,
+            session.clock.now_ms,
+            tracker.next_client_order_id,
+            order_refusals,
+            profile.rule,
+            session.emulator.submit,
+        )
+
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:
         return refusals(request, self.markets[request.symbol], self.profile)
 
     def order_refused(self, reason: str) -> None:
         """For the metrics: ``rules``, ``funds`` or ``bracket``."""
         metrics().order_refused(self.name, reason)
-
-    def order_rule(self, key: OrderKind | OrderFeature) -> OrderRule:
-        return self.profile.rule(key)
-
-    def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None:
-        self._open_session.emulator.submit(request, context)
 
     def fire_order(self, client_order_id: str) -> None:
         self._open_session.emulator.fire(client_order_id)

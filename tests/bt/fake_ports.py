@@ -9,6 +9,7 @@ from typing import Any
 from btccxt.account.ledger import AccountSnapshot
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.compat import bt
+from btccxt.bt.ports import OrderDesk
 from btccxt.bt.time import num_of_ms
 from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.model import (
@@ -85,6 +86,14 @@ class FakeBackend:
         if key in self.emulated:
             return OrderRule(support="emulated", why="not native in this test")
         return self.rules.get(key) or OrderRule(support="native")
+
+    def order_desk(self) -> OrderDesk:
+        """What a test puts in the place of these methods counts."""
+        return OrderDesk(
+            self.markets, lambda: self.now_ms(), lambda: self.next_client_order_id(),
+            lambda each: self.order_refusals(each), lambda key: self.order_rule(key),
+            lambda *given: self.submit_order(*given),
+        )  # fmt: skip
 
     def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None:
         self.sent.append(request)

@@ -149,6 +149,11 @@ def faults(
 def not_said(request: OrderRequest, profile: Any, market: Any) -> Iterator[str]:
     """Features whose parameters are not in the call that ccxt would get, because another took their place."""
     call = build_call(request, market, profile, reference_price=D(50_000))
+    on_the_wire: dict[str, Any] = {}
+    for feature in features_of(request):
+        for key, value in profile.orders[feature.value].wire.items():
+            if on_the_wire.setdefault(key, value) != value:
+                yield f"{feature.value}: {key} is to be {on_the_wire[key]!r} and {value!r}"
     for feature in features_of(request):
         rule = profile.orders[feature.value]
         said = fill(rule.params, Values(request, profile, market, D(50_000)), request.side) or {}

@@ -253,7 +253,6 @@ def test_what_waited_is_margin_when_the_cancelled_order_filled_instead(backend):
 
 def test_a_wait_for_funds_is_bounded(backend):
     now_s = [0.0]
-    backend.broker._placement._monotonic = lambda: now_s[0]
 
     def replace(s):
         s.broker._placement._monotonic = lambda: now_s[0]

@@ -46,6 +46,7 @@ from btccxt.exchange.ccxt.push import FaultListener, PushStream
 from btccxt.exchange.ccxt.reading import Reader
 from btccxt.exchange.ccxt.subscriptions import StreamChecks, can_stream, instance_groups, subscriptions_for
 from btccxt.exchange.ccxt.translate import markets_of, unknown_symbol
+from btccxt.exchange.checked import CheckedRequests
 from btccxt.exchange.plausibility import (
     AheadOfUs,
     Implausible,
@@ -149,6 +150,8 @@ class CCXTExchange(ExchangeAPI):
         on_breaker: Callable[[BreakerChange], None] | None = None,
         on_call: Callable[[str, BtccxtError | None], None] | None = None,
     ) -> None:
+        self.checked = CheckedRequests()
+        """What has been checked before it came here."""
         self.id = profile.exchange
         self.profile = profile
         self.clock = clock or ExchangeClock(WallTime())
@@ -502,9 +505,11 @@ class CCXTExchange(ExchangeAPI):
         return await self._create(request, ready)
 
     async def _create(self, request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
+        checked = self.checked.take(request)
         market, reference_price = await self._prepare(request)
         request = self._leverage.in_request(request)
-        call = build_call(request, market, self.profile, reference_price=reference_price)
+        checked = checked and reference_price is None
+        call = build_call(request, market, self.profile, reference_price=reference_price, checked=checked)
 
         async def check(facts: CallFacts, method: str, url: str, body: Any) -> None:
             path, fields = decode_request(url, body)
