@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from btccxt.bars.columns import PRICES, Columns
 from btccxt.bars.segments import Table, pyarrow
@@ -12,6 +12,8 @@ from btccxt.model import Side, Trade
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Number = TypeVar("Number", bound="np.generic")
 
 
 def bar_schema() -> Any:
@@ -35,11 +37,25 @@ def trade_schema() -> Any:
 
 def times_of(table: Table) -> NDArray[np.int64]:
     """Column ``time`` in milliseconds."""
+    import numpy as np
 
-    column = table.column("time")
-    joined = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    times: NDArray[np.int64] = joined.view(pyarrow().int64()).to_numpy()
-    return times
+    return _numbers(table.column("time"), np.int64)
+
+
+def _numbers(column: Any, kind: type[Number]) -> NDArray[Number]:
+    """A column without nulls as an array, without a copy where it is one piece.
+
+    Arrow's own ``to_numpy`` does the same and imports pandas, where that is installed.
+    """
+    import numpy as np
+
+    size = np.dtype(kind).itemsize
+    parts = [
+        np.frombuffer(chunk.buffers()[1], kind, len(chunk), chunk.offset * size)
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.empty(0, kind)
 
 
 def between(table: Table, from_ms: int, to_ms: int) -> Table:
@@ -57,12 +73,9 @@ def table_of_bars(columns: Columns) -> Table:
 
 
 def columns_of(table: Table) -> Columns:
-    prices = []
-    for name in PRICES:
-        column = table.column(name)
-        joined = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-        prices.append(joined.to_numpy())
-    return Columns(times_of(table), *prices)
+    import numpy as np
+
+    return Columns(times_of(table), *(_numbers(table.column(name), np.float64) for name in PRICES))
 
 
 def table_of_trades(trades: Sequence[Trade]) -> Table:

@@ -10,12 +10,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from btccxt.bars.lake import Lake
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.combined import adopt_outer, is_inner
 from btccxt.bt.compat import bt
 from btccxt.bt.data_arguments import check_arguments, is_number
 from btccxt.bt.data_lines import FeedLines
-from btccxt.bt.lake_source import LakeSource
+from btccxt.bt.lake_source import LakeSource, find_venue
 from btccxt.bt.ports import FeedHandle, FeedSource, History
 from btccxt.bt.rows import LagWatch, Row, RowMaker
 from btccxt.bt.time import Stamper, ms_of_num, num_of_ms, offered_name, timeframe_names
@@ -108,21 +109,24 @@ class CCXTData(FeedLines):
     def from_lake(
         cls,
         dataname: str,
-        exchange: str,
+        exchange: str | None = None,
         *,
-        market_type: str = "spot",
-        mode: str = "live",
+        market_type: str | None = None,
+        mode: str | None = None,
         lake: str | Path | None = None,
         **kwargs: Any,
     ) -> CCXTData:
         """History that ``btccxt download`` or a running store left in the lake: no store, no network.
 
-        ``mode``: 'live' (what paper and live trade on) or 'testnet'. ``lake``: its folder; None: the default one. Other
-        arguments as those of ``getdata``; without ``fromdate`` it begins with the oldest bar. Raises LakeError with the
-        command that fetches what is missing.
+        ``exchange``, ``market_type`` and ``mode`` ('live' is what paper and live trade on) are needed only where the
+        lake has the symbol of several. ``lake``: its folder; None: the default one. Other arguments as those of
+        ``getdata``; without ``fromdate`` it begins with the oldest bar. Raises ConfigError for what the lake does not
+        have, LakeError with the command that fetches what is missing.
         """
         kwargs.setdefault("historical", True)
-        return cls(source=LakeSource(exchange, market_type, mode, lake), dataname=dataname, **kwargs)
+        opened = Lake(lake, create=False)
+        venue = find_venue(opened, dataname, exchange, market_type, mode)
+        return cls(source=LakeSource(opened, venue), dataname=dataname, **kwargs)
 
     # -------------------------------------------------------------- life
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 from btccxt.bars.columns import Columns
@@ -19,14 +18,38 @@ from btccxt.timeframe import parse_timeframe
 _SHOWN = 8
 
 
-class LakeSource:
-    """A ``FeedSource`` of one venue's history. ``lake``: its folder; None: the default one. Raises LakeError."""
+def find_venue(lake: Lake, symbol: str, exchange: str | None, market_type: str | None, mode: str | None) -> DataVenue:
+    """Whose bars are meant by what was given; the exchange's own market goes first. Raises ConfigError."""
+    found = {
+        key.venue
+        for key in lake.series()
+        if key.symbol == symbol
+        and exchange in (None, key.venue.exchange)
+        and market_type in (None, key.venue.market_type)
+        and mode in (None, key.venue.mode)
+    }
+    if mode is None and any(venue.mode == LIVE for venue in found):
+        found = {venue for venue in found if venue.mode == LIVE}
+    if len(found) == 1:
+        return found.pop()
+    if found:
+        names = ", ".join(f"exchange={each.exchange!r}, mode={each.mode!r}" for each in sorted(found))
+        raise ConfigError(f"several markets of the lake have {symbol}: give one of {names}")
+    known = [str(key) for key in lake.series()]
+    more = " ..." if len(known) > _SHOWN else ""
+    shown = f"it has {', '.join(known[:_SHOWN])}{more}" if known else "it is empty"
+    of = f" of {exchange}" if exchange is not None else ""
+    raise ConfigError(f"the lake at {lake.path} has no {symbol}{of}; {shown}. btccxt data ls shows everything")
 
-    def __init__(self, exchange: str, market_type: str, mode: str = LIVE, lake: str | Path | None = None) -> None:
-        self.name = f"the lake of {exchange}"
+
+class LakeSource:
+    """A ``FeedSource`` of one venue's history."""
+
+    def __init__(self, lake: Lake, venue: DataVenue) -> None:
+        self.name = f"the lake of {venue.exchange}"
         self.cerebro_loop: Any = None
-        self._venue = DataVenue(exchange, mode, market_type)
-        self._path = Lake(lake, create=False).path
+        self._venue = venue
+        self._path = lake.path
         self._news: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
 
     def _view(self) -> LakeView:

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from btccxt import CCXTStore
-from btccxt.bars.lake import Lake, SeriesKey
+from btccxt.bars.lake import DataVenue, Lake, SeriesKey
 from btccxt.bars.segments import Range
 from btccxt.bt.compat import bt
 from btccxt.bt.data import CCXTData
+from btccxt.bt.lake_source import find_venue
 from btccxt.config import build_config
 from btccxt.errors import ConfigError, ConnectionLost, LakeError
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
@@ -117,6 +118,28 @@ def test_the_lake_alone_is_enough_for_a_data(filled: tuple[Path, list[Any]], no_
         with pytest.raises((ConfigError, LakeError), match=words):
             cerebro.adddata(CCXTData.from_lake("BTC/USDT", "binance", mode=mode, lake=lake, **given))
             cerebro.run()
+
+
+def test_whose_bars_are_meant_need_be_said_only_where_several_are(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+
+    def told(**given: Any) -> str:
+        venue = find_venue(lake, "BTC/USDT", *(given.get(name) for name in ("exchange", "market_type", "mode")))
+        return f"{venue.exchange} {venue.mode}"
+
+    with pytest.raises(ConfigError, match="it is empty"):
+        told()
+    lake.bars(DataVenue("binance", "sim-1"), "BTC/USDT", "1m").append(0, MINUTE, [])
+    assert told() == "binance sim-1"
+    lake.bars(DataVenue("binance"), "BTC/USDT", "1m").append(0, MINUTE, [])
+    assert told() == "binance live"
+    assert told(mode="sim-1") == "binance sim-1"
+    lake.bars(DataVenue("kraken"), "BTC/USDT", "1h").append(0, 60 * MINUTE, [])
+    assert told(exchange="kraken") == "kraken live"
+    with pytest.raises(ConfigError, match="give one of exchange='binance'"):
+        told()
+    with pytest.raises(ConfigError, match="has no BTC/USDT of bybit; it has binance spot BTC/USDT 1m"):
+        told(exchange="bybit")
 
 
 def test_what_the_lake_lacks_is_fetched_and_kept(filled: tuple[Path, list[Any]]) -> None:
