@@ -46,6 +46,9 @@ class LoopFeed(Protocol):
 
     label: str
 
+    def look(self) -> None:
+        """Report ``history_progress`` of what has arrived."""
+
     def release(self) -> None:
         """Bars may be delivered now."""
 
@@ -234,6 +237,8 @@ class CerebroLoop:
         return max(patience_s, _SHORTEST_WAIT_S)
 
     def _release_held(self) -> None:
+        for feed in list(self._held.values()):  # with oldsync=True cerebro asks the first data only
+            feed.look()
         missing = [feed for key, feed in self._held.items() if key not in self._ready]
         if missing and len(self._held) > 1 and time.monotonic() - self._progress_s < _HISTORY_PATIENCE_S:
             return

@@ -333,8 +333,8 @@ class CCXTData(FeedLines):
     def release(self) -> None:
         self._held = False
 
-    def _history_is_here(self) -> bool:
-        """Whether the loop has let go. Looks into what has arrived, without delivering it."""
+    def look(self) -> None:
+        """What has arrived of the history, without delivering it."""
         arrivals = self.arrivals
         if arrivals:
             complete = False
@@ -346,6 +346,11 @@ class CCXTData(FeedLines):
                 self._waiting.append(event)
                 complete = complete or self._completes_history(event)
             self._cerebro_loop.history_progress(self, complete)
+
+    def _history_is_here(self) -> bool:
+        """Whether the loop has let go."""
+        if self._held:
+            self.look()
         return not self._held
 
     def _completes_history(self, event: FeedEvent) -> bool:

@@ -156,7 +156,10 @@ class FeedLines(bt.feed.DataBase):
             for line, value in zip(self._all_lines, self._rewound.popleft(), strict=True):
                 line[0] = value
             return True
+        length = self._stamps.lencount
         loaded = super().load()
+        while loaded and self._stamps.lencount <= length and not self.replaying:
+            loaded = super().load()  # some stock filters (Renko) take a bar away and do not say so
         if loaded and self._clones and not self.replaying:
             self._feed_clones()
         return loaded

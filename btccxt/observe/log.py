@@ -64,6 +64,7 @@ class EventName(str, Enum):
     HISTORY_LOADED = "history_loaded"
     HISTORY_FAILED = "history_failed"
     CACHE_DAMAGED = "cache_damaged"
+    BAR_AHEAD = "bar_ahead"
     BAR_LATE = "bar_late"
     BAR_REVISED = "bar_revised"
 

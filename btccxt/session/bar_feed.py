@@ -31,10 +31,14 @@ from btccxt.bars.seam import Gap, Hole, Page, Seam
 from btccxt.errors import ConfigError, ExchangeUnavailable, RateLimited, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import Bar, BarUpdate, ConnectionState, StreamEvent, StreamKey, StreamKind, Trade
+from btccxt.observe.log import EventName, get_logger
 from btccxt.session.events import BarsClosed, FeedEvent, FeedState
 from btccxt.timeframe import parse_timeframe
 
+log = get_logger(__name__)
+
 Sink = Callable[[FeedEvent], None]
+_MOST_AHEAD_MS = 5_000
 _LONGEST_SLEEP_S = 30.0  # so that a re-measured clock is noticed
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
 
@@ -138,6 +142,7 @@ class BarFeed:
         self._down_reason = ""
         self._troubled = False  # something is missing that did not come at the first asking
         self._was_caught_up = False
+        self._said_future = False
         self._failures = 0
         self._wake = asyncio.Event()
         self._state: FeedState | None = None
@@ -190,6 +195,8 @@ class BarFeed:
             self._builder.restart(self._timeframe.next_open(self._timeframe.floor(now_ms)))
 
     def _on_frame(self, update: BarUpdate) -> None:
+        if self._is_of_the_future(update):
+            return
         closer = self._closer
         newest_ms = closer.newest_open_ms
         events = closer.on_update(update)
@@ -198,6 +205,20 @@ class BarFeed:
             self._wake.set()
         if events:
             self._on_built(events)
+
+    def _is_of_the_future(self, update: BarUpdate) -> bool:
+        """It would close the bar that is forming, or be believed before it is over."""
+        error_ms = self._clock.uncertainty_ms
+        if error_ms is None:
+            return False
+        open_ms = update.bar.open_ms
+        since_ms = self._timeframe.next_open(open_ms) if update.closed else open_ms
+        if since_ms <= self._clock.now_ms() + error_ms + _MOST_AHEAD_MS:
+            return False
+        if not self._said_future:
+            self._said_future = True
+            log.warning(EventName.BAR_AHEAD, feed=str(self.key), bar=str(update.bar))
+        return True
 
     def _on_trade(self, builder: TradeBars, trade: Trade) -> None:
         close_ms = builder.forming_close_ms

@@ -249,3 +249,13 @@ def test_a_row_later_than_the_range_says_nothing_about_bars_that_were_not_asked_
     assert joined.on_page(page(rows[:1], 0, MINUTE, seen_to_ms=3 * MINUTE), 5 * MINUTE) == rows[:2]
     assert joined.on_live(rows[3]) == []
     assert joined.gap(5 * MINUTE) == Gap(2 * MINUTE, 3 * MINUTE)
+
+
+def test_weeks_that_begin_on_thursday_are_an_alignment_not_holes() -> None:
+    week, thursday_ms = 7 * 24 * 60 * MINUTE, 0  # 1970-01-01 was one
+    rows = [Bar(thursday_ms + n * week, 1.0, 2.0, 1.0, 1.5, 1.0) for n in range(1, 8)]
+    joined = Seam(parse_timeframe("1w"), start_ms=week)
+    page = Page(week, 5 * week, rows[:3], rows[2].open_ms)
+    out = [*joined.on_page(page, 5 * week), *(event for row in rows[3:] for event in joined.on_live(row))]
+    assert out == rows
+    assert joined.next_open_ms == rows[-1].open_ms + week

@@ -603,3 +603,36 @@ async def test_the_recorded_halt_of_binance_comes_out_bar_for_bar_with_its_one_h
 
 def test_bars_that_a_test_compares_tell_their_open() -> None:
     assert bar(0) != bar(MINUTE)
+
+
+# ---------------------------------------------------------------- frames and markets that are odd
+
+
+@pytest.mark.parametrize("closed", [None, True])
+async def test_a_frame_of_the_future_closes_nothing_and_is_not_delivered(closed: bool | None) -> None:
+    bench = Bench(minutes=10.5)
+    bench.clock.uncertainty_ms = 100.0
+    async with running(bench.feed):
+        bench.feed.on_up(KEY)
+        await bench.until_bars(10)
+        bench.frame(replace(bench.row(10), volume=0.1), None)
+        bench.frame(bench.row(11), closed)
+        bench.frame(bench.row(500), closed)
+        await quiet()
+        assert bench.heard.bars == bench.before(10)
+        bench.at(11, 50)
+        bench.frame(bench.row(10), True)
+        assert bench.heard.bars == bench.before(11)
+
+
+async def test_a_market_that_is_delisted_while_running_ends_its_feed_with_the_reason() -> None:
+    bench = Bench()
+    with pytest.raises(ConfigError, match="no market"):
+        async with running(bench.feed) as task:
+            bench.feed.on_up(KEY)
+            await until(lambda: bench.heard.state is LIVE)
+            bench.exchange.failures.append(ConfigError("fakex has no market BTC/USDT"))
+            bench.feed.on_down(KEY, "fakex has no market BTC/USDT")
+            bench.at(12, GRACE_MS)
+            await until(task.done)
+    assert bench.heard.bars == bench.before(10)
