@@ -40,7 +40,6 @@ from btccxt.notices import StoreNotice
 from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
 from btccxt.observe.redact import register_secret
-from btccxt.observe.systemd import ServiceManager
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal.journal import MEMORY, Journal, account_fingerprint
 from btccxt.orders.risk import RiskLimits, TradingState
@@ -52,11 +51,11 @@ from btccxt.session.status_file import StatusReporter, status_directory
 from btccxt.session.streams import Decide
 from btccxt.store.account_session import AccountSession, Listeners
 from btccxt.store.config_file import load_options
-from btccxt.store.control import ControlServer
 from btccxt.store.hints import start_hints
 from btccxt.store.history import StoreHistory, keep_markets
 from btccxt.store.keys import resolve_keys
 from btccxt.store.notifier import Notifier
+from btccxt.store.operations import Operations
 from btccxt.store.shutdown import end_orders
 from btccxt.store.startup import (
     account_lasts,
@@ -145,13 +144,12 @@ class CCXTStore(StoreHistory):
         self._journal: Journal | None = None
         self._journal_path: str | None = None
         self._reporter: StatusReporter | None = None
-        self._control: ControlServer | None = None
-        self._service: ServiceManager | None = None
         self._broker: CCXTBroker | None = None
         self._warm_up: WarmUpPolicy | None = None
         self.trading = TradingControl(settings.trading_file)
         self.cerebro_loop: CerebroLoop | None = None
         self._notifier = Notifier(settings, self._notify)
+        self._operations = Operations(self, self._notifier.trouble)
         self._lock = threading.Lock()
         self._holds = 0
         self._notifications: deque[tuple[Any, tuple[Any, ...], dict[str, Any]]] = deque()
@@ -244,7 +242,7 @@ class CCXTStore(StoreHistory):
                 self._open_in_time(self._session, account_session)
                 self._account_session = account_session
                 self._reporter = StatusReporter(self.health, self._notifier.trouble, self._label)
-                self._open_to_control()
+                self._operations.start(self._label, trades=self._broker is not None)
             except BaseException:
                 self._tear_down(locals().get("account_session"))
                 raise
@@ -258,27 +256,6 @@ class CCXTStore(StoreHistory):
                 self._notifier.say(f"{self.name}, mode {self.mode.value!r}: orders move {_MONEY[self.mode]}")
             if self._broker is not None:
                 self._say_hints(self._account_session)
-
-    def _open_to_control(self) -> None:
-        """For ``btccxt ctl`` and systemd; a bot without them trades all the same."""
-        self._service = ServiceManager()
-        if self._broker is not None:
-            try:
-                self._control = ControlServer(self, self._label)
-            except OSError as error:
-                self._notifier.trouble("the control socket", error)
-        if self._service.is_there and self.cerebro_loop is not None:
-            self._service.ready(f"{self._label} runs")
-            self.cerebro_loop.every_loop.append(self._service.beat)
-
-    def _close_to_control(self) -> None:
-        control, service = self._control, self._service
-        self._control = self._service = None
-        if control is not None:
-            control.stop()
-        if service is not None and self.cerebro_loop is not None and service.beat in self.cerebro_loop.every_loop:
-            self.cerebro_loop.every_loop.remove(service.beat)
-            service.stopping()
 
     def variables(self, owner: str) -> str | None:
         """A strategy's own, as ``bt/persist.py`` kept them. Waits for the disk."""
@@ -389,7 +366,7 @@ class CCXTStore(StoreHistory):
 
     def _tear_down(self, account_session: AccountSession | None) -> None:
         self._waits_for_need = False
-        self._close_to_control()
+        self._end("the control socket", self._operations.stop)
         self._forget_lake()
         session, venue, journal, reporter = self._session, self._venue, self._journal, self._reporter
         self._account_session = self._was_asked_of = None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import sys
+import tempfile
 import threading
 import time
 from multiprocessing import AuthenticationError
@@ -214,3 +217,23 @@ def test_a_bot_that_was_killed_does_not_answer(engine):
 def test_commands_that_cannot_be_are_refused_before_anything_is_sent(words):
     with pytest.raises(ConfigError):
         check(Command(words[0], words[1:]))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="systemd is of Linux")
+def test_systemd_hears_that_a_bot_is_ready_lives_and_stops(monkeypatch):
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.bind(f"{folder}/notify")
+        channel.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"{folder}/notify")
+        monkeypatch.setenv("WATCHDOG_USEC", "600000")
+        engine = LiveEngine(Holds, "binance", mode="sim", sim=SIM, data_options={"bars": 5})
+        with engine:
+            assert channel.recv(1000).decode().startswith("READY=1\nSTATUS=binance-spot-sim runs")
+            assert [channel.recv(1000) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        channel.settimeout(1)
+        last = b""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                last = channel.recv(1000)
+        assert last == b"STOPPING=1"
+        assert engine.cerebro.broker.store.cerebro_loop.every_loop == []
