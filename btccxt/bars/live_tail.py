@@ -33,6 +33,11 @@ class LiveTail:
         self._waiting: list[Stretch] = []
         self._corrections: list[Bar] = []
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._corrections and not any(stretch.bars for stretch in self._waiting)
+
     def take_bars(self, bars: Sequence[Bar]) -> None:
         for bar in bars:
             if not self._waiting or self._waiting[-1].to_ms != bar.open_ms:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from btccxt.bars.lake import LakeView
 from btccxt.bars.lake_pages import KeptBars
-from btccxt.bars.live_tail import LiveTail, Stretch
+from btccxt.bars.live_tail import LiveTail
 from btccxt.errors import Fatal
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile.profile import Profile
@@ -69,7 +70,8 @@ class FeedDesk:
         self._supervisor = supervisor
         self._tasks = tasks
         self._history = HistoryLoader(exchange, clock.now_ms, profile, trouble, lake)
-        self._tails: list[tuple[LiveTail, KeptBars]] = []
+        self._tails: list[Tail] = []
+        self._ended: set[Tail] = set()
         self._keeping: asyncio.Task[Any] | None = None
 
     # -------------------------------------------------------------- any thread
@@ -112,6 +114,7 @@ class FeedDesk:
         def stop() -> None:
             self._supervisor.remove(feed.stream_key, feed)
             running.cancel()
+            self._ended.update(each for each in self._tails if each.feed is feed)
 
         task.stop = stop
 
@@ -123,11 +126,12 @@ class FeedDesk:
         has_candles = self._history.offers(request.timeframe)
         rule = self._profile.bars
         from_trades = request.bars == "trades" or (not rule.stream and rule.without_stream == "trades")
-        return BarFeed(
+        tail = None if kept is None or from_trades else Tail(kept, LiveTail(parse_timeframe(request.timeframe)), sink)
+        feed = BarFeed(
             self._exchange,
             self._clock,
             StreamKey(StreamKind.BARS, request.symbol, request.timeframe),
-            sink=sink if kept is None or from_trades else self._with_tail(sink, kept, request.timeframe),
+            sink=sink if tail is None else tail.take,
             start_ms=start_ms,
             end_ms=request.to_ms,
             page_limit=self._profile.history.page_size,
@@ -136,6 +140,12 @@ class FeedDesk:
             history="candles" if has_candles else "trades",
             kept=kept,
         )
+        if tail is not None:
+            tail.feed = feed
+            self._tails.append(tail)
+            if self._keeping is None:
+                self._keeping = self._tasks.every(_KEEP_TAILS_EVERY_S, self._keep_tails, "lake")
+        return feed
 
     async def _run(self, feed: BarFeed | TradeFeed, sink: Sink) -> None:
         if await self._kept(feed.run, f"feed {feed.key}", sink):
@@ -156,45 +166,46 @@ class FeedDesk:
 
     # -------------------------------------------------------------- what feeds add to the lake
 
-    def _with_tail(self, sink: Sink, kept: KeptBars, timeframe: str) -> Sink:
-        tail = LiveTail(parse_timeframe(timeframe))
-        self._tails.append((tail, kept))
-        if self._keeping is None:
-            self._keeping = self._tasks.keep(self._keep_tails, "lake")
-
-        def take(event: FeedEvent) -> None:
-            if isinstance(event, BarsClosed):
-                tail.take_bars(event.bars)
-            elif isinstance(event, Hole):
-                tail.take_hole(event)
-            elif isinstance(event, Correction):
-                tail.take_correction(event)
-            sink(event)
-
-        return take
-
     async def _keep_tails(self) -> None:
-        """Now and then, and once more at the end."""
-        try:
-            while True:
-                await asyncio.sleep(_KEEP_TAILS_EVERY_S)
-                for tail, kept in list(self._tails):
-                    if stretches := tail.ready(self._clock.now_ms()):
-                        await asyncio.to_thread(_keep, kept, stretches)
-                        await asyncio.sleep(_BREATH_S)
-        finally:
-            rest = [(kept, tail.ready(self._clock.now_ms())) for tail, kept in self._tails]
-            await asyncio.to_thread(_keep_all, rest)
+        for tail in list(self._tails):
+            await asyncio.to_thread(tail.keep, self._clock.now_ms())
+            if tail in self._ended and tail.live.is_empty:
+                self._tails.remove(tail)
+                self._ended.discard(tail)
+            await asyncio.sleep(_BREATH_S)
+
+    async def close(self) -> None:
+        """Keep what may be kept now: a minute of a thousand feeds takes two seconds."""
+        await asyncio.to_thread(_keep_all, list(self._tails), self._clock.now_ms())
 
 
-def _keep(kept: KeptBars, stretches: Sequence[Stretch]) -> None:
-    for stretch in stretches:
-        kept.keep_stretch(stretch)
+@dataclass(eq=False, slots=True)
+class Tail:
+    """Between a feed and its listener: notes what goes by, for the lake."""
+
+    kept: KeptBars
+    live: LiveTail
+    sink: Sink
+    feed: BarFeed | None = None
+
+    def take(self, event: FeedEvent) -> None:
+        if isinstance(event, BarsClosed):
+            self.live.take_bars(event.bars)
+        elif isinstance(event, Hole):
+            self.live.take_hole(event)
+        elif isinstance(event, Correction):
+            self.live.take_correction(event)
+        self.sink(event)
+
+    def keep(self, now_ms: int) -> None:
+        """Blocks; what the lake refuses has been told by ``kept``."""
+        for stretch in self.live.ready(now_ms):
+            self.kept.keep_stretch(stretch)
 
 
-def _keep_all(rest: Sequence[tuple[KeptBars, Sequence[Stretch]]]) -> None:
-    for kept, stretches in rest:
-        _keep(kept, stretches)
+def _keep_all(tails: Sequence[Tail], now_ms: int) -> None:
+    for tail in tails:
+        tail.keep(now_ms)
 
 
 def _cancel(task: asyncio.Task[Any]) -> None:

@@ -292,6 +292,7 @@ class AccountSession:
             "last look": self._last_look,
             "orders": self._close_orders,
             "exchange": self.exchange.close,
+            "lake": self.feeds.close,
         }
         self.monitor.close()
         for name, closer in closers.items():

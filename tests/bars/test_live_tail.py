@@ -33,9 +33,11 @@ def test_a_bar_is_told_once_when_it_has_been_closed_for_a_while() -> None:
     assert live.ready(MINUTE + KEEP_AFTER_MS - 1) == []
     assert live.ready(2 * MINUTE + KEEP_AFTER_MS) == [Stretch(0, 2 * MINUTE, [minute(0), minute(1)])]
     assert live.ready(2 * MINUTE + KEEP_AFTER_MS) == []
+    assert not live.is_empty
     live.take_bars([minute(3)])
     assert live.ready(99 * MINUTE) == [Stretch(2 * MINUTE, 4 * MINUTE, [minute(2), minute(3)])]
     assert live.ready(99 * MINUTE) == []
+    assert live.is_empty
 
 
 def test_a_hole_of_the_exchange_is_known_as_well_as_its_bars() -> None:
