@@ -66,6 +66,7 @@ class CCXTData(FeedLines):
       minutes before its close was known: a backtest then looks ahead.
     - ``lateness_s``: how long after its close a bar may arrive before a resampled bar goes on without it (this
       machine's time; default 5 s, trades 0.25 s). ``latethrough``: let later ones into the next resampled bar.
+    - ``quotes``: lines ``bid``, ``ask`` and ``spread`` with every live bar or trade (``CCXTQuotedData``).
     - ``qcheck``: longest wait of cerebro's loop in seconds; at most 0.5.
 
     ``timeframe=bt.TimeFrame.Ticks`` gives single trades: open = high = low = close = price, volume = amount.
@@ -82,6 +83,7 @@ class CCXTData(FeedLines):
         ("bars", "candles"),
         ("gaps", "report"),
         ("stamp", "close"),
+        ("quotes", False),
     )
 
     def __init__(self, source: FeedSource | None = None, **unknown: Any) -> None:
@@ -254,6 +256,7 @@ class CCXTData(FeedLines):
             backfill_start=self.p.backfill_start,
             backfill=self.p.backfill,
             bars="trades" if self.p.bars == "trades" else "candles",
+            quotes=self.p.quotes,
             last_bars=self.p.bars if is_number(self.p.bars) else None,
         )
 

@@ -17,6 +17,7 @@ __all__ = [
     "FeedState",
     "Hole",
     "HoleCause",
+    "QuoteSeen",
     "TicksArrived",
 ]
 
@@ -34,6 +35,14 @@ class TicksArrived:
     """Public trades, oldest first."""
 
     trades: tuple[Trade, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteSeen:
+    """The best bid and ask when the bars or trades told next arrived; NaN where there is none."""
+
+    bid: float
+    ask: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ class FeedFailed:
     error: BaseException
 
 
-FeedEvent = BarsClosed | TicksArrived | FeedState | Hole | Correction | FeedEnded | FeedFailed
+FeedEvent = BarsClosed | TicksArrived | QuoteSeen | FeedState | Hole | Correction | FeedEnded | FeedFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,5 +91,7 @@ class FeedRequest:
     """Fetch what was missed after a disconnect."""
     bars: str = "candles"
     """'candles' (the exchange's) or 'trades' (built from trades)."""
+    quotes: bool = False
+    """Best bid and ask with every live bar or trade."""
     last_bars: int | None = None
     """So many of the newest closed bars, instead of ``from_ms``."""

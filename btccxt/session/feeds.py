@@ -21,6 +21,7 @@ from btccxt.session.events import BarsClosed, Correction, FeedEnded, FeedEvent, 
 from btccxt.session.history import History, HistoryLoader
 from btccxt.session.loop_thread import Session
 from btccxt.session.metrics import FeedMeter
+from btccxt.session.quotes import QuotedSink
 from btccxt.session.streams import StreamSupervisor
 from btccxt.session.trade_feed import TradeFeed
 from btccxt.timeframe import parse_timeframe
@@ -107,12 +108,17 @@ class FeedDesk:
             self._begin(request, sink, task, begins[0])
 
     def _begin(self, request: FeedRequest, sink: Sink, task: FeedTask, start_ms: int | None) -> None:
-        feed = self._make(request, sink, start_ms)
+        quoted = QuotedSink(request.symbol, sink) if request.quotes else None
+        feed = self._make(request, quoted or sink, start_ms)
         running = self._tasks.start(self._run(feed, sink), f"feed {feed.key}")
         self._supervisor.add(feed.stream_key, feed)
+        if quoted is not None:
+            self._supervisor.add(quoted.stream_key, quoted)
 
         def stop() -> None:
             self._supervisor.remove(feed.stream_key, feed)
+            if quoted is not None:
+                self._supervisor.remove(quoted.stream_key, quoted)
             running.cancel()
             self._ended.update(each for each in self._tails if each.feed is feed)
 

@@ -18,6 +18,7 @@ from btccxt.bars.series import Damage
 from btccxt.bt.backtest_broker import BacktestBroker
 from btccxt.bt.data import CCXTData
 from btccxt.bt.ports import History
+from btccxt.bt.quoted_data import CCXTQuotedData
 from btccxt.config import StoreConfig
 from btccxt.errors import BtccxtError, ConfigError, LakeError, Retryable
 from btccxt.exchange.api import ExchangeAPI
@@ -104,7 +105,8 @@ class StoreHistory(StoreQueries):
 
     def getdata(self, **kwargs: Any) -> CCXTData:
         """A Data of this store: ``getdata(dataname='BTC/USDT', timeframe=bt.TimeFrame.Minutes, compression=5)``."""
-        data = CCXTData(source=self, **kwargs)
+        data_class = CCXTQuotedData if kwargs.get("quotes") else CCXTData
+        data = data_class(source=self, **kwargs)
         self._datas.append(weakref.ref(data))
         return data
 
