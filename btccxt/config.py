@@ -45,6 +45,7 @@ from pydantic import (
     model_validator,
 )
 
+from btccxt.account.contract_terms import ContractWishes, leverages, margin_modes, position_mode_asked
 from btccxt.bt.warmup_policy import Then, WarmUp
 from btccxt.errors import ConfigError
 from btccxt.model import MarketType, decimal_of
@@ -237,6 +238,12 @@ class StoreConfig(_Frozen):
     """'spot' or 'linear', where the exchange has both."""
     currency: str | None = None
     """What cash and value are counted in; default: the exchange's usual one."""
+    leverage: Annotated[Any, _made_by(leverages)] = None
+    """Of contracts: a number for all symbols, or one for each; default: as the account has it."""
+    margin_mode: Annotated[Any, _made_by(margin_modes)] = None
+    """Of contracts: 'cross' or 'isolated', for all symbols or for each; default: as the account has it."""
+    position_mode: Annotated[Any, _made_by(position_mode_asked)] = None
+    """'one_way' switches a contract account that is in hedge mode; default: such an account is refused."""
     balance: Annotated[Any, _made_by(_balance)] = None
     """Start of a sim or paper account: a number in ``currency``, or one for each coin. Default 10,000."""
     sim: Annotated[Any, _policy(SimOptions)] = Field(default_factory=SimOptions)
@@ -331,6 +338,10 @@ class StoreConfig(_Frozen):
             if scheme not in ("file", "redis", "rediss"):
                 raise ValueError("rate_budget: use file:///path or redis://host:port/0")
         return self
+
+    @property
+    def contract_wishes(self) -> ContractWishes:
+        return ContractWishes(self.leverage, self.margin_mode, self.position_mode)
 
     def ccxt_settings(self) -> dict[str, Any]:
         """``config``, proxies and request timeout as ccxt wants them: a fresh dict, without keys."""

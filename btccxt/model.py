@@ -100,6 +100,20 @@ class MarketType(str, Enum):
     OPTION = "option"
 
 
+class PositionMode(str, Enum):
+    """Whether a contract account holds one position a symbol, or a long and a short one side by side."""
+
+    ONE_WAY = "one_way"
+    HEDGE = "hedge"
+
+
+class MarginMode(str, Enum):
+    """Whether a contract position is backed by the whole account, or by a margin of its own."""
+
+    CROSS = "cross"
+    ISOLATED = "isolated"
+
+
 class StreamKind(str, Enum):
     BARS = "bars"
     TRADES = "trades"
@@ -375,6 +389,25 @@ class Position:
     liquidation_price: Decimal | None = None
     margin_mode: str | None = None
     hedge_side: str | None = None  # 'long' / 'short' in hedge mode, None in one-way mode
+
+
+@dataclass(frozen=True, slots=True)
+class ContractTerms:
+    """How an account trades one contract. None: the exchange does not say."""
+
+    symbol: str
+    leverage: Decimal | None = None
+    margin_mode: MarginMode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeverageBracket:
+    """The leverage that positions up to a size may have. ``max_notional`` is in the settlement coin, ``max_amount`` in
+    contracts; exchanges tell one of the two, and both None where only the leverage is known."""
+
+    max_leverage: Decimal
+    max_notional: Decimal | None = None
+    max_amount: Decimal | None = None
 
 
 # ------------------------------------------------------------------ streams

@@ -27,7 +27,8 @@ _OF_BACKTRADERS_OWN_BROKER = frozenset({"coc", "coo"})  # read there from ``orde
 _EXITS = "buy_bracket(stopprice=, limitprice=), or broker.bracket(stop_pct=, target_pct=)"
 _IN_PARAMS = "params={…} for what only ccxt knows"
 _HAS_ITS_ID = "nothing: btccxt gives each order its id"
-_AT_THE_EXCHANGE = "nothing: it is set at the exchange, for the account"
+_AT_THE_EXCHANGE = "nothing: it is set at the exchange, for the account, or with CCXTStore(leverage=, margin_mode=)"
+_ONE_WAY = "nothing: the account is in one-way mode, with one position a symbol"
 # What a word that contains one of these means, the more telling ones first.
 _MEANINGS: tuple[tuple[str, str], ...] = (
     ("stoploss", _EXITS), ("takeprofit", _EXITS), ("stopprofit", _EXITS), ("bracket", _EXITS), ("attach", _EXITS),
@@ -36,8 +37,8 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ("callback", "exectype=bt.Order.StopTrail, trailpercent="), ("trailingpercent", "trailpercent="),
     ("trailpct", "trailpercent="), ("trail", "trailamount= or trailpercent="),
     ("limitprice", "price= (plimit= for the limit of a StopLimit)"), ("lmtprice", "price="), ("pricelimit", "plimit="),
-    ("leverage", _AT_THE_EXCHANGE), ("margin", _AT_THE_EXCHANGE), ("hedge", _AT_THE_EXCHANGE),
-    ("positionside", _IN_PARAMS), ("positionidx", _IN_PARAMS), ("clientorderid", _HAS_ITS_ID), ("clordid", _HAS_ITS_ID),
+    ("leverage", _AT_THE_EXCHANGE), ("margin", _AT_THE_EXCHANGE), ("hedge", _ONE_WAY),
+    ("positionside", _ONE_WAY), ("positionidx", _ONE_WAY), ("clientorderid", _HAS_ITS_ID), ("clordid", _HAS_ITS_ID),
     ("timeinforce", "tif="), ("goodtill", "valid="), ("goodtil", "valid="), ("expir", "valid="), ("gtd", "valid="),
     ("gtc", "tif='GTC'"), ("ioc", "tif='IOC'"), ("fok", "tif='FOK'"), ("fillorkill", "tif='FOK'"),
     ("immediateorcancel", "tif='IOC'"),

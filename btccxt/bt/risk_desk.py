@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from decimal import Decimal
 
+from btccxt.account.contract_terms import too_large
 from btccxt.bt.orders import OrderStore
 from btccxt.bt.ports import PlacingBroker
 from btccxt.model import ZERO, OrderRequest, decimal_of
@@ -39,6 +40,24 @@ class RiskDesk:
 
     def refusals(self, request: OrderRequest, latest: Decimal | None, exits: bool, own: OrderStore) -> tuple[str, ...]:
         """Every reason why this order may not go."""
+        beyond = () if exits else self._beyond_bracket(request, latest, own)
+        return beyond + self._beyond_limits(request, latest, exits, own)
+
+    def _beyond_bracket(self, request: OrderRequest, latest: Decimal | None, own: OrderStore) -> tuple[str, ...]:
+        """A position that the leverage of the account does not allow would be refused by the exchange."""
+        price, traded = request.price or request.trigger_price or latest, None
+        if price is not None:
+            traded = self._broker.store.contract_terms(request.symbol)
+        if traded is None or price is None or not traded.brackets:
+            return ()
+        position = self._broker.ledger.holding(request.symbol).amount * request.side.sign
+        amount = position + abs(own.resting(request.symbol, request.side)) + request.amount
+        why = too_large(traded, self._broker.store.markets[request.symbol], amount, price) if amount > 0 else None
+        return () if why is None else (why,)
+
+    def _beyond_limits(
+        self, request: OrderRequest, latest: Decimal | None, exits: bool, own: OrderStore
+    ) -> tuple[str, ...]:
         state, why = self._control.read()
         limits = self._limits
         if not self._are_set:

@@ -11,19 +11,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from btccxt.errors import Unsupported
 from btccxt.model import (
     Balances,
     Bar,
+    ContractTerms,
     Fill,
     FundingPayment,
+    LeverageBracket,
+    MarginMode,
     Market,
     OrderReference,
     OrderRequest,
     OrderUpdate,
     Position,
+    PositionMode,
     StreamEvent,
     StreamKey,
     Ticker,
@@ -127,6 +132,31 @@ class ExchangeAPI(ABC):
         """Funding that the account paid and received for a contract from ``since_ms`` (inclusive): the exchange's one
         page, which may not be all. Raises Unsupported where the exchange does not list it."""
         raise Unsupported(f"{self.id} lists no funding payments")
+
+    # -------------------------------------------------------------- how contracts are traded
+
+    async def fetch_position_mode(self, symbol: str) -> PositionMode | None:
+        """Of the account, or of this symbol where the exchange has one for each; None: it does not tell."""
+        return None
+
+    async def fetch_contract_terms(self, symbol: str) -> ContractTerms:
+        """Leverage and margin mode of the account for this contract, as far as the exchange tells."""
+        return ContractTerms(symbol)
+
+    async def fetch_leverage_brackets(self, symbol: str) -> list[LeverageBracket]:
+        """From the smallest position on; empty where the exchange does not tell."""
+        return []
+
+    async def set_position_mode(self, mode: PositionMode, symbol: str) -> None:
+        raise Unsupported(f"{self.id}: the position mode cannot be set from here")
+
+    async def set_margin_mode(self, mode: MarginMode, symbol: str, leverage: Decimal | None) -> None:
+        """``leverage``: what the symbol is to have, for exchanges that set both at once."""
+        raise Unsupported(f"{self.id}: the margin mode cannot be set from here")
+
+    async def set_leverage(self, leverage: Decimal, symbol: str, mode: MarginMode | None) -> None:
+        """``mode``: the margin mode that it is for, where each has its own."""
+        raise Unsupported(f"{self.id}: the leverage cannot be set from here")
 
     # -------------------------------------------------------------- orders (never retried by this layer)
 

@@ -61,7 +61,21 @@ def refusals(
     request: OrderRequest, market: Market, profile: Profile, *, reference_price: Decimal | None = None
 ) -> tuple[str, ...]:
     """Every reason why this request may not be sent; empty when it may. No network, no side effects."""
-    return tuple(_profile_refusals(request, profile)) + tuple(market_refusals(request, market, reference_price))
+    return (
+        *_profile_refusals(request, profile),
+        *_hedge_words(request, profile),
+        *market_refusals(request, market, reference_price),
+    )
+
+
+def _hedge_words(request: OrderRequest, profile: Profile) -> Iterator[str]:
+    """Accounts in hedge mode are not traded, so a word for one of two positions is refused by the exchange, or lost."""
+    for name, of_one_way in profile.position_mode.one_way_words.items():
+        if name in request.params and str(request.params[name]) not in of_one_way:
+            yield (
+                f"params {name}={request.params[name]!r}: the account is in one-way mode, with one position a symbol: "
+                "leave it out"
+            )
 
 
 def build_call(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from btccxt.account.believable import check_not_emptied, unexplained_absences
+from btccxt.account.contract_terms import TradedTerms
 from btccxt.account.explain import FUNDING_SLACK_MS, funding_since, spot_positions
 from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.account.startup_check import CLOCK_SLACK_MS, agree_with_journal
@@ -94,6 +95,8 @@ class AccountSession:
         self.exchange = exchange
         self.clock = clock
         self.markets: Mapping[str, Market] = {}
+        self.contracts: dict[str, TradedTerms] = {}
+        """How the contracts that are traded are leveraged; set before the account is opened."""
         self.tracker: OrderTracker | None = None
         self.restored = RestoredState((), ())
         self.opening = "the call"

@@ -34,7 +34,10 @@ from btccxt.model import (
     Balance,
     Balances,
     Bar,
+    ContractTerms,
     Fill,
+    LeverageBracket,
+    MarginMode,
     Market,
     OrderReference,
     OrderRequest,
@@ -144,6 +147,26 @@ class PaperExchange(ExchangeAPI):
 
     async def fetch_positions(self, symbols: Sequence[str] | None = None) -> list[Position]:
         return [item for item in self.engine.positions(ACCOUNT) if symbols is None or item.symbol in symbols]
+
+    async def fetch_contract_terms(self, symbol: str) -> ContractTerms:
+        mode = MarginMode.ISOLATED if self.engine.is_isolated(ACCOUNT, symbol) else MarginMode.CROSS
+        return ContractTerms(symbol, self.engine.leverage(ACCOUNT, symbol), mode)
+
+    async def fetch_leverage_brackets(self, symbol: str) -> list[LeverageBracket]:
+        brackets = self.engine.brackets(symbol)
+        return [LeverageBracket(each.max_leverage, max_notional=each.cap) for each in brackets]
+
+    async def set_leverage(self, leverage: Decimal, symbol: str, mode: MarginMode | None) -> None:
+        try:
+            self.engine.set_leverage(ACCOUNT, symbol, leverage, self._now_ms())
+        except EngineReject as error:
+            raise Refused(str(error)) from None
+
+    async def set_margin_mode(self, mode: MarginMode, symbol: str, leverage: Decimal | None) -> None:
+        try:
+            self.engine.set_isolated(ACCOUNT, symbol, mode is MarginMode.ISOLATED)
+        except EngineReject as error:
+            raise Refused(str(error)) from None
 
     async def fetch_order(self, reference: OrderReference) -> OrderUpdate:
         return _update(self._find(reference), Origin.QUERY)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from btccxt.account.away import told_of_absence
+from btccxt.account.contract_terms import TradedTerms
 from btccxt.account.explain import log_funding
 from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.bt.broker import CCXTBroker
@@ -51,6 +52,7 @@ from btccxt.session.status_file import StatusReporter, status_directory
 from btccxt.session.streams import Decide
 from btccxt.store.account_session import AccountSession, Listeners
 from btccxt.store.config_file import load_options
+from btccxt.store.contracts import prepare_contracts
 from btccxt.store.hints import start_hints
 from btccxt.store.history import StoreHistory, keep_markets
 from btccxt.store.keys import resolve_keys
@@ -273,10 +275,9 @@ class CCXTStore(StoreHistory):
             journal.note(text, account_session.clock.now_ms())
 
     def _say_hints(self, account_session: AccountSession) -> None:
-        datas = [data for reference in self._datas if (data := reference()) is not None]
         hints = start_hints(
             self.mode,
-            sorted({data._dataname for data in datas}),
+            sorted({data._dataname for data in self._known_datas()}),
             account_session.markets,
             account_session.balances(),
             clock_off_ms=account_session.clock.offset_ms,
@@ -332,7 +333,22 @@ class CCXTStore(StoreHistory):
             now_ms, trouble = account_session.clock.now_ms(), partial(self._notifier.trouble, "the lake")
             await asyncio.to_thread(keep_markets, lake, account_session.markets, now_ms, trouble)
         if self._journal is not None:
+            await self._prepare_contracts(account_session)
             await account_session.open_account(self._journal, self._policy, lasting=account_lasts(self.settings))
+
+    async def _prepare_contracts(self, account_session: AccountSession) -> None:
+        """Before the account's orders are looked at: where it cannot be as the user wants it, nothing is traded."""
+        account_session.contracts = await prepare_contracts(
+            account_session.exchange,
+            {symbol: market for symbol, market in account_session.markets.items() if market.is_contract},
+            {data._dataname for data in self._known_datas()},
+            self.settings.contract_wishes,
+            self._notifier.say,
+            self._notifier.trouble,
+        )
+
+    def _known_datas(self) -> list[Any]:
+        return [data for reference in self._datas if (data := reference()) is not None]
 
     def _keep_trading_state(self, journal: str) -> None:
         """Beside the journal; that of an account which ends with the process goes with it."""
@@ -560,6 +576,10 @@ class CCXTStore(StoreHistory):
     def restored_orders(self) -> RestoredState:
         """Orders of the moment of ``account_snapshot``."""
         return self._open_session.restored
+
+    def contract_terms(self, symbol: str) -> TradedTerms | None:
+        """Leverage, margin mode and brackets of a contract, as they are at the exchange; None for spot."""
+        return None if self._account_session is None else self._account_session.contracts.get(symbol)
 
     @property
     def risk_limits(self) -> RiskLimits:

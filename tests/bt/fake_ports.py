@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal as D
 from typing import Any
 
+from btccxt.account.contract_terms import TradedTerms
 from btccxt.account.ledger import AccountSnapshot
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.compat import bt
@@ -56,6 +57,7 @@ class FakeBackend:
         self.drifts: list[tuple[bool, bool]] = []
         self.funding: list[Any] = []
         self.native_gtd = False
+        self.traded_terms: dict[str, TradedTerms] = {}
         self.emulated: set[OrderKind | OrderFeature] = set()
         self.rules: dict[OrderKind | OrderFeature, OrderRule] = {}
         self.contexts: list[dict[str, str]] = []
@@ -73,6 +75,9 @@ class FakeBackend:
     def next_client_order_id(self) -> str:
         self._count += 1
         return f"b{self._count:05d}"
+
+    def contract_terms(self, symbol: str) -> TradedTerms | None:
+        return self.traded_terms.get(symbol)
 
     def order_refused(self, reason: str) -> None:
         pass

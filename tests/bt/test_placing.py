@@ -10,8 +10,9 @@ import backtrader as bt
 import numpy as np
 import pytest
 
+from btccxt.account.contract_terms import TradedTerms
 from btccxt.bt.order_request import TakeProfit
-from btccxt.model import OrderKind, OrderStatus, Side
+from btccxt.model import ContractTerms, LeverageBracket, OrderKind, OrderStatus, Side
 from btccxt.notices import WarmUpEnded
 from btccxt.orders.risk import RiskLimits
 from tests.bt.fake_ports import START_MS, FakeBackend, run
@@ -503,3 +504,25 @@ def test_what_happens_without_protection_can_be_said_with_the_order(backend):
     assert [context["on_unprotected"] for context in backend.contexts] == ["alarm"] * 3
     script = run(FakeBackend(), lambda s: s.buy(size=0.2, on_unprotected="pray"))
     assert "exit, retry, alarm" in reasons(script.orders[0])
+
+
+# ------------------------------------------------------------------ leverage
+
+
+def leveraged(backend: FakeBackend, leverage: int) -> None:
+    """100 contracts are worth 1 BTC here."""
+    brackets = (LeverageBracket(D(100), D(50_000)), LeverageBracket(D(20), D(1_000_000)))
+    backend.traded_terms[PERP] = TradedTerms(ContractTerms(PERP, D(leverage)), brackets)
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_an_entry_beyond_the_bracket_of_its_leverage_is_refused_with_what_rests_counted(backend, side):
+    leveraged(backend, 100)
+    price = {"buy": 49_000, "sell": 51_000}[side]
+
+    def act(s):
+        return getattr(s, side)(size=60, exectype=bt.Order.Limit, price=price)
+
+    script = run(backend, act, act, symbol=PERP)
+    assert [request.amount for request in backend.sent] == [60]
+    assert "beyond the bracket of leverage 100; a leverage of 20 would allow it" in reasons(script.orders[-1])

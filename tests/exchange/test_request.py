@@ -342,3 +342,15 @@ def test_a_figure_outside_what_the_exchange_accepts_is_not_sent() -> None:
     problem = "to be emulated on binance linear: this exchange accepts trailing_percent from 0.1 to 20, not 20.1"
     assert problem in str(refusals(trail, market, profile))
     assert not refusals(replace(trail, trailing_percent=D(20)), market, profile)
+
+
+@pytest.mark.parametrize(
+    ("params", "refused"),
+    [({"positionSide": "LONG"}, True), ({"posSide": "short"}, True), ({"positionIdx": 1}, True),
+     ({"hedged": True}, True), ({"positionSide": "BOTH"}, False),
+     ({"posSide": "net"}, False), ({"positionIdx": 0}, False)],
+)  # fmt: skip
+def test_words_of_hedge_mode_are_refused(params: dict[str, Any], refused: bool) -> None:
+    market = replace(BTC, symbol="BTC/USDT:USDT", type=LINEAR)
+    found = refusals(replace(LIMIT, symbol=market.symbol, params=params), market, load_profile("bybit", LINEAR))
+    assert ["one-way mode" in reason for reason in found] == [True] * refused

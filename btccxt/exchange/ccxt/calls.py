@@ -116,6 +116,15 @@ class Calls:
 
         return await self._attempt(method, ask, read_error_of=as_create, before=before)
 
+    async def change(self, method: str, ask: Callable[[], Awaitable[T]]) -> T:
+        """A call that sets something of the account: one attempt. Raises Refused with the exchange's own reason."""
+
+        def as_change(error: BaseException, facts: CallFacts) -> BtccxtError:
+            known = self._as_read(error, facts)
+            return Refused(str(known)) if isinstance(known, Unreadable) and isinstance(error, BaseError) else known
+
+        return await self._attempt(method, ask, read_error_of=as_change)
+
     async def _attempt(
         self,
         method: str,

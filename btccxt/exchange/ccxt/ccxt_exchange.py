@@ -38,6 +38,7 @@ from btccxt.exchange.ccxt.ccxt_instance import (
     make_instance,
     secrets_of,
 )
+from btccxt.exchange.ccxt.contract_calls import ContractCalls
 from btccxt.exchange.ccxt.errors_map import CallFacts, describe, read_error
 from btccxt.exchange.ccxt.leverage import AccountLeverage
 from btccxt.exchange.ccxt.my_trades import in_order, trades_since
@@ -123,7 +124,7 @@ def _row_with_time(row: Any) -> Any:
     return row
 
 
-class CCXTExchange(ExchangeAPI):
+class CCXTExchange(ContractCalls, ExchangeAPI):
     """One ccxt exchange, one account.
 
     ``config`` goes to ccxt as it is, over the profile's options. ``connector`` makes the aiohttp connector (own
@@ -152,6 +153,7 @@ class CCXTExchange(ExchangeAPI):
     ) -> None:
         self.checked = CheckedRequests()
         """What has been checked before it came here."""
+        super().__init__()
         self.id = profile.exchange
         self.profile = profile
         self.clock = clock or ExchangeClock(WallTime())
@@ -184,7 +186,7 @@ class CCXTExchange(ExchangeAPI):
         self._doubted_at = float("-inf")
         self._http_session: HttpSession | None = None
         self._rest: Any = None
-        self._has: Mapping[str, Any] | None = None
+        self._static_has: Mapping[str, Any] | None = None
         self._markets: Mapping[str, Market] | None = None
         self._markets_lock = asyncio.Lock()
         self._account_kind = AccountKind(profile)
@@ -232,6 +234,9 @@ class CCXTExchange(ExchangeAPI):
 
     async def _read(self, method: str, *arguments: Any) -> Any:
         return await self._understood(method, *arguments, understand=lambda answer: answer)
+
+    async def _change(self, method: str, *arguments: Any) -> None:
+        await self._calls.change(method, lambda: getattr(self._rest, method)(*arguments))
 
     async def _understood(self, method: str, *arguments: Any, understand: Callable[[Any], T]) -> T:
         """What ``understand`` makes of the answer; one that it raises for is a failed attempt, and asked for again."""
@@ -507,7 +512,7 @@ class CCXTExchange(ExchangeAPI):
     async def _create(self, request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
         checked = self.checked.take(request)
         market, reference_price = await self._prepare(request)
-        request = self._leverage.in_request(request)
+        request = self.in_margin_mode(self._leverage.in_request(request))
         checked = checked and reference_price is None
         call = build_call(request, market, self.profile, reference_price=reference_price, checked=checked)
 
@@ -530,7 +535,7 @@ class CCXTExchange(ExchangeAPI):
         if self.profile.edit != "native" or reference.order_id is None:
             raise Unsupported(f"{self.id} cannot edit this order; cancel and place a new one")
         market, reference_price = await self._prepare(request)
-        request = self._leverage.in_request(request)
+        request = self.in_margin_mode(self._leverage.in_request(request))
         call = build_edit(request, market, self.profile, reference_price=reference_price)
 
         async def note(facts: CallFacts, method: str, _url: str, _body: Any) -> None:
@@ -598,9 +603,9 @@ class CCXTExchange(ExchangeAPI):
     # -------------------------------------------------------------- streams
 
     def can_stream(self, key: StreamKey) -> bool:
-        if self._has is None:
-            self._has = ccxt_class(self.id)().has
-        return can_stream(key.kind, self.profile, self._has)
+        if self._static_has is None:
+            self._static_has = ccxt_class(self.id)().has
+        return can_stream(key.kind, self.profile, self._static_has)
 
     async def stream(self, keys: Sequence[StreamKey], deliver: Deliver) -> None:
         """One ccxt instance, so its own connections, for these keys; see ExchangeAPI.

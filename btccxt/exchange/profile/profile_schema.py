@@ -384,6 +384,20 @@ class AccountRule(Part):
         return self
 
 
+class PositionModeRule(Part):
+    """Where an account says that it holds a long and a short position side by side.
+
+    ``ask`` is a ccxt method; the value at ``field`` of its answer is one of ``hedged`` then.
+    """
+
+    ask: str = "fetch_position_mode"
+    argument: Literal["symbol", "none"] = "symbol"
+    field: str = "hedged"
+    hedged: tuple[str, ...] = ("True",)
+    one_way_words: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Order parameters that name a position, and what they say where a symbol has only one."""
+
+
 class Profile(Part):
     """What btccxt knows of one exchange and one market type."""
 
@@ -400,6 +414,11 @@ class Profile(Part):
     """Why there is none, or no longer."""
     ends: Mapping[Literal["live", "testnet", "demo"], EndDate] = Field(default_factory=dict)
     account: AccountRule = AccountRule()
+    position_mode: PositionModeRule = PositionModeRule()
+    margin_mode_param: str | None = None
+    """ccxt's parameter for the margin mode, where every order names one instead of the account having it."""
+    brackets_in: Literal["notional", "contracts", "unproven"] = "unproven"
+    """What ccxt's ``maxNotional`` of a leverage tier counts here."""
     quote_currency: str = "USDT"
     settle_currency: str | None = None
     credentials: tuple[str, ...] = ("apiKey", "secret")

@@ -1,0 +1,108 @@
+"""Leverage, margin mode and position mode of a contract account, read and set through ccxt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from btccxt.errors import Unsupported
+from btccxt.exchange.ccxt.statuses import field_of, number_of
+from btccxt.exchange.profile.profile_schema import Profile
+from btccxt.model import ContractTerms, LeverageBracket, MarginMode, OrderRequest, PositionMode
+
+
+class ContractCalls:
+    """The part of ``CCXTExchange`` that knows how contracts are traded."""
+
+    id: str
+    profile: Profile
+    _rest: Any
+
+    def __init__(self) -> None:
+        self._margin_modes: dict[str, MarginMode] = {}
+        """Where every order names one: what the user asked for."""
+
+    async def _read(self, method: str, *arguments: Any) -> Any:
+        raise NotImplementedError
+
+    async def _change(self, method: str, *arguments: Any) -> None:
+        raise NotImplementedError
+
+    def _has(self, feature: str) -> bool:
+        return bool(self._rest is not None and self._rest.has.get(feature))
+
+    async def fetch_position_mode(self, symbol: str) -> PositionMode | None:
+        rule = self.profile.position_mode
+        if rule.ask == "fetch_position_mode" and not self._has("fetchPositionMode"):
+            return None
+        told = field_of(await self._read(rule.ask, *((symbol,) if rule.argument == "symbol" else ())), rule.field)
+        if told is None:
+            return None
+        return PositionMode.HEDGE if str(told) in rule.hedged else PositionMode.ONE_WAY
+
+    async def fetch_contract_terms(self, symbol: str) -> ContractTerms:
+        if not self._has("fetchLeverage"):
+            return ContractTerms(symbol, margin_mode=await self._margin_mode(symbol, None))
+        params = self._in_mode(self._margin_modes.get(symbol))
+        answer = await self._read("fetch_leverage", symbol, params)
+        answer = answer if isinstance(answer, Mapping) else {}
+        leverages = [number_of(answer.get(name)) for name in ("longLeverage", "shortLeverage")]
+        told = [leverage for leverage in leverages if leverage is not None and leverage > 0]
+        return ContractTerms(symbol, max(told, default=None), await self._margin_mode(symbol, answer.get("marginMode")))
+
+    async def _margin_mode(self, symbol: str, told: Any) -> MarginMode | None:
+        if self.profile.margin_mode_param is not None:
+            return self._margin_modes.get(symbol, MarginMode.CROSS)
+        if self._has("fetchMarginMode"):
+            answer = await self._read("fetch_margin_mode", symbol)
+            told = answer.get("marginMode") if isinstance(answer, Mapping) else None
+        return next((mode for mode in MarginMode if mode.value == told), None)
+
+    async def fetch_leverage_brackets(self, symbol: str) -> list[LeverageBracket]:
+        """Caps only where it is proven what ccxt's figure counts: several exchanges give contracts as notional."""
+        if not self._has("fetchMarketLeverageTiers"):
+            return []
+        rows = await self._read("fetch_market_leverage_tiers", symbol)
+        found: list[LeverageBracket] = []
+        for row in rows if isinstance(rows, list) else ():
+            leverage, cap = number_of(row.get("maxLeverage")), number_of(row.get("maxNotional"))
+            unit = self.profile.brackets_in
+            if leverage is not None and leverage > 0:
+                notional, amount = (cap if unit == each else None for each in ("notional", "contracts"))
+                found.append(LeverageBracket(leverage, notional, amount))
+        return sorted(found, key=lambda bracket: -bracket.max_leverage)
+
+    async def set_position_mode(self, mode: PositionMode, symbol: str) -> None:
+        self._must_have("setPositionMode", "position mode")
+        await self._change("set_position_mode", mode is PositionMode.HEDGE, symbol)
+
+    async def set_margin_mode(self, mode: MarginMode, symbol: str, leverage: Decimal | None) -> None:
+        if self.profile.margin_mode_param is not None:
+            self._margin_modes[symbol] = mode
+            return
+        self._must_have("setMarginMode", "margin mode")
+        params = {} if leverage is None else {"leverage": str(leverage)}
+        await self._change("set_margin_mode", mode.value, symbol, params)
+
+    async def set_leverage(self, leverage: Decimal, symbol: str, mode: MarginMode | None) -> None:
+        self._must_have("setLeverage", "leverage")
+        number = int(leverage) if leverage == leverage.to_integral_value() else float(leverage)
+        await self._change("set_leverage", number, symbol, self._in_mode(mode))
+
+    def _must_have(self, feature: str, what: str) -> None:
+        if not self._has(feature):
+            raise Unsupported(f"{self.id}: its {what} cannot be set through ccxt: set it at the exchange")
+
+    def _in_mode(self, mode: MarginMode | None) -> dict[str, str]:
+        """Where each margin mode has a leverage of its own."""
+        param = self.profile.margin_mode_param
+        return {} if param is None or mode is None else {param: mode.value}
+
+    def in_margin_mode(self, request: OrderRequest) -> OrderRequest:
+        """The request, with the margin mode that the user asked for where every order names one."""
+        param, mode = self.profile.margin_mode_param, self._margin_modes.get(request.symbol)
+        if param is None or mode is None or param in request.params:
+            return request
+        return replace(request, params={**request.params, param: mode.value})

@@ -1,0 +1,142 @@
+"""At a start: contract accounts trade as the user asked, or nothing is traded. What he did not ask for stays."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Callable, Collection, Mapping
+
+from btccxt.account.contract_terms import ContractWishes, TradedTerms, beyond_brackets
+from btccxt.errors import BtccxtError, ConfigError, Retryable, Unsupported
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.model import ContractTerms, LeverageBracket, Market, PositionMode
+
+Say = Callable[[str], None]
+Trouble = Callable[[str, BaseException], None]
+
+
+async def prepare_contracts(
+    exchange: ExchangeAPI,
+    contracts: Mapping[str, Market],
+    symbols: Collection[str],
+    wishes: ContractWishes,
+    say: Say,
+    trouble: Trouble,
+) -> dict[str, TradedTerms]:
+    """How each symbol is traded, after what was asked for has been set; ``say`` hears of every change.
+
+    ``contracts``: those of the exchange. ``symbols``: what is traded; what is no contract is left out. Raises
+    ConfigError where the account holds two positions a symbol, or cannot be as the user wants it. What is asked for is
+    checked for every symbol before the first is changed.
+    """
+    _check_words(wishes, exchange.id, contracts)
+    traded = sorted({*symbols, *wishes.symbols} & set(contracts))
+    if not contracts:
+        return {}
+    await _check_position_mode(exchange, (traded or list(contracts))[0], wishes, say, trouble)
+    asked = await asyncio.gather(*(_ask(exchange, symbol, wishes, trouble) for symbol in traded))
+    found = dict(zip(traded, asked, strict=True))
+    reasons = [
+        why
+        for symbol, each in found.items()
+        if (leverage := wishes.leverage_of(symbol)) is not None
+        and (why := beyond_brackets(symbol, leverage, each.brackets)) is not None
+    ]
+    if reasons:
+        raise ConfigError("; ".join(reasons))
+    for symbol, each in found.items():
+        found[symbol] = TradedTerms(await _set(exchange, each.terms, wishes, say), each.brackets)
+    return found
+
+
+def _check_words(wishes: ContractWishes, exchange: str, contracts: Mapping[str, Market]) -> None:
+    """Raises ConfigError for words of contracts where there are none, and for symbols that the exchange has not."""
+    if wishes.are_some and not contracts:
+        raise ConfigError(
+            "leverage, margin_mode and position_mode are for contracts, and this is a spot account: leave them out, or "
+            "give market_type='linear'"
+        )
+    for symbol in wishes.symbols:
+        if symbol not in contracts:
+            near = difflib.get_close_matches(symbol, contracts, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"leverage or margin_mode of {symbol!r}: {exchange} has no such contract{hint}")
+
+
+async def _check_position_mode(
+    exchange: ExchangeAPI, symbol: str, wishes: ContractWishes, say: Say, trouble: Trouble
+) -> None:
+    try:
+        mode = await exchange.fetch_position_mode(symbol)
+    except Retryable:
+        raise
+    except BtccxtError as error:  # a key without the right to read it, say
+        trouble("position mode", error)
+        mode = None
+    if mode is None and any(position.hedge_side for position in await exchange.fetch_positions()):
+        mode = PositionMode.HEDGE
+    if mode is not PositionMode.HEDGE:
+        return
+    if wishes.position_mode is None:
+        raise ConfigError(
+            f"{exchange.id}: this account is in hedge mode (a long and a short position a symbol), which is not "
+            "traded: switch it to one-way mode at the exchange, or give position_mode='one_way', with no position and "
+            "no order open"
+        )
+    try:
+        await exchange.set_position_mode(PositionMode.ONE_WAY, symbol)
+    except Retryable:
+        raise
+    except BtccxtError as error:
+        raise ConfigError(f"{exchange.id}: position_mode='one_way' cannot be set: {error}") from error
+    if await exchange.fetch_position_mode(symbol) is PositionMode.HEDGE:
+        raise ConfigError(f"{exchange.id}: position_mode='one_way' was set, and the account still is in hedge mode")
+    say(f"{exchange.id}: position mode hedge -> one_way, as position_mode asks")
+
+
+async def _ask(exchange: ExchangeAPI, symbol: str, wishes: ContractWishes, trouble: Trouble) -> TradedTerms:
+    """Raises ConfigError where something is asked for that nobody can look at."""
+    terms = ContractTerms(symbol)
+    brackets: tuple[LeverageBracket, ...] = ()
+    try:
+        terms = await exchange.fetch_contract_terms(symbol)
+        brackets = tuple(await exchange.fetch_leverage_brackets(symbol))
+    except (Retryable, Unsupported) as error:
+        if isinstance(error, Retryable):
+            raise
+    except BtccxtError as error:
+        if wishes.leverage_of(symbol) is not None or wishes.margin_mode_of(symbol) is not None:
+            raise ConfigError(f"{exchange.id}: how {symbol} is traded cannot be read: {error}") from error
+        trouble(f"leverage of {symbol}", error)
+    return TradedTerms(terms, brackets)
+
+
+async def _set(exchange: ExchangeAPI, terms: ContractTerms, wishes: ContractWishes, say: Say) -> ContractTerms:
+    """Only what differs is sent; then it is read again. Raises ConfigError where it is not as asked."""
+    symbol = terms.symbol
+    leverage, mode = wishes.leverage_of(symbol), wishes.margin_mode_of(symbol)
+    changes = []
+    try:
+        if mode is not None and mode is not terms.margin_mode:
+            changes.append(f"margin mode {terms.margin_mode.value if terms.margin_mode else '?'} -> {mode.value}")
+            await exchange.set_margin_mode(mode, symbol, leverage or terms.leverage)
+            terms = await exchange.fetch_contract_terms(symbol)
+        if leverage is not None and leverage != terms.leverage:
+            before = "?" if terms.leverage is None else f"{terms.leverage.normalize():f}"
+            changes.append(f"leverage {before} -> {leverage.normalize():f}")
+            await exchange.set_leverage(leverage, symbol, mode or terms.margin_mode)
+            terms = await exchange.fetch_contract_terms(symbol)
+    except Retryable:
+        raise
+    except BtccxtError as error:
+        raise ConfigError(f"{exchange.id}: {symbol}: {changes[-1]} cannot be set: {error}") from error
+    wrong = [
+        f"{name} is {got}, not {wanted}"
+        for name, wanted, got in (("leverage", leverage, terms.leverage), ("margin mode", mode, terms.margin_mode))
+        if wanted is not None and got is not None and got != wanted
+    ]
+    if wrong:
+        raise ConfigError(f"{exchange.id}: {symbol} was set, and {'; '.join(wrong)}")
+    if changes:
+        say(f"{exchange.id}: {symbol}: {', '.join(changes)}, as asked")
+    return terms
