@@ -118,6 +118,7 @@ class StreamKind(str, Enum):
     BARS = "bars"
     TRADES = "trades"
     TICKER = "ticker"
+    ORDER_BOOK = "order_book"
     ORDERS = "orders"
     FILLS = "fills"
     BALANCE = "balance"
@@ -210,6 +211,16 @@ class Ticker:
     bid_amount: float | None = None
     ask_amount: float | None = None
     last: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderBook:
+    """The best levels of one symbol, (price, amount), best first. ``time_ms``: when it was so."""
+
+    symbol: str
+    time_ms: int
+    bids: tuple[tuple[float, float], ...]
+    asks: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,7 +443,7 @@ class StreamOpened:
     url: str = ""
 
 
-StreamEvent = StreamOpened | BarUpdate | Trade | Ticker | OrderUpdate | Fill | Balances | Position
+StreamEvent = StreamOpened | BarUpdate | Trade | Ticker | OrderBook | OrderUpdate | Fill | Balances | Position
 
 
 # A float carries about 16 digits: 0.1 + 0.2 lies within this fraction of a step of 0.3 and means 0.3.

@@ -67,6 +67,7 @@ class CCXTData(FeedLines):
     - ``lateness_s``: how long after its close a bar may arrive before a resampled bar goes on without it (this
       machine's time; default 5 s, trades 0.25 s). ``latethrough``: let later ones into the next resampled bar.
     - ``quotes``: lines ``bid``, ``ask`` and ``spread`` with every live bar or trade (``CCXTQuotedData``).
+    - ``order_book``: keep the symbol's order book in memory, for ``store.order_book(symbol)``.
     - ``qcheck``: longest wait of cerebro's loop in seconds; at most 0.5.
 
     ``timeframe=bt.TimeFrame.Ticks`` gives single trades: open = high = low = close = price, volume = amount.
@@ -84,6 +85,7 @@ class CCXTData(FeedLines):
         ("gaps", "report"),
         ("stamp", "close"),
         ("quotes", False),
+        ("order_book", False),
     )
 
     def __init__(self, source: FeedSource | None = None, **unknown: Any) -> None:
@@ -257,6 +259,7 @@ class CCXTData(FeedLines):
             backfill=self.p.backfill,
             bars="trades" if self.p.bars == "trades" else "candles",
             quotes=self.p.quotes,
+            order_book=self.p.order_book,
             last_bars=self.p.bars if is_number(self.p.bars) else None,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from btccxt.model import ZERO, Balances, Bar, Fill, OrderUpdate, Position, Ticker, Trade
+from btccxt.model import ZERO, Balances, Bar, Fill, OrderBook, OrderUpdate, Position, Ticker, Trade
 from btccxt.timeframe import Timeframe
 
 _MOST_PRICE = 1e15
@@ -130,6 +130,19 @@ def check_server_time(time_ms: object) -> int:
     if isinstance(time_ms, bool) or not isinstance(time_ms, (int, float, str)):
         raise Implausible(f"the exchange's time: {time_ms!r}")
     return check_time(int(time_ms))
+
+
+def check_order_book(book: OrderBook) -> OrderBook:
+    """Prices fall among the bids and rise among the asks, and no bid reaches the best ask."""
+    for side, worse in ((book.bids, -1.0), (book.asks, 1.0)):
+        prices = [price * worse for price, _ in side]
+        if any(not 0.0 < price < _MOST_PRICE or not 0.0 <= amount < _MOST_AMOUNT for price, amount in side):
+            raise Implausible(f"a level of an order book: {book}")
+        if prices != sorted(prices):
+            raise Implausible(f"levels of an order book are not in order: {book}")
+    if book.bids and book.asks and book.bids[0][0] >= book.asks[0][0]:
+        raise Implausible(f"an order book that is crossed: {book}")
+    return book
 
 
 def check_time(time_ms: int) -> int:

@@ -93,5 +93,7 @@ class FeedRequest:
     """'candles' (the exchange's) or 'trades' (built from trades)."""
     quotes: bool = False
     """Best bid and ask with every live bar or trade."""
+    order_book: bool = False
+    """Keep the symbol's order book in memory while this feed is open."""
     last_bars: int | None = None
     """So many of the newest closed bars, instead of ``from_ms``."""

@@ -13,7 +13,7 @@ from btccxt.bars.live_tail import LiveTail
 from btccxt.errors import Fatal
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile.profile import Profile
-from btccxt.model import StreamKey, StreamKind
+from btccxt.model import OrderBook, StreamKey, StreamKind
 from btccxt.resilience.clock import ExchangeClock
 from btccxt.resilience.supervised import TaskPolicy, Tasks, Work
 from btccxt.session.bar_feed import BarFeed
@@ -21,7 +21,7 @@ from btccxt.session.events import BarsClosed, Correction, FeedEnded, FeedEvent, 
 from btccxt.session.history import History, HistoryLoader
 from btccxt.session.loop_thread import Session
 from btccxt.session.metrics import FeedMeter
-from btccxt.session.quotes import QuotedSink
+from btccxt.session.quotes import BookWatch, QuotedSink
 from btccxt.session.streams import StreamSupervisor
 from btccxt.session.trade_feed import TradeFeed
 from btccxt.timeframe import parse_timeframe
@@ -72,6 +72,7 @@ class FeedDesk:
         self._tasks = tasks
         self._history = HistoryLoader(exchange, clock.now_ms, profile, trouble, lake)
         self._tails: list[Tail] = []
+        self._books: list[BookWatch] = []
         self._ended: set[Tail] = set()
         self._keeping: asyncio.Task[Any] | None = None
 
@@ -80,6 +81,11 @@ class FeedDesk:
     def timeframes(self) -> tuple[str, ...]:
         """Candle timeframes that the profile lists; empty where it lists none."""
         return self._profile.bars.timeframes
+
+    def order_book(self, symbol: str) -> OrderBook | None:
+        """From memory; None while no open feed has one."""
+        books = (book.newest for book in tuple(self._books) if book.stream_key.symbol == symbol)
+        return next((book for book in books if book is not None), None)
 
     def open(self, request: FeedRequest, sink: Sink) -> FeedTask:
         """Start a feed; returns at once. ``sink`` is called in the session thread."""
@@ -109,16 +115,22 @@ class FeedDesk:
 
     def _begin(self, request: FeedRequest, sink: Sink, task: FeedTask, start_ms: int | None) -> None:
         quoted = QuotedSink(request.symbol, sink) if request.quotes else None
+        book = BookWatch(request.symbol) if request.order_book else None
         feed = self._make(request, quoted or sink, start_ms)
         running = self._tasks.start(self._run(feed, sink), f"feed {feed.key}")
         self._supervisor.add(feed.stream_key, feed)
-        if quoted is not None:
-            self._supervisor.add(quoted.stream_key, quoted)
+        beside = [each for each in (quoted, book) if each is not None]
+        for each in beside:
+            self._supervisor.add(each.stream_key, each)
+        if book is not None:
+            self._books.append(book)
 
         def stop() -> None:
             self._supervisor.remove(feed.stream_key, feed)
-            if quoted is not None:
-                self._supervisor.remove(quoted.stream_key, quoted)
+            for each in beside:
+                self._supervisor.remove(each.stream_key, each)
+            if book is not None:
+                self._books.remove(book)
             running.cancel()
             self._ended.update(each for each in self._tails if each.feed is feed)
 

@@ -1,10 +1,10 @@
-"""The best bid and ask of one symbol, told with each live bar or trade of a feed."""
+"""What a feed asks for beside its bars: the best bid and ask told with each, and the order book in memory."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamKind, Ticker
+from btccxt.model import ConnectionState, OrderBook, StreamEvent, StreamKey, StreamKind, Ticker
 from btccxt.session.events import BarsClosed, FeedEvent, FeedState, QuoteSeen, TicksArrived
 
 Sink = Callable[[FeedEvent], None]
@@ -37,3 +37,21 @@ class QuotedSink:
     def on_down(self, key: StreamKey, reason: str) -> None:
         if self._quote is not None:
             self._quote = QuoteSeen(_NAN, _NAN)
+
+
+class BookWatch:
+    """The newest order book of one symbol; None before the first and while its stream is down."""
+
+    def __init__(self, symbol: str) -> None:
+        self.stream_key = StreamKey(StreamKind.ORDER_BOOK, symbol)
+        self.newest: OrderBook | None = None
+
+    def on_event(self, key: StreamKey, event: StreamEvent) -> None:
+        if isinstance(event, OrderBook):
+            self.newest = event
+
+    def on_up(self, key: StreamKey) -> None:
+        """The first book follows."""
+
+    def on_down(self, key: StreamKey, reason: str) -> None:
+        self.newest = None

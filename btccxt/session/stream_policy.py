@@ -44,7 +44,8 @@ def default_verdict(error: BaseException, attempts: int) -> Verdict:
 
 
 def _default_silence() -> Mapping[StreamKind, int]:
-    return MappingProxyType({StreamKind.BARS: 90_000, StreamKind.TRADES: 120_000, StreamKind.TICKER: 60_000})
+    quotes = {StreamKind.TICKER: 60_000, StreamKind.ORDER_BOOK: 60_000}
+    return MappingProxyType({StreamKind.BARS: 90_000, StreamKind.TRADES: 120_000, **quotes})
 
 
 @names_its_fields

@@ -22,7 +22,7 @@ from btccxt.bt.quoted_data import CCXTQuotedData
 from btccxt.config import StoreConfig
 from btccxt.errors import BtccxtError, ConfigError, LakeError, Retryable
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.model import Market, Trade
+from btccxt.model import Market, OrderBook, StreamKey, StreamKind, Trade
 from btccxt.observe.log import EventName, get_logger
 from btccxt.session.events import FeedEvent, FeedRequest
 from btccxt.session.feeds import FeedTask
@@ -109,6 +109,19 @@ class StoreHistory(StoreQueries):
         data = data_class(source=self, **kwargs)
         self._datas.append(weakref.ref(data))
         return data
+
+    def order_book(self, symbol: str) -> OrderBook | None:
+        """From memory, while a live data asks for it: ``getdata(dataname=symbol, order_book=True)``.
+
+        None until the first has come and while its stream is down. Raises ConfigError where no data asks for it.
+        """
+        self._symbol(symbol)
+        if not self._open_session.exchange.can_stream(StreamKey(StreamKind.ORDER_BOOK, symbol)):
+            raise ConfigError(f"{self.name} has no stream of order books")
+        datas = [data for reference in self._datas if (data := reference()) is not None]
+        if not any(data.p.order_book and data.islive() and data.p.dataname == symbol for data in datas):
+            raise ConfigError(f"no live data keeps the order book: getdata(dataname={symbol!r}, order_book=True)")
+        return self._open_session.feeds.order_book(symbol)
 
     def timeframes(self) -> Collection[str]:
         """Candle timeframes on offer, in ccxt's notation."""

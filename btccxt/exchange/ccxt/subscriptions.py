@@ -16,6 +16,7 @@ from btccxt.exchange.ccxt.reading import Reader
 from btccxt.exchange.plausibility import (
     check_fill,
     check_order,
+    check_order_book,
     check_position,
     check_ticker,
     check_trade,
@@ -35,10 +36,13 @@ class StreamChecks:
     bar_of: Callable[[str], Callable[[Bar], Bar]]
 
 
+_BOOK_LEVELS = 25
+
 _HAS = {
     StreamKind.BARS: "watchOHLCV",
     StreamKind.TRADES: "watchTrades",
     StreamKind.TICKER: "watchTicker",
+    StreamKind.ORDER_BOOK: "watchOrderBook",
     StreamKind.ORDERS: "watchOrders",
     StreamKind.FILLS: "watchMyTrades",
     StreamKind.BALANCE: "watchBalance",
@@ -89,6 +93,11 @@ def subscriptions_for(
             yield from _by_symbol(
                 same, batch, "watch_ticker", calls, lambda group: _tickers(group, now_ms, checks.reader)
             )
+        elif kind is StreamKind.ORDER_BOOK:
+            for key in same:
+                yield Subscription(
+                    (key,), _watch("watch_order_book", key.symbol), _order_book(key, now_ms, checks.reader)
+                )
         else:
             for key in same:
                 yield from _private(key, profile, now_ms, checks.reader)
@@ -209,6 +218,18 @@ def _tickers(keys: Sequence[StreamKey], now_ms: NowMs, reader: Reader) -> Decode
         tickers = reader.rows("tickers", wanted, lambda row: check_ticker(translate.ticker(row, now)))
         news: list[tuple[StreamKey, Ticker]] = [(by_symbol[ticker.symbol], ticker) for ticker in tickers]
         return news or None
+
+    return decode
+
+
+def _order_book(key: StreamKey, now_ms: NowMs, reader: Reader) -> Decode:
+    def decode(result: Any, _frame: Any) -> Iterable[News] | None:
+        if not isinstance(result, dict) or "bids" not in result:
+            return None
+        book = reader.one(
+            "order book", result, lambda row: check_order_book(translate.order_book(row, now_ms(), _BOOK_LEVELS))
+        )
+        return () if book is None else [(key, book)]
 
     return decode
 

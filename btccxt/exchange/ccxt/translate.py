@@ -23,6 +23,7 @@ from btccxt.model import (
     FundingPayment,
     Market,
     MarketType,
+    OrderBook,
     OrderKind,
     OrderStatus,
     OrderUpdate,
@@ -320,6 +321,16 @@ def ticker(entry: Mapping[str, Any], now_ms: int) -> Ticker:
         bid_amount=_float(entry.get("bidVolume")),
         ask_amount=_float(entry.get("askVolume")),
         last=_float(entry.get("last")),
+    )
+
+
+def order_book(entry: Mapping[str, Any], now_ms: int, levels: int) -> OrderBook:
+    """The best ``levels`` of each side of ccxt's order book, which goes on changing: a copy."""
+    return OrderBook(
+        symbol=str(entry["symbol"]),
+        time_ms=time_of(entry.get("timestamp")) or now_ms,
+        bids=tuple((float(row[0]), float(row[1])) for row in entry["bids"][:levels]),
+        asks=tuple((float(row[0]), float(row[1])) for row in entry["asks"][:levels]),
     )
 
 

@@ -336,6 +336,7 @@ class StreamRule(Part):
 
     trades: bool = True
     ticker: bool = True
+    order_book: bool = True
     orders: bool = True
     fills: bool = True
     balance: bool = True

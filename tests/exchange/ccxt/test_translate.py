@@ -10,6 +10,8 @@ import pytest
 
 from btccxt.exchange.ccxt import translate
 from btccxt.exchange.ccxt.balances import balances
+from btccxt.exchange.ccxt.translate import order_book
+from btccxt.exchange.plausibility import Implausible, check_order_book
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import Balance, Fee, MarketType, OrderKind, OrderStatus, Origin, Side
 
@@ -240,3 +242,36 @@ def test_equal_trades_of_one_answer_without_ids_are_told_apart() -> None:
     found = translate.told_apart(map(translate.trade, [{**row, "timestamp": T + 1, "id": "own"}, row, dict(row)]))
     assert [each.trade_id for each in found] == [f"{T}:1.5:2.0", f"{T}:1.5:2.0#2", "own"]
     assert [each.has_own_id for each in found] == [False, False, True]
+
+
+# ------------------------------------------------------------------ order books
+
+LEVELS = {
+    "symbol": "BTC/USDT",
+    "timestamp": 1_700_000_000_000,
+    "bids": [[99.0, 1.0], [98.0, 2.0]],
+    "asks": [[100.0, 3]],
+}
+
+
+def test_an_order_book_is_a_copy_of_the_best_levels() -> None:
+    entry = {**LEVELS, "bids": [list(row) for row in LEVELS["bids"]]}  # type: ignore[attr-defined]
+    book = order_book(entry, 5, 1)
+    entry["bids"][0][1] = 7.0
+    assert (book.time_ms, book.bids, book.asks) == (1_700_000_000_000, ((99.0, 1.0),), ((100.0, 3.0),))
+    assert order_book({**LEVELS, "timestamp": None}, 5, 1).time_ms == 5
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"bids": [[101.0, 1.0]]},
+        {"bids": [[98.0, 1.0], [99.0, 1.0]]},
+        {"asks": [[-1.0, 1.0]]},
+        {"asks": [[100.0, -1.0]]},
+    ],
+)
+def test_an_order_book_that_cannot_be_is_not_believed(odd: dict[str, Any]) -> None:
+    check_order_book(order_book(LEVELS, 5, 25))
+    with pytest.raises(Implausible):
+        check_order_book(order_book({**LEVELS, **odd}, 5, 25))
