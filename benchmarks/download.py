@@ -1,6 +1,6 @@
 """(n) A download beside what the rate limit itself allows, and beside the usual loop of one page after the other.
 
-The exchange is one in memory that takes 80 ms for an answer; its limit is so many calls in any two seconds. The limit
+The exchange is one in memory that takes 80 ms for an answer; its limit is OKX's, 40 calls in any two seconds. The limit
 alone needs a known time for so many pages; what is above it is ours.
 """
 
@@ -30,11 +30,11 @@ _ANSWER_S = 0.08
 _PAGE = 1_000
 _MINUTE_MS = 60_000
 _START_MS = 1_735_689_600_000  # 2025-01-01
-_RULE = PoolRule("weight", capacity=100, window_ms=2_000, reserve_pct=0.0)  # as of a store without a broker
+_RULE = PoolRule("weight", capacity=40, window_ms=2_000, reserve_pct=0.0)  # as of a store without a broker
 
 
 def run(size: Size) -> Report:
-    symbols, pages, repeats = size.pick((4, 100, 3), (4, 75, 3), (1, 2, 1))
+    symbols, pages, repeats = size.pick((4, 80, 3), (4, 50, 2), (1, 2, 1))
     asyncio.run(_measure(1, 2))  # imports
     found = [asyncio.run(_measure(symbols, pages)) for _ in range(repeats)]
     asked = found[0][2]
