@@ -132,8 +132,12 @@ class OrderStore:
     # -------------------------------------------------------------- money
 
     def is_ending(self, order: Any) -> None:
-        """Its cancel is under way: what it binds will be free."""
+        """Its cancel is under way: what it binds will be free, and what those bind that go with it."""
         self._ending.add(order.ref)
+        if order.parent is not None and order.parent.alive():  # the entry goes; its exits stay for what it has filled
+            self._ending.add(order.parent.ref)
+        else:
+            self._ending |= {other.ref for other in self._open.values() if _go_together(order, other)}
 
     def some_open(self, symbol: str, side: Side) -> bool:
         """Whether an order of this side may still fill."""
@@ -169,6 +173,18 @@ class OrderStore:
     def free(self, currency: str, total: Decimal, markets: Mapping[str, Market]) -> Decimal:
         """What is left of ``total`` beyond the orders at the exchange."""
         return total - bound(currency, self.open_orders(), markets)
+
+
+def _go_together(order: Any, other: Any) -> bool:
+    """Exits of one entry, or members of one pair."""
+    if order.parent is not None and other.parent is order.parent:
+        return True
+    return bool({order.ref, _leader(order)} & {other.ref, _leader(other)})
+
+
+def _leader(order: Any) -> int:
+    """The first order of its pair."""
+    return _leader(order.oco) if order.oco is not None else int(order.ref)
 
 
 _FINAL_STATUS = {

@@ -202,6 +202,25 @@ def test_a_cancelled_exit_takes_the_entry_along_as_in_a_backtest(cancelled: str)
         assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
 
 
+@pytest.mark.parametrize("cancelled", ["stop", "target"])
+def test_an_exit_is_cancelled_and_its_position_closed_in_one_bar(cancelled: str) -> None:
+    """Either exit takes the other along, so the coins will be free whichever was named."""
+    with venue() as place:
+
+        def leave(player: Player) -> None:
+            player.cancel(player.made[cancelled])
+            player.made["close"] = player.close()
+
+        player = run(
+            place,
+            Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=lambda p: len(resting(place)) == 1),
+            Step(PRICE, leave, until=lambda p: not p.made["close"].alive()),
+            Step(PRICE),
+        )
+        assert statuses(player) == "entry Completed stop Canceled target Canceled close Completed"
+        assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
+
+
 # ------------------------------------------------------------------ the target, the stop
 
 

@@ -36,35 +36,37 @@ class ContingentOrders(RuleBasedStateMachine):
         kind=st.sampled_from(KINDS),
         emulated=st.booleans(), unprotected=st.sampled_from(["exit", "retry", "alarm"]),
         stop_first=st.booleans(), entered=st.booleans(), liquidity=st.sampled_from([None, "0.3"]),
-        others=st.booleans(),
+        others=st.booleans(), short=st.booleans(),
     )  # fmt: skip
     def begin(
-        self, spot, entry, fee_in_base, kind, emulated, unprotected, stop_first, entered, liquidity, others
+        self, spot, entry, fee_in_base, kind, emulated, unprotected, stop_first, entered, liquidity, others, short
     ) -> None:
         self.world = world = World(SPOT if spot else PERP, instant=False, policy=TrackerPolicy())
         world.exchange.fee_in_base = spot and fee_in_base
         self.the_book_changes(liquidity)
         self.strategy_cancelled = False
+        self.short = short and not spot
+        self.entering, self.leaving = (Side.SELL, Side.BUY) if self.short else (Side.BUY, Side.SELL)
         self.late: list[Any] = []
         self.kind, self.emulated, self.unprotected, self.entry = kind, emulated, unprotected, entry
         self.by_pair = entry == "pair"
         self.had_coins = D(self.by_pair)
         if others:  # reduce-only does not keep btccxt from closing what is not its own
-            world.exchange.position = D(5)
+            world.exchange.position = D(-5 if self.short else 5)
         emulated = emulated or kind is OrderKind.TRAILING_AMOUNT
         context = {"on_unprotected": unprotected, **({"watch": "the exchange has none"} if emulated else {})}
-        fields = {"trailing_amount": "10"} if kind is OrderKind.TRAILING_AMOUNT else {"trigger_price": "90"}
+        fields = {"trailing_amount": "10"} if kind is OrderKind.TRAILING_AMOUNT else {"trigger_price": self.at(90)}
         if kind is OrderKind.STOP_LIMIT:
-            fields["price"] = "88"
+            fields["price"] = self.at(88)
         if self.by_pair:
-            world.exchange.position += 1
+            world.exchange.position += self.entering.sign
             reduces = {} if spot else {"reduce_only": True}
 
             def stop(**tied: str) -> None:
-                world.give("stop", Side.SELL, kind, "1", {**context, **tied}, **fields, **reduces)
+                world.give("stop", self.leaving, kind, "1", {**context, **tied}, **fields, **reduces)
 
             def target(**tied: str) -> None:
-                world.give("target", Side.SELL, OrderKind.LIMIT, "1", tied, price="110", **reduces)
+                world.give("target", self.leaving, OrderKind.LIMIT, "1", tied, price=self.at(110), **reduces)
 
             if stop_first:
                 stop(), target(oco="stop")
@@ -73,29 +75,33 @@ class ContingentOrders(RuleBasedStateMachine):
             return
         tied = {"parent": "entry", "oco": "stop"}
         reduces = {} if spot else {"reduce_only": True}
-        world.give("stop", Side.SELL, kind, "1", {**tied, **context}, **fields, **reduces)
-        world.give("target", Side.SELL, OrderKind.LIMIT, "1", tied, price="110", **reduces)
+        world.give("stop", self.leaving, kind, "1", {**tied, **context}, **fields, **reduces)
+        world.give("target", self.leaving, OrderKind.LIMIT, "1", tied, price=self.at(110), **reduces)
         if entry == "never":
             return
         if entry == "limit":
-            world.give("entry", Side.BUY, OrderKind.LIMIT, "1", price="99")
+            world.give("entry", self.entering, OrderKind.LIMIT, "1", price=self.at(99))
         else:
-            world.give("entry", Side.BUY, OrderKind.MARKET, "1")
+            world.give("entry", self.entering, OrderKind.MARKET, "1")
         if entered:
             self.news_arrives(20)
             self.the_price_moves(98)
             self.news_arrives(20)
 
+    def at(self, price: int | Decimal) -> str:
+        """Prices are told as for a long position; a short one sees them mirrored."""
+        return str(200 - price if self.short else price)
+
     # -------------------------------------------------------------- what may happen
 
     @rule(price=st.sampled_from(PRICES))
     def the_price_moves(self, price: int) -> None:
-        self.world.move(D(price))
+        self.world.move(D(self.at(price)))
 
     @rule(price=st.sampled_from([89, 110, 111]))
     def one_trade_prints(self, price: int) -> None:
         if self.world.watched:
-            self.world.prints(D(price))
+            self.world.prints(D(self.at(price)))
 
     @rule(liquidity=st.sampled_from([None, "0.3", "0.05"]))
     def the_book_changes(self, liquidity: str | None) -> None:
@@ -171,11 +177,11 @@ class ContingentOrders(RuleBasedStateMachine):
         world.instant = False
 
     def _sold(self) -> Decimal:
-        return sum((o.filled for o in self.world.exchange.orders.values() if o.request.side is Side.SELL), ZERO)
+        return sum((o.filled for o in self.world.exchange.orders.values() if o.request.side is self.leaving), ZERO)
 
     def _bought(self) -> Decimal:
         return self.had_coins + sum(
-            (o.filled for o in self.world.exchange.orders.values() if o.request.side is Side.BUY), ZERO
+            (o.filled for o in self.world.exchange.orders.values() if o.request.side is self.entering), ZERO
         )
 
     def _alarmed(self, *kinds: AlarmKind) -> bool:
@@ -206,7 +212,7 @@ class ContingentOrders(RuleBasedStateMachine):
         guarded = sum(group.protected for group in groups)
         if self.open >= step and wanted and not is_dust:
             assert guarded >= self.open - step, f"{self.open} open, protected {guarded}, {world.at_exchange()}"
-            at_stop = self.kind is OrderKind.STOP and world.exchange.price <= 89
+            at_stop = self.kind is OrderKind.STOP and D(self.at(world.exchange.price)) <= 89
             assert not at_stop, f"{self.open} is open at {world.exchange.price}: {world.at_exchange()}"
         elif self.open >= step:
             alarmed = self._alarmed(AlarmKind.UNPROTECTED, AlarmKind.PROTECTIVE_REJECTED)
@@ -220,7 +226,7 @@ class ContingentOrders(RuleBasedStateMachine):
             assert not resting, f"nothing is open, and {world.at_exchange()} rests"
             assert all(leg.is_final for leg in legs), world.states()
         filled = {leg.client_order_id: leg.filled for leg in legs}
-        follow = {name: leg.filled for name, leg in world.strategy.items() if leg.request.side is Side.SELL}
+        follow = {name: leg.filled for name, leg in world.strategy.items() if leg.request.side is self.leaving}
         assert sum(follow.values()) == self._sold(), f"the strategy was told of {filled}, {self._sold()} was sold"
 
     def teardown(self) -> None:
@@ -238,7 +244,7 @@ def play(seed: int, steps: int = 20) -> None:
         fee_in_base=rng.random() < 0.5,
         kind=rng.choice(KINDS), emulated=rng.random() < 0.3, unprotected=rng.choice(["exit", "retry", "alarm"]),
         stop_first=rng.random() < 0.5, entered=rng.random() < 0.8, liquidity=rng.choice([None, "0.3"]),
-        others=rng.random() < 0.5,
+        others=rng.random() < 0.5, short=rng.random() < 0.5,
     )  # fmt: skip
     for _ in range(rng.randint(1, steps)):
         rng.choices(
