@@ -26,7 +26,7 @@ from btccxt.model import (
     round_amount,
     round_price,
 )
-from btccxt.orders.context import EMULATED, EXPIRES, FIRES, ON_UNPROTECTED
+from btccxt.orders.context import EMULATED, EXPIRES, FIRES, ON_UNPROTECTED, TRAILS_FROM
 from btccxt.orders.trigger import Trigger
 
 _UNTIL_CLOSE = "waits on this machine, while the program runs, until the session of its data ends"
@@ -125,6 +125,8 @@ class Planner:
         rule = rules.order_rule(request.kind)
         if (why := rule.why_emulated(request.side.value) or rule.out_of_range(request)) is not None:
             context[EMULATED] = _HERE + why
+        if EMULATED in context and order.parent is None and _trails(request) and situation.price is not None:
+            context[TRAILS_FROM] = str(situation.price)  # an exit trails from its entry on
         if leader is not None:
             reasons.extend(_why_no_pair(request, leader))
             context["oco"] = leader.client_order_id
@@ -206,6 +208,10 @@ class Planner:
         """Whether the bracket of this parent is being put together, or has failed to be."""
         ref = getattr(parent, "ref", None)
         return ref in self._brackets or ref in self._broken
+
+
+def _trails(request: OrderRequest) -> bool:
+    return request.trailing_amount is not None or request.trailing_percent is not None
 
 
 def _as_sent(request: OrderRequest, market: Market, price: Decimal | None) -> OrderRequest:

@@ -16,7 +16,7 @@ from typing import Any, Protocol, get_args
 
 from btccxt.model import ZERO, Market, OrderRequest
 from btccxt.orders.actions import Action, Cancel, End, Note, Place, Renew
-from btccxt.orders.context import EMULATED, EXPIRES, FOLLOWS, ON_UNPROTECTED, PRIMARY
+from btccxt.orders.context import EMULATED, EXPIRES, FOLLOWS, ON_UNPROTECTED, PRIMARY, TRAILS_FROM
 from btccxt.orders.contingency import FIRED, ContingencyGroup
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.leg import MADE_WAY, Leg, Placement, made_way
@@ -192,6 +192,8 @@ class OrderEmulator:
         else:
             return None
         leg = Leg(request, EMULATED not in context)
+        if TRAILS_FROM in context:
+            leg.trigger = Trigger(request, Decimal(context[TRAILS_FROM]))
         leg.ends_at_ms = int(context[EXPIRES]) if EXPIRES in context else None
         group.add(leg)
         self._legs[name] = group, name

@@ -506,6 +506,12 @@ def test_what_happens_without_protection_can_be_said_with_the_order(backend):
     assert "exit, retry, alarm" in reasons(script.orders[0])
 
 
+def test_a_trailing_stop_that_waits_here_trails_from_the_price_that_the_strategy_saw(backend):
+    backend.emulated.add(OrderKind.TRAILING_AMOUNT)
+    run(backend, lambda s: s.sell(size=0.1, exectype=bt.Order.StopTrail, trailamount=100.0))
+    assert backend.contexts[0]["trails_from"] == "50000.0"
+
+
 # ------------------------------------------------------------------ leverage
 
 
