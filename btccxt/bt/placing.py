@@ -14,6 +14,7 @@ from typing import Any
 from btccxt.bt.compat import bt
 from btccxt.bt.order_plan import Plan, Planner, Situation
 from btccxt.bt.order_request import write_back
+from btccxt.bt.order_text import order_text
 from btccxt.bt.orders import OrderStore
 from btccxt.bt.ports import OrderDesk, PlacingBroker
 from btccxt.bt.risk_desk import RiskDesk
@@ -204,7 +205,7 @@ class OrderPlacement:
                 plan.order.cancel()
             else:
                 plan.order.margin()
-            self._store.order_refused("funds")
+            self._store.order_refused("funds", order_text(plan.order), (why,))
             self._broker.notify(plan.order)
 
     # -------------------------------------------------------------- what waits for its funds
@@ -253,7 +254,7 @@ class OrderPlacement:
     # -------------------------------------------------------------- refusing
 
     def _reject(self, order: Any, reasons: tuple[str, ...], kind: str) -> None:
-        self._store.order_refused(kind)
+        self._store.order_refused(kind, order_text(order), reasons)
         order.addinfo(reasons=reasons)
         order.reject(self._broker)
         self._broker.notify(order)

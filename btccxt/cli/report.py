@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from btccxt.bt.compat import bt
+from btccxt.bt.order_text import kind_name
 from btccxt.bt.time import ms_of_num
 
 _REFUSED = frozenset({"Rejected", "Margin"})
@@ -115,7 +116,7 @@ class RunRecorder(bt.Analyzer):
             ref=order.ref,
             time_ms=ms_of_num(created_num),
             side="buy" if order.isbuy() else "sell",
-            kind=order.getordername(),
+            kind=kind_name(order),
             size=abs(order.created.size),
             price=order.created.price,
             filled=abs(executed.size),

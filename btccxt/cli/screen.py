@@ -15,6 +15,7 @@ from rich.text import Text
 
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
+from btccxt.bt.order_text import order_text
 from btccxt.notices import NoticeKind, StoreNotice
 from btccxt.store.engine import LiveEngine
 
@@ -96,7 +97,7 @@ class RunScreen:
         if order.status in _QUIET:
             return
         side = "buy" if order.isbuy() else "sell"
-        head = f"{side} {abs(order.created.size):g} {order.data._dataname} {order.getordername().lower()}"
+        head = order_text(order)
         if order.exectype != bt.Order.Market and order.created.price:
             head += f" at {order.created.price:,.10g}"
         if order.status in _BAD:

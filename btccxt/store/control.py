@@ -30,6 +30,7 @@ from typing import Any, Protocol
 
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
+from btccxt.bt.order_text import order_text
 from btccxt.config import nearest
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.observe.log import EventName, get_logger
@@ -55,6 +56,7 @@ _ANSWER_S = 15.0
 _READ_S = 10.0
 _TURNED_AWAY_S = 0.1
 _CANCELS_S = 30.0
+_ACCOUNT_S = 2.0
 _STATES = {"pause": "halted", "reduce": "reducing", "resume": "active"}
 
 
@@ -202,21 +204,24 @@ class ControlServer:
         cerebro = loop.cerebro if loop is not None else None
         strategies = [] if cerebro is None else list(cerebro.runningstrats)
         facts["strategies"] = [{"name": type(each).__name__, "params": _params(each)} for each in strategies]
+        account = self._in_strategy(Command("account"), patience_s=_ACCOUNT_S)
+        facts["account"] = account.facts if account.good else "the strategy's thread does not answer now"
         return Answer(True, str(facts.get("state")), facts)
 
-    def _in_strategy(self, command: Command) -> Answer:
+    def _in_strategy(self, command: Command, patience_s: float | None = None) -> Answer:
+        patience_s = _ANSWER_S if patience_s is None else patience_s
         loop = self._store.cerebro_loop
         if loop is None or self._loop is None:
             return Answer(False, "no cerebro runs with this store")
         done: Future[Answer] = Future()
         loop.inbox.put(self, (command, done))
         try:
-            return done.result(_ANSWER_S)
+            return done.result(patience_s)
         except FutureTimeout:
             done.cancel()
             return Answer(
                 False,
-                f"the strategy's thread did not take it within {_ANSWER_S:g} s: its next() may be waiting, or the run "
+                f"the strategy's thread did not take it within {patience_s:g} s: its next() may be waiting, or the run "
                 "has ended; it was not done",
             )
 
@@ -235,6 +240,8 @@ class ControlServer:
             self._flattening = None
 
     def _change(self, command: Command) -> Answer:
+        if command.name == "account":
+            return Answer(True, "", _account(self._store.getbroker()))
         if command.name == "cancel":
             return self._cancel(command.arguments[0])
         if command.name == "set":
@@ -327,6 +334,27 @@ def _names(order: Any) -> list[str]:
 
 def _params(strategy: Any) -> dict[str, Any]:
     return {name: getattr(strategy.params, name) for name in strategy.params._getkeys() if not name.startswith("_")}
+
+
+def _account(broker: CCXTBroker) -> dict[str, Any]:
+    """Strategy's thread."""
+    positions = {data._dataname: broker.getposition(data).size for data in broker.traded_datas()}
+    return {
+        "cash": broker.getcash(),
+        "value": broker.getvalue(),
+        "positions": {symbol: size for symbol, size in positions.items() if size},
+        "open_orders": [
+            {
+                "ref": order.ref,
+                "id": order.info.get("client_order_id"),
+                "order": order_text(order),
+                "price": order.created.price,
+                "filled": abs(order.executed.size),
+                "state": order.getstatusname(),
+            }
+            for order in broker.get_orders_open()
+        ],
+    }
 
 
 def _user() -> str:

@@ -18,7 +18,7 @@ from btccxt.config import Mode, StoreConfig, build_config
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import MarketType
-from btccxt.resilience.files import private_folder, state_directory
+from btccxt.resilience.files import is_held, private_folder, state_directory
 from btccxt.store.config_file import load_options
 from btccxt.store.store import CCXTStore
 from btccxt.store.strategy_file import check_params, load_strategy
@@ -354,7 +354,9 @@ def _run_journal(settings: StoreConfig) -> Path:
     folder = private_folder(run_journals())
     kept = sorted(folder.glob("*.sqlite3"), key=lambda path: path.stat().st_mtime)
     for old in kept[: max(0, len(kept) - _RUNS_KEPT)]:
-        old.unlink(missing_ok=True)
+        if not is_held(old.with_name(f"{old.name}.lock")):  # a bot may run for longer than a hundred others
+            for part in folder.glob(f"{old.name}*"):
+                part.unlink(missing_ok=True)
     began = f"{datetime.now(timezone.utc):%Y%m%d-%H%M%S-%f}"
     return folder / f"{settings.exchange}-{settings.mode.value}-{began}.sqlite3"
 

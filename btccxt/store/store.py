@@ -78,6 +78,7 @@ log = get_logger(__name__)
 
 _numbers = itertools.count(1)
 _STOP_TIMEOUT_S = 10.0
+_REFUSALS_REMEMBERED = 100
 _MONEY = {
     Mode.SIM: "simulated money on the embedded exchange",
     Mode.PAPER: "no money: orders are filled in this process against real prices",
@@ -151,6 +152,7 @@ class CCXTStore(StoreHistory):
         self.trading = TradingControl(settings.trading_file)
         self.cerebro_loop: CerebroLoop | None = None
         self._notifier = Notifier(settings, self._notify)
+        self._refusals_said: set[str] = set()
         self._operations = Operations(self, self._notifier.trouble)
         self._lock = threading.Lock()
         self._holds = 0
@@ -502,9 +504,18 @@ class CCXTStore(StoreHistory):
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:
         return refusals(request, self.markets[request.symbol], self.profile)
 
-    def order_refused(self, reason: str) -> None:
-        """For the metrics: ``rules``, ``funds`` or ``bracket``."""
+    def order_refused(self, reason: str, order: str, reasons: Sequence[str]) -> None:
+        """For the log, and the metrics (``reason``: ``rules``, ``funds``, ``bracket`` …).
+
+        Each reason is a warning once, which Python shows also where no log is set up; then it is told quietly.
+        """
         metrics().order_refused(self.name, reason)
+        why = "; ".join(reasons)
+        tell = log.info if why in self._refusals_said else log.warning
+        self._refusals_said.add(why)
+        if len(self._refusals_said) > _REFUSALS_REMEMBERED:
+            self._refusals_said.clear()
+        tell(EventName.ORDER_REFUSED, exchange=self.name, order=order, reasons=why)
 
     def fire_order(self, client_order_id: str) -> None:
         self._open_session.emulator.fire(client_order_id)

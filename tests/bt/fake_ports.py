@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal as D
 from typing import Any
 
@@ -79,7 +79,7 @@ class FakeBackend:
     def contract_terms(self, symbol: str) -> TradedTerms | None:
         return self.traded_terms.get(symbol)
 
-    def order_refused(self, reason: str) -> None:
+    def order_refused(self, reason: str, order: str, reasons: Sequence[str]) -> None:
         pass
 
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:

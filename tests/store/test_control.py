@@ -98,6 +98,12 @@ def test_status_tells_of_connections_orders_and_parameters(engine):
     answer = tell("status")
     assert answer.good
     assert answer.facts["mode"] == "sim" and answer.facts["orders"]["open"] == 1
+    account = answer.facts["account"]
+    assert account["positions"] == {"BTC/USDT": pytest.approx(0.01, rel=0.01)}
+    assert 9_900 < account["value"] < 10_100 and account["cash"] < 9_500
+    assert [(order["order"], order["price"]) for order in account["open_orders"]] == [
+        ("buy 0.01 BTC/USDT limit", 30_000)
+    ]
     assert answer.facts["strategies"] == [{"name": "Holds", "params": {"size": 0.01, "name": "x", "on": True}}]
 
 
