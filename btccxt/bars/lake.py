@@ -27,7 +27,7 @@ from platformdirs import user_data_path
 from btccxt.bars.market_file import market_of, plain
 from btccxt.bars.segments import pyarrow
 from btccxt.bars.series import BarSeries, Damage, TradeSeries
-from btccxt.errors import LakeError
+from btccxt.errors import ConfigError, LakeError
 from btccxt.model import Market
 from btccxt.observe.log import EventName, get_logger
 from btccxt.resilience.files import private_folder
@@ -146,8 +146,8 @@ class Lake:
         found: list[SeriesKey] = []
         for venue, folder in self._venues(_BARS):
             for symbol, symbol_folder in _partitions(folder, "symbol"):
-                lengths = _partitions(symbol_folder, "timeframe")
-                found += [SeriesKey(venue, symbol, _timeframe_of(length)) for length, _ in lengths]
+                lengths = [_timeframe_of(length) for length, _ in _partitions(symbol_folder, "timeframe")]
+                found += [SeriesKey(venue, symbol, length) for length in lengths if length is not None]
         for venue, folder in self._venues(_TRADES):
             found += [SeriesKey(venue, symbol, None) for symbol, _ in _partitions(folder, "symbol")]
         return sorted(found, key=lambda key: (key.venue, key.symbol, _seconds(key.timeframe)))
@@ -254,8 +254,12 @@ def _length_name(timeframe: str) -> str:
     return f"{parsed.count}month" if parsed.unit == "M" else parsed.name
 
 
-def _timeframe_of(length_name: str) -> str:
-    return length_name.replace("month", "M")
+def _timeframe_of(length_name: str) -> str | None:
+    """None for a folder of somebody else's."""
+    try:
+        return parse_timeframe(length_name.replace("month", "M")).name
+    except ConfigError:
+        return None
 
 
 def _seconds(timeframe: str | None) -> float:

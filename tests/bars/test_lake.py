@@ -253,6 +253,8 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     (month / ".deadbeef.tmp").write_bytes(b"a writer died here")
     (month / "20261399T000000000_20260101T000000000_000001_1_00000000.parquet").write_bytes(b"no date")
     assert series.read(0, 9 * MINUTE) == rows
+    (series.path.parent / "timeframe=soon").mkdir()
+    assert [key.timeframe for key in Lake(tmp_path).series()] == ["1m"]
     series.tidy()
     assert (month / "notes.txt").read_text() == "mine"
     assert (month / ".deadbeef.tmp").exists()  # somebody may be writing it

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,43 @@ def test_prepend_fetches_what_lies_before(filled: Commands) -> None:
     assert result.exit_code == 0, result.output
     assert "2,880" in result.output
     assert before.items() <= {path: path.read_bytes() for path in filled.lake.rglob("*.parquet")}.items()
+
+
+def test_files_of_the_archive_are_taken_from_where_the_config_says(commands: Commands) -> None:
+    """A mirror of one's own is a line of ``overrides``."""
+    asked: list[str] = []
+    january = 1_767_225_600_000
+    rows = "".join(f"{january + n * 60_000},7,8,6,7,1,0\n" for n in range(31 * 1_440))
+
+    class Mirror(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            known = self.path == "/BTCUSDT-1m-2026-01.csv"
+            self.send_response(200 if known else 404)
+            self.end_headers()
+            self.wfile.write(rows.encode() if known else b"")
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        base = f"http://127.0.0.1:{server.server_port}/{{base}}{{quote}}-{{timeframe}}-{{year}}-{{month}}"
+        urls = f"month: '{base}.csv', day: '{base}-{{day}}.csv', checksum: null"
+        own = f"overrides: {{archives: {{bars: {{{urls}}}}}}}, "
+        commands.config.write_text(CONFIG.replace("seed5: {", "seed5: {" + own))
+        arguments = ["BTC/USDT", "-t", "1m", "--from", "2026-01-01", "--to", "2026-02-02", "--lake", str(commands.lake)]
+        arguments += ["--config", str(commands.config), "--profile", "seed5"]
+        result = CliRunner().invoke(app, ["download", *arguments])
+        server.shutdown()
+    assert result.exit_code == 0, result.output
+    assert "44,640" in result.output  # of these from the archive
+    assert sorted(asked) == ["/BTCUSDT-1m-2026-01.csv", "/BTCUSDT-1m-2026-02-01.csv"]
+    (key,) = Lake(commands.lake).series()
+    bars = Lake(commands.lake).bars(key.venue, key.symbol, "1m").columns(january, january + 32 * 86_400_000)
+    assert len(bars) == 32 * 1_440
+    assert set(bars.close[:44_640].tolist()) == {7.0}
+    assert 7.0 not in bars.close[44_640:].tolist()
 
 
 def test_patterns_and_trades(commands: Commands) -> None:
