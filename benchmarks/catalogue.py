@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from benchmarks import (
+    account_reads,
     bars_cpu,
     bars_latency,
     download,
@@ -40,5 +41,6 @@ _MODULES = (
     lake,
     download,
     exits_follow,
+    account_reads,
 )
 BENCHMARKS: Mapping[str, Callable[[Size], Report]] = {module.NAME: module.run for module in _MODULES}

@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         TimeInForce,
         Trade,
     )
-    from btccxt.notices import NoticeKind, StoreNotice, StrategyLag, WarmUpEnded
+    from btccxt.notices import CoinsUnvalued, NoticeKind, StoreNotice, StrategyLag, WarmUpEnded
     from btccxt.orders.events import Alarm, AlarmKind
     from btccxt.orders.policy import TrackerPolicy
     from btccxt.orders.risk import RiskLimits, TradingState
@@ -148,6 +148,7 @@ _HOMES = {
         "Trade",
     ),
     "btccxt.notices": (
+        "CoinsUnvalued",
         "NoticeKind",
         "StoreNotice",
         "StrategyLag",
@@ -194,6 +195,7 @@ __all__ = [
     "CCXTData",
     "CCXTStore",
     "ClockSkew",
+    "CoinsUnvalued",
     "Columns",
     "ConfigError",
     "ConnectionLost",

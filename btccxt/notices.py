@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
@@ -39,6 +41,13 @@ class StrategyLag:
     lag_s: float
     waiting: int  # arrivals (runs of bars, or of trades) that have not been read yet
     caught_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CoinsUnvalued:
+    """Coins of the account, with their amounts, that are in no value: no market leads to the account's currency."""
+
+    amounts: Mapping[str, Decimal]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,10 @@ exchange's own figures after each reconciliation. It has no clock, no lock and n
 Spot: the position of ``BTC/USDT`` is the account's BTC; a fee taken in BTC makes it smaller. Where two traded symbols
 share a base coin, what was there at the start belongs to the first one. Linear contracts: the position is signed
 contracts, cash changes by realised profit and fees. A fee in a third coin (BNB) leaves the cash alone, is converted to
-the account's currency for commission and profit, and is kept in ``fees_elsewhere`` so that value shows it as well.
+the account's currency for commission and profit, and the value shows it because that coin became less.
+
+Value: cash, every coin of the account at the latest price, and the open profit of contracts. What has no price is not
+guessed; ``unvalued`` names it.
 """
 
 from __future__ import annotations
@@ -16,10 +19,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from btccxt.account.valuation import Routes, Worths
 from btccxt.model import (
     ZERO,
     Balances,
-    Fee,
     Fill,
     FundingPayment,
     Market,
@@ -70,7 +73,7 @@ class Drift:
 class AccountLedger:
     """Cash, holdings and value of one account in one currency."""
 
-    def __init__(self, currency: str, markets: Mapping[str, Market]) -> None:
+    def __init__(self, currency: str, markets: Mapping[str, Market], routes: Routes | None = None) -> None:
         self.currency = currency
         self._markets = markets
         self._totals: dict[str, Decimal] = {}
@@ -78,7 +81,17 @@ class AccountLedger:
         self._costs: dict[str, Decimal] = {}  # contract symbol -> signed value its position was entered at, exact
         self._base_owner: dict[str, str] = {}  # base coin -> the spot symbol whose position it is
         self._prices: dict[str, Decimal] = {}
-        self.fees_elsewhere = ZERO
+        self._routes = Routes(currency, markets) if routes is None else routes
+        self._worths = Worths(self._routes, self._prices)
+        self._coin_values: dict[str, Decimal] = {}
+        self._profits: dict[str, Decimal] = {}
+        self._stale_coins: set[str] = set()
+        self._stale_contracts: set[str] = set()
+        self._value = ZERO
+        self.unvalued: frozenset[str] = frozenset()
+        """Coins of the account that nothing known gives a price; as of the last ``value``."""
+        self.coins_changed = True
+        """The account has a coin that it had not, or the other way round, since somebody last looked and said False."""
         self._coin_fees: dict[str, Decimal] = {}  # spot symbol -> coins taken as fees since the position was opened
 
     # -------------------------------------------------------------- start and comparison
@@ -86,17 +99,18 @@ class AccountLedger:
     def reset(self, balances: Balances, positions: Iterable[Position] = ()) -> None:
         """Take the exchange's figures as they are. Entry prices that are already known survive."""
         self._totals = {currency: balance.total for currency, balance in balances.by_currency.items()}
+        self._count_all_again()
         for symbol, holding in list(self._holdings.items()):
             market = self._markets[symbol]
             if market.is_contract:
-                self._holdings[symbol] = Holding()
+                self._hold(symbol, Holding())
                 self._costs.pop(symbol, None)
             elif self._base_owner.get(market.base) == symbol:
                 others = self._held_by_others(market.base, symbol)
                 self._set_amount(symbol, self._totals.get(market.base, ZERO) - others, holding.price)
         for position in _net(positions):
             if position.symbol in self._holdings or position.amount:
-                self._holdings[position.symbol] = Holding(position.amount, position.entry_price)
+                self._hold(position.symbol, Holding(position.amount, position.entry_price))
                 self._costs.pop(position.symbol, None)
 
     def track(self, symbol: str) -> Holding:
@@ -108,16 +122,16 @@ class AccountLedger:
                 owner = self._base_owner.setdefault(market.base, symbol)
                 if owner == symbol:
                     amount = self._totals.get(market.base, ZERO)
-            self._holdings[symbol] = Holding(amount)
+            self._hold(symbol, Holding(amount))
         return self._holdings[symbol]
 
     def open_with(self, symbol: str, amount: Decimal, price: Decimal | None) -> None:
         """Begin with a position, for a sum of fills that does not start from nothing."""
-        self._holdings[symbol] = Holding(amount, price)
+        self._hold(symbol, Holding(amount, price))
 
     def set_entry_price(self, symbol: str, price: Decimal) -> None:
         """Average price of a position that was there before us."""
-        self._holdings[symbol] = replace(self._holdings[symbol], price=price)
+        self._hold(symbol, replace(self._holdings[symbol], price=price))
 
     def differences(self, balances: Balances, positions: Iterable[Position] = ()) -> list[Drift]:
         """Where the exchange's figures are not ours. Coins absent from a partial push are not compared."""
@@ -145,10 +159,11 @@ class AccountLedger:
 
     def copy(self) -> AccountLedger:
         """To try something out on."""
-        other = AccountLedger(self.currency, self._markets)
+        other = AccountLedger(self.currency, self._markets, self._routes)
         other._totals, other._holdings, other._costs = dict(self._totals), dict(self._holdings), dict(self._costs)
-        other._base_owner, other._prices = dict(self._base_owner), dict(self._prices)
-        other.fees_elsewhere = self.fees_elsewhere
+        other._base_owner = dict(self._base_owner)
+        other._prices.update(self._prices)
+        other._count_all_again()
         return other
 
     # -------------------------------------------------------------- fills
@@ -172,7 +187,7 @@ class AccountLedger:
                 change -= fill.fee.cost
                 self._coin_fees[fill.symbol] = self._coin_fees.get(fill.symbol, ZERO) + fill.fee.cost
             else:
-                self._pay_fee(fill.fee, market, commission)
+                self._spend(fill.fee.currency, fill.fee.cost)
         after, closed, opened = _move(before, change, fill.price)
         pnl = ZERO
         if market.is_contract:
@@ -180,8 +195,8 @@ class AccountLedger:
             self._add(settle, pnl)
         elif closed and before.price is not None:
             pnl = -closed * (fill.price - before.price)
-        self._holdings[fill.symbol] = after
-        self._prices[fill.symbol] = fill.price
+        self._hold(fill.symbol, after)
+        self._price_is(fill.symbol, fill.price)
         if after.amount <= 0:
             self._coin_fees.pop(fill.symbol, None)
         return Booking(before, after, closed, opened, pnl, commission, estimated)
@@ -211,6 +226,7 @@ class AccountLedger:
                 theirs = balances.by_currency[currency].total
                 if abs(theirs - self._totals.get(currency, ZERO)) < _ROUNDING:
                     self._totals[currency] = theirs
+                    self._stale_coins.add(currency)
 
     def correct_fee(self, fill: Fill) -> Decimal:
         """Book a fee that was learned after its fill; returns it in the account's currency. No position closes."""
@@ -224,7 +240,7 @@ class AccountLedger:
             holding = self.track(fill.symbol)
             self._set_amount(fill.symbol, holding.amount - fill.fee.cost, holding.price)
         else:
-            self._pay_fee(fill.fee, market, commission)
+            self._spend(fill.fee.currency, fill.fee.cost)
         return commission
 
     def receive(self, payment: FundingPayment) -> None:
@@ -263,66 +279,110 @@ class AccountLedger:
 
     def set_price(self, symbol: str, price: Decimal, *, as_entry: bool = True) -> None:
         """Latest price, for value and conversion; also the entry price of a holding that has none."""
-        self._prices[symbol] = price
+        self._price_is(symbol, price)
         holding = self._holdings.get(symbol)
         if as_entry and holding is not None and holding.amount and holding.price is None:
-            self._holdings[symbol] = replace(holding, price=price)
+            self._hold(symbol, replace(holding, price=price))
 
     def price(self, symbol: str) -> Decimal | None:
         return self._prices.get(symbol)
 
     def convert(self, amount: Decimal, currency: str) -> Decimal | None:
         """Amount of ``currency`` in the account's currency at the latest prices; None without a price."""
-        if currency == self.currency or not amount:
-            return amount
-        for symbol, price in self._prices.items():
-            market = self._markets[symbol]
-            if market.is_contract:
-                continue
-            if (market.base, market.quote) == (currency, self.currency):
-                return amount * price
-            if (market.base, market.quote) == (self.currency, currency) and price:
-                return amount / price
-        return None
+        return amount if currency == self.currency or not amount else self._worths.convert(amount, currency)
 
-    def value_of(self, symbol: str) -> Decimal:
-        """What a position adds to the account's value: coins at the latest price, or a contract's open profit."""
+    def prices_wanted(self) -> set[str]:
+        """Symbols whose prices value the coins that the account has."""
+        coins = [coin for coin, amount in self._totals.items() if amount and coin != self.currency]
+        return {symbol for coin in coins for symbol in self.prices_for(coin)}
+
+    def prices_for(self, coin: str) -> tuple[str, ...]:
+        """Symbols whose prices value a coin; none where no market or two lead to the account's currency."""
+        return self._worths.wanted(coin)
+
+    def coin_values(self) -> dict[str, Decimal]:
+        """What each coin is worth; those without a price are left out."""
+        self._bring_up_to_date()
+        return dict(self._coin_values)
+
+    def open_profit(self, symbol: str) -> Decimal:
+        """Of a contract position at the latest price, in the coin that settles it."""
         holding = self.holding(symbol)
         price = self._prices.get(symbol, holding.price)
-        if not holding.amount or price is None:
+        if not holding.amount or price is None or holding.price is None:
             return ZERO
-        market = self._markets[symbol]
-        if market.is_contract:
-            entry = holding.price if holding.price is not None else price
-            own = holding.amount * market.contract_size * (price - entry)
-        else:
-            own = holding.amount * price
-        return self.convert(own, market.settle or market.quote) or ZERO
+        return holding.amount * self._markets[symbol].contract_size * (price - holding.price)
 
     @property
     def value(self) -> Decimal:
-        """Cash plus all positions, less fees that were paid in coins which are no part of it."""
-        held = [symbol for symbol, holding in self._holdings.items() if holding.amount]
-        return self.cash + sum((self.value_of(symbol) for symbol in held), ZERO) - self.fees_elsewhere
+        """Cash, every coin and the open profit of every contract; ``unvalued`` is left out."""
+        if self._stale_coins or self._stale_contracts:
+            self._bring_up_to_date()
+        return self._value
+
+    def _bring_up_to_date(self) -> None:
+        missing = set(self.unvalued)
+        for coin in self._stale_coins:
+            amount = self._totals.get(coin, ZERO)
+            worth = self.convert(amount, coin)
+            (missing.discard if worth is not None else missing.add)(coin)
+            if worth:
+                self._coin_values[coin] = worth
+            else:
+                self._coin_values.pop(coin, None)
+        for symbol in self._stale_contracts:
+            market = self._markets[symbol]
+            profit = self.convert(self.open_profit(symbol), market.settle or market.quote)
+            if profit:
+                self._profits[symbol] = profit
+            else:
+                self._profits.pop(symbol, None)
+        self._stale_coins.clear()
+        self._stale_contracts.clear()
+        self.unvalued = frozenset(missing)
+        self._value = sum(self._coin_values.values(), ZERO) + sum(self._profits.values(), ZERO)
 
     # -------------------------------------------------------------- inside
 
     def _add(self, currency: str, amount: Decimal) -> None:
-        self._totals[currency] = self._totals.get(currency, ZERO) + amount
+        before = self._totals.get(currency, ZERO)
+        self._totals[currency] = after = before + amount
+        self._stale_coins.add(currency)
+        if (not before) is not (not after):
+            self.coins_changed = True
 
-    def _spend(self, currency: str, amount: Decimal) -> bool:
-        """Take coins that may themselves be a tracked position. True if they count in the account's value."""
+    def _hold(self, symbol: str, holding: Holding) -> None:
+        self._holdings[symbol] = holding
+        if self._markets[symbol].is_contract:
+            self._stale_contracts.add(symbol)
+
+    def _price_is(self, symbol: str, price: Decimal) -> None:
+        known = self._prices.get(symbol)
+        self._prices[symbol] = price
+        if known is None:
+            self._worths.new_symbol()
+            self._count_all_again()
+            return
+        coins = self._worths.touched_by(symbol)
+        self._stale_coins |= coins
+        market = self._markets[symbol]
+        if market.is_contract and symbol in self._holdings:
+            self._stale_contracts.add(symbol)
+        if coins and self._profits:
+            self._stale_contracts |= {each for each in self._profits if self._markets[each].settle in coins}
+
+    def _count_all_again(self) -> None:
+        self._stale_coins = {*self._totals, *self._coin_values}
+        self._stale_contracts = {symbol for symbol in self._holdings if self._markets[symbol].is_contract}
+        self.coins_changed = True
+
+    def _spend(self, currency: str, amount: Decimal) -> None:
+        """Take coins that may themselves be a tracked position."""
         self._add(currency, -amount)
         owner = self._base_owner.get(currency)
         if owner is not None:
             holding = self._holdings[owner]
             self._set_amount(owner, holding.amount - amount, holding.price)
-        return owner is not None or currency == self.currency
-
-    def _pay_fee(self, fee: Fee, market: Market, commission: Decimal) -> None:
-        counted = self._spend(fee.currency, fee.cost)
-        if not counted and fee.currency not in (market.quote, market.settle):
-            self.fees_elsewhere += commission
 
     def _held_by_others(self, base: str, symbol: str) -> Decimal:
         return sum(
@@ -335,7 +395,7 @@ class AccountLedger:
         )
 
     def _set_amount(self, symbol: str, amount: Decimal, price: Decimal | None) -> None:
-        self._holdings[symbol] = Holding(amount, price if amount else None)
+        self._hold(symbol, Holding(amount, price if amount else None))
 
 
 def _net(positions: Iterable[Position]) -> list[Position]:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt.account.ledger import AccountLedger, AccountSnapshot
+from btccxt.bt.coins import CoinDesk
 from btccxt.bt.commission import CryptoCommInfo
 from btccxt.bt.compat import bt
 from btccxt.bt.drift import DriftMonitor
@@ -131,10 +132,8 @@ class CCXTBroker(bt.BrokerBase):
         for symbol, price in restored.entry_prices.items():
             if symbol in self.books.symbols and ledger.holding(symbol).amount:
                 ledger.set_entry_price(symbol, price)
-        # Without them what is held would be worth nothing before the first bar, and that bar look like a profit.
-        held = [symbol for symbol in self.books.symbols if ledger.holding(symbol).amount]
-        for symbol, price in self.store.latest_prices(held).items():
-            ledger.set_price(symbol, price, as_entry=False)
+        self._coins = CoinDesk(self.store, books)
+        self._coins.begin([symbol for symbol in self.books.symbols if ledger.holding(symbol).amount])
         self.books.show_all()
         self._news.restore(restored, unacknowledged)
         self._placement = OrderPlacement(self, self._own, self._ages, self._desk, self.store.order_desk())
@@ -244,7 +243,7 @@ class CCXTBroker(bt.BrokerBase):
         """Total of the account's currency, from memory."""
         if self._shadow is not None:
             return float(self._shadow.broker.getcash())
-        return float(self.ledger.cash) if self._books is not None else 0.0
+        return float(self._books.ledger.cash) if self._books is not None else 0.0
 
     get_cash = getcash
 
@@ -255,8 +254,9 @@ class CCXTBroker(bt.BrokerBase):
         if self._shadow is not None:
             return float(self._shadow.broker.getvalue(datas))
         self._books.take_prices()
+        self._coins.take_prices()
         if datas is None:
-            return float(self.ledger.value)
+            return float(self._books.ledger.value)
         total = 0.0
         for data in datas:
             price = None if id(data) in self._elsewhere else self.ledger.price(self._register(data))
@@ -483,6 +483,8 @@ class CCXTBroker(bt.BrokerBase):
                 self._news.apply(event)
             elif isinstance(event, AccountSnapshot):
                 self._comparison.compare(event)
+        if self._books is not None and self._books.ledger.coins_changed:
+            self._coins.follow()
         if self._own.some_expire:
             self._expire()
         if self._own.some_fire:

@@ -159,6 +159,11 @@ class CerebroLoop:
         self._delivered = True
         self._moved[id(data)] = data
 
+    @property
+    def some_moved(self) -> bool:
+        """Whether ``take_moved`` has something to tell; always where it would not be complete."""
+        return bool(self._moved) or not self.is_live
+
     def take_moved(self) -> list[Any]:
         """Our datas with a new bar since the last call: for the broker, so that 200 feeds are not all looked at.
 

@@ -93,6 +93,9 @@ class PositionBook:
 
     def take_prices(self) -> None:
         """Latest close of every symbol, from whichever of its datas is furthest."""
+        cerebro_loop = self._cerebro_loop
+        if cerebro_loop is not None and not (self._look_at_all or self._unheard or cerebro_loop.some_moved):
+            return
         for symbol in self._symbols_to_look_at():
             datas = self._datas[symbol]
             latest = datas[0] if len(datas) == 1 else max(datas, key=_last_stamp)

@@ -17,7 +17,7 @@ _POLICY = TaskPolicy(Backoff(first_s=1.0, start_s=1.0, factor=1.3, max_s=5.0))  
 
 
 class PriceWatch:
-    """Consumer of a symbol's trade stream. While the stream is down it asks for the ticker once a second."""
+    """Consumer of a symbol's trade or ticker stream. While the stream is down it asks for the ticker once a second."""
 
     def __init__(
         self,
@@ -31,12 +31,15 @@ class PriceWatch:
         self._on_price = on_price
         self._tasks = tasks
         self._asking: asyncio.Task[None] | None = None
-        self._trades = 0
+        self._heard = 0
 
     def on_event(self, key: StreamKey, event: StreamEvent) -> None:
         if isinstance(event, Trade):
-            self._trades += 1
+            self._heard += 1
             self._on_price(self._symbol, decimal_of(event.price))
+        elif isinstance(event, Ticker) and (price := _price_of(event)) is not None:
+            self._heard += 1
+            self._on_price(self._symbol, price)
 
     def on_up(self, key: StreamKey) -> None:
         """What the price did until now the stream will not tell: asked for once more."""
@@ -57,10 +60,10 @@ class PriceWatch:
         return f"price of {self._symbol}"
 
     async def _ask(self) -> None:
-        trades = self._trades
+        heard = self._heard
         ticker = await self._exchange.fetch_ticker(self._symbol)
         price = ticker.last or ticker.bid or ticker.ask
-        if price and trades == self._trades:  # else a trade that came meanwhile is later than the answer
+        if price and heard == self._heard:  # else news that came meanwhile is later than the answer
             self._on_price(self._symbol, decimal_of(price))
 
 

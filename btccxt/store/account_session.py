@@ -41,6 +41,7 @@ from btccxt.orders.protection import Protection, unprotected_by_symbol
 from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
 from btccxt.resilience.clock import ExchangeClock
 from btccxt.resilience.supervised import TaskHealth, TaskListener, TaskPolicy, Tasks
+from btccxt.session.coin_prices import CoinPrices
 from btccxt.session.dead_man import DeadMansSwitch
 from btccxt.session.events import FeedEvent
 from btccxt.session.feeds import FeedDesk
@@ -115,6 +116,7 @@ class AccountSession:
             report=listeners.trouble,
             on_task=listeners.task,
         )
+        self.coin_prices = CoinPrices(exchange, self._supervisor, self._tasks, listeners.trouble)
         self.feeds = FeedDesk(session, exchange, clock, profile, self._supervisor, self._tasks, listeners.trouble, lake)
         to_hear = state_to_hear(profile.market_type, fills=profile.streams.fills)
         self.monitor = PrivateStreamMonitor(self._supervisor.suspect, policy.told_within_s, to_hear)
@@ -379,6 +381,10 @@ class AccountSession:
             )
             self.raise_alarm(Alarm(AlarmKind.DRIFT, text))
         return [*told, *absent]
+
+    def follow_prices(self, streamed: Collection[str], asked: Collection[str]) -> None:
+        """For the account's value: of coins that no data follows. Any thread."""
+        self._session.post(lambda: self.coin_prices.follow(streamed, asked))
 
     async def latest_prices(self, symbols: Collection[str]) -> dict[str, Decimal]:
         """By the exchange's tickers; a symbol whose ticker cannot be had is left out."""

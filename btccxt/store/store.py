@@ -584,6 +584,13 @@ class CCXTStore(StoreHistory):
         """Of what the account holds when a run starts. Blocks for one request each, at once; none for none."""
         return self._ask(self._open_session.latest_prices(symbols)) if symbols else {}
 
+    @property
+    def coin_prices(self) -> dict[str, Decimal]:
+        return self._open_session.coin_prices.latest
+
+    def follow_prices(self, streamed: Collection[str], asked: Collection[str]) -> None:
+        self._open_session.follow_prices(streamed, asked)
+
     def restored_orders(self) -> RestoredState:
         """Orders of the moment of ``account_snapshot``."""
         return self._open_session.restored

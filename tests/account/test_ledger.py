@@ -68,11 +68,12 @@ def test_a_fee_in_the_quote_coin_is_taken_from_the_cash(ledger):
 
 def test_a_fee_in_a_third_coin_leaves_the_cash_alone_but_shows_in_the_value(ledger):
     ledger.set_price("BNB/USDT", D("500"))
+    assert ledger.value == D("10000") + 2 * 500
     booking = ledger.apply(fill("BTC/USDT", "buy", "1", "5000", ("BNB", "0.0075")))
     assert ledger.cash == D("5000")
     assert ledger.totals["BNB"] == D("1.9925")
     assert booking.commission == D("3.7500")
-    assert ledger.value == D("10000") - D("3.75")
+    assert ledger.value == D("11000") - D("3.75")
 
 
 def test_a_third_coin_that_is_itself_a_position_is_not_counted_twice(ledger):

@@ -29,6 +29,7 @@ CONTENDERS = {
     "journal_ticket": {*_JOURNALS, "sqlite3 INSERT, synced", "write and fsync"},
     "recovery": {"btccxt"},
     "fills_applied": {"btccxt"},
+    "account_reads": {"btccxt", "backtrader's own broker"},
     "exits_follow": {*_JOURNALS, "a bare callback"},
     "guard_cost": {"btccxt refusals", "btccxt call", "btccxt guard", "btccxt load"},
     "limiter_priority": {"btccxt", "ccxt throttler"},

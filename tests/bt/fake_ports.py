@@ -57,6 +57,8 @@ class FakeBackend:
         self.drifts: list[tuple[bool, bool]] = []
         self.funding: list[Any] = []
         self.native_gtd = False
+        self.coin_prices: dict[str, D] = {}
+        self.followed: list[tuple[set[str], set[str]]] = []
         self.traded_terms: dict[str, TradedTerms] = {}
         self.emulated: set[OrderKind | OrderFeature] = set()
         self.rules: dict[OrderKind | OrderFeature, OrderRule] = {}
@@ -127,6 +129,9 @@ class FakeBackend:
     @staticmethod
     def snapshot(**totals: str) -> AccountSnapshot:
         return AccountSnapshot(Balances(0, {coin: Balance(coin, D(total), D(0)) for coin, total in totals.items()}))
+
+    def follow_prices(self, streamed: Any, asked: Any) -> None:
+        self.followed.append((set(streamed), set(asked)))
 
     def restored_orders(self) -> RestoredState:
         return self.restored
