@@ -20,6 +20,7 @@ from benchmarks import (
     many_symbols,
     orders_out,
     recovery,
+    sense_checks,
     startup,
 )
 from benchmarks.report import Report
@@ -34,6 +35,7 @@ _MODULES = (
     startup,
     journal_ticket,
     recovery,
+    sense_checks,
     fills_applied,
     guard_cost,
     limiter_priority,

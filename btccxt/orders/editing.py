@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 from btccxt.errors import Fatal, JournalError, OrderNotFound, Refused, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ZERO, OrderRequest, OrderUpdate
-from btccxt.orders.events import Amended, Noted, Rejection
+from btccxt.orders.events import Alarm, AlarmKind, Amended, Noted, Rejection
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy
@@ -45,6 +45,7 @@ class Editing:
         release: Release,
         withdraw: Withdraw,
         next_sequence: Callable[[], int],
+        alarm: Callable[[Alarm], None],
     ) -> None:
         self._exchange = exchange
         self._register = register
@@ -56,6 +57,7 @@ class Editing:
         self._release = release
         self._withdraw = withdraw
         self._next_sequence = next_sequence
+        self._alarm = alarm
         self._unfinished: dict[str, OrderRequest] = {}  # from before a restart
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -158,6 +160,14 @@ class Editing:
             if await self._look(client_order_id, request, why):
                 return
             pause_s = min(self._policy.max_backoff_s, max(pause_s, 0.05) * 2)
+        order = self._register[client_order_id]
+        text = (
+            f"order {client_order_id} ({order.symbol}): it is not known whether the change to {request.amount} at "
+            f"{request.price} was made, after asking for {self._policy.resolve_total_s:g} s; the next start "
+            "asks again: look at the exchange"
+        )
+        self._register.apply(client_order_id, Noted(text))
+        self._alarm(Alarm(AlarmKind.OUTCOME_UNKNOWN, text, client_order_id))
 
     async def _look(self, client_order_id: str, request: OrderRequest, why: str) -> bool:
         register = self._register

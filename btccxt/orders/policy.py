@@ -53,6 +53,7 @@ class TrackerPolicy:
     visibility_delay_s: float = _from_profile(
         2.0
     )  # an order may be invisible to queries for this long after it was accepted
+    refuses_duplicates: bool = _from_profile(True)  # a client order id is taken once, whatever became of its order
     # Sending
     max_send_attempts: int = 4  # of one client order id, counting only definite "not placed" answers
     send_total_s: float = 30.0
@@ -62,7 +63,7 @@ class TrackerPolicy:
     resolve_first_s: float = 0.2
     resolve_total_s: float = 120.0  # after this an alarm; the search goes on with every reconciliation
     not_found_answers: int = 3  # explicit answers that count as proof, after the visibility delay
-    on_not_found: OnNotFound = "report"
+    on_not_found: OnNotFound = "report"  # "resend" only where the exchange refuses duplicates
     stale_request_s: float = 1.0  # a request that has waited so long for its ticket is prepared anew
     unsent_after_restart: OnNotFound = "report"  # intents that the exchange never saw: tell, or send now
     # Cancelling

@@ -102,34 +102,40 @@ class Inquiry:
         """Apply what the exchange says of an order that it knew before, and return it; None if it says nothing.
 
         Some exchanges forget orders that ended without a trade. So "not found" ends the order, but only when it was
-        said explicitly ``not_found_answers`` times and its trades have been asked for. Raises the exchange's errors.
+        said explicitly ``not_found_answers`` times, over no less than the exchange's visibility delay, and its trades
+        have been asked for. Raises the exchange's errors.
         """
         register, policy = self._register, self._policy
-        pause_s = 0.1
-        for answer in range(1, policy.not_found_answers + 1):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        pause_s, answers = 0.1, 0
+        while True:
             order = register[client_order_id]
             try:
                 update = await find_order(self._exchange, order, policy)
             except OrderNotFound as error:
-                if answer < policy.not_found_answers:
-                    if await register.wait(client_order_id, _is_closed, pause_s):
+                answers += 1
+                left_s = began + policy.visibility_delay_s - loop.time()
+                if answers < policy.not_found_answers or left_s > 0:
+                    last = answers >= policy.not_found_answers - 1  # one more answer, once the delay is over
+                    if await register.wait(client_order_id, _is_closed, max(pause_s, left_s) if last else pause_s):
                         return None
                     pause_s *= 2
                     continue
                 await self._fills.fetch(order.symbol, order.created_ms - policy.fills_overlap_ms)
                 if not _is_closed(register[client_order_id]):
-                    why = f"no longer known to the exchange ({answer} explicit answers: {error})"
+                    why = f"no longer known to the exchange ({answers} explicit answers: {error})"
                     register.apply(client_order_id, Gone(why))
-            else:
-                register.apply(client_order_id, update)
-                return update
-        return None
+                return None
+            register.apply(client_order_id, update)
+            return update
 
     async def take_off(self, client_order_id: str) -> bool:
         """Cancel an order at the exchange whatever is believed of it here; True when the exchange says it has ended."""
         register, policy = self._register, self._policy
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + policy.cancel_total_s
+        began = loop.time()
+        deadline = began + policy.cancel_total_s
         pause_s = policy.cancel_push_wait_s
         while loop.time() < deadline:
             if await self._request_cancel(client_order_id) is None:
@@ -139,7 +145,9 @@ class Inquiry:
             try:
                 update = await find_order(self._exchange, register[client_order_id], policy)
             except OrderNotFound:
-                return True
+                if loop.time() - began >= policy.visibility_delay_s:
+                    return True
+                continue
             except Exception as error:  # noqa: BLE001 - proves nothing; the next round asks again
                 register.apply(client_order_id, Noted(f"confirming the cancel: {type(error).__name__}: {error}"))
                 continue

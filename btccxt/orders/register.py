@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-from btccxt.model import Fill, OrderReference, OrderUpdate
+from btccxt.model import ZERO, Fill, OrderReference, OrderUpdate
 from btccxt.orders.events import (
     Alarm,
+    AlarmKind,
     AskAgain,
     CancelGhost,
     FetchFills,
@@ -64,6 +65,7 @@ class OrderRegister:
         self._final: deque[str] = deque()
         self._by_order_id: dict[tuple[str, str], str] = {}
         self._aliases: dict[str, str] = {}
+        self._doubted: set[str] = set()  # orders of which something was said that cannot be
         self._gathering = False
         self._waiters: dict[str, list[asyncio.Future[None]]] = {}
         self.on_id_known: Callable[[LiveOrder], None] = lambda order: None
@@ -125,6 +127,9 @@ class OrderRegister:
                 self.apply(client_order_id, fill)
             event = replace(event, fills=())
         before = self.orders[client_order_id]
+        if (why := contradiction(before, event)) is not None:
+            self._disbelieve(before, why)
+            return before
         now_ms = self._now_ms()
         order, effects = apply(before, event, now_ms)
         self._raise_alarms(effects)
@@ -134,6 +139,14 @@ class OrderRegister:
                 self._record(order, event, now_ms, effects)
         self._announce(before, order, effects)
         return order
+
+    def _disbelieve(self, order: LiveOrder, why: str) -> None:
+        """Said, and not applied; the order and its trades are asked for again."""
+        text = f"order {order.client_order_id} ({order.symbol}): {why}; that is not believed: look at the exchange"
+        self._alarm(Alarm(AlarmKind.DRIFT, text, order.client_order_id, once=f"contradiction {order.client_order_id}"))
+        if order.client_order_id not in self._doubted:  # once: the exchange may go on saying it
+            self._doubted.add(order.client_order_id)
+            self._follow_up(order, FetchFills(ZERO))
 
     def apply_durably(self, client_order_id: str, event: LifecycleEvent) -> Future[None]:
         """Like ``apply``; the future resolves when the event is synced to disk."""
@@ -225,9 +238,22 @@ class OrderRegister:
             old = self.orders.pop(self._final.popleft(), None)
             if old is None:
                 continue
+            self._doubted.discard(old.client_order_id)
             for order_id in (old.order_id, old.child_order_id, *old.replaced_ids):
                 if order_id is not None:
                     self._by_order_id.pop((old.symbol, order_id), None)
+
+
+def contradiction(order: LiveOrder, event: LifecycleEvent) -> str | None:
+    """Why this cannot be news of this order; None where it can."""
+    if not isinstance(event, OrderUpdate | Fill):
+        return None
+    if event.side is not None and event.side is not order.request.side:
+        what = f"trade {event.trade_id}" if isinstance(event, Fill) else "news"
+        return f"{what} of a {event.side.value}, but it is a {order.request.side.value}"
+    if event.symbol and event.symbol != order.symbol:
+        return f"news of {event.symbol}"
+    return None
 
 
 def rebuild(stored: StoredOrder, *, infer_fills: bool) -> LiveOrder:

@@ -222,7 +222,8 @@ class Submission:
         order = register[client_order_id]
         never_sent = order.attempts == 0
         choice = policy.unsent_after_restart if never_sent else policy.on_not_found
-        if choice == "resend" and order.attempts < policy.max_send_attempts and not order.cancel_requested:
+        may_resend = policy.refuses_duplicates and order.attempts < policy.max_send_attempts
+        if choice == "resend" and may_resend and not order.cancel_requested:
             register.apply(
                 client_order_id, NotPlaced(f"the exchange never saw it ({why}); sent again under the same id")
             )
@@ -233,6 +234,8 @@ class Submission:
             if never_sent
             else f"its outcome was unknown; the exchange said {policy.not_found_answers} times: no such order ({why})"
         )
+        if choice == "resend" and not policy.refuses_duplicates:
+            text += "; not sent again, because the exchange might take both"
         self._alarm(  # before the conclusion is in the journal, which is drawn once
             Alarm(
                 AlarmKind.OUTCOME_UNKNOWN,

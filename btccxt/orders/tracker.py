@@ -110,6 +110,7 @@ class OrderTracker:
             self._release,
             self._cancel,
             lambda: self._ids.next_sequence,
+            self._alarm,
         )
         self._external = ExternalOrders(
             exchange, register, journal, self._ids, clock.now_ms, policy, self._alarm, self._spawn, self._halt
@@ -395,6 +396,8 @@ class OrderTracker:
     def _follow_up(self, order: LiveOrder, effect: FollowUp) -> None:
         client_order_id = order.client_order_id
         match effect:
+            case FetchFills(missing) if missing == ZERO:  # what came was not believed: the true ones may be there
+                self._spawn(self._fetch_trades(order.symbol), "fills")
             case FetchFills():
                 self._spawn(self._fills.complete(client_order_id), "fills")
             case AskAgain():
@@ -404,6 +407,10 @@ class OrderTracker:
                     self._spawn(self._ask_again(client_order_id), "ask")
             case CancelGhost():
                 self._spawn(self._take_off(client_order_id), "ghost")
+
+    async def _fetch_trades(self, symbol: str) -> None:
+        with contextlib.suppress(BtccxtError):  # the next reconciliation asks as well
+            await self._fills.fetch(symbol)
 
     async def _ask_again(self, client_order_id: str) -> None:
         """News without a known status: ask, ever less often, until something else is known."""

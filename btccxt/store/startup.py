@@ -48,6 +48,7 @@ def tracker_policy_of(given: TrackerPolicy | None, profile: Profile) -> TrackerP
         "client_id_max_length": profile.client_id.max_length,
         "query_by_client_id": profile.client_id.lookup == "fetch_order",
         "infer_fills": not profile.streams.fills,
+        "refuses_duplicates": profile.client_id.duplicate_refused == "always",
         "visibility_delay_s": profile.visibility_delay_ms / 1000,
     }
     untouched = {name: value for name, value in of_exchange.items() if is_from_profile(getattr(given, name))}

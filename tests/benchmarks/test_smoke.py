@@ -28,6 +28,7 @@ CONTENDERS = {
     },
     "journal_ticket": {*_JOURNALS, "sqlite3 INSERT, synced", "write and fsync"},
     "recovery": {"btccxt"},
+    "sense_checks": {"btccxt translate", "btccxt check"},
     "fills_applied": {"btccxt"},
     "account_reads": {"btccxt", "backtrader's own broker"},
     "exits_follow": {*_JOURNALS, "a bare callback"},

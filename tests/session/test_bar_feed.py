@@ -14,8 +14,19 @@ import pytest
 
 from btccxt.bars.lake import DataVenue, Lake
 from btccxt.bars.lake_pages import KeptBars
-from btccxt.errors import AuthenticationFailed, ConfigError, ConnectionLost, ExchangeUnavailable, RateLimited
+from btccxt.errors import (
+    AuthenticationFailed,
+    BtccxtError,
+    ConfigError,
+    ConnectionLost,
+    ExchangeUnavailable,
+    RateLimited,
+    Refused,
+    Unreadable,
+)
 from btccxt.model import Bar, BarUpdate, ConnectionState, StreamKey, StreamKind, Trade
+from btccxt.resilience.backoff import Backoff
+from btccxt.resilience.supervised import TaskPolicy, Tasks
 from btccxt.session.bar_feed import BarFeed
 from btccxt.session.events import BarsClosed, Correction, FeedState, HoleCause
 from btccxt.timeframe import parse_timeframe
@@ -636,3 +647,33 @@ async def test_a_market_that_is_delisted_while_running_ends_its_feed_with_the_re
             bench.at(12, GRACE_MS)
             await until(task.done)
     assert bench.heard.bars == bench.before(10)
+
+
+async def test_a_feed_that_is_closed_right_after_a_bar_woke_it_ends() -> None:
+    """``asyncio.wait_for`` swallows a cancellation that comes with the wake, until Python 3.12."""
+    it = Bench()
+    task = asyncio.create_task(it.feed.run())
+    it.feed.on_up(KEY)
+    await it.until_bars(10)
+    await quiet()
+    it.feed._wake.set()
+    await asyncio.sleep(0)
+    task.cancel()
+    await until(task.done)
+    assert task.cancelled()
+
+
+@pytest.mark.parametrize(
+    "error", [Unreadable("a page"), Refused("EGeneral:Internal error"), BtccxtError("KeyError"), KeyError("symbol")]
+)
+async def test_no_answer_to_a_repair_ends_a_feed(error: Exception) -> None:
+    it = Bench()
+    async with Tasks() as tasks:
+        task = tasks.keep(it.feed.run, "feed", TaskPolicy(Backoff(0.0, 0.001, 1.0, 0.001)))
+        it.feed.on_up(KEY)
+        await it.until_bars(10)
+        it.exchange.failures.append(error)
+        it.at(11, GRACE_MS)
+        await it.until_bars(11)
+        assert not task.done()
+        assert not it.exchange.failures

@@ -13,6 +13,7 @@ from btccxt.errors import (
     ConfigError,
     ConnectionLost,
     ExchangeUnavailable,
+    Refused,
     Unsupported,
 )
 from btccxt.exchange.api import Deliver
@@ -452,3 +453,53 @@ async def test_a_stream_that_used_to_speak_often_is_doubted_before_its_first_pat
     assert it.supervisor.snapshot()[0].patience_s < 1.0
     await until(lambda: len(it.exchange.connections) == 2)
     assert ConnectionState.STALE.value in it.states(key)
+
+
+async def test_a_hook_that_raises_is_said_and_the_usual_verdict_counts(bench):
+    def decide(_error: BaseException, _attempts: int) -> Verdict:
+        raise ValueError("a mistake of the user's")
+
+    it, consumer, key = bench(decide=decide), Consumer(), bars("BTC/USDT")
+    it.supervisor.add(key, consumer)
+    await until(lambda: it.supervisor.state is ConnectionState.LIVE)
+    it.exchange.connections[0].fail(ConnectionLost("cut"))
+    await until(lambda: len(it.exchange.connections) == 2 and it.supervisor.state is ConnectionState.LIVE)
+    assert consumer.log == ["up", "down", "up"]
+    assert it.faults == ["decide (the usual verdict counts)"]
+
+
+async def test_a_fault_of_the_supervisor_takes_its_streams_down_and_they_come_back(bench, monkeypatch):
+    it, consumer, key = bench(), Consumer(), bars("BTC/USDT")
+    real, calls = it.supervisor._connect, []
+
+    async def connect(shard):
+        calls.append(shard)
+        if len(calls) == 2:
+            raise KeyError("a mistake of ours")
+        return await real(shard)
+
+    monkeypatch.setattr(it.supervisor, "_connect", connect)
+    it.supervisor.add(key, consumer)
+    await until(lambda: it.supervisor.state is ConnectionState.LIVE)
+    it.exchange.connections[0].fail(ConnectionLost("cut"))
+    await until(lambda: len(calls) == 3 and it.supervisor.state is ConnectionState.LIVE)
+    assert consumer.log == ["up", "down", "up"]
+    assert it.faults == ["streams bars BTC/USDT 1m"]
+
+
+async def test_a_refused_subscription_is_found_and_asked_for_again_and_the_others_live(bench):
+    refused = bars("BAD/USDT")
+
+    def connect(connection: Connection) -> None:
+        if refused in connection.keys and refusals:
+            refusals.pop()
+            connection.fail(Refused("no such market (says a firewall's page)"))
+        else:
+            connection.open()
+
+    refusals = [1] * 4
+    it, consumer = bench(ScriptedExchange(connect)), Consumer()
+    for key in (refused, bars("A/USDT"), bars("B/USDT")):
+        it.supervisor.add(key, consumer)
+    await until(lambda: it.supervisor.state is ConnectionState.LIVE and not refusals)
+    assert it.states(refused)[-1] == "live"

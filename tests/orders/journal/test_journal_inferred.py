@@ -206,7 +206,7 @@ def test_a_journal_from_before_they_were_kept_is_read_and_brought_up_to_date(
 async def test_of_a_trade_with_itself_the_account_counts_both_sides(make_desk: Callable[..., Desk]) -> None:
     """Both have one trade id; a start that counted only one would find that the account has changed."""
     desk = await make_desk().start()
-    bought, sold = await desk.opened(), await desk.opened()
+    bought, sold = await desk.opened(), await desk.opened(desk.request(side=Side.SELL))
     fill = desk.exchange.trade(desk.placed(bought), "0.4")
     desk.tracker.on_fill(fill)
     other = replace(fill, side=Side.SELL, client_order_id=sold, order_id=desk.placed(sold).order_id)
