@@ -237,6 +237,17 @@ async def test_only_what_the_cache_does_not_have_is_asked_for(tmp_path: Path) ->
     assert cache.series.covered() == [Range(START, START + 120 * MINUTE)]
 
 
+async def test_a_file_that_turns_out_to_be_damaged_is_fetched_again_at_once(tmp_path: Path) -> None:
+    rows = bars("1m", START, 120)
+    source = exchange(rows, START + DAY)
+    cache = kept_in(tmp_path)
+    assert await cached(cache, source, START, START + 120 * MINUTE) == rows
+    path = cache.series.segments()[3].path
+    path.write_bytes(path.read_bytes()[:-1])
+    assert await cached(cache, source, START, START + 120 * MINUTE) == rows
+    assert cache.series.missing(START, START + 120 * MINUTE) == []
+
+
 async def test_bars_that_closed_a_moment_ago_are_given_but_not_kept(tmp_path: Path) -> None:
     rows = bars("1m", START, 21)
     source = exchange(rows, START + 20 * MINUTE + 5_000)
