@@ -6,7 +6,6 @@ import time
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ from btccxt.bt.combined import adopt_outer, is_inner
 from btccxt.bt.compat import bt
 from btccxt.bt.data_arguments import check_arguments, is_number
 from btccxt.bt.data_lines import FeedLines
+from btccxt.bt.data_news import BROKEN, ToldLines, iso
 from btccxt.bt.lake_source import LakeSource, find_venue
 from btccxt.bt.ports import FeedHandle, FeedSource, History
 from btccxt.bt.rows import LagWatch, Row, RowMaker
 from btccxt.bt.time import Stamper, ms_of_num, num_of_ms, offered_name, timeframe_names
 from btccxt.errors import BtccxtError, ConfigError, MissingBars
 from btccxt.model import ConnectionState
-from btccxt.notices import StoreNotice
 from btccxt.observe.log import EventName, get_logger
 from btccxt.session.events import (
     BarsClosed,
@@ -45,10 +44,8 @@ _HOLES_KEPT = 1000
 _BARS_LATENESS_S = 5.0
 _TICKS_LATENESS_S = 0.25
 
-_BROKEN = frozenset({ConnectionState.STALE, ConnectionState.RECONNECTING})
 
-
-class CCXTData(FeedLines):
+class CCXTData(ToldLines):
     """Made by ``store.getdata(dataname='BTC/USDT', timeframe=bt.TimeFrame.Minutes, compression=1, ...)``.
 
     Besides backtrader's own parameters (``fromdate`` and ``todate``: bars that open and close within; naive ones are in
@@ -226,12 +223,6 @@ class CCXTData(FeedLines):
             self._kept = (request, history)
         return history
 
-    def _say_empty(self, request: FeedRequest) -> None:
-        begin = "its beginning" if request.from_ms is None else _iso(request.from_ms)
-        end = "now" if request.to_ms is None else _iso(request.to_ms)
-        text = f"{self.label}: {self.source.name} has nothing from {begin} to {end}: was this market listed then?"
-        self._say(EventName.HISTORY_FAILED, text)
-
     def _start_finish(self) -> None:
         if self.p.tzinput is not None:
             raise ConfigError(f"{self.label}: tzinput={self.p.tzinput!r}: exchanges stamp in UTC; for output use tz")
@@ -346,7 +337,7 @@ class CCXTData(FeedLines):
             complete = False
             while arrivals:
                 event = arrivals.popleft()
-                if isinstance(event, FeedState) and event.state in _BROKEN:
+                if isinstance(event, FeedState) and event.state in BROKEN:
                     self._take_state(event)  # the user should not wait for this news
                     continue
                 self._waiting.append(event)
@@ -417,35 +408,6 @@ class CCXTData(FeedLines):
         else:
             raise TypeError(f"{self.label}: no feed event: {event!r}")
 
-    def _note_lag(self) -> None:
-        """History may wait for other feeds; what comes live waits for the strategy only."""
-        arrived_s = self._arrived_s.popleft() if self._arrived_s else 0.0
-        if arrived_s and self._laststatus == self.LIVE:
-            self._lag.read(time.monotonic() - arrived_s, len(self._arrived_s))
-
-    def _tell_lag(self, notice: StoreNotice) -> None:
-        log.warning(EventName.STRATEGY_SLOW, feed=self.label, text=notice.text)
-        self.source.put_notification(notice)
-
-    def _take_state(self, event: FeedState) -> None:
-        state = event.state
-        args = (event.reason,) if event.reason else ()
-        self.been_live = self.been_live or state in (ConnectionState.LIVE, ConnectionState.DEGRADED)
-        if state is ConnectionState.LIVE:
-            self._announce_connected()
-            self.put_notification(self.LIVE, *args)
-        elif state in _BROKEN:
-            self.put_notification(self.CONNBROKEN, *args)
-        elif state is ConnectionState.DEGRADED:
-            if self._laststatus == self.LIVE:
-                self.put_notification(self.CONNBROKEN, *args)
-            self._announce_connected()
-            self.put_notification(self.DELAYED, *args)
-        elif state is ConnectionState.CONNECTING and self._laststatus in (self.LIVE, self.CONNBROKEN):
-            self.put_notification(self.DELAYED, *args)
-        elif state is ConnectionState.STOPPED:
-            self.put_notification(self.DISCONNECTED, *args)
-
     def _fail(self, error: BaseException) -> None:
         self._end()
         self.put_notification(self.NOTSUBSCRIBED, error)
@@ -457,7 +419,7 @@ class CCXTData(FeedLines):
 
     def _take_hole(self, hole: Hole) -> None:
         self.holes.append(hole)
-        text = f"{self.label}: no bars from {_iso(hole.from_ms)} to {_iso(hole.to_ms)}: {hole.cause.value}"
+        text = f"{self.label}: no bars from {iso(hole.from_ms)} to {iso(hole.to_ms)}: {hole.cause.value}"
         harmless = hole.cause in (HoleCause.NO_TRADES, HoleCause.DEPTH)
         if self.p.gaps == "raise" and not harmless:
             self._end()
@@ -470,25 +432,9 @@ class CCXTData(FeedLines):
             self._said_no_trades = True
         self._say(EventName.HOLE_REPORTED, text, hole=hole)
 
-    def _say(self, event: EventName, text: str, **details: Any) -> None:
-        log.warning(event, feed=self.label, text=text)
-        self.source.put_notification(text, data=self, **details)
-
     def is_filler(self, ago: int = 0) -> bool:
         """Whether that bar was invented by ``gaps='fill'``."""
         return self.lines.datetime[ago] in self._made.fillers
-
-    # -------------------------------------------------------------- notifications
-
-    def _announce_connected(self) -> None:
-        if self._laststatus == self.UNKNOWN:
-            self.put_notification(self.CONNECTED)
-
-    def _announce_delayed(self) -> None:
-        """Bars that come while the feed is not live are history."""
-        if self._laststatus != self.LIVE and self._laststatus != self.DELAYED:
-            self._announce_connected()
-            self.put_notification(self.DELAYED)
 
     # -------------------------------------------------------------- the exchange's clock
 
@@ -521,16 +467,6 @@ class CCXTData(FeedLines):
     def _lets_late_through(self) -> bool:
         return bool(self.p.latethrough)
 
-    def _report_late(self, num: float) -> None:
-        self.late_bars += 1
-        if self.late_bars == 1:
-            what = "trade" if self.is_ticks else "bar"
-            self._say(
-                EventName.BAR_LATE,
-                f"{self.label}: the {what} of {_iso(ms_of_num(num))} came too late and was dropped; raise lateness_s, "
-                "or set latethrough=True to count it to the next bar. Further ones are counted in data.late_bars",
-            )
-
 
 def _name(parameters: Any) -> str:
     return timeframe_names(parameters.timeframe, parameters.compression)[0]
@@ -539,7 +475,3 @@ def _name(parameters: Any) -> str:
 def _chain(first: Iterable[Row], second: Iterable[Row]) -> Iterator[Row]:
     yield from first
     yield from second
-
-
-def _iso(time_ms: float) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, tz=timezone.utc).strftime("%Y-%m-%d %H:%M:%S")

@@ -39,6 +39,7 @@ log = get_logger(__name__)
 
 Sink = Callable[[FeedEvent], None]
 _MOST_AHEAD_MS = 5_000
+_DEAF_AFTER = 5
 _LONGEST_SLEEP_S = 30.0  # so that a re-measured clock is noticed
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
 
@@ -80,6 +81,7 @@ class BarFeed:
     (limiter, retries). ``release_by_clock``: believe the last frame when the clock passes a bar's close plus
     ``grace_ms``; by default the exchange is asked, since a silent stream looks the same as a quiet market.
     ``sends_empty_bars``: from the profile; False where a bar without trades does not exist. ``kept``: bars on disk.
+    ``on_deaf``: called with the reason when REST has told several bars with trades of which the stream said nothing.
     """
 
     def __init__(
@@ -103,6 +105,7 @@ class BarFeed:
         parallel: int = 4,
         call: CallPolicy = direct,
         kept: KeptBars | None = None,
+        on_deaf: Callable[[str], None] | None = None,
     ) -> None:
         if key.kind is not StreamKind.BARS or key.symbol is None or key.timeframe is None:
             raise ConfigError(f"a bar feed needs a bars key with symbol and timeframe, not {key}")
@@ -143,6 +146,9 @@ class BarFeed:
         self._troubled = False  # something is missing that did not come at the first asking
         self._was_caught_up = False
         self._said_future = False
+        self._on_deaf = on_deaf
+        self._stream_spoke = False
+        self._unstreamed = 0  # bars in a row
         self._failures = 0
         self._wake = asyncio.Event()
         self._state: FeedState | None = None
@@ -161,6 +167,7 @@ class BarFeed:
 
     def on_event(self, key: StreamKey, event: StreamEvent) -> None:
         """One frame of the stream. Never blocks; a forming frame costs almost nothing."""
+        self._stream_spoke = True
         if event.__class__ is BarUpdate:
             if event.closed is not False or not self._sends_empty_bars:
                 self._on_frame(event)
@@ -292,7 +299,9 @@ class BarFeed:
             async with aclosing(self._pages(history, from_ms, gap.to_ms)) as pages:
                 async for page in pages:
                     asked_for = {bar.open_ms for bar in page.bars}
-                    self._emit(self._seam.on_page(page, self._clock.now_ms()), asked_for)
+                    events = self._seam.on_page(page, self._clock.now_ms())
+                    self._doubt_stream(events)
+                    self._emit(events, asked_for)
             self._failures = 0
         except Retryable as error:
             self._failures += 1
@@ -300,6 +309,16 @@ class BarFeed:
                 self._announce(ConnectionState.CONNECTING, f"{type(error).__name__}: {error}")
             self._wake.clear()
             await back_off(error, self._failures, self._wake)
+
+    def _doubt_stream(self, events: Iterable[Bar | Hole | Correction]) -> None:
+        """A stream that serves, and is silent about bars in which there was trade, is deaf."""
+        if self._stream_spoke or not self._connected or not self._was_caught_up or self._troubled:
+            self._stream_spoke, self._unstreamed = False, 0
+            return
+        self._unstreamed += sum(isinstance(event, Bar) and event.volume > 0 for event in events)
+        if self._unstreamed >= _DEAF_AFTER and self._on_deaf is not None:
+            self._on_deaf(f"nothing of {self._unstreamed} bars in which there was trade")
+            self._unstreamed = 0
 
     def _judge(self, now_ms: int) -> None:
         """Nothing to ask for at this moment: either all is here, or the exchange was asked and is given time."""

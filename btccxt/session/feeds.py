@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from btccxt.bars.lake import LakeView
@@ -145,10 +146,13 @@ class FeedDesk:
         rule = self._profile.bars
         from_trades = request.bars == "trades" or (not rule.stream and rule.without_stream == "trades")
         tail = None if kept is None or from_trades else Tail(kept, LiveTail(parse_timeframe(request.timeframe)), sink)
+        key = StreamKey(StreamKind.BARS, request.symbol, request.timeframe)
+        stream_key = StreamKey(StreamKind.TRADES, request.symbol) if from_trades else key
         feed = BarFeed(
             self._exchange,
             self._clock,
-            StreamKey(StreamKind.BARS, request.symbol, request.timeframe),
+            key,
+            on_deaf=partial(self._supervisor.suspect, (stream_key,)),
             sink=sink if tail is None else tail.take,
             start_ms=start_ms,
             end_ms=request.to_ms,

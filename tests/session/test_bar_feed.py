@@ -616,6 +616,31 @@ def test_bars_that_a_test_compares_tell_their_open() -> None:
     assert bar(0) != bar(MINUTE)
 
 
+# ---------------------------------------------------------------- streams that serve and say nothing
+
+
+@pytest.mark.parametrize("speaks", [False, True])
+@pytest.mark.parametrize("volume", [1.0, 0.0])
+async def test_a_stream_that_says_nothing_of_bars_with_trades_is_doubted(speaks: bool, volume: float) -> None:
+    doubted: list[str] = []
+    bench = Bench(on_deaf=doubted.append)
+    bench.rows[:] = [replace(row, volume=volume) for row in bench.rows]
+    async with running(bench.feed):
+        bench.feed.on_up(KEY)
+        await bench.until_bars(10)
+        await until(lambda: bench.heard.state is LIVE)
+        for minute in range(11, 20):
+            if speaks:
+                bench.frame(bench.row(minute - 1), False)
+            bench.at(minute, GRACE_MS)
+            bench.feed._wake.set()
+            await bench.until_bars(minute - 1)
+            bench.at(minute, 45_000)
+            bench.feed._wake.set()
+            await bench.until_bars(minute)
+    assert bool(doubted) == (volume > 0 and not speaks)
+
+
 # ---------------------------------------------------------------- frames and markets that are odd
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ from tests.fakes import FakeClock, FakeExchange
 
 def feed_of(exchange: str, market: MarketType = MarketType.SPOT, **request: Any) -> BarFeed:
     anything: Any = None
+    supervisor: Any = SimpleNamespace(suspect=lambda keys, reason: None)
     desk = FeedDesk(
-        anything, FakeExchange(), FakeClock(0), load_profile(exchange, market), anything, anything, anything  # type: ignore[arg-type]
+        anything, FakeExchange(), FakeClock(0), load_profile(exchange, market), supervisor, anything, anything  # type: ignore[arg-type]
     )  # fmt: skip
     feed = desk._make(FeedRequest("BTC/USDT", "1m", **request), print, 0)
     assert isinstance(feed, BarFeed)
