@@ -40,6 +40,7 @@ class AlertKind(str, Enum):
     AUTHENTICATION = "authentication"
     STRATEGY_SLOW = "strategy_slow"
     TRADING_STOPPED = "trading_stopped"
+    OPERATOR = "operator"  # a person told a bot something (btccxt ctl)
     SHUTDOWN = "shutdown"  # could not be done as asked: orders left open, position not flat
     INTERNAL = "internal"  # a defect of ours
 

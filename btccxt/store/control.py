@@ -71,6 +71,9 @@ class ControlledStore(Protocol):
     def note(self, text: str) -> None:
         """A line in the journal. Any thread."""
 
+    def tell_operators(self, text: str) -> None:
+        """To where alerts go: another person may be watching there. Any thread."""
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
@@ -180,6 +183,7 @@ class ControlServer:
         if command.name != "status":
             log.warning(EventName.CONTROL, command=str(command), user=_user(), answer=answer.text, done=answer.good)
             self._store.note(f"ctl {command} by {_user()}: {answer.text}")
+            self._store.tell_operators(f"{_user()} told it to {command}: {answer.text}")
         return answer
 
     def _at_once(self, command: Command) -> Answer | None:
@@ -407,7 +411,7 @@ def bots() -> Iterator[Bot]:
 
 def find_bot(which: str) -> Bot:
     """By its name as ``btccxt status`` shows it, the beginning of it, or its process. Raises ConfigError."""
-    known = list(bots())
+    known, which = list(bots()), which.replace(" ", "-")
     found = [bot for bot in known if which in (bot.id, bot.name, str(bot.process))]
     found = found or [bot for bot in known if bot.id.startswith(which)]
     if len(found) == 1:

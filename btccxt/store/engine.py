@@ -106,7 +106,7 @@ class LiveEngine:
         self._bells: list[Callable[[], None]] = []  # of event loops that wait
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
-        self._has_ended = self._stop_asked = False
+        self._has_ended = self._stop_asked = self._is_running_here = False
         self._last_bar: int | None = None
         self._length_ms: int | None = None
         self._timer: threading.Timer | None = None
@@ -119,6 +119,7 @@ class LiveEngine:
         Returns the strategy; None where a signal came before it was made.
         """
         self._limit(duration, bars)
+        self._is_running_here = True
         try:
             ran = self.cerebro.run()
         finally:
@@ -129,8 +130,6 @@ class LiveEngine:
 
     def start(self, *, duration: Duration | None = None, bars: int | None = None) -> Self | Awaitable[Self]:
         """Begin in another thread; returns when the strategy has started. Raises what the start raised."""
-        if self._thread is not None:
-            raise ConfigError("this engine was started already; make a new one for another run")
         self._limit(duration, bars)
         self._thread = threading.Thread(target=self._run_beside, name="btccxt-strategy", daemon=True)
         self._thread.start()
@@ -141,6 +140,8 @@ class LiveEngine:
 
         Whether it still runs. Raises what the strategy raised.
         """
+        if self._thread is None and not self._has_ended:
+            raise ConfigError("this engine was not started: call start() first, or run() instead of both")
         last = None if bars is None else self.live_bars + bars
         timeout_s = None if duration is None else self.store.wall_s(_length_ms(duration))
 
@@ -186,6 +187,8 @@ class LiveEngine:
     # -------------------------------------------------------------- inside
 
     def _limit(self, duration: Duration | None, bars: int | None) -> None:
+        if self._thread is not None or self._is_running_here or self._has_ended:
+            raise ConfigError("this engine was started already; make a new one for another run")
         if bars is not None and (isinstance(bars, bool) or not isinstance(bars, int) or bars < 1):
             raise ConfigError(f"bars={bars!r}: give the number of live bars to run for, as in bars=100")
         self._last_bar = bars

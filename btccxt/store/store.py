@@ -38,6 +38,7 @@ from btccxt.model import (
     OrderRequest,
 )
 from btccxt.notices import StoreNotice
+from btccxt.observe.alerts import AlertKind
 from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
 from btccxt.observe.redact import register_secret
@@ -275,6 +276,10 @@ class CCXTStore(StoreHistory):
         journal, account_session = self._journal, self._account_session
         if journal is not None and account_session is not None:
             journal.note(text, account_session.clock.now_ms())
+
+    def tell_operators(self, text: str) -> None:
+        """To where alerts go. Any thread."""
+        self._notifier.alert(AlertKind.OPERATOR, text, text)
 
     def _say_hints(self, account_session: AccountSession) -> None:
         hints = start_hints(

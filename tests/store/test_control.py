@@ -124,11 +124,14 @@ def test_flatten_cancels_closes_and_leaves_the_bot_reducing(engine):
     assert any(text.startswith("ctl flatten by ") for text in notes(engine))
 
 
-def test_pause_reduce_resume_switch_the_trading_state(engine):
+def test_pause_reduce_resume_switch_the_trading_state(engine, monkeypatch):
+    alerts = []
+    monkeypatch.setattr(engine.store._notifier, "alert", lambda kind, text, key="": alerts.append((kind.value, text)))
     for name, state in (("pause", "HALTED"), ("reduce", "REDUCING"), ("resume", "ACTIVE")):
         answer = tell(name)
         assert answer.good and state in answer.text
     assert [text.split(" by ")[0] for text in notes(engine)] == ["ctl pause", "ctl reduce", "ctl resume"]
+    assert [kind for kind, _ in alerts] == ["operator"] * 3 and "told it to pause: trading is HALTED" in alerts[0][1]
 
 
 def test_set_changes_a_parameter_of_its_own_kind_only(engine):

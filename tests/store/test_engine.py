@@ -119,6 +119,19 @@ def test_wrong_arguments_are_refused_before_anything_starts(change, says):
         btccxt.run(Buys, "binance", **{**OPTIONS, **change})
 
 
+def test_what_was_not_started_cannot_be_waited_for_and_nothing_runs_twice():
+    engine = LiveEngine(Buys, "binance", **OPTIONS)
+    with pytest.raises(ConfigError, match=r"call start\(\) first"):
+        engine.wait()
+    engine.stop()  # before any start: nothing to do
+    engine = LiveEngine(Buys, "binance", **OPTIONS)
+    engine.run(bars=1)
+    assert engine.wait() is False
+    for again in (engine.run, engine.start):
+        with pytest.raises(ConfigError, match="started already"):
+            again()
+
+
 def test_a_strategy_may_be_named_by_its_file(tmp_path: Path):
     file = tmp_path / "json.py"  # not in the way of Python's own
     file.write_text("import backtrader as bt\nclass A(bt.Strategy):\n pass\nclass B(bt.Strategy):\n pass\n")
