@@ -38,6 +38,8 @@ def run_doctor(
             raise ConfigError("which exchange? btccxt doctor binance, or --config FILE")
         config = Path("btccxt.yaml")
     given: dict[str, Any] = {"mode": mode, "on_stop": "leave"}
+    if symbol is not None and ":" in symbol:
+        given["market_type"] = MarketType.LINEAR.value
     if exchange is not None and mode is None and config is None and find_keys(exchange).values:
         given["mode"] = Mode.LIVE.value  # they are for something
     try:

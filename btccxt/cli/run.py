@@ -27,6 +27,9 @@ def command(
         str | None,
         typer.Option(help="sim, paper (the default), testnet, demo, live, or backtest", autocompletion=_modes),
     ] = None,
+    market_type: Annotated[
+        str | None, typer.Option("--market-type", help="spot or linear; default: as the symbol says")
+    ] = None,
     symbol: Annotated[
         list[str] | None, typer.Option("--symbol", "-s", help="as BTC/USDT; repeatable; default BTC")
     ] = None,
@@ -61,8 +64,9 @@ def command(
 
     run_bot(
         RunOrder(
-            strategy=strategy, exchange=exchange, mode=mode, symbols=tuple(symbol or ()), timeframe=timeframe,
-            params=tuple(param or ()), config=config, profile=profile, duration=duration, bars=bars, speed=speed,
-            seed=seed, balance=balance, history=history, start=start, end=end, journal=journal, plan=plan, yes=yes,
+            strategy=strategy, exchange=exchange, mode=mode, market_type=market_type, symbols=tuple(symbol or ()),
+            timeframe=timeframe, params=tuple(param or ()), config=config, profile=profile, duration=duration,
+            bars=bars, speed=speed, seed=seed, balance=balance, history=history, start=start, end=end, journal=journal,
+            plan=plan, yes=yes,
         )
     )  # fmt: skip

@@ -21,6 +21,7 @@ from btccxt.cli.summary import print_summary, summarise
 from btccxt.cli.user_errors import explained
 from btccxt.config import Mode, nearest
 from btccxt.errors import ConfigError
+from btccxt.model import MarketType
 from btccxt.store.engine import LiveEngine, make_store, run_backtest
 from btccxt.store.plan import order_plan
 from btccxt.store.strategy_file import load_strategy, parse_params
@@ -43,6 +44,7 @@ class RunOrder:
     strategy: str
     exchange: str | None
     mode: str | None
+    market_type: str | None
     symbols: tuple[str, ...]
     timeframe: str
     params: tuple[str, ...]
@@ -105,6 +107,10 @@ def _source(asked: RunOrder, console: Console) -> dict[str, Any]:
         given["mode"] = asked.mode
     if asked.journal is not None:
         given["journal"] = asked.journal
+    if asked.market_type is not None:
+        given["market_type"] = asked.market_type
+    elif any(":" in symbol for symbol in asked.symbols):
+        given["market_type"] = MarketType.LINEAR.value  # BTC/USDT:USDT names a perpetual
     sim = {name: value for name in ("speed", "seed") if (value := getattr(asked, name)) is not None}
     if sim:
         given["sim"] = sim

@@ -207,3 +207,10 @@ def test_refusals_for_one_reason_are_counted_and_not_repeated(tmp_path):
     assert answer.exit_code == 0, answer.output
     assert answer.output.count("REFUSED: warm-up") == 1
     assert re.search(r"and \d+ more, refused for the same reason", answer.output)
+
+
+def test_the_symbol_says_that_it_is_a_perpetual(strategy):
+    answer = run(strategy, "--exchange", "bybit", "--mode", "sim", "--symbol", "BTC/USDT:USDT", "--plan")
+    assert answer.exit_code == 0 and "on bybit linear" in answer.output
+    answer = run(strategy, "--exchange", "bybit", "--mode", "sim", "--market-type", "lineer", "--plan")
+    assert "linear" in str(answer.exception)
