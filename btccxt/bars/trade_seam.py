@@ -44,6 +44,10 @@ class TradeSeam:
             self._seen.add(last.trade_id)
             self._from_live.add(last)
         self._start_ms = start_ms
+        self._newest_ms = -1
+        self._at_newest: Counter[_Facts] = Counter()  # trades without ids in the newest millisecond
+        self._cut_ms = -1  # the newest millisecond at the last cut, and its trades without ids
+        self._at_cut: Counter[_Facts] = Counter()
         self._held: list[Trade] = []
         self._joining = False  # an answer has to show the last released trade, or trades were lost
         self.repairing = start_ms is not None or last is not None
@@ -102,11 +106,18 @@ class TradeSeam:
         else:
             self._counted = min(self._counted, 0)
         self._last, self._number = trade, number
+        if not trade.has_own_id:
+            if trade.time_ms != self._newest_ms:
+                self._newest_ms = trade.time_ms
+                self._at_newest = Counter()
+            self._at_newest[_facts(trade)] += 1
         return True
 
     def on_disconnected(self) -> None:
         """Trades may be missing from here on: hold what comes until the repair is done."""
         if self.ask_from_ms is not None:
+            if not self.repairing:
+                self._cut_ms, self._at_cut = self._newest_ms, self._at_newest.copy()
             self.repairing = True
 
     def begin_download(self) -> None:
@@ -153,7 +164,21 @@ class TradeSeam:
         held, self._held = self._held, []
         if self._counted >= _COUNTED:
             held.sort(key=lambda trade: _number_of(trade) or 0)
-        return [trade for trade in held if not self._came_by_rest(trade) and self._pass_live(trade)]
+        return [
+            trade
+            for trade in held
+            if not self._is_repeated(trade) and not self._came_by_rest(trade) and self._pass_live(trade)
+        ]
+
+    def _is_repeated(self, trade: Trade) -> bool:
+        """Many streams begin with the last trades before them: those from before the cut were passed on."""
+        if trade.has_own_id or trade.time_ms > self._cut_ms:
+            return False
+        if trade.time_ms < self._cut_ms:
+            return True
+        facts = _facts(trade)
+        self._at_cut[facts] -= 1
+        return self._at_cut[facts] >= 0
 
     def _came_by_rest(self, trade: Trade) -> bool:
         return not self._shares_ids and self._from_rest.take(trade)

@@ -117,6 +117,20 @@ def test_equal_trades_of_one_millisecond_without_ids_all_come():
     assert seam.on_page(twins) == [by_rest(2)]
 
 
+def test_a_stream_without_ids_that_begins_with_its_last_trades_repeats_none():
+    seam = TradeSeam()
+    twin = by_rest(5)
+    for old in (by_rest(3), by_rest(4), twin, twin):
+        assert seam.on_live(old) == (old,)
+    seam.on_disconnected()
+    seam.begin_download()
+    for told in (by_rest(3), by_rest(4), twin, twin, by_rest(6), by_rest(7)):
+        assert seam.on_live(told) == ()
+    assert seam.on_page([twin, replace(twin, trade_id=twin.trade_id + "#2"), by_rest(6)]) == [by_rest(6)]
+    assert seam.on_repaired() == [by_rest(7)]
+    assert seam.on_live(by_rest(8)) == (by_rest(8),)
+
+
 def test_where_ids_are_shared_equal_trades_are_told_apart_by_them():
     """Also where one of them was lost on the way."""
     seam = TradeSeam()

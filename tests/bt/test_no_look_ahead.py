@@ -255,6 +255,43 @@ def test_a_day_is_seen_together_with_its_last_hour_never_before() -> None:
     assert [days for _, days in lengths] == [hours // 24 for hours in range(1, 49)]
 
 
+def seen_of_a_mix(exactbars: int, live: bool) -> list[tuple[Any, ...]]:
+    """A replayed day whose growth has to wait for 12-hour bars, and an hour resampled of the same quarters."""
+    trades, end_ms = trades_of(3, START_MS, 72), START_MS + 3 * DAY_MS
+    store = FakeStore(offered=tuple(FEEDS))
+    datas: list[Any] = []
+    seen: list[tuple[Any, ...]] = []
+
+    def look(_: Any) -> None:
+        shown = [data for data in datas if len(data)]
+        seen.append(tuple((len(data), data.datetime[0], data.volume[0], data.tick_close) for data in shown))
+
+    run = Run(store, on_next=look)
+    for name in ("12h", "15m"):
+        store.past[name] = bars_of(trades, name, end_ms)
+        timeframe, compression = FEEDS[name]
+        datas.append(store.getdata(name, timeframe=timeframe, compression=compression, historical=not live))
+        run.cerebro.adddata(datas[-1])
+    datas.append(run.cerebro.replaydata(datas[1], timeframe=TF.Days, compression=1))
+    datas.append(run.cerebro.resampledata(datas[1], timeframe=TF.Minutes, compression=60))
+
+    def script() -> None:
+        for name, bars in store.past.items():
+            store.send(name, closed(*bars), LIVE, ENDED)
+
+    if live:
+        store.play(script)
+    run.go(exactbars=exactbars)
+    return seen
+
+
+def test_a_mix_of_feeds_replayed_and_resampled_data_is_the_same_live_and_with_exactbars() -> None:
+    wanted = seen_of_a_mix(0, live=False)
+    assert len(wanted) > 150
+    for exactbars, live in ((1, False), (0, True), (1, True)):
+        assert seen_of_a_mix(exactbars, live) == wanted
+
+
 def test_alone_a_day_is_stamped_within_itself() -> None:
     """Backtrader's analyzers count by that date."""
     store = FakeStore()
