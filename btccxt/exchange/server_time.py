@@ -14,6 +14,7 @@ _SAMPLES = 3
 
 async def measure_clock(exchange: ExchangeAPI, clock: ExchangeClock) -> None:
     """Does nothing where the exchange does not tell its time. Raises the exchange's other errors."""
+    steps = clock.steps
     for _ in range(_SAMPLES):
         sent_ms = clock.local_ms()
         try:
@@ -21,6 +22,8 @@ async def measure_clock(exchange: ExchangeAPI, clock: ExchangeClock) -> None:
         except Unsupported:
             return
         clock.add_sample(sent_ms, clock.local_ms(), server_ms, resolution_ms=resolution_of(server_ms))
+    if clock.steps != steps:
+        log.warning(EventName.CLOCK_STEPPED, exchange=exchange.id, offset_ms=round(clock.offset_ms), steps=clock.steps)
 
 
 log = get_logger(__name__)

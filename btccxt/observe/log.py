@@ -38,63 +38,33 @@ class EventName(str, Enum):
     STORE_STARTED = "store_started"
     STORE_STOPPED = "store_stopped"
     SESSION_STARTED = "session_started"
-    SESSION_STOPPED = "session_stopped"
     SESSION_ERROR = "session_error"
     STATE_CHANGED = "state_changed"
-    EXCHANGE_OPENED = "exchange_opened"
-    EXCHANGE_CLOSED = "exchange_closed"
-    MARKETS_LOADED = "markets_loaded"
 
-    STREAM_OPENED = "stream_opened"
-    STREAM_LIVE = "stream_live"
-    STREAM_STALE = "stream_stale"
-    STREAM_LOST = "stream_lost"
-    STREAM_RECONNECTING = "stream_reconnecting"
-    STREAM_DEGRADED = "stream_degraded"
-    STREAM_RESTORED = "stream_restored"
     STREAM_FAILED = "stream_failed"
-    FRAME_MALFORMED = "frame_malformed"
     ANSWER_REJECTED = "answer_rejected"
     TASK_FAILED = "task_failed"
     TASK_RECOVERED = "task_recovered"
 
-    GAP_FOUND = "gap_found"
     GAP_REPAIRED = "gap_repaired"
     HOLE_REPORTED = "hole_reported"
-    HISTORY_LOADED = "history_loaded"
     HISTORY_FAILED = "history_failed"
     CACHE_DAMAGED = "cache_damaged"
     BAR_AHEAD = "bar_ahead"
     BAR_LATE = "bar_late"
     BAR_REVISED = "bar_revised"
 
-    ORDER_JOURNALED = "order_journaled"
-    ORDER_SENT = "order_sent"
-    ORDER_UPDATED = "order_updated"
-    ORDER_FILLED = "order_filled"
     ORDER_REFUSED = "order_refused"
-    ORDER_REJECTED = "order_rejected"
-    ORDER_EMULATED = "order_emulated"
-    ORDER_CANCEL_SENT = "order_cancel_sent"
-    ORDER_OUTCOME_UNKNOWN = "order_outcome_unknown"
-    ORDER_OUTCOME_KNOWN = "order_outcome_known"
+    ORDER_STATE_CHANGED = "order_state_changed"
     RECONCILED = "reconciled"
-    RECONCILE_FAILED = "reconcile_failed"
-    DRIFT_FOUND = "drift_found"
-    OVERFILL = "overfill"
     JOURNAL_OPENED = "journal_opened"
     JOURNAL_RESTORED = "journal_restored"
-    JOURNAL_TROUBLE = "journal_trouble"
 
     REQUEST_RETRIED = "request_retried"
-    RATE_LIMITED = "rate_limited"
-    BUDGET_TROUBLE = "budget_trouble"
     BREAKER_CHANGED = "breaker_changed"
-    CLOCK_MEASURED = "clock_measured"
     CLOCK_STEPPED = "clock_stepped"
     CLOCK_BEYOND_WINDOW = "clock_beyond_window"
 
-    ACCOUNT_UPDATED = "account_updated"
     FUNDING = "funding"
     STRATEGY_SLOW = "strategy_slow"
     DEAD_MAN_SET = "dead_man_set"
@@ -110,7 +80,7 @@ class EventName(str, Enum):
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger on top of the standard one of this name: ``log.warning(EventName.STREAM_STALE, stream=..., age_s=...)``.
+    """A logger on top of the standard one of this name: ``log.info(EventName.STATE_CHANGED, stream=..., state=...)``.
 
     ``log.exception`` and ``exc_info=True`` add the traceback, redacted like everything else.
     """

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from btccxt.errors import Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ZERO, OrderUpdate
+from btccxt.observe.log import EventName, get_logger
 from btccxt.orders.fills import FillFetcher
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.queries import Inquiry
 from btccxt.orders.register import OrderRegister
+
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,7 @@ class Reconciler:
         Raises the exchange's errors; what was applied before stays applied.
         """
         async with self._lock:
-            asked_ms = self._now_ms()
+            asked_ms, changes = self._now_ms(), self._register.changes
             listed = await self._open_orders()
             # Trades before conclusions: an order missing from the list has usually filled.
             for symbol in self._symbols():
@@ -148,7 +151,13 @@ class Reconciler:
                     case Contradiction():
                         contradictions.append(action)
             await self._ask_all(asks)
-            return tuple([action for action in contradictions if await self._still_open(action)])
+            standing = tuple([action for action in contradictions if await self._still_open(action)])
+            if self._register.changes != changes:
+                log.info(
+                    EventName.RECONCILED, exchange=self._exchange.id, changes=self._register.changes - changes,
+                    contradictions=len(standing),
+                )  # fmt: skip
+            return standing
 
     async def _open_orders(self) -> list[OrderUpdate]:
         try:

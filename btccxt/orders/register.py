@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from btccxt.model import ZERO, Fill, OrderReference, OrderUpdate
+from btccxt.observe.log import EventName, get_logger
 from btccxt.orders.events import (
     Alarm,
     AlarmKind,
@@ -23,6 +24,8 @@ from btccxt.orders.events import (
 from btccxt.orders.journal.journal import Journal, StoredOrder
 from btccxt.orders.lifecycle import apply
 from btccxt.orders.live_order import LifecycleState, LiveOrder
+
+log = get_logger(__name__)
 
 FollowUp = FetchFills | AskAgain | CancelGhost
 _GATHER_S = 0.005  # what is learned within this time goes into the journal together
@@ -65,6 +68,8 @@ class OrderRegister:
         self._final: deque[str] = deque()
         self._by_order_id: dict[tuple[str, str], str] = {}
         self._aliases: dict[str, str] = {}
+        self.changes = 0
+        """How often an order has become another; for whoever wants to know whether something changed."""
         self._doubted: set[str] = set()  # orders of which something was said that cannot be
         self._gathering = False
         self._waiters: dict[str, list[asyncio.Future[None]]] = {}
@@ -180,6 +185,13 @@ class OrderRegister:
 
     def _store(self, before: LiveOrder, order: LiveOrder) -> None:
         self.orders[order.client_order_id] = order
+        self.changes += 1
+        if order.state is not before.state:
+            log.info(
+                EventName.ORDER_STATE_CHANGED, order=order.client_order_id, symbol=order.symbol,
+                side=order.request.side.value, before=before.state.value, state=order.state.value,
+                order_id=order.order_id, filled=str(order.filled), amount=str(order.amount),
+            )  # fmt: skip
         if order.order_id != before.order_id or order.child_order_id != before.child_order_id:
             self._index(order)
         if order.is_final and not before.is_final:

@@ -19,6 +19,7 @@ from typing import Any
 from btccxt.errors import BtccxtError, JournalError, Refused, StateMismatch, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ZERO, Fill, OrderRequest, OrderStatus, OrderUpdate
+from btccxt.observe.log import EventName, get_logger
 from btccxt.orders.client_ids import ClientIds
 from btccxt.orders.editing import Editing
 from btccxt.orders.events import (
@@ -47,6 +48,8 @@ from btccxt.orders.restart import Restart, RestoredState
 from btccxt.orders.submission import HALTED, Submission, until_durable
 from btccxt.resilience.clock import ExchangeClock
 from btccxt.resilience.supervised import TaskFailed, TaskListener, TaskNews, Tasks
+
+log = get_logger(__name__)
 
 __all__ = ["OrderEvent", "OrderTracker", "RestoredState", "TrackerPolicy"]
 
@@ -251,6 +254,9 @@ class OrderTracker:
         except BaseException:
             await self.stop()
             raise
+        log.info(
+            EventName.JOURNAL_RESTORED, open_orders=len(restored.open_orders), changed_meanwhile=len(restored.changes)
+        )
         self._spawn(self._editing.resume(), "edit")
         self._compared_at = self._loop.time()
         self.tasks.every(self.policy.in_flight_check_s, self._watch_in_flight, "orders in flight")

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from btccxt.model import ConnectionState
+from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LifecycleState, LiveOrder
@@ -19,6 +20,8 @@ from btccxt.orders.register import OrderEvent
 from btccxt.session.events import BarsClosed, FeedEvent, FeedState, TicksArrived
 from btccxt.session.stream_policy import StreamHealth
 from btccxt.timeframe import Timeframe
+
+log = get_logger(__name__)
 
 _ORDERS_REMEMBERED = 1_000
 
@@ -80,6 +83,7 @@ class FeedMeter:
         if self._repaired:
             kind = "trades" if self._timeframe is None else "bars"
             metrics().gap_repaired(self._exchange, kind, self._repaired)
+            log.info(EventName.GAP_REPAIRED, exchange=self._exchange, kind=kind, items=self._repaired)
             self._repaired = 0
 
 

@@ -31,6 +31,7 @@ from btccxt.model import (
     StreamKey,
     StreamKind,
 )
+from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
 from btccxt.orders.alarm_log import AlarmLog
 from btccxt.orders.emulator import OrderEmulator
@@ -52,6 +53,8 @@ from btccxt.session.private_monitor import PRIVATE_KINDS, PrivateStreamMonitor, 
 from btccxt.session.private_streams import AccountStream
 from btccxt.session.streams import Decide, StreamChanged, StreamPolicy, StreamSupervisor
 from btccxt.store.paper import PaperExchange
+
+log = get_logger(__name__)
 
 Sink = Callable[[FeedEvent], None]
 _ORDER_NEWS = frozenset({StreamKind.ORDERS, StreamKind.FILLS})
@@ -517,6 +520,7 @@ class AccountSession:
                 self._fills_repaired = None
             if found:
                 metrics().gap_repaired(self.exchange.id, "fills", len(found))
+                log.info(EventName.GAP_REPAIRED, exchange=self.exchange.id, kind="fills", items=len(found))
 
     async def reconcile(self) -> AccountSnapshot | None:
         """Compare now; None if the exchange does not tell, or there is nothing to compare."""

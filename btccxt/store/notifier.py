@@ -116,6 +116,8 @@ class Notifier:
         if isinstance(news, TaskRecovered):
             log.info(EventName.TASK_RECOVERED, exchange=self._exchange, task=news.name, failures=news.failures)
             text = f"{news.name} works again, after {news.failures} failures in a row"
+            if news.was_alarm:
+                text += "; the alarm about it is over"
             self._notify(StoreNotice(NoticeKind.TROUBLE, text, news))
             return
         error = redact_text(f"{type(news.error).__name__}: {news.error}")

@@ -15,11 +15,14 @@ from btccxt.errors import ConfigError
 from btccxt.exchange.api import DrivenExchange, ExchangeAPI
 from btccxt.exchange.profile.profile import Profile, custom_profile, market_types
 from btccxt.model import Market, MarketType, StreamKey, StreamKind, decimal_of
+from btccxt.observe.log import EventName, get_logger
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal.journal import Journal, account_fingerprint, default_journal_path
 from btccxt.orders.policy import TrackerPolicy, is_from_profile
 from btccxt.session.dead_man import check_dead_mans_switch
 from btccxt.session.metrics import MeteredJournal
+
+log = get_logger(__name__)
 
 _MEMORY = ":memory:"
 DEFAULT_BALANCE = Decimal(10_000)
@@ -69,7 +72,7 @@ def open_journal(settings: StoreConfig, keys: Mapping[str, str], alarm: Callable
     if path is None:
         # A simulated account starts afresh with the process, so a journal of the last one would only confuse.
         path = default_journal_path(exchange, mode.value, account) if lasting else _MEMORY
-    return MeteredJournal.open(
+    journal = MeteredJournal.open(
         path,
         exchange=exchange,
         mode=mode.value,
@@ -77,6 +80,8 @@ def open_journal(settings: StoreConfig, keys: Mapping[str, str], alarm: Callable
         lock_whole_account=lasting and account != account_fingerprint(exchange, None),
         on_trouble=lambda error: alarm(Alarm(AlarmKind.JOURNAL, str(error))),
     )
+    log.info(EventName.JOURNAL_OPENED, exchange=exchange, mode=mode.value, path=str(path))
+    return journal
 
 
 def start_balances(balance: Any, currency: str) -> dict[str, Decimal]:

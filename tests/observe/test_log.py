@@ -33,22 +33,22 @@ def test_importing_the_library_leaves_logging_as_it_was() -> None:
 def test_an_unconfigured_application_still_sees_warnings_but_not_chatter() -> None:
     program = (
         "from btccxt.observe.log import *; log = get_logger('btccxt.x');"
-        "log.info(EventName.STREAM_LIVE); log.error(EventName.JOURNAL_TROUBLE, path='/j')"
+        "log.info(EventName.STATE_CHANGED); log.error(EventName.STREAM_FAILED, path='/j')"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert done.stderr == "journal_trouble path=/j\n"
+    assert done.stderr == "stream_failed path=/j\n"
     assert done.stdout == ""
 
 
 def test_a_json_line_has_time_level_logger_event_and_fields(tmp_path: Path) -> None:
     configure("info", json=True, file=tmp_path / "logs" / "bot.log")
-    get_logger("btccxt.session.streams").warning(EventName.STREAM_STALE, stream="bars BTC/USDT 1m", age_s=95.5)
+    get_logger("btccxt.session.streams").warning(EventName.STATE_CHANGED, stream="bars BTC/USDT 1m", age_s=95.5)
     (line,) = lines_of(tmp_path / "logs" / "bot.log")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", str(line.pop("timestamp")))
     assert line == {
         "level": "warning",
         "logger": "btccxt.session.streams",
-        "event": "stream_stale",
+        "event": "state_changed",
         "stream": "bars BTC/USDT 1m",
         "age_s": 95.5,
     }

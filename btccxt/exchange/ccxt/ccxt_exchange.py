@@ -261,6 +261,10 @@ class CCXTExchange(ContractCalls, ExchangeAPI):
 
     async def _before_retry(self, details: RetryDetails) -> None:
         metrics().request_retried(self.id, details.kind.value)
+        log.info(
+            EventName.REQUEST_RETRIED, exchange=self.id, kind=details.kind.value, attempt=details.attempt,
+            delay_s=round(details.delay_s, 3), error=f"{type(details.error).__name__}: {details.error}",
+        )  # fmt: skip
         if isinstance(details.error, ClockSkew):
             await self.measure_clock()
 

@@ -341,7 +341,6 @@ class StreamRule(Part):
     fills: bool = True
     balance: bool = True
     positions: bool = False
-    partial_fills_in_orders: bool = True
 
     def has(self, kind: StreamKind) -> bool:
         return kind is StreamKind.BARS or bool(getattr(self, kind.value))
