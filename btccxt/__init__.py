@@ -68,7 +68,7 @@ if TYPE_CHECKING:
         TimeInForce,
         Trade,
     )
-    from btccxt.notices import CoinsUnvalued, NoticeKind, StoreNotice, StrategyLag, WarmUpEnded
+    from btccxt.notices import CoinsUnvalued, MoneyMoved, NoticeKind, StoreNotice, StrategyLag, WarmUpEnded
     from btccxt.orders.events import Alarm, AlarmKind
     from btccxt.orders.policy import TrackerPolicy
     from btccxt.orders.risk import RiskLimits, TradingState
@@ -149,6 +149,7 @@ _HOMES = {
     ),
     "btccxt.notices": (
         "CoinsUnvalued",
+        "MoneyMoved",
         "NoticeKind",
         "StoreNotice",
         "StrategyLag",
@@ -219,6 +220,7 @@ __all__ = [
     "MissingBars",
     "MissingKeys",
     "Mode",
+    "MoneyMoved",
     "NoticeKind",
     "OnStop",
     "OrderBook",

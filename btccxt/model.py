@@ -337,6 +337,25 @@ class FundingPayment:
     payment_id: str = ""
 
 
+class TransferKind(str, Enum):
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    TRANSFER = "transfer"  # between accounts of one owner
+    OTHER = "other"  # a rebate, a reward, interest
+    UNKNOWN = "unknown"  # the exchange lists none that explains what moved
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money that came to the account (positive) or left it without a trade, the exchange's fee included."""
+
+    currency: str
+    amount: Decimal
+    time_ms: int
+    kind: TransferKind
+    transfer_id: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class OrderUpdate:
     """What the exchange said of one order, once. None means: this message did not say.

@@ -8,6 +8,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from btccxt.model import Transfer
+
 
 class NoticeKind(str, Enum):
     """What a store notification is about."""
@@ -19,6 +21,7 @@ class NoticeKind(str, Enum):
     SHUTDOWN = "shutdown"
     STRATEGY_LAG = "strategy_lag"
     WARM_UP = "warm_up"
+    MONEY = "money"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,10 @@ class StoreNotice:
     kind: NoticeKind
     text: str
     about: Any = None
+
+    @classmethod
+    def of_money(cls, moved: MoneyMoved) -> StoreNotice:
+        return cls(NoticeKind.MONEY, str(moved), moved)
 
     def __str__(self) -> str:
         return self.text
@@ -41,6 +48,22 @@ class StrategyLag:
     lag_s: float
     waiting: int  # arrivals (runs of bars, or of trades) that have not been read yet
     caught_up: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MoneyMoved:
+    """Deposits, withdrawals and transfers, booked as money that moved: no profit and no loss.
+
+    ``worth``: in the account's currency, what has no price left out; None for what moved while no program ran.
+    """
+
+    transfers: tuple[Transfer, ...]
+    worth: Decimal | None = None
+    currency: str | None = None
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{each.kind.value} {each.amount.normalize():+f} {each.currency}" for each in self.transfers)
+        return f"money moved: {told}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from btccxt.model import (
     Market,
     MarketType,
     Position,
+    Transfer,
 )
 
 _MONEY_STEP = Decimal("0.00000001")  # to which exchanges round what a closed part of a contract position cost
@@ -441,6 +442,8 @@ class AccountSnapshot:
     """What may explain a difference was looked for, as ``look_again`` asked."""
     outside: tuple[Fill, ...] = ()
     """Trades of orders that are not ours, of the symbols and the time that ``look_again`` named."""
+    transfers: tuple[Transfer, ...] | None = None
+    """Of the last day; None: nobody asked."""
     funding: tuple[FundingPayment, ...] = ()
     """Of the same symbols and time, and of every position."""
 

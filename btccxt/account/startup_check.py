@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 
 from btccxt.account.explain import FUNDING_SLACK_MS, expected, funding_that_explains, log_funding, told, unexplained
 from btccxt.account.ledger import AccountSnapshot
+from btccxt.account.transfers import explained
 from btccxt.errors import StateMismatch
-from btccxt.model import FundingPayment, Market
+from btccxt.model import FundingPayment, Market, Transfer, TransferKind
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.tracker import OrderTracker
@@ -26,12 +27,15 @@ async def agree_with_journal(
     figures: AccountSnapshot,
     fetch: Callable[[], Awaitable[AccountSnapshot]],
     fetch_funding: Callable[[Mapping[str, int]], Awaitable[tuple[FundingPayment, ...]]],
+    fetch_transfers: Callable[[], Awaitable[tuple[Transfer, ...]]],
     alarm: Callable[[Alarm], None],
+    on_money: Callable[[tuple[Transfer, ...]], None],
 ) -> AccountSnapshot:
     """Returns the figures to begin with, fresh ones where something filled while we looked.
 
     ``traded``: symbols whose trades may explain a difference. Raises StateMismatch for a position that nothing
-    explains; ``alarm`` hears of a balance that nothing explains.
+    explains; ``alarm`` hears of a balance that nothing explains, ``on_money`` of one that deposits, withdrawals and
+    transfers do.
     """
     for again in range(_TRIES):
         if again:  # something may have filled while we looked
@@ -65,6 +69,10 @@ async def agree_with_journal(
             "'btccxt reconcile' shows both sides; put it right at the exchange, or 'btccxt reconcile --accept' "
             "takes the exchange's figures"
         )
+    moved = explained(left, await fetch_transfers(), (), figures.asked_ms)
+    if all(each.kind is not TransferKind.UNKNOWN for each in moved):
+        on_money(moved)
+        return figures
     text = f"while no program ran, something that was no trade changed the account: {told(left)}"
     alarm(Alarm(AlarmKind.DRIFT, text))
     return figures

@@ -17,6 +17,7 @@ from btccxt.bt.coins import CoinDesk
 from btccxt.bt.commission import CryptoCommInfo
 from btccxt.bt.compat import bt
 from btccxt.bt.drift import DriftMonitor
+from btccxt.bt.fund import Fund, measure_shares
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder, edited, follower_of
 from btccxt.bt.order_words import make_plain
 from btccxt.bt.orders import OrderEventHandler, OrderStore
@@ -74,6 +75,8 @@ class CCXTBroker(bt.BrokerBase):
         self.arrivals: deque[Any] = deque()
         self.notifs: deque[Any] = deque()
         self.orders: list[Any] = []
+        self._fund = Fund()
+        self._fundmode = False
         self.positions = _Positions(self)
         self.startingcash = self.startingvalue = 0.0
         self._stock_default = self.comminfo[None]
@@ -121,7 +124,7 @@ class CCXTBroker(bt.BrokerBase):
         snapshot = self.store.account_snapshot(unacknowledged)
         ledger.reset(snapshot.balances, snapshot.positions)
         self._books = books = PositionBook(ledger)
-        self._comparison = DriftMonitor(self.store, books, snapshot.asked_ms)
+        self._comparison = DriftMonitor(self.store, books, snapshot.asked_ms, self._money_moved)
         self._tradable = set()
         self._elsewhere = {id(data) for data in self.cerebro.datas if not self._trades(data)}
         for data in self.cerebro.datas:
@@ -140,6 +143,7 @@ class CCXTBroker(bt.BrokerBase):
         self._shadow = None
         self.startingcash = self.getcash()
         self.startingvalue = self.getvalue()
+        self._fund.begin(self.startingvalue)
         if self._policy.warmup is WarmUp.SHADOW:
             self._shadow = ShadowBook(self.cerebro, self.store.markets, self.startingvalue, self.comminfo)
 
@@ -269,9 +273,38 @@ class CCXTBroker(bt.BrokerBase):
     get_value = getvalue
 
     def get_fundvalue(self) -> float:
-        return self.getvalue()
+        """What one share of the account is worth: money that comes or goes changes the shares, not this."""
+        return self._fund.value(self.getvalue())
 
     fundvalue = property(get_fundvalue)
+
+    def get_fundshares(self) -> float:
+        return self._fund.shares
+
+    fundshares = property(get_fundshares)
+
+    def get_fundmode(self) -> bool:
+        return self._fundmode
+
+    def set_fundmode(self, fundmode: bool, fundstartval: float | None = None) -> None:
+        """Backtrader's: analyzers and observers measure shares. ``fundstartval``: what one is worth at the start."""
+        self._fundmode = bool(fundmode)
+        if fundstartval is not None:
+            self.set_fundstartval(fundstartval)
+
+    fundmode = property(get_fundmode, set_fundmode)
+
+    def set_fundstartval(self, fundstartval: float) -> None:
+        if not fundstartval > 0:
+            raise ConfigError(f"fundstartval={fundstartval!r}: a share must be worth more than nothing")
+        self._fund.start_value = float(fundstartval)
+
+    def _money_moved(self, worth: Decimal, value_before: Decimal) -> None:
+        """It is no profit: the shares change, returns are of a share from now on, the strategy hears of its cash."""
+        self._fund.move(float(worth), float(value_before))
+        for strategy in self.cerebro.runningstrats:
+            measure_shares([*strategy.analyzers, *strategy._slave_analyzers])
+            strategy.notify_cashvalue(self.getcash(), self.getvalue())
 
     def getfree(self, currency: str | None = None) -> float:
         """What is left of a currency beyond our own open orders."""

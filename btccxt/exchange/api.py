@@ -33,6 +33,7 @@ from btccxt.model import (
     StreamKey,
     Ticker,
     Trade,
+    Transfer,
 )
 
 if TYPE_CHECKING:
@@ -132,6 +133,13 @@ class ExchangeAPI(ABC):
         """Funding that the account paid and received for a contract from ``since_ms`` (inclusive): the exchange's one
         page, which may not be all. Raises Unsupported where the exchange does not list it."""
         raise Unsupported(f"{self.id} lists no funding payments")
+
+    async def fetch_transfers(self, since_ms: int) -> list[Transfer]:
+        """Deposits, withdrawals and transfers that have arrived or left, oldest first: the exchange's one page.
+
+        Raises Unsupported where the exchange does not list them.
+        """
+        raise Unsupported(f"{self.id} lists no deposits and withdrawals")
 
     # -------------------------------------------------------------- how contracts are traded
 

@@ -31,6 +31,7 @@ from btccxt.matching.filters import plain
 from btccxt.matching.positions import round_money
 from btccxt.matching.records import (
     BalanceChanged,
+    Deposited,
     EngineReject,
     Event,
     FundingCharged,
@@ -81,6 +82,7 @@ class Engine(OrderEntry):
         """
         super().__init__(markets, third_coin_fees or {}, brackets)
         self._fundings: list[FundingPaid] = []
+        self._deposits: list[Deposited] = []
         self._charged: list[FundingCharged] = []
         self.markets: Mapping[str, Market] = MappingProxyType(self._markets)
 
@@ -103,7 +105,12 @@ class Engine(OrderEntry):
         if ledger.free(coin) + amount < 0:
             raise EngineReject(RejectCode.INSUFFICIENT_FUNDS, f"only {plain(ledger.free(coin))} {coin} is free")
         ledger.move(coin, amount)
+        self._deposits.append(Deposited(len(self._deposits) + 1, account, coin, amount, now_ms))
         self._end_of_call()
+
+    def deposits(self, account: str) -> list[Deposited]:
+        """Oldest first."""
+        return [each for each in self._deposits if each.account == account]
 
     def set_leverage(self, account: str, symbol: str, leverage: Decimal, now_ms: int) -> None:
         self._begin(now_ms)

@@ -212,6 +212,17 @@ class FundingCharged:
 
 
 @dataclass(frozen=True, slots=True)
+class Deposited:
+    """Money from outside (or, negative, to it)."""
+
+    number: int
+    account: str
+    coin: str
+    amount: Decimal
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class FundingPaid:
     """One account's part in a funding: ``received`` is negative where it paid. ``amount``: its signed contracts."""
 

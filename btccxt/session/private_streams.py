@@ -12,7 +12,13 @@ from btccxt.session.private_monitor import PrivateStreamMonitor
 class AccountStream:
     """Consumer of the private streams; lives in the session's loop. ``on_up`` is called when one of them comes up."""
 
-    def __init__(self, monitor: PrivateStreamMonitor, now_ms: Callable[[], int], on_up: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        monitor: PrivateStreamMonitor,
+        now_ms: Callable[[], int],
+        on_up: Callable[[], None],
+        on_money: Callable[[], None],
+    ) -> None:
         self.tracker: OrderTracker | None = None
         """Set when the account is open; until then orders and fills are nobody's business."""
         self.balances: dict[str, Balance] = {}
@@ -24,6 +30,7 @@ class AccountStream:
         self._monitor = monitor
         self._now_ms = now_ms
         self._on_up = on_up
+        self._on_money = on_money
 
     def on_event(self, key: StreamKey, event: StreamEvent) -> None:
         self._monitor.heard(key)
@@ -42,7 +49,10 @@ class AccountStream:
             if tracker is not None:
                 tracker.on_fill(event)
         elif isinstance(event, Balances):
+            before = self.balances
             self.take_balances(event)
+            if any(coin not in before or before[coin].total != now.total for coin, now in event.by_currency.items()):
+                self._on_money()
         elif isinstance(event, Position):
             self.positions[event.symbol, event.hedge_side] = event
 

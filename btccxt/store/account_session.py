@@ -17,7 +17,7 @@ from btccxt.account.explain import FUNDING_SLACK_MS, funding_since, spot_positio
 from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.account.startup_check import CLOCK_SLACK_MS, agree_with_journal
 from btccxt.bars.lake import LakeView
-from btccxt.errors import BtccxtError, ConfigError, Retryable
+from btccxt.errors import BtccxtError, ConfigError, Retryable, Unsupported
 from btccxt.exchange.api import DrivenExchange, ExchangeAPI
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.server_time import measure_clock
@@ -30,6 +30,7 @@ from btccxt.model import (
     Position,
     StreamKey,
     StreamKind,
+    Transfer,
 )
 from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
@@ -62,6 +63,8 @@ _CLOCK_PERIOD_S = 600.0
 _GAUGE_PERIOD_S = 5.0
 _STARTING_TRIES = 3
 _LOOK_AGAIN_S = 1.0
+_FILL_NEAR_S = 0.25  # a fill and the balance that it changes come in either order
+_DAY_MS = 86_400_000
 _LAST_LOOK_S = 2.0
 _EMPTY_ANSWERS = 3
 _EMPTY_PAUSE_S = 0.2
@@ -78,6 +81,8 @@ class Listeners:
     alarm: Callable[[Alarm], None]
     stream: Callable[[StreamChanged], None]
     trouble: Callable[[str, BaseException], None]
+    money: Callable[[tuple[Transfer, ...]], None]
+    """What came and went while no program ran."""
     task: TaskListener
 
 
@@ -123,7 +128,7 @@ class AccountSession:
         self.feeds = FeedDesk(session, exchange, clock, profile, self._supervisor, self._tasks, listeners.trouble, lake)
         to_hear = state_to_hear(profile.market_type, fills=profile.streams.fills)
         self.monitor = PrivateStreamMonitor(self._supervisor.suspect, policy.told_within_s, to_hear)
-        self._account = AccountStream(self.monitor, clock.now_ms, self.reconcile_soon)
+        self._account = AccountStream(self.monitor, clock.now_ms, self.reconcile_soon, self._balance_moved)
         self._order_meter = OrderMeter(exchange.id, clock)
         self._switch = (
             DeadMansSwitch(exchange, dead_mans_switch_s, listeners.trouble, clock.wall_s)
@@ -139,6 +144,8 @@ class AccountSession:
         self._holdings_due = False
         self._to_explain: dict[str, int] = {}  # symbol -> since when trades made outside are of interest
         self._look_again = False  # a difference was seen
+        self._money_due = False  # a balance moved, and no fill near it
+        self._filled_at_s = float("-inf")
         self._missed: list[OrderEvent] | None = None  # news while the account is being opened
         self._emulator: OrderEmulator | None = None
         self._alarms: AlarmLog | None = None
@@ -252,7 +259,16 @@ class AccountSession:
         if compare:
             traded = {fill.symbol for fill in past} | set(openings)
             after = await agree_with_journal(
-                tracker, journal, self.markets, traded, after, self._fetch_account, self._funding, self.raise_alarm
+                tracker,
+                journal,
+                self.markets,
+                traded,
+                after,
+                self._fetch_account,
+                self._funding,
+                self._transfers,
+                self.raise_alarm,
+                self._listeners.money,
             )
             past = await asyncio.wrap_future(journal.past_fills())
         positions = spot_positions(openings, past, self.markets)
@@ -447,6 +463,8 @@ class AccountSession:
             self._fills_by_rest(event)
         self._moved.update(fill.symbol for fill in (*event.fills, *event.corrections))
         self._fills_heard += len(event.fills) + len(event.corrections)
+        if event.fills:
+            self._filled_at_s = asyncio.get_running_loop().time()
         self._order_meter(event)
 
     def _tell(self, news: OrderEvent) -> None:
@@ -537,7 +555,7 @@ class AccountSession:
         tracker = self.tracker
         assert tracker is not None
         await tracker.reconcile()
-        asked, looked = dict(self._to_explain), self._look_again
+        asked, looked, money = dict(self._to_explain), self._look_again, self._money_due
         outside = [
             fill
             for symbol, since_ms in asked.items()
@@ -549,12 +567,39 @@ class AccountSession:
         since_ms = {symbol: agreed_ms - FUNDING_SLACK_MS for symbol, agreed_ms in asked.items()}
         funding = await self._funding(since_ms) if asked else ()
         snapshot = replace(snapshot, certain=certain, looked=looked, outside=tuple(outside), funding=funding)
+        if looked or money:
+            snapshot = replace(snapshot, transfers=await self._transfers())
         if self._holdings_due and certain:
             await self._keep_holdings(tracker, snapshot)
         self._to_explain = {name: at_ms for name, at_ms in self._to_explain.items() if name not in asked}
         self._look_again = self._look_again and not looked
+        self._money_due = self._money_due and not money
         self._listeners.account(snapshot)
         return snapshot
+
+    def _balance_moved(self) -> None:
+        """A stream told another total of a coin. Where no fill comes with it, money moved: looked for at once."""
+        loop = asyncio.get_running_loop()
+        moved_at_s = loop.time()
+
+        def look() -> None:
+            if self.tracker is not None and self._filled_at_s < moved_at_s - _FILL_NEAR_S:
+                self._money_due = True
+                self.reconcile_soon()
+
+        loop.call_later(_FILL_NEAR_S, look)
+
+    async def _transfers(self) -> tuple[Transfer, ...]:
+        """Of the last day; none where the exchange lists none or refuses to. Raises what another try may not meet."""
+        try:
+            return tuple(await self.exchange.fetch_transfers(self.clock.now_ms() - _DAY_MS))
+        except Unsupported:
+            return ()
+        except Retryable:
+            raise
+        except BtccxtError as error:
+            self._listeners.trouble("deposits, withdrawals and transfers", error)
+            return ()
 
     async def _funding(self, asked: Mapping[str, int]) -> tuple[FundingPayment, ...]:
         """Of these symbols and of every position, whoever opened it."""

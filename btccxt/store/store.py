@@ -37,7 +37,7 @@ from btccxt.model import (
     FundingPayment,
     OrderRequest,
 )
-from btccxt.notices import StoreNotice
+from btccxt.notices import MoneyMoved, StoreNotice
 from btccxt.observe.alerts import AlertKind
 from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
@@ -437,6 +437,7 @@ class CCXTStore(StoreHistory):
             alarm=self._notifier.alarm,
             stream=self._notifier.stream_changed,
             trouble=self._notifier.trouble,
+            money=lambda transfers: self._notify(StoreNotice.of_money(MoneyMoved(transfers))),
             task=self._notifier.task,
         )
 
@@ -557,6 +558,12 @@ class CCXTStore(StoreHistory):
             self._notifier.say(text)
         else:
             self._open_session.raise_alarm(Alarm(AlarmKind.DRIFT, text))
+        self._open_session.keep_holdings()
+
+    def money_moved(self, moved: MoneyMoved) -> None:
+        """Told through ``notify_store``; the journal's figures from now on."""
+        log.info(EventName.NOTIFICATION, text=str(moved))
+        self._notify(StoreNotice.of_money(moved))
         self._open_session.keep_holdings()
 
     def funding_booked(self, payments: Sequence[FundingPayment]) -> None:

@@ -57,6 +57,7 @@ class FakeBackend:
         self.drifts: list[tuple[bool, bool]] = []
         self.funding: list[Any] = []
         self.native_gtd = False
+        self.moved: list[Any] = []
         self.coin_prices: dict[str, D] = {}
         self.followed: list[tuple[set[str], set[str]]] = []
         self.traded_terms: dict[str, TradedTerms] = {}
@@ -154,6 +155,9 @@ class FakeBackend:
     def tell_drift(self, text: str, *, explained: bool, stop_trading: bool) -> None:
         self.notifications.append(text)
         self.drifts.append((explained, stop_trading))
+
+    def money_moved(self, moved: Any) -> None:
+        self.moved.append(moved)
 
     def funding_booked(self, payments: Any) -> None:
         self.funding.extend(payments)

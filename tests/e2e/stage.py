@@ -83,6 +83,15 @@ class Venue(BackgroundExchange):
     def fills(self) -> list[Any]:
         return self.call(lambda exchange: list(exchange.engine.fills("main")))
 
+    def slip(self, coin: str, amount: str) -> None:
+        """Money comes (or goes), and none of the exchange's lists tells of it."""
+
+        def go(exchange: SimExchange) -> None:
+            exchange.deposit("main", coin, D(amount))
+            exchange.engine._deposits.clear()
+
+        self.call(go)
+
     def balances(self) -> dict[str, Decimal]:
         found = self.call(lambda exchange: dict(exchange.engine.balances("main")))
         return {coin: balance.total for coin, balance in found.items()}

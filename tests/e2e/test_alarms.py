@@ -85,7 +85,7 @@ def logged(caplog, kind: str) -> int:
 
 
 def drift(venue: Venue, store: CCXTStore) -> list[Step]:
-    deposit = lambda player: venue.call(lambda exchange: exchange.deposit("main", "USDT", D(5)))  # noqa: E731
+    deposit = lambda player: venue.slip("USDT", "5")  # noqa: E731
     return [Step(PRICE), Step(PRICE, deposit, until=heard(AlarmKind.DRIFT)), Step(PRICE)]
 
 
@@ -197,7 +197,7 @@ def test_a_flood_of_the_same_trouble_is_sent_once_and_counted(tmp_path, service,
     caplog.set_level(logging.ERROR)
 
     def deposit(player: Player) -> None:
-        venue.call(lambda exchange: exchange.deposit("main", "USDT", D(5)))
+        venue.slip("USDT", "5")
 
     with Venue() as venue:
         store = store_with(venue, service, tmp_path)

@@ -122,7 +122,7 @@ def test_a_position_that_nothing_explains_stops_new_orders_but_not_cancels_and_i
 
 def test_money_that_moved_without_a_trade_is_taken_over_and_alarmed_and_trading_goes_on(tmp_path):
     def deposit(player: Player) -> None:
-        venue.call(lambda exchange: exchange.deposit("main", "USDT", D(500)))
+        venue.slip("USDT", "500")
 
     def counted(player: Player) -> bool:
         return player.broker.ledger.cash == venue.balances()["USDT"]
@@ -181,7 +181,7 @@ def test_a_position_changed_by_trades_made_outside_while_away_does_not_stop_the_
 def test_money_that_moved_while_away_is_told_once_and_stops_nothing(tmp_path):
     with Venue() as venue:
         play(venue, venue.store(tmp_path / "j"), [Step(PRICE, buy(0.05)), Step(PRICE)])
-        venue.call(lambda exchange: exchange.deposit("main", "USDT", D(500)))
+        venue.slip("USDT", "500")
         second, _ = play(venue, venue.store(tmp_path / "j"), [Step(PRICE), Step(PRICE)])
         third, _ = play(venue, venue.store(tmp_path / "j"), [Step(PRICE), Step(PRICE)])
     (text,) = alarms(second, AlarmKind.DRIFT)
@@ -218,7 +218,7 @@ def test_reconcile_shows_orders_fills_and_balances_of_both_sides_where_they_diff
     with Venue() as venue:
         play(venue, venue.store(tmp_path / "j"), [Step(PRICE, buy(0.05)), Step(PRICE)])
         trade_outside(venue)
-        venue.call(lambda exchange: exchange.deposit("main", "BNB", D(1)))
+        venue.slip("BNB", "1")
         order = NewOrder(venue.symbol, Side.BUY, OrderKind.LIMIT, D("0.01"), price=D(50_000))
         venue.call(lambda exchange: exchange.engine.submit("main", order, int(exchange.clock.now_ms())))
         shown = reconcile(venue, tmp_path)

@@ -88,7 +88,7 @@ def test_funding_while_no_program_ran_is_no_alarm_either(tmp_path, logged):
 def test_what_funding_does_not_explain_is_alarmed_as_ever(tmp_path, logged, away):
     def both(player: Player | None = None) -> None:
         fund(venue)
-        venue.call(lambda exchange: exchange.deposit("main", "USDT", D(500)))
+        venue.slip("USDT", "500")
 
     with Venue("binanceusdm") as venue:
         steps = [Step(PRICE, buy(0.05)), Step(PRICE, None if away else both, until=None if away else counted(venue))]

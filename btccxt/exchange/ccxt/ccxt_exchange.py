@@ -46,6 +46,7 @@ from btccxt.exchange.ccxt.order_lists import OrderLists
 from btccxt.exchange.ccxt.push import FaultListener, PushStream
 from btccxt.exchange.ccxt.reading import Reader
 from btccxt.exchange.ccxt.subscriptions import StreamChecks, can_stream, instance_groups, subscriptions_for
+from btccxt.exchange.ccxt.transfers import transfers_since
 from btccxt.exchange.ccxt.translate import markets_of, unknown_symbol
 from btccxt.exchange.checked import CheckedRequests
 from btccxt.exchange.plausibility import (
@@ -89,6 +90,7 @@ from btccxt.model import (
     StreamKey,
     Ticker,
     Trade,
+    Transfer,
 )
 from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
@@ -486,6 +488,10 @@ class CCXTExchange(ContractCalls, ExchangeAPI):
             ),
         )
         return [each for each in payments if each is not None and each.time_ms >= since_ms]
+
+    async def fetch_transfers(self, since_ms: int) -> list[Transfer]:
+        await self.load_markets()
+        return await transfers_since(self._read, self._rest.has, self.profile, since_ms)
 
     def _update(self, row: Any, origin: Origin, reference: OrderReference | None = None) -> OrderUpdate:
         """``reference``: what was asked for, where the answer may say less than that or nothing at all."""

@@ -438,6 +438,8 @@ class Profile(Part):
     price_significant_digits: int | None = None
     amounts_in: Literal["contracts", "base"] = "contracts"
     funding_amounts: Literal["received", "paid"] = "received"
+    transfers: Literal["lists", "ledger"] = "lists"
+    """Where money that came or went is listed: ccxt's deposits and withdrawals, or the account's ledger."""
     leverage_param: str | None = None
     """ccxt's parameter for the leverage that every order names; the account's own is asked for and sent."""
     market_id: str = "{id}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from btccxt.matching.records import Deposited
 from btccxt.model import ZERO
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.binance import order_format as fmt
@@ -53,6 +54,22 @@ def nothing(dialect: BinanceSpotCore, call: Call) -> Any:
     return []
 
 
+def deposits(dialect: BinanceSpotCore, call: Call) -> Any:
+    """Newest first."""
+    return [fmt.deposit(each) for each in _moved(dialect, call) if each.amount > 0]
+
+
+def withdrawals(dialect: BinanceSpotCore, call: Call) -> Any:
+    """Newest first."""
+    return [fmt.withdrawal(each) for each in _moved(dialect, call) if each.amount < 0]
+
+
+def _moved(dialect: BinanceSpotCore, call: Call) -> list[Deposited]:
+    since, until, coin = call.integer("startTime") or 0, call.integer("endTime") or call.now_ms, call.optional("coin")
+    moved = dialect.venue.engine.deposits(call.owner)
+    return [each for each in reversed(moved) if since <= each.time_ms <= until and coin in (None, each.coin)]
+
+
 def system_status(dialect: BinanceSpotCore, call: Call) -> Any:
     return {"status": 0, "msg": "normal"}
 
@@ -62,6 +79,8 @@ ACCOUNT_ROUTES: Mapping[str, Route] = {
     "GET /api/v3/account/commission": Route(commission, 20, signed=True, accepts=frozenset({"symbol"})),
     "GET /sapi/v1/asset/tradeFee": Route(trade_fees, signed=True, accepts=frozenset({"symbol"})),
     "GET /sapi/v1/capital/config/getall": Route(coins, 10, signed=True),
+    "GET /sapi/v1/capital/deposit/hisrec": Route(deposits, signed=True),
+    "GET /sapi/v1/capital/withdraw/history": Route(withdrawals, signed=True),
     "GET /sapi/v1/margin/allPairs": Route(nothing, needs_key=True),
     "GET /sapi/v1/margin/allAssets": Route(nothing, needs_key=True),
     "GET /sapi/v1/margin/isolated/allPairs": Route(nothing, 10, signed=True),

@@ -6,10 +6,11 @@ Shapes: binance-spot-api-docs, rest-api.md and user-data-stream.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.records import TRIGGER_KINDS, RejectCode, SimFill, SimOrder, SimStatus
+from btccxt.matching.records import TRIGGER_KINDS, Deposited, RejectCode, SimFill, SimOrder, SimStatus
 from btccxt.model import ZERO, Balance, OrderKind, Side
 from btccxt.sim.dialects.binance.format import NOTHING, text
 
@@ -343,3 +344,25 @@ def coin(currency: str, balance: Balance | None) -> dict[str, Any]:
         "trading": True,
         "networkList": [],
     }
+
+
+# ------------------------------------------------------------------ money from and to outside
+
+
+def deposit(moved: Deposited) -> dict[str, Any]:
+    """One entry of sapi capital/deposit/hisrec; status 1 is credited."""
+    return {
+        "id": str(moved.number), "amount": text(moved.amount), "coin": moved.coin, "network": moved.coin, "status": 1,
+        "address": "sim", "addressTag": "", "txId": f"sim{moved.number}", "insertTime": moved.time_ms,
+        "completeTime": moved.time_ms, "transferType": 0, "confirmTimes": "1/1", "unlockConfirm": 1, "walletType": 0,
+    }  # fmt: skip
+
+
+def withdrawal(moved: Deposited) -> dict[str, Any]:
+    """One entry of sapi capital/withdraw/history; status 6 is completed."""
+    applied = datetime.fromtimestamp(moved.time_ms / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+    return {
+        "id": f"w{moved.number}", "amount": text(-moved.amount), "transactionFee": "0", "coin": moved.coin, "status": 6,
+        "address": "sim", "txId": f"sim{moved.number}", "applyTime": applied, "network": moved.coin, "transferType": 0,
+        "withdrawOrderId": "", "info": "", "confirmNo": 1, "walletType": 0, "txKey": "", "completeTime": applied,
+    }  # fmt: skip

@@ -243,26 +243,48 @@ def commission_rate(dialect: BinanceUsdMCore, call: Call) -> Any:
     }
 
 
+_TRANSFERS = 9_000_000  # their ids are of their own
+
+
 def income(dialect: BinanceUsdMCore, call: Call) -> Any:
-    """Funding received and paid."""
+    """Funding received and paid, money moved from and to other wallets; oldest first."""
     symbol = dialect.market_of(call)[1].symbol if call.optional("symbol") else None
-    if call.optional("incomeType") not in (None, "FUNDING_FEE"):
-        return []
+    kind = call.optional("incomeType")
     since, until = call.integer("startTime") or 0, call.integer("endTime") or call.now_ms
-    return [
-        {
-            "symbol": dialect.ids[paid.symbol],
-            "incomeType": "FUNDING_FEE",
-            "income": text(paid.received),
-            "asset": dialect.venue.engine.markets[paid.symbol].settle,
-            "info": "FUNDING_FEE",
-            "time": paid.time_ms,
-            "tranId": paid.number,
-            "tradeId": "",
-        }
-        for paid in dialect.venue.engine.fundings(call.owner, symbol)
-        if paid.symbol in dialect.ids and since <= paid.time_ms <= until
-    ][-call.limit(100, 1000) :]
+    rows: list[dict[str, Any]] = (
+        []
+        if kind not in (None, "FUNDING_FEE")
+        else [
+            {
+                "symbol": dialect.ids[paid.symbol],
+                "incomeType": "FUNDING_FEE",
+                "income": text(paid.received),
+                "asset": dialect.venue.engine.markets[paid.symbol].settle,
+                "info": "FUNDING_FEE",
+                "time": paid.time_ms,
+                "tranId": paid.number,
+                "tradeId": "",
+            }
+            for paid in dialect.venue.engine.fundings(call.owner, symbol)
+            if paid.symbol in dialect.ids and since <= paid.time_ms <= until
+        ]
+    )
+    if kind in (None, "TRANSFER") and symbol is None:
+        rows += [
+            {
+                "symbol": "",
+                "incomeType": "TRANSFER",
+                "income": text(moved.amount),
+                "asset": moved.coin,
+                "info": "TRANSFER",
+                "time": moved.time_ms,
+                "tranId": _TRANSFERS + moved.number,
+                "tradeId": "",
+            }
+            for moved in dialect.venue.engine.deposits(call.owner)
+            if since <= moved.time_ms <= until
+        ]
+    return sorted(rows, key=lambda row: row["time"])[-call.limit(100, 1000) :]
 
 
 # ------------------------------------------------------------------ user stream

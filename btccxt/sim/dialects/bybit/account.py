@@ -196,11 +196,18 @@ def switch_mode(dialect: BybitCore, call: Call) -> Any:
     return {}
 
 
+def transaction_log(dialect: BybitCore, call: Call) -> Any:
+    """Money from and to other wallets, newest first; the embedded exchange logs nothing else here."""
+    moved = reversed(dialect.venue.engine.deposits(call.owner))
+    return {"list": [fmt.transaction(each) for each in moved], "nextPageCursor": ""}
+
+
 ACCOUNT_ROUTES: Mapping[str, Route] = {
     "GET /v5/user/query-api": Route(query_api, signed=True),
     "GET /v5/account/info": Route(account_info, signed=True),
     "POST /v5/account/set-margin-mode": Route(set_margin_mode, signed=True),
     "GET /v5/account/wallet-balance": Route(wallet_balance, signed=True),
+    "GET /v5/account/transaction-log": Route(transaction_log, signed=True),
     "GET /v5/account/fee-rate": Route(fee_rates, signed=True),
     "GET /v5/asset/coin/query-info": Route(coin_info, signed=True),
     "GET /v5/position/list": Route(positions, signed=True),

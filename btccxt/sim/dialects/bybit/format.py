@@ -12,7 +12,16 @@ from typing import Any
 
 from btccxt.matching.brackets import Bracket
 from btccxt.matching.filters import plain
-from btccxt.matching.records import LIQUIDATION, TRIGGER_KINDS, FundingPaid, SimFill, SimOrder, SimPosition, SimStatus
+from btccxt.matching.records import (
+    LIQUIDATION,
+    TRIGGER_KINDS,
+    Deposited,
+    FundingPaid,
+    SimFill,
+    SimOrder,
+    SimPosition,
+    SimStatus,
+)
 from btccxt.matching.triggers import fires_above
 from btccxt.matching.values import average_price, is_inverse, value_of
 from btccxt.model import ZERO, Balance, Bar, Market, Side, TimeInForce, Trade, decimal_of
@@ -486,3 +495,14 @@ def position(
         "updatedTime": str(now_ms if position is None else position.time_ms),
         "seq": now_ms,
     }
+
+
+def transaction(moved: Deposited) -> dict[str, Any]:
+    """One entry of the transaction log: a transfer in or out."""
+    return {
+        "id": f"sim{moved.number}", "symbol": "", "category": "", "side": "None",
+        "transactionTime": str(moved.time_ms), "type": "TRANSFER_IN" if moved.amount > 0 else "TRANSFER_OUT",
+        "qty": "0", "size": "0", "currency": moved.coin, "tradePrice": "0", "funding": "", "fee": "0",
+        "cashFlow": text(moved.amount), "change": text(moved.amount), "cashBalance": "0", "feeRate": "0",
+        "bonusChange": "0", "tradeId": "", "orderId": "", "orderLinkId": "",
+    }  # fmt: skip

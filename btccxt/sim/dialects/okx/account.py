@@ -116,16 +116,22 @@ def set_position_mode(dialect: OkxCore, call: Call) -> Any:
 
 
 def bills(dialect: OkxCore, call: Call) -> Any:
-    """Funding payments, newest first; the embedded exchange keeps no other bills."""
-    if call.text("type") not in (None, "8"):
-        return []
+    """Funding payments and transfers, newest first; the embedded exchange keeps no other bills."""
+    wanted = call.text("type")
     engine, kind, coin = dialect.venue.engine, call.text("ctType"), call.text("ccy")
     balances, rows = engine.balances(call.owner), []
-    for paid in reversed(engine.fundings(call.owner)):
+    if wanted in (None, "1") and kind is None:
+        rows += [
+            fmt.transfer_bill(moved, balances[moved.coin].total)
+            for moved in engine.deposits(call.owner)
+            if coin in (None, moved.coin)
+        ]
+    for paid in engine.fundings(call.owner) if wanted in (None, "8") else ():
         market = engine.markets[paid.symbol]
         settle = market.settle or market.quote
         if kind in (None, market.type.value) and coin in (None, settle):
             rows.append(fmt.funding_bill(dialect.ids[paid.symbol], paid, settle, balances[settle].total))
+    rows.sort(key=lambda row: -int(row["ts"]))
     return paged(rows, call, "billId")
 
 

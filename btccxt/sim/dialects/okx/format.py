@@ -11,7 +11,16 @@ from typing import Any
 
 from btccxt.matching.brackets import Bracket
 from btccxt.matching.filters import plain
-from btccxt.matching.records import LIQUIDATION, TRIGGER_KINDS, FundingPaid, SimFill, SimOrder, SimPosition, SimStatus
+from btccxt.matching.records import (
+    LIQUIDATION,
+    TRIGGER_KINDS,
+    Deposited,
+    FundingPaid,
+    SimFill,
+    SimOrder,
+    SimPosition,
+    SimStatus,
+)
 from btccxt.matching.values import average_price, is_inverse
 from btccxt.model import ZERO, Balance, Bar, Market, OrderKind, TimeInForce, Trade, decimal_of
 from btccxt.sim.dialects.attached_exits import Exits
@@ -25,6 +34,7 @@ _SMALLEST = Decimal("0.00000001")
 _FIRST_ORDER_ID, _FIRST_ALGO_ID = 2 * 10**18, 10**18  # algo orders and the orders they make have ids of their own
 _ATTACHED_IDS = 10**16  # of exits that have not become algo orders
 _FUNDING_BILLS = 3 * 10**18
+_TRANSFER_BILLS = 4 * 10**18
 
 
 def text(number: Decimal | float | None) -> str:
@@ -146,6 +156,18 @@ def funding_bill(own_id: str, paid: FundingPaid, coin: str, balance: Decimal) ->
         "ts": str(paid.time_ms),
         "type": "8",
     }
+
+
+def transfer_bill(moved: Deposited, balance: Decimal) -> dict[str, Any]:
+    """Of money from (subtype 11) or to (12) the funding account."""
+    came = moved.amount > 0
+    return {
+        "bal": text(balance), "balChg": text(moved.amount), "billId": str(_TRANSFER_BILLS + moved.number),
+        "ccy": moved.coin, "execType": "", "fee": "0", "from": "6" if came else "18", "instId": "", "instType": "",
+        "mgnMode": "", "notes": "", "ordId": "", "pnl": "0", "posBal": "0", "posBalChg": "0",
+        "subType": "11" if came else "12", "sz": text(abs(moved.amount)), "to": "18" if came else "6",
+        "ts": str(moved.time_ms), "type": "1",
+    }  # fmt: skip
 
 
 # ------------------------------------------------------------------ market data
