@@ -408,7 +408,11 @@ class Balances:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """An open contract position. ``amount`` is signed contracts: short is negative, flat is zero."""
+    """An open contract position. ``amount`` is signed contracts: short is negative, flat is zero.
+
+    ``coins`` is the same in base units. Money (``margin``, ``unrealised_pnl``) is in the coin that settles it. None:
+    the exchange has not said.
+    """
 
     symbol: str
     amount: Decimal
@@ -419,6 +423,9 @@ class Position:
     liquidation_price: Decimal | None = None
     margin_mode: str | None = None
     hedge_side: str | None = None  # 'long' / 'short' in hedge mode, None in one-way mode
+    mark_price: Decimal | None = None
+    margin: Decimal | None = None  # that the position binds
+    coins: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -29,7 +30,7 @@ from btccxt.bt.shadow import ShadowBook
 from btccxt.bt.warmup import BarAges, feed_of, live_now
 from btccxt.bt.warmup_policy import Then, WarmUp, WarmUpPolicy
 from btccxt.errors import ConfigError, Refused
-from btccxt.model import ZERO, OrderRequest, decimal_of
+from btccxt.model import ZERO, FundingPayment, OrderRequest, decimal_of
 from btccxt.notices import NoticeKind, StoreNotice, WarmUpEnded
 from btccxt.orders.risk import reduces
 from btccxt.orders.tracker import OrderEvent
@@ -124,7 +125,7 @@ class CCXTBroker(bt.BrokerBase):
         snapshot = self.store.account_snapshot(unacknowledged)
         ledger.reset(snapshot.balances, snapshot.positions)
         self._books = books = PositionBook(ledger)
-        self._comparison = DriftMonitor(self.store, books, snapshot.asked_ms, self._money_moved)
+        self._comparison = DriftMonitor(self.store, books, snapshot.asked_ms, self._money_moved, self._funding_paid)
         self._tradable = set()
         self._elsewhere = {id(data) for data in self.cerebro.datas if not self._trades(data)}
         for data in self.cerebro.datas:
@@ -298,6 +299,10 @@ class CCXTBroker(bt.BrokerBase):
         if not fundstartval > 0:
             raise ConfigError(f"fundstartval={fundstartval!r}: a share must be worth more than nothing")
         self._fund.start_value = float(fundstartval)
+
+    def _funding_paid(self, payments: Sequence[FundingPayment]) -> None:
+        for payment in payments:
+            self.books.pay_into_trades(payment, self.cerebro.runningstrats)
 
     def _money_moved(self, worth: Decimal, value_before: Decimal) -> None:
         """It is no profit: the shares change, returns are of a share from now on, the strategy hears of its cash."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from btccxt.account.explain import funding_that_explains, told, unexplained
@@ -10,23 +10,29 @@ from btccxt.account.ledger import AccountSnapshot, Drift
 from btccxt.account.transfers import explained
 from btccxt.bt.ports import BrokerBackend
 from btccxt.bt.positions import PositionBook
-from btccxt.model import ZERO, Transfer, TransferKind
+from btccxt.model import ZERO, FundingPayment, Transfer, TransferKind
 from btccxt.notices import MoneyMoved
 
 
 class DriftMonitor:
     """Lives in the strategy's thread. ``agreed_ms``: when both sides had the same figures last.
 
-    ``on_money(worth, value_before)`` hears of money that moved, in the account's currency.
+    ``on_money(worth, value_before)`` hears of money that moved, in the account's currency; ``on_funding`` of payments.
     """
 
     def __init__(
-        self, store: BrokerBackend, books: PositionBook, agreed_ms: int, on_money: Callable[[Decimal, Decimal], None]
+        self,
+        store: BrokerBackend,
+        books: PositionBook,
+        agreed_ms: int,
+        on_money: Callable[[Decimal, Decimal], None],
+        on_funding: Callable[[Sequence[FundingPayment]], None],
     ) -> None:
         self._store = store
         self._books = books
         self._agreed_ms = agreed_ms
         self._on_money = on_money
+        self._on_funding = on_funding
         self._drift: tuple[Drift, ...] = ()
         self._fills_at_drift = 0
         self._booked: set[str] = set()  # ids of transfers
@@ -68,6 +74,7 @@ class DriftMonitor:
         self._books.show_all()
         self._drift, self._agreed_ms = (), snapshot.asked_ms
         if funding:
+            self._on_funding(funding)
             self._store.funding_booked(funding)
             return
         moved = explained(left, snapshot.transfers or (), self._booked, snapshot.asked_ms)

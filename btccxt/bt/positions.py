@@ -11,7 +11,7 @@ ledger and in the value, but ``if self.position`` is false and the trade is clos
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from math import isfinite
 from typing import Any
@@ -21,7 +21,7 @@ from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder
 from btccxt.bt.time import num_of_ms
-from btccxt.model import ZERO, Fill, Market, Side, decimal_of, round_amount
+from btccxt.model import ZERO, Fill, FundingPayment, Market, Side, decimal_of, round_amount
 from btccxt.orders.live_order import LiveOrder
 
 
@@ -180,6 +180,23 @@ class PositionBook:
         if trades:
             trades[-1].commission += more
             trades[-1].pnlcomm -= more
+
+    def pay_into_trades(self, payment: FundingPayment, strategies: Iterable[Any]) -> None:
+        """Funding belongs to the trades that are open on its symbol, each in proportion to its size.
+
+        It is in their commission, from which backtrader counts ``pnlcomm`` with every further fill.
+        """
+        data = self.first_data(payment.symbol)
+        cost = self.ledger.convert(-payment.amount, payment.currency)
+        if data is None or cost is None:
+            return
+        last = [trades[-1] for each in strategies for trades in each._trades[data].values() if trades]
+        open_trades = [trade for trade in last if trade.isopen]
+        whole = sum(abs(trade.size) for trade in open_trades)
+        for trade in open_trades:
+            part = float(cost) * abs(trade.size) / whole
+            trade.commission += part
+            trade.pnlcomm -= part
 
     def resume(self, order: Any, live: LiveOrder) -> None:
         """Show on a restored order what a former run already booked; the ledger's start contains it."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from btccxt.model import Balance, Balances, Fill, OrderUpdate, Position, StreamEvent, StreamKey
 from btccxt.orders.tracker import OrderTracker
+from btccxt.session.known_positions import with_former
 from btccxt.session.private_monitor import PrivateStreamMonitor
 
 
@@ -54,7 +55,8 @@ class AccountStream:
             if any(coin not in before or before[coin].total != now.total for coin, now in event.by_currency.items()):
                 self._on_money()
         elif isinstance(event, Position):
-            self.positions[event.symbol, event.hedge_side] = event
+            key = event.symbol, event.hedge_side
+            self.positions[key] = with_former(event, self.positions.get(key))
 
     def take_balances(self, balances: Balances) -> None:
         if balances.complete:
@@ -63,7 +65,8 @@ class AccountStream:
             self.balances = {**self.balances, **balances.by_currency}
 
     def take_positions(self, positions: Sequence[Position]) -> None:
-        self.positions = {(position.symbol, position.hedge_side): position for position in positions}
+        told = {(position.symbol, position.hedge_side): position for position in positions}
+        self.positions = {key: with_former(position, self.positions.get(key)) for key, position in told.items()}
 
     def on_up(self, key: StreamKey) -> None:
         self._monitor.up(key)

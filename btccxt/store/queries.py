@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from btccxt.account.ledger import agree
+from btccxt.account.position_view import in_coins
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.config import Mode
@@ -166,8 +167,9 @@ class StoreQueries(ABC):
         return self._open_session.balances()
 
     def positions(self) -> tuple[Position, ...]:
-        """Last known open contract positions, from memory."""
-        return self._open_session.positions()
+        """Last known open contract positions, in contracts and in coins, from memory."""
+        markets = self._open_session.markets
+        return tuple(in_coins(each, markets.get(each.symbol)) for each in self._open_session.positions())
 
     def open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
         """What the exchange has open now. Blocks for one request."""

@@ -6,8 +6,10 @@ from decimal import Decimal as D
 
 import pytest
 
+from btccxt.bt.compat import bt
 from btccxt.errors import Unsupported
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
+from btccxt.model import Position
 from btccxt.observe.log import EventName
 from btccxt.orders.events import AlarmKind
 from tests.e2e.stage import PERP, Player, Step, Venue, play
@@ -118,3 +120,39 @@ def test_where_the_exchange_lists_no_payments_funding_is_alarmed(tmp_path, monke
             ran, _ = play(venue, venue.store(tmp_path / "j"), [Step(PRICE), Step(PRICE)])
     (text,) = alarms(ran, AlarmKind.DRIFT)
     assert "USDT" in text
+
+
+def test_funding_is_booked_into_the_trade_it_belongs_to_and_the_totals_are_the_ledgers(tmp_path):
+    seen: list[Position] = []
+
+    def look(player: Player) -> None:
+        seen.extend(store.positions())
+        player.close()
+
+    with Venue("binanceusdm") as venue:
+        store = venue.store(tmp_path / "j")
+        before = venue.balances()["USDT"]
+        ran, _ = play(
+            venue,
+            store,
+            [
+                Step(PRICE, buy(0.05)),
+                Step(PRICE, lambda player: fund(venue), until=counted(venue)),
+                Step(PRICE, lambda player: fund(venue, "-0.0002"), until=counted(venue)),
+                Step(PRICE, buy(0.05)),
+                Step(PRICE + 600, until=lambda player: store.positions()[0].margin is not None),
+                Step(PRICE + 600, look),
+                Step(PRICE + 600),
+            ],
+            fit=lambda cerebro: cerebro.addanalyzer(bt.analyzers.TradeAnalyzer, _name="trades"),
+        )
+        earned = venue.balances()["USDT"] - before
+        fees = sum(fill.fee.cost for fill in venue.fills())
+    (closed,) = [trade for trade in ran.trade_news if trade.isclosed]
+    assert closed.pnlcomm == pytest.approx(float(earned))
+    assert closed.commission == pytest.approx(float(fees) - 0.3)  # 0.3 paid, 0.6 received
+    assert ran.analyzers.trades.get_analysis().pnl.net.total == pytest.approx(float(earned))
+    (position,) = seen
+    assert (position.amount, position.coins, position.leverage) == (D("0.1"), D("0.1"), 20)
+    assert position.margin == pytest.approx(position.amount * position.mark_price / 20, rel=D("0.02"))
+    assert position.unrealised_pnl == pytest.approx((position.mark_price - position.entry_price) / 10, abs=D("0.1"))

@@ -203,6 +203,8 @@ def position(entry: Mapping[str, Any], now_ms: int) -> Position:
         liquidation_price=_positive(entry.get("liquidationPrice")),
         margin_mode=_text(entry.get("marginMode")),
         hedge_side=side if entry.get("hedged") and side in ("long", "short") else None,
+        mark_price=_positive(entry.get("markPrice")),
+        margin=_positive(entry.get("initialMargin")) or _positive(entry.get("collateral")),
     )
 
 
