@@ -46,8 +46,9 @@ async def _serve(exchange: str, options: SimOptions, balance: float, port: int) 
     from btccxt.store.venues import start_sim_exchange
 
     console = Console()
-    keys = dialect_class(exchange).client_keys(SimAccount())
-    server, address, _ = await start_sim_exchange(exchange, start_balances(balance, "USDT"), options, port=port)
+    dialect = dialect_class(exchange)
+    keys, currency = dialect.client_keys(SimAccount()), options.currency(dialect.quote, dialect.quote)
+    server, address, _ = await start_sim_exchange(exchange, start_balances(balance, currency), options, port=port)
     console.print(
         f"embedded exchange at [bold]{address}[/], {exchange}'s dialect, {options.speed:g}x\n"
         f"  CCXTStore({exchange!r}, mode='sim', sim_address='{address}')\n"

@@ -81,8 +81,10 @@ def inverse_market(
     return replace(linear, type=MarketType.INVERSE)
 
 
-def default_listings() -> list[Listing]:
-    """Five coins against USDT, one cross pair, two perpetuals; steps as on Binance."""
+def default_listings(quote: str = "USDT") -> list[Listing]:
+    """Five coins against USDT, one cross pair, two perpetuals; steps as on Binance. Against USDC: as on Hyperliquid."""
+    if quote == "USDC":
+        return usdc_listings()
     return [
         Listing(spot_market("BTC/USDT"), Decimal("60000"), 3.0, 900_000.0),
         Listing(spot_market("ETH/USDT", amount_step="0.0001"), Decimal("3000"), 3.6, 500_000.0),
@@ -100,16 +102,20 @@ def default_listings() -> list[Listing]:
     ]
 
 
+def usdc_listings() -> list[Listing]:
+    """Prices of five digits."""
+    return [
+        Listing(spot_market("BTC/USDC", price_step="1", min_cost="10"), Decimal("60000"), 3.0, 900_000.0),
+        Listing(spot_market("ETH/USDC", "0.1", "0.0001", "10"), Decimal("3000"), 3.6, 500_000.0),
+        Listing(linear_market("BTC/USDC:USDC", price_step="1", min_cost="10"), Decimal("60000"), 3.0, 2_000_000.0),
+        Listing(linear_market("ETH/USDC:USDC", "0.1", "0.001", "10"), Decimal("3000"), 3.6, 1_200_000.0),
+    ]
+
+
 def known_listings() -> list[Listing]:
     """The default ones, and those that are there for whoever names them: inverse contracts, and those in USDC."""
-    start = Decimal("60000")
-    usdc = linear_market("BTC/USDC:USDC", price_step="1", min_cost="10")
-    return [
-        *default_listings(),
-        Listing(inverse_market("BTC/USD:BTC"), start, 3.0, 2_000_000.0),
-        Listing(spot_market("BTC/USDC", price_step="1", min_cost="10"), start, 3.0, 900_000.0),
-        Listing(usdc, start, 3.0, 2_000_000.0),
-    ]
+    inverse = Listing(inverse_market("BTC/USD:BTC"), Decimal("60000"), 3.0, 2_000_000.0)
+    return [*default_listings(), inverse, *usdc_listings()]
 
 
 def many_listings(count: int) -> list[Listing]:

@@ -60,10 +60,13 @@ class SimOptions:
         """About ten trades per wall second and symbol at most: a faster clock has coarser ticks."""
         return next(tick_ms for tick_ms in _TICKS_MS if tick_ms >= 100 * self.speed or tick_ms == _TICKS_MS[-1])
 
-    def currency(self, usual: str) -> str:
-        """What to count in where the user has not said: the exchange's ``usual`` currency, if this market has it."""
+    def currency(self, usual: str, quote: str = "USDT") -> str:
+        """What to count in where the user has not said: the exchange's ``usual`` currency, if this market has it.
+
+        ``quote``: of the default markets.
+        """
         if self.market is None:
-            symbols = self.symbols or [listing.market.symbol for listing in default_listings()]
+            symbols = self.symbols or [listing.market.symbol for listing in default_listings(quote)]
         elif isinstance(self.market, str | Path):
             symbols = [self.symbol]
         else:

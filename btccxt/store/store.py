@@ -51,6 +51,7 @@ from btccxt.resilience.shared_budget import SharedBudget, open_budget
 from btccxt.session.loop_thread import Session
 from btccxt.session.status_file import StatusReporter, status_directory
 from btccxt.session.streams import Decide
+from btccxt.sim.dialects import quote_of
 from btccxt.store.account_session import AccountSession, Listeners
 from btccxt.store.config_file import load_options
 from btccxt.store.contracts import prepare_contracts
@@ -129,7 +130,7 @@ class CCXTStore(StoreHistory):
             self.profile = profile_of(self._exchange_given, settings)
         usual = self.profile.quote_currency
         if self.mode is Mode.SIM and settings.sim_address is None:
-            usual = settings.sim.currency(usual)
+            usual = settings.sim.currency(usual, quote_of(self.name))
         self.currency = settings.currency or usual
         # An instance has its own keys.
         wanted = self.profile.credentials if isinstance(self._exchange_given, str) else ()

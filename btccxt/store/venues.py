@@ -198,7 +198,7 @@ async def start_sim_exchange(
     dialect: str, balances: Mapping[str, Decimal], options: SimOptions, port: int = 0
 ) -> tuple[SimExchange, SimAddress, MarketClock]:
     """Start the embedded exchange in the running loop. Raises ConfigError for a dialect, market or port that fails."""
-    source = _market_source(options)
+    source = _market_source(options, dialect_class(dialect).quote)
     start_ms = source.start_ms if options.start is None else int(options.start.timestamp() * 1000)
     server = SimExchange(
         source,
@@ -213,10 +213,10 @@ async def start_sim_exchange(
     return server, await server.start(), server.clock
 
 
-def _market_source(options: SimOptions) -> MarketSource:
+def _market_source(options: SimOptions, quote: str) -> MarketSource:
     if options.market is None:
         start_ms = int((options.start or datetime.now(timezone.utc)).timestamp() * 1000)
-        listings = default_listings() if options.symbols is None else _listings(options.symbols)
+        listings = default_listings(quote) if options.symbols is None else _listings(options.symbols)
         return SyntheticSource(listings, options.seed, start_ms, options.tick_ms)
     if not isinstance(options.market, str | Path):
         return options.market

@@ -102,7 +102,7 @@ def test_cash_is_the_wallet_and_an_open_profit_counts_once(row):
         run(store, minutes(store, row), broker=True, live_bars=4, act=at({1: lambda s: s.buy(size=2)}))
         again = run(store, minutes(store, row), broker=True, live_bars=12, act=look)
         store.books_check()
-        wallet = store._venue.sim.engine.balances("main")["USDT"].total
+        wallet = store._venue.sim.engine.balances("main")[row.currency].total
         assert store.getbroker().ledger.cash == wallet
     assert seen and set(seen) == {(wallet, D(0))}
     assert not [news for news in again.store_news if "drift" in news.lower()]

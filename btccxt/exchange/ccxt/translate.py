@@ -169,10 +169,12 @@ def _fee(trade: Mapping[str, Any], profile: Profile) -> Fee | None:
         whole = number_of(first_of(trade.get("info"), rule.fill_whole_fee_fields))
     # Where the exchange writes a paid fee as a negative number, ccxt does not always turn the sign.
     negated = number_of(first_of(trade.get("info"), rule.fill_negative_fee_fields))
+    named = first_of(trade.get("info"), rule.fill_fee_currency_fields)  # where ccxt writes one coin whatever was paid
     first: Fee | None = None
     for fee in (trade.get("fee"), *(trade.get("fees") or ())):
         if fee and fee.get("currency") is not None and (cost := number_of(fee.get("cost"))) is not None:
-            told = Fee(str(fee["currency"]), -negated if negated is not None else cost if whole is None else whole)
+            paid = -negated if negated is not None else cost if whole is None else whole
+            told = Fee(str(fee["currency"] if named is None else named), paid)
             if told.cost:
                 return told
             first = first or told  # where a third coin pays, some exchanges name the usual one first, with zero

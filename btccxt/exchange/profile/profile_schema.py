@@ -154,6 +154,7 @@ class StatusRule(Part):
     fill_client_id_fields: tuple[str, ...] = ()
     fill_negative_fee_fields: tuple[str, ...] = ()
     fill_fee_fields: tuple[str, ...] = ()
+    fill_fee_currency_fields: tuple[str, ...] = ()
     fill_whole_fee_fields: tuple[str, ...] = ()
     fill_whole_fee_when: Mapping[str, Any] = Field(default_factory=dict)
     fill_id_fields: tuple[str, ...] = ()

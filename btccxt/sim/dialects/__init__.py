@@ -35,6 +35,11 @@ def dialect_class(name: str) -> type[Dialect]:
     return found
 
 
+def quote_of(name: str) -> str:
+    """Of the markets that this dialect has where nobody names any."""
+    return dialect_class(name).quote if name in DIALECTS else "USDT"
+
+
 def check_market_type(name: str, kind: MarketType) -> None:
     """Raises ConfigError, naming the dialects that have them, where this one has no markets of that type."""
     own = dialect_class(name).market_types

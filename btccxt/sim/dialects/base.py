@@ -265,6 +265,7 @@ class Dialect(Hooks, ABC):
     hosts: ClassVar[tuple[str, ...]]
     borrowed_hosts: ClassVar[tuple[str, ...]] = ()  # answered only where no other dialect in use owns them
     market_types: ClassVar[frozenset[MarketType]] = frozenset({MarketType.SPOT})
+    quote: ClassVar[str] = "USDT"  # of the markets it has where nobody names any
     fee_currency: ClassVar[str | None] = None  # of accounts that name none: None takes fees from the coin received
 
     def __init__(self, venue: Venue) -> None:

@@ -51,6 +51,10 @@ _FILLS: list[tuple[str, MarketType, Any, Any, str, str, str | None, str | None]]
      {"channel": "userFills", "data": {"user": "0x1", "fills": [{"coin": "BTC", "px": "100", "sz": "0.5", "side": "B", "time": T, "startPosition": "0", "dir": "Open Long", "closedPnl": "0", "hash": "0x", "oid": 7, "crossed": True, "fee": "0.05", "tid": 5000, "feeToken": "USDC"}]}},
      {"closedPnl": "0.0", "coin": "BTC", "crossed": True, "dir": "Open Long", "hash": "0x0", "oid": 7, "px": "100", "side": "B", "startPosition": "0.0", "sz": "0.5", "time": T, "fee": "0.05", "feeToken": "USDC", "tid": 5000},
      "5000", "0.5", "0.05 USDC", "0.05 USDC"),
+    ("hyperliquid", SPOT,  # ccxt's stream says USDC whatever coin was paid in
+     {"channel": "userFills", "data": {"user": "0x1", "fills": [{"coin": "BTC/USDC", "px": "100", "sz": "0.5", "side": "B", "time": T, "startPosition": "0", "dir": "Buy", "closedPnl": "0", "hash": "0x", "oid": 7, "crossed": True, "fee": "0.0005", "tid": 5000, "feeToken": "BTC"}]}},
+     {"closedPnl": "0.0", "coin": "BTC/USDC", "crossed": True, "dir": "Buy", "hash": "0x0", "oid": 7, "px": "100", "side": "B", "startPosition": "0.0", "sz": "0.5", "time": T, "fee": "0.0005", "feeToken": "BTC", "tid": 5000},
+     "5000", "0.5", "0.0005 BTC", "0.0005 BTC"),
     ("deribit", LINEAR,
      {"jsonrpc": "2.0", "method": "subscription", "params": {"channel": "user.trades.any.any.raw", "data": [{"trade_seq": 1, "trade_id": "USDC-5000", "timestamp": T, "state": "filled", "price": 100.0, "order_type": "limit", "order_id": "7", "liquidity": "T", "label": "b1", "instrument_name": "BTC_USDC-PERPETUAL", "fee_currency": "USDC", "fee": 0.05, "direction": "buy", "amount": 0.5}]}},
      {"trade_seq": 1, "trade_id": "USDC-5000", "timestamp": T, "state": "filled", "price": 100.0, "order_type": "limit", "order_id": "7", "liquidity": "T", "label": "b1", "instrument_name": "BTC_USDC-PERPETUAL", "fee_currency": "USDC", "fee": 0.05, "direction": "buy", "amount": 0.5},
