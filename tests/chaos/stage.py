@@ -93,6 +93,7 @@ def main() -> None:
     from tests.chaos import referee
 
     referee.install()
+    _close_the_control_socket()
     import tests.chaos.killed
     import tests.chaos.run  # noqa: F401
 
@@ -151,6 +152,20 @@ def perform(job: Job) -> Outcome:
     if job.kill:
         return run_killed(job.seed, job.lives)
     return run_scenario(make_scenario(job.seed, job.steps, wire=wire))
+
+
+def _close_the_control_socket() -> None:
+    """Its thread waits for commands in the operating system, where no referee sees it. No play has commands."""
+    from btccxt.store import operations
+
+    class NoControl:
+        def __init__(self, store: object, name: str) -> None:
+            """Nobody can reach it."""
+
+        def stop(self) -> None:
+            """Nothing to end."""
+
+    operations.ControlServer = NoControl  # type: ignore[misc,assignment]
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def on_the_way(store: CCXTStore) -> list[str]:
         or (order.state is LifecycleState.JOURNALED and not order.pending_release)
         or order.cancel_requested
         or order.awaits_fills
-    ] + [f"a task: {task.get_name()}" for task in store._tracker._tasks.copy() if task.get_name() == "edit"]
+    ] + [f"a task: {task.get_name()}" for task in store._tracker.tasks.all() if task.get_name() == "edit"]
 
 
 _heard: WeakKeyDictionary[OrderEmulator, Decimal] = (
