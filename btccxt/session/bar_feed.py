@@ -27,7 +27,7 @@ from btccxt.bars.history import (
     trade_bar_pages,
 )
 from btccxt.bars.lake_pages import KeptBars, lake_pages
-from btccxt.bars.seam import Gap, Hole, Page, Seam
+from btccxt.bars.seam import Gap, Hole, Page, Seam, closed_until
 from btccxt.errors import ConfigError, ExchangeUnavailable, RateLimited, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import Bar, BarUpdate, ConnectionState, StreamEvent, StreamKey, StreamKind, Trade
@@ -147,6 +147,7 @@ class BarFeed:
         self._was_caught_up = False
         self._said_future = False
         self._on_deaf = on_deaf
+        self._looking = False  # the stream is silent: ask whether it missed something
         self._stream_spoke = False
         self._unstreamed = 0  # bars in a row
         self._failures = 0
@@ -192,6 +193,16 @@ class BarFeed:
         self._seam.on_disconnected()
         self._announce(ConnectionState.DEGRADED, reason)
         self._wake.set()
+
+    def look_at_silence(self, key: StreamKey) -> bool:
+        """The stream is silent for longer than it is used to. True: the exchange is asked whether anything was traded,
+        and the stream is doubted only if it was.
+        """
+        if self._on_deaf is None or not self._may_be_silence():
+            return False
+        self._looking = True
+        self._wake.set()
+        return True
 
     def _clock_error_ms(self) -> int:
         return ceil(self._clock.uncertainty_ms or 0.0)
@@ -265,6 +276,9 @@ class BarFeed:
             if gap is not None:
                 await self._repair(gap)
                 continue
+            if self._looking:
+                await self._look(now_ms)
+                continue
             self._judge(now_ms)
             await self._sleep_until(self._next_deadline_ms(), now_ms)
 
@@ -309,6 +323,16 @@ class BarFeed:
                 self._announce(ConnectionState.CONNECTING, f"{type(error).__name__}: {error}")
             self._wake.clear()
             await back_off(error, self._failures, self._wake)
+
+    async def _look(self, now_ms: int) -> None:
+        self._looking = False
+        next_ms = self._seam.next_open_ms
+        to_ms = closed_until(self._timeframe, next_ms, now_ms - self._grace_ms)
+        if to_ms <= next_ms:
+            return
+        await self._repair(Gap(next_ms, to_ms))
+        if self._seam.next_open_ms > next_ms and self._on_deaf is not None:
+            self._on_deaf("nothing of a bar in which there was trade")
 
     def _doubt_stream(self, events: Iterable[Bar | Hole | Correction]) -> None:
         """A stream that serves, and is silent about bars in which there was trade, is deaf."""

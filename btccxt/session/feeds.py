@@ -140,7 +140,10 @@ class FeedDesk:
     def _make(self, request: FeedRequest, sink: Sink, start_ms: int | None) -> BarFeed | TradeFeed:
         if request.timeframe is None:
             key = StreamKey(StreamKind.TRADES, request.symbol)
-            return TradeFeed(self._exchange, self._clock, key, sink=sink, start_ms=start_ms, end_ms=request.to_ms)
+            return TradeFeed(
+                self._exchange, self._clock, key, sink=sink, start_ms=start_ms, end_ms=request.to_ms,
+                on_deaf=partial(self._supervisor.suspect, (key,)),
+            )  # fmt: skip
         kept = self._history.kept(request.symbol, request.timeframe)
         has_candles = self._history.offers(request.timeframe)
         rule = self._profile.bars

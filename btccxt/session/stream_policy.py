@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from btccxt.errors import ConfigError, Fatal
 from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamKind
@@ -27,6 +27,14 @@ class StreamConsumer(Protocol):
 
     def on_down(self, key: StreamKey, reason: str) -> None:
         """Until ``on_up`` nothing comes; poll."""
+
+
+@runtime_checkable
+class SilenceJudge(Protocol):
+    """A consumer that can find out whether silence is right, where nothing traded means nothing told."""
+
+    def look_at_silence(self, key: StreamKey) -> bool:
+        """True: it asks, and has the stream connected anew (``StreamSupervisor.suspect``) if that missed something."""
 
 
 class StreamClock(Protocol):

@@ -24,6 +24,7 @@ from btccxt.session.stream_policy import (
     Listener,
     Report,
     Rhythm,
+    SilenceJudge,
     StreamChanged,
     StreamClock,
     StreamConsumer,
@@ -421,6 +422,7 @@ class StreamSupervisor:
             for stream in shard.streams.values()
             if stream.patience_s is not None and now - stream.doubted_from > stream.patience_s
         ]
+        silent = [stream for stream in silent if not (shard.opened_at is not None and self._is_looked_at(stream, now))]
         if shard.opened_at is None or not silent:
             return
         for stream in silent:
@@ -440,6 +442,17 @@ class StreamSupervisor:
         for stream in silent:
             del shard.streams[stream.key]
         self._start(silent)
+
+    def _is_looked_at(self, stream: _Stream, now: float) -> bool:
+        """Silence that somebody checks by other means: believed until he says otherwise, twice as long every time."""
+        if not stream.up or not any(
+            isinstance(each, SilenceJudge) and each.look_at_silence(stream.key) for each in stream.consumers
+        ):
+            return False
+        stream.patience_s = min(self.policy.most_silence_s, 2 * (stream.patience_s or 0.0))
+        stream.rhythm.doubted(now - stream.doubted_from)
+        stream.doubted_from = now
+        return True
 
     def _some_unopened(self, shard: _Shard) -> bool:
         """Nothing was opened, or a private stream was not; public ones may wait for their turn to be asked for."""

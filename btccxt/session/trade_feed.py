@@ -6,7 +6,7 @@ Lives in the session's loop beside ``feed.py``, with the same callbacks and the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 
 from btccxt.bars.history import CallPolicy, direct, download_trades
@@ -44,6 +44,7 @@ class TradeFeed:
         grace_ms: int = 2_000,
         poll_ms: int = 1_000,
         call: CallPolicy = direct,
+        on_deaf: Callable[[str], None] | None = None,
     ) -> None:
         if key.kind is not StreamKind.TRADES or key.symbol is None:
             raise ConfigError(f"a trade feed needs a trades key with a symbol, not {key}")
@@ -58,6 +59,8 @@ class TradeFeed:
         self._call = call
         self._seam = TradeSeam(start_ms=start_ms, last=last)
         self._end_ms = end_ms
+        self._on_deaf = on_deaf
+        self._looking = False  # the stream is silent: ask whether it missed something
         self._complete_ms = -1  # every trade until then is here
         self._connected = False
         self._up_ms = 0
@@ -97,6 +100,17 @@ class TradeFeed:
         self._announce(ConnectionState.DEGRADED, reason)
         self._wake.set()
 
+    def look_at_silence(self, key: StreamKey) -> bool:
+        """The stream is silent for longer than it is used to. True: the exchange is asked whether anything was traded,
+        and the stream is doubted only if it was.
+        """
+        live = self._connected and self._state is not None and self._state.state is ConnectionState.LIVE
+        if self._on_deaf is None or not live or self._seam.repairing or self._seam.ask_from_ms is None:
+            return False
+        self._looking = True
+        self._wake.set()
+        return True
+
     # -------------------------------------------------------------- the task
 
     async def run(self) -> None:
@@ -108,6 +122,9 @@ class TradeFeed:
             if self._connected and not self._seam.repairing:
                 self._complete_ms = self._clock.now_ms() - self._grace_ms
                 self._announce(ConnectionState.LIVE, "")
+                if self._looking:
+                    await self._look()
+                    continue
                 await pause(self._wake, self._idle_s())
                 continue
             if self._connected:
@@ -120,6 +137,21 @@ class TradeFeed:
                 if self._connected:
                     self._announce(ConnectionState.CONNECTING, f"{type(error).__name__}: {error}")
                 await back_off(error, self._failures, self._wake)
+
+    async def _look(self) -> None:
+        self._looking = False
+        since_ms, now_ms = self._seam.ask_from_ms, self._clock.now_ms()
+        if since_ms is None or self._on_deaf is None:
+            return
+        ask = self._exchange.fetch_trades
+        try:
+            answer = await self._call(lambda: ask(self._symbol, since_ms=since_ms + 1, limit=self._page_limit))
+        except Retryable as error:
+            self._on_deaf(f"silent, and it cannot be asked whether that is right: {error}")
+            return
+        missed = sum(since_ms < trade.time_ms <= now_ms - self._grace_ms for trade in answer)
+        if missed and self._seam.ask_from_ms == since_ms:
+            self._on_deaf(f"nothing of {missed} trades")
 
     def _idle_s(self) -> float:
         if self._end_ms is None:

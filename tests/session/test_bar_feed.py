@@ -641,6 +641,30 @@ async def test_a_stream_that_says_nothing_of_bars_with_trades_is_doubted(speaks:
     assert bool(doubted) == (volume > 0 and not speaks)
 
 
+@pytest.mark.parametrize("traded", [False, True])
+async def test_silence_of_a_quiet_market_is_checked_with_few_questions(traded: bool) -> None:
+    doubted: list[str] = []
+    bench = Bench(sends_empty_bars=False, without=tuple(range(12, 15 if traded else 60)), on_deaf=doubted.append)
+    async with running(bench.feed):
+        assert not bench.feed.look_at_silence(KEY), "not before it is live"
+        bench.feed.on_up(KEY)
+        await bench.until_bars(10)
+        for minute in (10, 11):
+            bench.at(minute, 30_000)
+            bench.frame(bench.row(minute), None)
+        bench.at(12, GRACE_MS)
+        await bench.until_bars(12)
+        await until(lambda: bench.heard.state is LIVE)
+        bench.at(20, 40_000)
+        asked = len(bench.exchange.calls)
+        assert bench.feed.look_at_silence(KEY)
+        await until(lambda: len(bench.exchange.calls) > asked)
+        await quiet()
+        assert bool(doubted) == traded
+        assert len(bench.exchange.calls) - asked <= (4 if traded else 2)
+        assert bench.heard.states == [CONNECTING, LIVE]
+
+
 # ---------------------------------------------------------------- frames and markets that are odd
 
 

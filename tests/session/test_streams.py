@@ -503,3 +503,23 @@ async def test_a_refused_subscription_is_found_and_asked_for_again_and_the_other
         it.supervisor.add(key, consumer)
     await until(lambda: it.supervisor.state is ConnectionState.LIVE and not refusals)
     assert it.states(refused)[-1] == "live"
+
+
+async def test_silence_that_is_looked_into_is_believed_and_others_is_not(bench):
+    class Judge(Consumer):
+        answer = True
+        asked = 0
+
+        def look_at_silence(self, key):
+            self.asked += 1
+            return self.answer
+
+    key, judge = bars("BTC/USDT"), Judge()
+    it = bench(silence_ms={StreamKind.BARS: 1}, least_silence_s=0.02, check_every_s=0.005)
+    it.supervisor.add(key, judge)
+    await until(lambda: judge.asked >= 3)
+    assert it.states(key) == ["connecting", "live"]
+    assert len(it.exchange.connections) == 1
+    judge.answer = False
+    await until(lambda: len(it.exchange.connections) == 2)
+    assert "stale" in it.states(key)

@@ -244,3 +244,34 @@ async def test_an_end_that_is_past_ends_with_the_history() -> None:
         bench.feed.on_up(KEY)
         await until(task.done, "the feed ended")
     assert bench.heard.trades == [trade for trade in bench.tape if trade.time_ms <= START + 20_000]
+
+
+@pytest.mark.parametrize("missed", [False, True])
+async def test_silence_is_looked_into_before_the_stream_is_doubted(missed: bool) -> None:
+    doubted: list[str] = []
+    bench = Bench(on_deaf=doubted.append)
+    async with running(bench.feed):
+        assert not bench.feed.look_at_silence(KEY), "not before it is live"
+        bench.feed.on_up(KEY)
+        await until(lambda: LIVE in bench.heard.states)
+        bench.stream(10)
+        if not missed:
+            bench.tape[:] = [trade for trade in bench.tape if trade.time_ms <= bench.clock.ms]
+        bench.miss(300)
+        assert bench.feed.look_at_silence(KEY)
+        await until(lambda: len(bench.exchange.calls) == 1)
+        await quiet()
+        assert bool(doubted) == missed
+        assert bench.heard.states == [CONNECTING, LIVE]
+
+
+async def test_silence_that_cannot_be_looked_into_is_doubted() -> None:
+    doubted: list[str] = []
+    bench = Bench(on_deaf=doubted.append)
+    async with running(bench.feed):
+        bench.feed.on_up(KEY)
+        await until(lambda: LIVE in bench.heard.states)
+        bench.stream(10)
+        bench.exchange.failures.append(ConnectionLost("no answer"))
+        assert bench.feed.look_at_silence(KEY)
+        await until(lambda: bool(doubted))
