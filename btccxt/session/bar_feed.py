@@ -147,6 +147,7 @@ class BarFeed:
         self._was_caught_up = False
         self._said_future = False
         self._on_deaf = on_deaf
+        self._connections = 0
         self._looking = False  # the stream is silent: ask whether it missed something
         self._stream_spoke = False
         self._unstreamed = 0  # bars in a row
@@ -180,6 +181,7 @@ class BarFeed:
         # A bar that opened before the subscription is not whole, and our clock may be behind the exchange's.
         latest_ms = self._clock.now_ms() + self._clock_error_ms()
         self._connected = True
+        self._connections += 1
         self._troubled = self._was_caught_up
         self._forget_forming(latest_ms)
         self._seam.on_reconnected(latest_ms)
@@ -326,12 +328,13 @@ class BarFeed:
 
     async def _look(self, now_ms: int) -> None:
         self._looking = False
-        next_ms = self._seam.next_open_ms
+        next_ms, connections = self._seam.next_open_ms, self._connections
         to_ms = closed_until(self._timeframe, next_ms, now_ms - self._grace_ms)
         if to_ms <= next_ms:
             return
         await self._repair(Gap(next_ms, to_ms))
-        if self._seam.next_open_ms > next_ms and self._on_deaf is not None:
+        same = self._connected and self._connections == connections  # of another connection it says nothing
+        if same and self._seam.next_open_ms > next_ms and self._on_deaf is not None:
             self._on_deaf("nothing of a bar in which there was trade")
 
     def _doubt_stream(self, events: Iterable[Bar | Hole | Correction]) -> None:

@@ -140,18 +140,23 @@ class TradeFeed:
 
     async def _look(self) -> None:
         self._looking = False
-        since_ms, now_ms = self._seam.ask_from_ms, self._clock.now_ms()
+        since_ms, now_ms, up_ms = self._seam.ask_from_ms, self._clock.now_ms(), self._up_ms
         if since_ms is None or self._on_deaf is None:
             return
         ask = self._exchange.fetch_trades
         try:
             answer = await self._call(lambda: ask(self._symbol, since_ms=since_ms + 1, limit=self._page_limit))
         except Retryable as error:
-            self._on_deaf(f"silent, and it cannot be asked whether that is right: {error}")
+            if self._serves_since(up_ms):
+                self._on_deaf(f"silent, and it cannot be asked whether that is right: {error}")
             return
         missed = sum(since_ms < trade.time_ms <= now_ms - self._grace_ms for trade in answer)
-        if missed and self._seam.ask_from_ms == since_ms:
+        if missed and self._seam.ask_from_ms == since_ms and self._serves_since(up_ms):
             self._on_deaf(f"nothing of {missed} trades")
+
+    def _serves_since(self, up_ms: int) -> bool:
+        """Still the same connection: what was found out about another says nothing of this one."""
+        return self._connected and self._up_ms == up_ms
 
     def _idle_s(self) -> float:
         if self._end_ms is None:

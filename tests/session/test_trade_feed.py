@@ -275,3 +275,21 @@ async def test_silence_that_cannot_be_looked_into_is_doubted() -> None:
         bench.exchange.failures.append(ConnectionLost("no answer"))
         assert bench.feed.look_at_silence(KEY)
         await until(lambda: bool(doubted))
+
+
+async def test_what_was_found_out_about_a_former_connection_is_not_held_against_the_new_one() -> None:
+    doubted: list[str] = []
+    bench = Bench(on_deaf=doubted.append)
+    async with running(bench.feed):
+        bench.feed.on_up(KEY)
+        await until(lambda: LIVE in bench.heard.states)
+        bench.stream(10)
+        bench.miss(300)
+        bench.exchange.delay = lambda: 0.02
+        assert bench.feed.look_at_silence(KEY)
+        await until(lambda: len(bench.exchange.calls) == 1)
+        bench.feed.on_down(KEY, "cut")
+        bench.clock.advance(1)
+        bench.feed.on_up(KEY)
+        await until(lambda: bench.heard.trades == bench.known())
+    assert not doubted
