@@ -10,6 +10,7 @@ from btccxt.bars.seam import Hole, HoleCause
 from btccxt.model import Bar
 from btccxt.timeframe import Timeframe
 
+_UNKNOWN = frozenset({HoleCause.LOST, HoleCause.NOT_ASKED})  # what the exchange has there nobody knows
 KEEP_AFTER_MS = 60_000
 """A bar is kept once it has been closed for so long: a candle asked for just after its close may change."""
 
@@ -48,7 +49,7 @@ class LiveTail:
 
     def take_hole(self, hole: Hole) -> None:
         """The exchange has nothing there: known as well as bars are."""
-        if self._waiting and self._waiting[-1].to_ms == hole.from_ms and hole.cause is not HoleCause.LOST:
+        if self._waiting and self._waiting[-1].to_ms == hole.from_ms and hole.cause not in _UNKNOWN:
             self._waiting[-1].to_ms = hole.to_ms
 
     def take_correction(self, correction: Correction) -> None:

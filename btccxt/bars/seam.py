@@ -31,6 +31,7 @@ class HoleCause(str, Enum):
     NO_TRADES = "nothing was traded, and this exchange has no bars without trades"
     DEPTH = "the exchange's history begins later"
     LOST = "the exchange does not give this range any more"
+    NOT_ASKED = "it was missed while disconnected, and backfill=False"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,7 @@ class Seam:
         self._held_opens: list[int] = []  # heap over the keys of _held
         self._recent: OrderedDict[int, Bar] = OrderedDict()
         self._proven_ms = self._next_ms  # what is missing before this open does not exist
+        self._forgone_ms = 0  # bars opening before this are not asked for
         self._doubts = 0  # answers in a row that did not help
         self._ask_after_ms = 0
         self._connected = False
@@ -203,6 +205,13 @@ class Seam:
         """From now on every bar is asked for after it closed."""
         self._connected = False
 
+    def forgo(self, to_ms: int) -> list[SeamEvent]:
+        """What is missing before ``to_ms`` is not wanted any more: a hole, told when the next bar comes."""
+        if to_ms <= max(self._next_ms, self._proven_ms):
+            return []
+        self._forgone_ms = self._proven_ms = to_ms
+        return self._advance()
+
     def on_reconnected(self, now_ms: int) -> None:
         """The stream serves again. The bar that is forming now may have traded during the cut."""
         self._connected = True
@@ -223,14 +232,18 @@ class Seam:
     def missing(self, now_ms: int) -> Gap | None:
         """The first range that is closed at the exchange and not here."""
         if self._held_opens:
-            return Gap(self._next_ms, self._held_opens[0])
+            return Gap(self._wanted_ms, self._held_opens[0])
         base_ms = max(self._next_ms, self._proven_ms)
         if self._is_quiet(base_ms):
             return None
         to_ms = closed_until(self._timeframe, base_ms, now_ms - self._grace_ms)
         if self._end_ms is not None:
             to_ms = min(to_ms, self._end_ms)
-        return Gap(self._next_ms, to_ms) if to_ms > base_ms else None
+        return Gap(self._wanted_ms, to_ms) if to_ms > base_ms else None
+
+    @property
+    def _wanted_ms(self) -> int:
+        return max(self._next_ms, self._forgone_ms)
 
     @property
     def deadline_ms(self) -> int | None:
@@ -270,6 +283,8 @@ class Seam:
     def _cause(self) -> HoleCause:
         if not self._begun:
             return HoleCause.DEPTH
+        if self._next_ms < self._forgone_ms:
+            return HoleCause.NOT_ASKED
         return HoleCause.EXCHANGE if self._sends_empty_bars else HoleCause.NO_TRADES
 
     def _hold(self, bar: Bar) -> None:

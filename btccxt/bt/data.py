@@ -53,7 +53,7 @@ class CCXTData(ToldLines):
 
     - ``historical``: history only, then the data ends. Loaded at once; cerebro may preload and vectorise.
     - ``backfill_start``: begin with history (from ``fromdate``, else the exchange's most recent page).
-    - ``backfill``: after a disconnect, fetch what was missed.
+    - ``backfill``: after a disconnect, fetch what was missed; False: what polling did not bring either stays a hole.
     - ``backfill_from``: another data, delivered first (stamped as this one is); the exchange's history follows it.
     - ``bars``: 'candles' of the exchange, or built from its 'trades'. A number: its candles, beginning with the last so
       many (``bars=500``), however long ago that is in a quiet market.
@@ -97,6 +97,8 @@ class CCXTData(ToldLines):
         self.is_ticks = self.p.timeframe == bt.TimeFrame.Ticks
         self.stamps_begin = self.is_ticks or self.p.stamp == "open"
         self.label = f"{self.p.dataname} {'trades' if self.is_ticks else _name(self.p)}"
+        if self.is_ticks and not self.p.backfill:
+            raise ConfigError(f"{self.label}: backfill=False is for bars; trades that were missed are always asked for")
         self.holes: deque[Hole] = deque(maxlen=_HOLES_KEPT)
         self.late_bars = 0
         self._frame: Timeframe | None = None

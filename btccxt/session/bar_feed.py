@@ -40,6 +40,7 @@ log = get_logger(__name__)
 Sink = Callable[[FeedEvent], None]
 _MOST_AHEAD_MS = 5_000
 _DEAF_AFTER = 5
+_POLLED_WITHIN = 5  # times the grace: by then a poll has brought a bar that closed
 _LONGEST_SLEEP_S = 30.0  # so that a re-measured clock is noticed
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
 
@@ -80,7 +81,8 @@ class BarFeed:
     ``history='trades'`` builds the past from trades too, for timeframes without candles. ``call`` runs every REST read
     (limiter, retries). ``release_by_clock``: believe the last frame when the clock passes a bar's close plus
     ``grace_ms``; by default the exchange is asked, since a silent stream looks the same as a quiet market.
-    ``sends_empty_bars``: from the profile; False where a bar without trades does not exist. ``kept``: bars on disk.
+    ``backfill`` False: what neither stream nor polling told during a cut stays a hole. ``sends_empty_bars``: from the
+    profile; False where a bar without trades does not exist. ``kept``: bars on disk.
     ``on_deaf``: called with the reason when REST has told several bars with trades of which the stream said nothing.
     """
 
@@ -99,6 +101,7 @@ class BarFeed:
         confirmations: int = 6,
         retry_ms: int = 1_000,
         sends_empty_bars: bool = True,
+        backfill: bool = True,
         release_by_clock: bool = False,
         bars: Literal["candles", "trades"] = "candles",
         history: Literal["candles", "trades"] = "candles",
@@ -117,6 +120,7 @@ class BarFeed:
         self._grace_ms = grace_ms
         self._release_by_clock = release_by_clock
         self._sends_empty_bars = sends_empty_bars
+        self._backfill = backfill
         self._timeframe = parse_timeframe(key.timeframe)
         if start_ms is None and last_open_ms is None:
             start_ms = self._timeframe.floor(clock.now_ms())
@@ -185,6 +189,9 @@ class BarFeed:
         self._troubled = self._was_caught_up
         self._forget_forming(latest_ms)
         self._seam.on_reconnected(latest_ms)
+        if self._was_caught_up and not self._backfill:
+            # What polling was about to ask for is not missed yet.
+            self._emit(self._seam.forgo(self._timeframe.floor(latest_ms - _POLLED_WITHIN * self._grace_ms)))
         self._wake.set()
 
     def on_down(self, key: StreamKey, reason: str) -> None:
@@ -308,7 +315,7 @@ class BarFeed:
             self._announce(ConnectionState.CONNECTING, f"asking for bars since {gap.from_ms}")
         # One bar more than is missing: it shows whether the exchange changed what it gave us last.
         last_ms = self._seam.last_open_ms
-        from_ms = gap.from_ms if last_ms is None else last_ms
+        from_ms = gap.from_ms if last_ms is None or gap.from_ms > self._seam.next_open_ms else last_ms
         rest_lag_ms = REST_LAG_MS + self._clock_error_ms()  # a clock that is ahead makes an answer older than it looks
         history = replace(self._history, rest_lag_ms=rest_lag_ms, is_confirmed=self._closer.confirms)
         try:

@@ -160,6 +160,7 @@ class FeedDesk:
             start_ms=start_ms,
             end_ms=request.to_ms,
             page_limit=self._profile.history.page_size,
+            backfill=request.backfill,
             sends_empty_bars=rule.sends_empty_bars and has_candles,
             bars="trades" if from_trades else "candles",
             history="candles" if has_candles else "trades",

@@ -726,3 +726,30 @@ async def test_no_answer_to_a_repair_ends_a_feed(error: Exception) -> None:
         await it.until_bars(11)
         assert not task.done()
         assert not it.exchange.failures
+
+
+@pytest.mark.parametrize("backfill", [True, False])
+async def test_what_a_cut_hid_from_stream_and_polling_is_asked_for_unless_it_is_not_wanted(backfill: bool) -> None:
+    it = Bench(backfill=backfill)
+    async with running(it.feed):
+        it.feed.on_up(KEY)
+        await until(lambda: it.heard.state is LIVE)
+        it.exchange.failures.extend([ConnectionLost("down")] * 50)
+        it.feed.on_down(KEY, "cut")
+        it.at(20, 30_000)
+        await quiet()
+        it.exchange.failures.clear()
+        it.feed.on_up(KEY)
+        it.frame(it.row(20), None)
+        it.at(21, GRACE_MS)
+        await until(lambda: it.heard.bars[-1:] == [it.row(20)])
+        it.at(22, GRACE_MS)
+        await until(lambda: it.heard.bars[-1:] == [it.row(21)])
+    if backfill:
+        assert it.heard.bars == it.before(22)
+        assert it.heard.holes == []
+    else:
+        (hole,) = it.heard.holes
+        assert hole.cause is HoleCause.NOT_ASKED
+        assert it.heard.bars == [row for row in it.before(22) if not hole.from_ms <= row.open_ms < hole.to_ms]
+        assert hole.to_ms - hole.from_ms >= 8 * MINUTE
