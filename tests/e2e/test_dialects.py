@@ -42,7 +42,7 @@ _HYPERLIQUID: dict[str, Any] = {
     "would_take": "Rejected",
     "has_fok": False,
     "currency": "USDC",
-    "speed": 100.0,
+    "speed": 60.0,
 }
 ROWS = [
     Row("binance", expired="Expired", would_take="Rejected"),
@@ -52,7 +52,7 @@ ROWS = [
     Row("okx"),
     Row("okx", "linear"),
     Row("kraken", would_take="Rejected", has_fok=False),
-    Row("coinbase", would_take="Rejected", streams=("orders",), bars="trades"),
+    Row("coinbase", would_take="Rejected", streams=("orders",), bars="trades", speed=100.0),
     Row("hyperliquid", rising_seed=3572, **_HYPERLIQUID),
     Row("hyperliquid", "linear", rising_seed=13010, **_HYPERLIQUID),
 ]
