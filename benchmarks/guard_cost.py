@@ -1,4 +1,4 @@
-"""(g) What it costs an order to be checked: refusals, the call for ccxt, the guard; and loading every profile."""
+"""(g) What it costs an order to be checked: rules, risk limits, the call for ccxt, the guard; and loading profiles."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from benchmarks.stats import median
 from btccxt.exchange.profile.profile import known_exchanges, load_profile, market_types
 from btccxt.exchange.request import build_call, decode_request, guard, refusals
 from btccxt.model import MarketType, OrderKind, OrderRequest, Side
+from btccxt.orders.risk import Proposal, RiskLimits, TradingState
+from btccxt.orders.risk import refusals as risk_refusals
 from btccxt.sim.markets import spot_market
 
 NAME = "guard_cost"
@@ -43,6 +45,8 @@ def run(size: Size) -> Report:
         for step, times in found.items():
             rows.append(Row(f"{kind.value} order", f"btccxt {step}", {_US: median(times)}))
         guard_us = median(found["guard"])
+        checks_us = median(found["refusals"]) + median(found["risk"])
+        targets.append(Target(f"rules and all risk limits of a {kind.value} order (µs)", checks_us, 50.0, digits=1))
         targets.append(Target(f"the guard's part of a {kind.value} order (µs)", guard_us, 50.0, digits=1))
     found_ms = [once(_load_profiles) for _ in range(rounds)]
     load_ms = median(each for each, _ in found_ms)
@@ -65,9 +69,16 @@ def _steps(kind: OrderKind, wire: dict[str, str]) -> dict[str, Callable[[], Any]
         path, found = decode_request(_URL, body)
         guard(request, profile, "POST", path, found)
 
+    limits = RiskLimits(**dict.fromkeys(RiskLimits.__slots__, 10**9))
+    price = request.price or Decimal(60_000)
+    proposal = Proposal(
+        "BTC/USDT", Side.BUY, request.amount, price, Decimal(60_000), price, False, Decimal(1), Decimal(1), 3, 5,
+        Decimal(9),
+    )  # fmt: skip
     return {
         "refusals": lambda: refusals(request, market, profile),
-        "call": lambda: build_call(request, market, profile),
+        "risk": lambda: risk_refusals(limits, TradingState.ACTIVE, "", proposal),
+        "call": lambda: build_call(request, market, profile, checked=True),
         "guard": check,
     }
 

@@ -32,7 +32,7 @@ CONTENDERS = {
     "fills_applied": {"btccxt"},
     "account_reads": {"btccxt", "backtrader's own broker"},
     "exits_follow": {*_JOURNALS, "a bare callback"},
-    "guard_cost": {"btccxt refusals", "btccxt call", "btccxt guard", "btccxt load"},
+    "guard_cost": {"btccxt refusals", "btccxt risk", "btccxt call", "btccxt guard", "btccxt load"},
     "limiter_priority": {"btccxt", "ccxt throttler"},
     "many_symbols": {"btccxt"},
     "lake": {"btccxt lake", "btccxt lake, mapped", "pandas.read_parquet", "pandas feather"},

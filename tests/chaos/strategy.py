@@ -97,6 +97,7 @@ class Rest:
                 behind.append(f"{name} is {order.state.value} with {order.filled}, the exchange has {filled} {ended}")
         broker = self._store.getbroker()
         alive = {order.info.get("client_order_id") for order in broker.get_orders_open()}
+        alive.discard(None)  # it waits for its funds, and has not left
         unended = {name for name, order in as_told(self._store, orders).items() if not order.is_final}
         if alive != unended or broker.arrivals:
             behind.append(f"the strategy has {sorted(map(str, alive ^ unended))} otherwise than the tracker")
