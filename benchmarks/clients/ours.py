@@ -27,8 +27,10 @@ _NO_LIMITS = {"binance": {"markets": {"spot": {"rate": {"pools": _POOLS}}}}}
 def store_at(address: SimAddress, group: str, **options: Any) -> CCXTStore:
     """A store on the benchmark's exchange; limits are out of the way, as they are for the peers."""
     return CCXTStore(
-        "binance", mode="sim", config=keys_of(group), sim_address=str(address), overrides=_NO_LIMITS, **options
-    )
+        "binance", mode="sim", config=keys_of(group), sim_address=str(address), overrides=_NO_LIMITS,
+        warmup="send",  # bars here come as quickly as can be, whatever their stamps say
+        **options,
+    )  # fmt: skip
 
 
 class Onlooker(bt.Strategy):
