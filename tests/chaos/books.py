@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -47,6 +47,7 @@ def compare(venue: ChaosVenue, store: CCXTStore, strategy: Any) -> Books:
     ours: dict[str, LiveOrder] = dict(store._tracker._register.orders)
     problems += _made(ours, strategy)
     problems += differences(venue, store, strategy, ours)
+    problems += naked(store, {notice.about.client_order_id for notice in alarms(strategy)})
     return Books(tuple(problems), tuple(digest(venue, ours.values())))
 
 
@@ -78,6 +79,17 @@ def differences(venue: ChaosVenue, store: CCXTStore, strategy: Any, ours: dict[s
     problems += [f"drift was taken over: {notice}" for notice in alarms(strategy, AlarmKind.DRIFT)]
     problems += [f"a task failed: {notice}" for notice in alarms(strategy, AlarmKind.FAULT)]
     problems += _backtraders_own(venue, store, fills, ours)
+    return problems
+
+
+def naked(store: CCXTStore, alarmed: Collection[str | None]) -> list[str]:
+    """Positions whose strategy asked for a stop, that have none, and of which nobody was told."""
+    problems = []
+    for group in store._open_session.emulator._groups.values():
+        lacking = group.exposure - group.protected
+        wanted = group.are_exits and not group.cancelled and any(leg.is_protective for leg in group.legs.values())
+        if wanted and lacking > group.step and not {group.entry_name, *group.legs} & set(alarmed):
+            problems.append(f"group {group.name}: {group.exposure} is open, {group.protected} protected")
     return problems
 
 

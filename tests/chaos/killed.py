@@ -23,7 +23,7 @@ from btccxt.orders.lifecycle import LifecycleState as S
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.register import rebuild
 from btccxt.store.store import CCXTStore
-from tests.chaos.books import differences, digest
+from tests.chaos.books import differences, digest, naked
 from tests.chaos.bot import lead_a_life
 from tests.chaos.forked import ForkedBot
 from tests.chaos.referee import referee
@@ -261,12 +261,8 @@ def _ties(store: CCXTStore, ours: dict[str, LiveOrder], alarmed: set[str | None]
 
     Where both legs of a pair rest at the exchange, and it has no pairs itself, both may fill while nobody is there.
     """
-    problems = []
+    problems = naked(store, alarmed)
     for group in store._open_session.emulator._groups.values():
-        lacking = group.exposure - group.protected
-        wanted = group.are_exits and not group.cancelled and any(leg.is_protective for leg in group.legs.values())
-        if wanted and lacking > group.step and not any(leg.name in alarmed for leg in group.legs.values()):
-            problems.append(f"group {group.name}: {group.exposure} is open, {group.protected} protected")
         for leg in group.legs.values():
             if leg.over is None and group.entry_is_over and not group.exposure:
                 problems.append(f"{leg.name} waits for nothing")

@@ -263,19 +263,34 @@ class ChaosStrategy(bt.Strategy):
         return self.sell(size=float(action.size), exectype=bt.Order.StopTrail, trailpercent=share)
 
     def _place_bracket(self, action: Action, price: Decimal) -> Any:
-        entry = _at(price, -action.distance_pct)
-        return self.buy_bracket(
-            size=float(action.size), price=entry, limitprice=_at(price, Decimal("0.8")),
-            stopprice=_at(price, Decimal("-1.2") - abs(action.distance_pct)),
+        """Long, or on contracts short; the entry rests or is at market; the stop may be a stop-limit."""
+        contract = self.p.conductor.scenario.wire.is_contract
+        up, make = (1, self.buy_bracket) if action.is_buy or not contract else (-1, self.sell_bracket)
+        entry = {"price": _at(price, -action.distance_pct * up)}
+        if action.pick % 4 == 3:
+            entry = {"exectype": bt.Order.Market}
+        stop_pct = (Decimal("-1.2") - abs(action.distance_pct)) * up
+        terms: dict[str, Any] = {}
+        if action.pick % 3 == 2:
+            limit = _at(price, stop_pct - Decimal("0.5") * up)
+            terms = {"stopexec": bt.Order.StopLimit, "stopargs": {"plimit": limit}}
+        return make(
+            size=float(action.size), limitprice=_at(price, Decimal("0.8") * up), stopprice=_at(price, stop_pct),
+            **entry, **terms,
         )  # fmt: skip
 
     def _place_pair(self, action: Action, price: Decimal) -> Any:
-        """Take profit or stop, whichever comes first."""
-        size = float(action.size)
-        stop = self.sell(size=size, exectype=bt.Order.Stop, price=_at(price, Decimal("-0.6")))
-        if not stop.alive():
-            return stop
-        return [stop, self.sell(size=size, exectype=bt.Order.Limit, price=_at(price, Decimal("0.6")), oco=stop)]
+        """Take profit or stop, whichever comes first; either may be given first, or there are two targets."""
+        stop = {"exectype": bt.Order.Stop, "price": _at(price, Decimal("-0.6"))}
+        limit = {"exectype": bt.Order.Limit, "price": _at(price, Decimal("0.6"))}
+        far = {"exectype": bt.Order.Limit, "price": _at(price, Decimal("0.9"))}
+        legs = [stop, limit, far][: 3 if action.pick % 5 == 4 else 2]
+        made = []
+        for leg in reversed(legs) if action.pick % 2 else legs:
+            made.append(self.sell(size=float(action.size), **leg, **({"oco": made[0]} if made else {})))
+            if not made[0].alive():
+                break
+        return made
 
 
 def _at(price: Decimal, away_pct: Decimal) -> float:
