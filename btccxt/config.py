@@ -235,7 +235,7 @@ class StoreConfig(_Frozen):
     mode: Mode = Mode.PAPER
     """'sim' (the embedded exchange, offline), 'paper' (real data, simulated fills), 'testnet', 'live'."""
     market_type: MarketType | None = None
-    """'spot' or 'linear', where the exchange has both."""
+    """'spot', 'linear' or 'inverse', where the exchange has several."""
     currency: str | None = None
     """What cash and value are counted in; default: the exchange's usual one."""
     leverage: Annotated[Any, _made_by(leverages)] = None

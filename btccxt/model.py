@@ -92,7 +92,7 @@ _FINAL_STATUSES = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStat
 
 
 class MarketType(str, Enum):
-    """Market types of the mapping table; ``inverse`` contracts are recognised but not yet traded."""
+    """Market types of the mapping table. ``inverse``: contracts that are settled in their base coin."""
 
     SPOT = "spot"
     LINEAR = "linear"

@@ -10,7 +10,7 @@ from typing import Any
 from btccxt.bt.compat import bt
 from btccxt.bt.time import num_of_ms
 from btccxt.matching.records import Event
-from btccxt.model import Bar, Market
+from btccxt.model import Bar, Market, MarketType
 from btccxt.sim.source import Level, MarketStep, Print
 
 D = Decimal
@@ -44,7 +44,9 @@ class QuietSource:
 
     def seek(self, time_ms: int) -> Iterator[MarketStep]:
         for symbol, price in self._prices.items():
-            bids, asks = depth(price, self.symbols[symbol].price_step)
+            market = self.symbols[symbol]
+            amount = D(3_000) if market.type is MarketType.INVERSE else _LEVEL_AMOUNT
+            bids, asks = depth(price, market.price_step, amount)
             yield MarketStep(symbol, time_ms, (Print("0", price, D(1), None),), bids, asks)
 
     def advance(self, to_ms: int) -> Iterator[MarketStep]:
@@ -57,11 +59,11 @@ class QuietSource:
         pass
 
 
-def depth(price: Decimal, step: Decimal) -> tuple[list[Level], list[Level]]:
+def depth(price: Decimal, step: Decimal, amount: Decimal = _LEVEL_AMOUNT) -> tuple[list[Level], list[Level]]:
     """A few thin levels on both sides: larger orders fill in parts, at several prices."""
     away = [price * _LEVEL_STEP * (n + 1) for n in range(_LEVELS)]
-    bids = [((price - each).quantize(step), _LEVEL_AMOUNT) for each in away]
-    asks = [((price + each).quantize(step), _LEVEL_AMOUNT) for each in away]
+    bids = [((price - each).quantize(step), amount) for each in away]
+    asks = [((price + each).quantize(step), amount) for each in away]
     return bids, asks
 
 

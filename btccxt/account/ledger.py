@@ -4,7 +4,7 @@
 exchange's own figures after each reconciliation. It has no clock, no lock and no I/O: the strategy's thread owns it.
 
 Spot: the position of ``BTC/USDT`` is the account's BTC; a fee taken in BTC makes it smaller. Where two traded symbols
-share a base coin, what was there at the start belongs to the first one. Linear contracts: the position is signed
+share a base coin, what was there at the start belongs to the first one. Contracts: the position is signed
 contracts, cash changes by realised profit and fees. A fee in a third coin (BNB) leaves the cash alone, is converted to
 the account's currency for commission and profit, and the value shows it because that coin became less.
 
@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from btccxt.account.contract_terms import notional_of
 from btccxt.account.valuation import Routes, Worths
 from btccxt.model import (
     ZERO,
@@ -59,6 +60,7 @@ class Booking:
     pnl: Decimal
     commission: Decimal
     commission_estimated: bool  # no fee in the fill, or no rate to convert its coin
+    inverse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +176,14 @@ class AccountLedger:
         market = self._markets[fill.symbol]
         before = self.track(fill.symbol)
         signed = fill.amount * fill.side.sign
-        quantity = fill.amount * market.contract_size
-        commission, estimated = self._commission(fill, market, quantity)
+        worth = notional_of(market, fill.amount, fill.price)
+        commission, estimated = self._commission(fill, market, worth)
         change = signed
         if market.is_contract:
             settle = market.settle or market.quote
         else:
             self._add(market.base, signed)
-            self._spend(market.quote, quantity * fill.price * fill.side.sign)
+            self._spend(market.quote, worth * fill.side.sign)
         if fill.fee is not None:
             if fill.fee.currency == market.base and not market.is_contract:
                 self._add(market.base, -fill.fee.cost)
@@ -200,23 +202,32 @@ class AccountLedger:
         self._price_is(fill.symbol, fill.price)
         if after.amount <= 0:
             self._coin_fees.pop(fill.symbol, None)
-        return Booking(before, after, closed, opened, pnl, commission, estimated)
+        return Booking(before, after, closed, opened, pnl, commission, estimated, market.type is MarketType.INVERSE)
 
     def _move_contract(
         self, market: Market, before: Holding, after: Holding, closed: Decimal, opened: Decimal, price: Decimal
     ) -> tuple[Holding, Decimal]:
-        """Entry value kept exactly, shares of it rounded as exchanges do: an average price has no end of digits."""
-        symbol, size = market.symbol, market.contract_size
+        """Entry value kept exactly, rounded where exchanges do: an average price has no end of digits."""
+        symbol, inverse = market.symbol, market.type is MarketType.INVERSE
         entry = before.price if before.price is not None else price
-        cost = self._costs.get(symbol, before.amount * size * entry)
+        cost = self._costs.get(symbol, _signed_value(market, before.amount, entry))
         pnl = ZERO
         if closed:
-            share = cost if closed == -before.amount else _round_money(cost * -closed / before.amount)
-            pnl = -closed * size * price - share
+            share = cost if closed == -before.amount else cost * -closed / before.amount
+            pnl = _signed_value(market, -closed, price)
+            if inverse:
+                pnl = _round_money(pnl - share)
+            else:
+                share = share if closed == -before.amount else _round_money(share)
+                pnl -= share
             cost -= share
-        cost += opened * size * price
+        cost += _signed_value(market, opened, price)
+        if not after.amount:
+            self._costs.pop(symbol, None)
+            return after, pnl
         self._costs[symbol] = cost
-        return (Holding(after.amount, cost / (after.amount * size)) if after.amount else after), pnl
+        size = after.amount * market.contract_size
+        return Holding(after.amount, -size / cost if inverse else cost / size), pnl
 
     def take_rounding(self, balances: Balances) -> None:
         """Where contracts are settled exchanges round in ways of their own: a millionth off is no difference."""
@@ -248,10 +259,10 @@ class AccountLedger:
         """Book what a position cost or brought at a funding time."""
         self._add(payment.currency, payment.amount)
 
-    def _commission(self, fill: Fill, market: Market, quantity: Decimal) -> tuple[Decimal, bool]:
+    def _commission(self, fill: Fill, market: Market, worth: Decimal) -> tuple[Decimal, bool]:
         if fill.fee is None:
             rate = market.maker_rate if fill.maker else market.taker_rate
-            return self.convert(quantity * fill.price * rate, market.settle or market.quote) or ZERO, True
+            return self.convert(worth * rate, market.settle or market.quote) or ZERO, True
         if fill.fee.currency == market.base and not market.is_contract:
             return self.convert(fill.fee.cost * fill.price, market.quote) or ZERO, False
         converted = self.convert(fill.fee.cost, fill.fee.currency)
@@ -312,7 +323,8 @@ class AccountLedger:
         price = self._prices.get(symbol, holding.price)
         if not holding.amount or price is None or holding.price is None:
             return ZERO
-        return holding.amount * self._markets[symbol].contract_size * (price - holding.price)
+        market = self._markets[symbol]
+        return _signed_value(market, holding.amount, price) - _signed_value(market, holding.amount, holding.price)
 
     @property
     def value(self) -> Decimal:
@@ -410,6 +422,13 @@ def _net(positions: Iterable[Position]) -> list[Position]:
             continue
         by_symbol[position.symbol] = position
     return list(by_symbol.values())
+
+
+def _signed_value(market: Market, amount: Decimal, price: Decimal) -> Decimal:
+    """In the coin that settles; of an inverse contract minus its worth, which rises with the price as well, so that
+    profit is always value now less value at entry."""
+    worth = notional_of(market, amount, price)
+    return -worth if market.type is MarketType.INVERSE else worth
 
 
 def _round_money(amount: Decimal) -> Decimal:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from btccxt.bt.compat import bt
-from btccxt.model import Market, decimal_of, round_amount
+from btccxt.model import Market, MarketType, decimal_of, round_amount
 
 
 class CryptoCommInfo(bt.CommInfoBase):
@@ -16,7 +16,7 @@ class CryptoCommInfo(bt.CommInfoBase):
     (backtrader/comminfo.py:192-197); this one floors to the market's amount step.
     """
 
-    params = (("percabs", True), ("stocklike", True), ("market", None))
+    params = (("percabs", True), ("stocklike", True), ("market", None), ("inverse", False))
 
     def __init__(self, **_params: Any) -> None:  # backtrader's metaclass has taken them
         super().__init__()
@@ -36,16 +36,35 @@ class CryptoCommInfo(bt.CommInfoBase):
             "mult": float(market.contract_size),
             "leverage": leverage,
             "stocklike": not market.is_contract,
+            "inverse": market.type is MarketType.INVERSE,
         }
         return cls(**(own | dict(terms or {})), market=market)
 
     def get_margin(self, price: float) -> float:
         """Money that one unit binds: the whole price on spot, its leveraged part on contracts."""
-        return price * self.p.mult / self.p.leverage
+        return self._worth(price) / self.p.leverage
+
+    def _worth(self, price: float) -> float:
+        """Of one unit, in the money that settles it; of an inverse contract it falls as the price rises."""
+        if self.p.inverse:
+            return float(self.p.mult / price) if price else 0.0
+        return float(price * self.p.mult)
+
+    def profitandloss(self, size: float, price: float, newprice: float) -> float:
+        """Of a position from one price to another, in the money that settles it."""
+        if not self.p.inverse:
+            return float(super().profitandloss(size, price, newprice))
+        return size * (self._worth(price) - self._worth(newprice))
+
+    def cashadjust(self, size: float, price: float, newprice: float) -> float:
+        """What backtrader's own broker moves to the cash with each bar."""
+        return (
+            self.profitandloss(size, price, newprice) if self.p.inverse else super().cashadjust(size, price, newprice)
+        )
 
     def getsize(self, price: float, cash: float) -> float:
         """Largest size that ``cash`` pays for at ``price``, floored to the amount step."""
-        size = float(cash) * self.p.leverage / (float(price) * self.p.mult)
+        size = float(cash) * self.p.leverage / self._worth(float(price))
         if self.p.market is None:
             return size
         return float(round_amount(self.p.market, decimal_of(size)))
@@ -55,4 +74,4 @@ class CryptoCommInfo(bt.CommInfoBase):
         return float(position.size * self.get_margin(price))
 
     def _getcommission(self, size: float, price: float, pseudoexec: bool) -> float:
-        return abs(size) * price * self.p.mult * self.p.commission
+        return abs(size) * self._worth(price) * self.p.commission

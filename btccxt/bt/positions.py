@@ -16,7 +16,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from btccxt.account.ledger import AccountLedger
+from btccxt.account.ledger import AccountLedger, Booking
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder
@@ -141,7 +141,7 @@ class PositionBook:
         order.execute(
             dt=num_of_ms(fill.time_ms),
             size=float(fill.amount * fill.side.sign),
-            price=price,
+            price=self._price_of_bit(booking, price),
             closed=closed,
             closedvalue=comminfo.getvaluesize(closed, entry) if closed else 0.0,
             closedcomm=commission * closed_share,
@@ -158,6 +158,16 @@ class PositionBook:
         if booking.commission_estimated:
             self._estimates[fill.key] = booking.commission
             order.addinfo(commission_estimated=True)
+
+    def _price_of_bit(self, booking: Booking, price: float) -> float:
+        """The fill's; where an inverse position grows, the one that makes backtrader's average the entry price.
+
+        Its trades average prices by size, and the entry price of an inverse contract is the harmonic mean.
+        """
+        before, after = booking.before, booking.after
+        if not booking.inverse or booking.closed or not before.amount or before.price is None or after.price is None:
+            return price
+        return float((after.price * after.amount - before.price * before.amount) / booking.opened)
 
     def _set_executed(self, order: Any, filled: Decimal, cost: Decimal, amount: Decimal) -> None:
         self._executed[order.ref] = (filled, cost)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from decimal import Decimal
 
-from btccxt.account.contract_terms import too_large
+from btccxt.account.contract_terms import notional_of, too_large
 from btccxt.bt.orders import OrderStore
 from btccxt.bt.ports import PlacingBroker
 from btccxt.model import ZERO, OrderRequest, decimal_of
@@ -73,7 +73,7 @@ class RiskDesk:
         price = request.price or request.trigger_price or latest
         unit_value = None
         if price is not None and not few:
-            unit_value = ledger.convert(price * market.contract_size, market.settle or market.quote)
+            unit_value = ledger.convert(notional_of(market, Decimal(1), price), market.settle or market.quote)
         resting = ZERO
         if self._limits.max_position is not None or self._limits.max_position_notional is not None:
             resting = own.resting(request.symbol, request.side)

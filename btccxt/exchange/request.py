@@ -15,7 +15,7 @@ from btccxt.errors import Refused, Unsupported
 from btccxt.exchange.guard import decode_request, guard, may_place
 from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.exchange.templates import Values, features_of, fill, is_conditional, plain, rules_of
-from btccxt.model import Market, OrderFeature, OrderKind, OrderReference, OrderRequest, Side, TimeInForce
+from btccxt.model import Market, MarketType, OrderFeature, OrderKind, OrderReference, OrderRequest, Side, TimeInForce
 
 __all__ = [
     "CcxtCall",
@@ -263,7 +263,7 @@ def _cost_refusals(request: OrderRequest, market: Market, reference_price: Decim
     if request.cost_quote is not None:
         cost = request.cost_quote
     elif price is not None and price > 0:
-        cost = price * request.amount * market.contract_size
+        cost = request.amount * market.contract_size * (1 if market.type is MarketType.INVERSE else price)
     else:
         return
     if market.min_cost is not None and cost < market.min_cost and not request.reduce_only:

@@ -71,7 +71,8 @@ class SimOptions:
             symbols = [self.symbol]
         else:
             symbols = list(self.market.symbols)
-        quotes = [symbol.partition("/")[2].partition(":")[0] for symbol in symbols if "/" in symbol]
+        pairs = [symbol.partition("/")[2].partition(":") for symbol in symbols if "/" in symbol]
+        quotes = [settle or quote for quote, _, settle in pairs]
         return usual if usual in quotes or not quotes else quotes[0]
 
 

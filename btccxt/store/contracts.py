@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from btccxt.account.contract_terms import ContractWishes, TradedTerms, beyond_brackets
 from btccxt.errors import BtccxtError, ConfigError, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.model import ContractTerms, LeverageBracket, Market, PositionMode
+from btccxt.model import ContractTerms, LeverageBracket, Market, MarketType, PositionMode
 
 Say = Callable[[str], None]
 Trouble = Callable[[str, BaseException], None]
@@ -22,17 +22,27 @@ async def prepare_contracts(
     wishes: ContractWishes,
     say: Say,
     trouble: Trouble,
+    *,
+    currency: str,
 ) -> dict[str, TradedTerms]:
     """How each symbol is traded, after what was asked for has been set; ``say`` hears of every change.
 
     ``contracts``: those of the exchange. ``symbols``: what is traded; what is no contract is left out. Raises
-    ConfigError where the account holds two positions a symbol, or cannot be as the user wants it. What is asked for is
+    ConfigError where the account holds two positions a symbol, counts in another coin than an inverse contract is
+    settled in (``currency``), or cannot be as the user wants it. What is asked for is
     checked for every symbol before the first is changed.
     """
     _check_words(wishes, exchange.id, contracts)
     traded = sorted({*symbols, *wishes.symbols} & set(contracts))
     if not contracts:
         return {}
+    for symbol in traded:
+        market = contracts[symbol]
+        if market.type is MarketType.INVERSE and market.settle != currency:
+            raise ConfigError(
+                f"{symbol} is settled in {market.settle}, and the account counts in {currency}: give "
+                f"currency={market.settle!r}"
+            )
     await _check_position_mode(exchange, (traded or list(contracts))[0], wishes, say, trouble)
     asked = await asyncio.gather(*(_ask(exchange, symbol, wishes, trouble) for symbol in traded))
     found = dict(zip(traded, asked, strict=True))

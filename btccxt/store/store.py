@@ -353,6 +353,7 @@ class CCXTStore(StoreHistory):
             self.settings.contract_wishes,
             self._notifier.say,
             self._notifier.trouble,
+            currency=self.currency,
         )
 
     def _known_datas(self) -> list[Any]:

@@ -19,13 +19,13 @@ from btccxt.orders.policy import TrackerPolicy
 from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.dialects.base import SimAccount
 from btccxt.sim.faults import FaultPlan
-from btccxt.sim.markets import linear_market, spot_market
+from btccxt.sim.markets import inverse_market, linear_market, spot_market
 from btccxt.sim.server import SimExchange
 from tests.still_market import START_MS, PacedData, QuietSource, depth
 
 D = Decimal
 START_PRICE = D(60_000)
-BTC, BNB, PERP = "BTC/USDT", "BNB/USDT", "BTC/USDT:USDT"
+BTC, BNB, PERP, INVERSE = "BTC/USDT", "BNB/USDT", "BTC/USDT:USDT", "BTC/USD:BTC"
 BNB_PRICE = D(600)
 SETTLE_S = 20.0
 
@@ -58,11 +58,17 @@ class Venue(BackgroundExchange):
         balances: Mapping[str, Decimal] | None = None,
         fee_currency: str | None = None,
         faults: FaultPlan | None = None,
+        inverse: bool = False,
     ) -> None:
         self.exchange_id = exchange
-        self.symbol = PERP if exchange == "binanceusdm" else BTC
+        self.inverse = inverse
+        self.coin = "BTC" if inverse else "USDT"
+        self.symbol = INVERSE if inverse else PERP if exchange == "binanceusdm" else BTC
         markets: list[Market] = [linear_market(PERP)] if self.symbol == PERP else [spot_market(BTC), spot_market(BNB)]
         usual = {"USDT": D(50_000)} if self.symbol == PERP else {"USDT": D(50_000), "BNB": D(10)}
+        if inverse:
+            markets = [inverse_market(INVERSE, contract_size="10" if exchange == "okx" else "1")]
+            usual = {"BTC": D(1)}
         funds = dict(balances or usual)
         account = SimAccount(balances=funds, fee_currency=fee_currency)
         prices = {market.symbol: BNB_PRICE if market.symbol == BNB else price for market in markets}
@@ -74,9 +80,9 @@ class Venue(BackgroundExchange):
 
         def go(exchange: SimExchange) -> None:
             now_ms = int(exchange.clock.now_ms())
-            bids, asks = depth(price, D("0.01"))
-            exchange.engine.set_depth(self.symbol, bids, asks, now_ms)
-            exchange.engine.print_trade(self.symbol, price, D("0.001"), Side.BUY, now_ms)
+            levels = depth(price, D("0.1"), D(3_000)) if self.inverse else depth(price, D("0.01"))
+            exchange.engine.set_depth(self.symbol, *levels, now_ms)
+            exchange.engine.print_trade(self.symbol, price, D(1) if self.inverse else D("0.001"), Side.BUY, now_ms)
 
         self.call(go)
 
@@ -103,6 +109,10 @@ class Venue(BackgroundExchange):
     def equity(self, price: Decimal) -> Decimal:
         """What the account is worth in USDT by the exchange's own ledger, at this price."""
         worth = self.balances()
+        if self.inverse:
+            held = self.call(lambda exchange: list(exchange.engine.positions("main")))
+            size = self.call(lambda exchange: exchange.engine.markets[self.symbol].contract_size)
+            return worth["BTC"] + sum((each.amount * size * (1 / each.entry_price - 1 / price) for each in held), D(0))
         total = worth.get("USDT", D(0)) + worth.get("BTC", D(0)) * price + worth.get("BNB", D(0)) * BNB_PRICE
         for position in self.call(lambda exchange: list(exchange.engine.positions("main"))):
             total += position.amount * (price - position.entry_price)
@@ -113,6 +123,7 @@ class Venue(BackgroundExchange):
         return CCXTStore(
             self.exchange_id,
             mode="sim",
+            market_type="inverse" if self.inverse else None,
             sim_address=str(self.address),
             journal=journal,
             tracker=quick_policy(self.exchange_id, **policy),
@@ -240,7 +251,7 @@ class Player(bt.Strategy):
             return
         step = play.steps[play.at]
         play.equity.append(play.venue.equity(step.price))
-        play.wallet.append(play.venue.balances()["USDT"])
+        play.wallet.append(play.venue.balances()[play.venue.coin])
         play.values.append(self.broker.getvalue())
         play.cash.append(self.broker.getcash())
         if step.act is not None:

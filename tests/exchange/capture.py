@@ -128,6 +128,7 @@ _SPOT_IDS = {
     "hyperliquid": "@142",
     "deribit": "BTC_USDC",
 }
+_INVERSE_IDS = {"okx": "BTC-USD-SWAP", "bybit": "BTCUSD"}
 _LINEAR_IDS = {
     "okx": "BTC-USDT-SWAP",
     "krakenfutures": "PF_XBTUSD",
@@ -178,6 +179,8 @@ def symbol_of(exchange_id: str, market_type: MarketType) -> str:
     exchange_id = load_profile(exchange_id, market_type).same_as or exchange_id
     if market_type is MarketType.SPOT:
         return f"BTC/{_QUOTES.get(exchange_id, 'USDT')}"
+    if market_type is MarketType.INVERSE:
+        return "BTC/USD:BTC"
     quote = _LINEAR_QUOTES.get(exchange_id, "USDT")
     return f"BTC/{quote}:{quote}"
 
@@ -187,7 +190,9 @@ def _synthetic_market(exchange: Any, exchange_id: str, market_type: MarketType) 
     symbol = symbol_of(exchange_id, market_type)
     exchange_id = load_profile(exchange_id, market_type).same_as or exchange_id
     quote = symbol.split("/")[1].split(":")[0]
-    ids = _SPOT_IDS if spot else _LINEAR_IDS
+    inverse = market_type is MarketType.INVERSE
+    settle = "BTC" if inverse else quote
+    ids = _SPOT_IDS if spot else _INVERSE_IDS if inverse else _LINEAR_IDS
     market_id = ids.get(exchange_id, "BTCUSDT")
     digits = exchange.precisionMode == 3
     return exchange.safe_market_structure(
@@ -197,14 +202,14 @@ def _synthetic_market(exchange: Any, exchange_id: str, market_type: MarketType) 
             "symbol": symbol,
             "base": "BTC",
             "quote": quote,
-            "settle": None if spot else quote,
+            "settle": None if spot else settle,
             "baseId": "10142"
             if exchange_id == "hyperliquid" and spot
             else "0"
             if exchange_id == "hyperliquid"
             else "BTC",
             "quoteId": quote,
-            "settleId": None if spot else quote.lower() if exchange_id == "gate" else quote,
+            "settleId": None if spot else settle.lower() if exchange_id == "gate" else settle,
             "type": "spot" if spot else "swap",
             "spot": spot,
             "margin": False,
@@ -213,8 +218,8 @@ def _synthetic_market(exchange: Any, exchange_id: str, market_type: MarketType) 
             "option": False,
             "active": True,
             "contract": not spot,
-            "linear": None if spot else True,
-            "inverse": None if spot else False,
+            "linear": None if spot else not inverse,
+            "inverse": None if spot else inverse,
             "contractSize": None if spot else 1,
             "taker": 0.001,
             "maker": 0.001,

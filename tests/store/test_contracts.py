@@ -59,7 +59,9 @@ class Desk:
         asked = ContractWishes(
             leverages(wishes.get("leverage")), margin_modes(wishes.get("margin_mode")), wishes.get("position_mode")
         )
-        return await prepare_contracts(self.subject, markets, symbols, asked, self.said.append, self._trouble)
+        return await prepare_contracts(
+            self.subject, markets, symbols, asked, self.said.append, self._trouble, currency="USDT"
+        )
 
     def _trouble(self, what: str, error: BaseException) -> None:
         raise AssertionError(what) from error
@@ -131,7 +133,9 @@ async def test_a_symbol_that_is_not_there_and_words_of_contracts_on_spot_are_ref
     with pytest.raises(ConfigError, match=r"no such contract; did you mean BTC/USDT:USDT\?"):
         await desk.start(leverage={"BTC/USDT:USD": 3})
     with pytest.raises(ConfigError, match="are for contracts, and this is a spot account"):
-        await prepare_contracts(desk.subject, {}, (), ContractWishes(leverages(3)), desk.said.append, desk._trouble)
+        await prepare_contracts(
+            desk.subject, {}, (), ContractWishes(leverages(3)), desk.said.append, desk._trouble, currency="USDT"
+        )
 
 
 @pytest.mark.parametrize(

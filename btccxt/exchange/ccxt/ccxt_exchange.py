@@ -479,12 +479,13 @@ class CCXTExchange(ContractCalls, ExchangeAPI):
         if not self._rest.has.get("fetchFundingHistory"):
             return await super().fetch_funding(symbol, since_ms)
         ours = (symbol, market.id)  # ccxt does not always translate it
+        known = {"symbol": symbol} if market.settle is None else {"symbol": symbol, "code": market.settle}
         payments = await self._rows(
             "fetch_funding_history",
             symbol,
             since_ms,
             understand=lambda row: (
-                translate.funding({**row, "symbol": symbol}, self.profile) if row.get("symbol") in ours else None
+                translate.funding({**row, **known}, self.profile) if row.get("symbol") in ours else None
             ),
         )
         return [each for each in payments if each is not None and each.time_ms >= since_ms]

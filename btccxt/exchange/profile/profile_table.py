@@ -17,6 +17,7 @@ from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.model import MarketType
 
 DEFAULT = "default"
+_LIKE = "like"
 _OF_THE_ENTRY = frozenset({"markets", "same_as", "formerly"})
 """Keys of an entry that are no keys of a profile."""
 Locate = Callable[[Sequence[Any]], str]
@@ -86,6 +87,10 @@ class Table:
                 what = f"{name}.markets: unknown market type {market!r}{nearest(market, valid)}"
             elif content is not None and not isinstance(content, dict):
                 what = f"{name}.markets.{market} must be a mapping"
+            elif (other := (content or {}).get(_LIKE)) is not None and (
+                other not in markets or _LIKE in (markets[other] or {})
+            ):
+                what = f"{name}.markets.{market}.like: {other!r} is no market type that is written out here"
             else:
                 continue
             raise ConfigError(f"{self._place(name, 'markets', market)}: {what}")
@@ -135,9 +140,11 @@ class Table:
             own = {key: value for key, value in entry.items() if key not in _OF_THE_ENTRY}
             yield Layer(own, self.path.name, (entry_name,), self)
             markets = entry.get("markets") or {}
-            if market_type.value in markets:
-                where = (entry_name, "markets", market_type.value)
-                yield Layer(markets[market_type.value] or {}, self.path.name, where, self)
+            own_markets = markets.get(market_type.value) or {}
+            for kind in (str(own_markets.get(_LIKE)), market_type.value):
+                if kind in markets:
+                    said = {key: value for key, value in (markets[kind] or {}).items() if key != _LIKE}
+                    yield Layer(said, self.path.name, (entry_name, "markets", kind), self)
 
     @cached_property
     def root(self) -> yaml.Node | None:

@@ -39,7 +39,7 @@ def all_profiles() -> list[Profile]:
 
 def test_fifteen_exchanges_have_an_entry_with_spot_and_linear_where_the_exchange_has_them() -> None:
     assert set(known_exchanges()) >= FIFTEEN
-    both = {name for name in FIFTEEN if set(market_types(name)) == {SPOT, LINEAR}}
+    both = {name for name in FIFTEEN if set(market_types(name)) >= {SPOT, LINEAR}}
     assert FIFTEEN - both == {"binanceusdm", "kraken", "krakenfutures"}
 
 
@@ -144,7 +144,14 @@ def test_a_market_type_that_the_exchange_lacks_is_unsupported() -> None:
     with pytest.raises(Unsupported, match="kraken has no linear markets in the mapping table; it has spot"):
         load_profile("kraken", LINEAR)
     with pytest.raises(Unsupported, match="inverse"):
-        load_profile("bybit", MarketType.INVERSE)
+        load_profile("binance", MarketType.INVERSE)
+
+
+def test_a_market_type_that_is_like_another_says_only_what_differs() -> None:
+    linear, inverse = load_profile("okx", LINEAR), load_profile("okx", MarketType.INVERSE)
+    assert inverse.orders == linear.orders
+    assert (inverse.settle_currency, linear.settle_currency) == ("BTC", "USDT")
+    assert inverse.streams.positions
 
 
 # ------------------------------------------------------------------ bad input, with its place
