@@ -24,7 +24,7 @@ _BACKTRADERS = (
     "transmit",
 )  # fmt: skip
 _OF_BACKTRADERS_OWN_BROKER = frozenset({"coc", "coo"})  # read there from ``order.info``
-_EXITS = "buy_bracket(stopprice=, limitprice=), or broker.bracket(stop_pct=, target_pct=)"
+_EXITS = "buy_bracket(stopprice=, limitprice=)"
 _IN_PARAMS = "params={…} for what only ccxt knows"
 _HAS_ITS_ID = "nothing: btccxt gives each order its id"
 _AT_THE_EXCHANGE = "nothing: it is set at the exchange, for the account, or with CCXTStore(leverage=, margin_mode=)"
