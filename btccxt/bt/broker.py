@@ -75,7 +75,6 @@ class CCXTBroker(bt.BrokerBase):
         self.store = store
         self.arrivals: deque[Any] = deque()
         self.notifs: deque[Any] = deque()
-        self.orders: list[Any] = []
         self._fund = Fund()
         self._fundmode = False
         self.positions = _Positions(self)
@@ -183,7 +182,6 @@ class CCXTBroker(bt.BrokerBase):
         while self._told:
             self.store.order_told(self._told.popleft())
         self.notifs.clear()
-        self.orders = []
         self._forget_orders()
         return unacknowledged
 
@@ -470,7 +468,7 @@ class CCXTBroker(bt.BrokerBase):
         follower.submit(self)
         follower.addinfo(client_order_id=request.client_order_id, follows=order.ref)
         order.addinfo(followed_by=follower.ref)
-        self.orders.append(follower)
+        self._own.note(follower)
         self._own.add(follower, request, waits=True, expires_ms=self._own.expires_ms(order))
         self.store.edit_order(name, request, follows=True)
         self.notify(follower)
@@ -499,6 +497,11 @@ class CCXTBroker(bt.BrokerBase):
         if reasons:
             raise Refused(reasons)
         return changed
+
+    @property
+    def orders(self) -> list[Any]:
+        """Every order of this run, oldest first; of those that ended long ago the latest ten thousand at least."""
+        return self._own.orders
 
     def orderstatus(self, order: Any) -> int:
         live = next((known for known in self.orders if known.ref == order.ref), order)

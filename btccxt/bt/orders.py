@@ -20,13 +20,17 @@ from btccxt.orders.funds import OpenOrder, bound
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
 
+_KEPT = 10_000  # orders that ended, of which a strategy may still ask or a late fill may come
+
 
 class OrderStore:
     """Backtrader orders by client order id, and their intents by ``order.ref``."""
 
     def __init__(self) -> None:
+        self.orders: list[Any] = []
+        """Every order of the run, refused ones too; of those that ended, the latest ``_KEPT`` at least."""
         self.known: dict[str, Any] = {}
-        """By client order id, ended ones too: late fills count."""
+        """By client order id, ended ones too: late fills count. As many as ``orders``."""
         self._open: dict[str, Any] = {}  # those of them that may still fill
         self._requests: dict[int, OrderRequest] = {}  # of every order that is not final
         self._expiries_ms: dict[int, int] = {}  # of orders whose validity is kept here
@@ -34,6 +38,15 @@ class OrderStore:
         self._waiting: set[int] = set()  # they wait on this machine and bind no money
         self.trailing: dict[int, Any] = {}  # those whose price follows the market
         self._ending: set[int] = set()  # their cancel has been asked for
+
+    def note(self, order: Any) -> None:
+        """An order that the strategy may ask about from now on; the oldest that ended are forgotten meanwhile."""
+        self.orders.append(order)
+        if len(self.orders) >= 2 * _KEPT:  # seldom, so that an order costs the same at any age of the run
+            latest = len(self.orders) - _KEPT
+            self.orders = [each for place, each in enumerate(self.orders) if place >= latest or each.alive()]
+            refs = {each.ref for each in self.orders}
+            self.known = {name: each for name, each in self.known.items() if each.ref in refs}
 
     def add(
         self,
@@ -313,7 +326,7 @@ class OrderEventHandler:
         order.addcomminfo(self._broker.getcommissioninfo(data))
         order.submit(self._broker)
         order.addinfo(client_order_id=request.client_order_id, restored=True)
-        self._broker.orders.append(order)
+        self._own.note(order)
         expires_ms = int(live.context[EXPIRES]) if EXPIRES in live.context else None
         fires_ms = int(live.context[FIRES]) if FIRES in live.context and live.pending_release else None
         if FIRES in live.context:

@@ -59,7 +59,7 @@ class OrderPlacement:
     def place(self, order: Any, kwargs: dict[str, Any], reasons: list[str]) -> Any:
         """Check everything, and send what may go. ``reasons``: what is known to be wrong already."""
         broker = self._broker
-        broker.orders.append(order)
+        self._own.note(order)
         order.addcomminfo(broker.getcommissioninfo(order.data))
         order.submit(broker)
         plan, kind = None, "rules"
