@@ -67,8 +67,6 @@ def make_store(wire: HttpSession, address: str, journal: str | Path) -> CCXTStor
         tracker=quick_policy(wire), config={"timeout": 400}, overrides={"rate": {"pools": wide}},
         breaker=BreakerPolicy(open_s=0.2, max_open_s=0.4), streams=streams,
     )  # fmt: skip
-    # Its control socket blocks in ``accept``, of which the referee knows nothing: it would wait for ever.
-    store._operations.start = lambda label, *, trades: None  # type: ignore[method-assign]
     return store
 
 
