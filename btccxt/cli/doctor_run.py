@@ -23,7 +23,7 @@ from btccxt.store.hints import CLOCK_OFF_MS
 from btccxt.store.keys import DOTENV, find_keys
 from btccxt.store.startup import did_you_mean
 from btccxt.store.store import CCXTStore
-from btccxt.store.venues import Venue, connect
+from btccxt.store.venues import ExchangeConnection, connect
 
 _STREAM_S = 20.0
 _SIGNS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[dim]–[/]"}
@@ -84,7 +84,7 @@ class _Doctor:
             await asyncio.to_thread(venue.stop)
         return self._report.good
 
-    def _connect(self) -> Venue:
+    def _connect(self) -> ExchangeConnection:
         settings = self._store.settings
         return connect(
             self._store.mode, self._store.profile, {**settings.ccxt_settings(), **self._store.keys_for_ccxt()},
@@ -148,7 +148,7 @@ class _Doctor:
         self._report.tell("connection", True, f"{len(markets):,} markets in {took_s:.1f} s")
         return markets
 
-    async def _clock(self, exchange: ExchangeAPI, venue: Venue) -> None:
+    async def _clock(self, exchange: ExchangeAPI, venue: ExchangeConnection) -> None:
         await measure_clock(exchange, venue.clock)
         off_ms, uncertain_ms = venue.clock.offset_ms, venue.clock.uncertainty_ms
         if uncertain_ms is None:

@@ -45,7 +45,7 @@ _LONGEST_SLEEP_S = 30.0  # so that a re-measured clock is noticed
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
 
 
-class MarketClock(Protocol):
+class FeedClock(Protocol):
     """The exchange's clock (``resilience.clock.ExchangeClock``)."""
 
     @property
@@ -89,7 +89,7 @@ class BarFeed:
     def __init__(
         self,
         exchange: ExchangeAPI,
-        clock: MarketClock,
+        clock: FeedClock,
         key: StreamKey,
         *,
         sink: Sink,

@@ -168,4 +168,4 @@ class StreamHealth:
 
 Listener = Callable[[StreamChanged], None]
 Decide = Callable[[BaseException, int], Verdict]
-Report = Callable[[str, BaseException], None]
+OnTrouble = Callable[[str, BaseException], None]

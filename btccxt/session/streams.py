@@ -22,7 +22,7 @@ from btccxt.resilience.supervised import TaskFailed, TaskListener, TaskNews, Tas
 from btccxt.session.stream_policy import (
     Decide,
     Listener,
-    Report,
+    OnTrouble,
     Rhythm,
     SilenceJudge,
     StreamChanged,
@@ -103,7 +103,7 @@ class StreamSupervisor:
         policy: StreamPolicy | None = None,
         listener: Listener | None = None,
         decide: Decide | None = None,
-        report: Report | None = None,
+        report: OnTrouble | None = None,
         on_task: TaskListener | None = None,
         rng: random.Random | None = None,
     ) -> None:

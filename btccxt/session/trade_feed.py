@@ -15,7 +15,7 @@ from btccxt.bars.trade_seam import TradeSeam
 from btccxt.errors import ConfigError, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamKind, Trade
-from btccxt.session.bar_feed import MarketClock, Sink, back_off, pause
+from btccxt.session.bar_feed import FeedClock, Sink, back_off, pause
 from btccxt.session.events import FeedState, TicksArrived
 
 _IDLE_S = 30.0
@@ -33,7 +33,7 @@ class TradeFeed:
     def __init__(
         self,
         exchange: ExchangeAPI,
-        clock: MarketClock,
+        clock: FeedClock,
         key: StreamKey,
         *,
         sink: Sink,

@@ -37,7 +37,7 @@ from btccxt.store.startup import did_you_mean
 
 if TYPE_CHECKING:  # heavy, and needed for types only
     from btccxt.sim.server import SimExchange
-    from btccxt.store.venues import Venue
+    from btccxt.store.venues import ExchangeConnection
 
 
 async def snapshot(account_session: AccountSession) -> dict[str, Any]:
@@ -119,7 +119,7 @@ class StoreQueries(ABC):
     cerebro_loop: CerebroLoop | None
     _account_session: AccountSession | None
     _session: Session | None
-    _venue: Venue | None
+    _venue: ExchangeConnection | None
     _notifier: Notifier
     _broker: CCXTBroker | None
     trading: TradingControl

@@ -74,7 +74,7 @@ from btccxt.store.startup import (
 )
 
 if TYPE_CHECKING:
-    from btccxt.store.venues import Venue
+    from btccxt.store.venues import ExchangeConnection
 
 log = get_logger(__name__)
 
@@ -143,7 +143,7 @@ class CCXTStore(StoreHistory):
         check_switch(settings, self.profile, self._exchange_given)
         self._prepare_history()
         self._session: Session | None = None
-        self._venue: Venue | None = None
+        self._venue: ExchangeConnection | None = None
         self._account_session: AccountSession | None = None
         self._was_asked_of: AccountSession | None = None  # whose first figures a broker has started from
         self._journal: Journal | None = None
@@ -304,7 +304,7 @@ class CCXTStore(StoreHistory):
                 f"{account_session.opening}. Is the exchange reachable from here?"
             ) from error
 
-    def _connect(self, session: Session) -> Venue:
+    def _connect(self, session: Session) -> ExchangeConnection:
         from btccxt.store.venues import connect, custom_venue  # ccxt and the embedded exchange: seconds of CPU
 
         if not isinstance(self._exchange_given, str):

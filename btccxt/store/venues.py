@@ -39,10 +39,10 @@ from btccxt.store.paper import PaperExchange
 _START_TIMEOUT_S = 15.0
 _ORDER_RESERVE_PCT = 20.0
 
-Report = Callable[[str, BaseException], None]
+OnTrouble = Callable[[str, BaseException], None]
 
 
-class Venue:
+class ExchangeConnection:
     """The exchange behind a store, its clock, and what has to be ended with it."""
 
     def __init__(self, exchange: ExchangeAPI, clock: ExchangeClock, stop: Callable[[], None] | None = None) -> None:
@@ -68,10 +68,10 @@ def connect(
     balances: Mapping[str, Decimal],
     settings: StoreConfig,
     budget: SharedBudget | None = None,
-    report: Report,
+    report: OnTrouble,
     sends_orders: bool = True,
     on_task: TaskListener | None = None,
-) -> Venue:
+) -> ExchangeConnection:
     """Build the exchange of a mode. Blocks for a moment in ``sim`` mode, which starts a server; sends nothing yet.
 
     ``sends_orders`` False: nothing of the rate limits is kept free for orders.
@@ -92,14 +92,14 @@ def connect(
     )
     if mode is Mode.PAPER:
         exchange = PaperExchange(exchange, balances, clock.now_ms, on_task)
-    return Venue(exchange, clock)
+    return ExchangeConnection(exchange, clock)
 
 
 def _limiter(
     profile: Profile,
     settings: StoreConfig,
     budget: SharedBudget | None,
-    report: Report,
+    report: OnTrouble,
     sends_orders: bool,
     speed: float = 1.0,
 ) -> AsyncLimiter:
@@ -122,13 +122,13 @@ def _limiter(
 
 def custom_venue(
     exchange: ExchangeAPI, mode: Mode, balances: Mapping[str, Decimal], on_task: TaskListener | None = None
-) -> Venue:
+) -> ExchangeConnection:
     """An ExchangeAPI that the user made: traded directly in ``live`` mode, its data only in ``paper`` mode."""
     clock = exchange.clock if isinstance(exchange, CCXTExchange) else ExchangeClock(WallTime())
     if mode is Mode.PAPER:
-        return Venue(PaperExchange(exchange, balances, clock.now_ms, on_task), clock)
+        return ExchangeConnection(PaperExchange(exchange, balances, clock.now_ms, on_task), clock)
     if mode is Mode.LIVE:
-        return Venue(exchange, clock)
+        return ExchangeConnection(exchange, clock)
     raise ConfigError(f"an ExchangeAPI instance runs in mode 'paper' or 'live', not {mode.value!r}")
 
 
@@ -138,9 +138,9 @@ def _sim_venue(
     balances: Mapping[str, Decimal],
     settings: StoreConfig,
     budget: SharedBudget | None,
-    report: Report,
+    report: OnTrouble,
     sends_orders: bool,
-) -> Venue:
+) -> ExchangeConnection:
     check_market_type(profile.exchange, profile.market_type)
     sim_address = settings.sim_address
     server: SimExchange | None = None
@@ -189,7 +189,7 @@ def _sim_venue(
     except BaseException:  # a setting that cannot be, or Ctrl-C while ccxt is being imported
         stop()
         raise
-    venue = Venue(exchange, clock, stop)
+    venue = ExchangeConnection(exchange, clock, stop)
     venue.sim, venue.data_mode = server, found_mode
     return venue
 

@@ -62,12 +62,11 @@ def make_store(wire: HttpSession, address: str, journal: str | Path) -> CCXTStor
         keys_per_connection=profile.websocket.keys_per_connection, backoff=Backoff(0.05, 0.05, 1.5, 0.3),
         proven_after_s=0.1, recover_after_s=0.1, check_every_s=0.1, told_within_s=1.0,
     )  # fmt: skip
-    store = CCXTStore(
+    return CCXTStore(
         wire.exchange, mode="sim", market_type=wire.market_type, sim_address=address, journal=journal,
         tracker=quick_policy(wire), config={"timeout": 400}, overrides={"rate": {"pools": wide}},
         breaker=BreakerPolicy(open_s=0.2, max_open_s=0.4), streams=streams,
     )  # fmt: skip
-    return store
 
 
 def run_scenario(scenario: Scenario) -> Outcome:

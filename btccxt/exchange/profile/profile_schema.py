@@ -347,7 +347,7 @@ class StreamRule(Part):
         return kind is StreamKind.BARS or bool(getattr(self, kind.value))
 
 
-class DeadMansSwitch(Part):
+class DeadMansSwitchRule(Part):
     available: bool = False
     max_timeout_ms: int | None = None
 
@@ -434,7 +434,7 @@ class Profile(Part):
     streams: StreamRule = StreamRule()
     websocket: WebSocketRule = WebSocketRule()
     rate: RateRule = RateRule()
-    dead_mans_switch: DeadMansSwitch = DeadMansSwitch()
+    dead_mans_switch: DeadMansSwitchRule = DeadMansSwitchRule()
     market_slippage_pct: float = Field(default=5, gt=0, lt=50)
     price_significant_digits: int | None = None
     amounts_in: Literal["contracts", "base"] = "contracts"
