@@ -1,0 +1,267 @@
+"""What ccxt says of an exchange and an account, read into our records: each answer checked before it is believed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from btccxt.errors import BtccxtError, ConfigError, OrderNotFound, Unsupported
+from btccxt.exchange.ccxt import translate
+from btccxt.exchange.ccxt.client import CCXTClient
+from btccxt.exchange.ccxt.my_trades import in_order, trades_since
+from btccxt.exchange.ccxt.order_lists import OrderLists
+from btccxt.exchange.ccxt.transfers import transfers_since
+from btccxt.exchange.plausibility import (
+    AheadOfUs,
+    Implausible,
+    check_balances,
+    check_bar,
+    check_fill,
+    check_order,
+    check_position,
+    check_server_time,
+    check_ticker,
+    check_trade,
+    says_nothing,
+)
+from btccxt.exchange.profile.profile import NextPage
+from btccxt.exchange.request import reference_params, same_client_id
+from btccxt.model import (
+    Balances,
+    Bar,
+    Fill,
+    FundingPayment,
+    MarketType,
+    OrderReference,
+    OrderStatus,
+    OrderUpdate,
+    Origin,
+    Position,
+    Ticker,
+    Trade,
+    Transfer,
+)
+from btccxt.timeframe import parse_timeframe
+
+_CLOCK_DOUBTED_S = 5.0  # between two measurements because a candle seemed to come from the future
+
+
+def _row_with_time(row: Any) -> Any:
+    if not isinstance(row, Mapping) or not isinstance(row.get("info"), Mapping):
+        raise Implausible("no row of a trade")
+    check_server_time(row.get("timestamp"))
+    return row
+
+
+class CCXTReads(CCXTClient):
+    """The part of ``CCXTExchange`` that reads by REST, public and private."""
+
+    # -------------------------------------------------------------- public reads
+
+    async def fetch_time(self) -> int:
+        if not self._rest.has.get("fetchTime"):
+            raise Unsupported(f"{self.id} does not tell its time")
+        return await self._understood("fetch_time", understand=check_server_time)
+
+    async def fetch_ticker(self, symbol: str) -> Ticker:
+        await self._market(symbol)
+        return await self._understood(
+            "fetch_ticker",
+            symbol,
+            understand=lambda answer: check_ticker(translate.ticker(answer, self.clock.now_ms()), symbol),
+        )
+
+    async def fetch_ohlcv(
+        self, symbol: str, timeframe: str, since_ms: int | None = None, limit: int | None = None
+    ) -> list[Bar]:
+        await self._market(symbol)
+        self._check_timeframe(timeframe)
+        page = self.profile.history.page_size
+        check = self._bar_check(timeframe)
+        rows = await self._rows(
+            "fetch_ohlcv",
+            symbol,
+            timeframe,
+            since_ms,
+            min(limit or page, page),
+            understand=lambda row: None if row[4] is None else check(translate.bar(row)),
+        )
+        return sorted((bar for bar in rows if bar is not None), key=lambda bar: bar.open_ms)
+
+    def _bar_check(self, timeframe: str) -> Callable[[Bar], Bar]:
+        clock, parsed = self.clock, parse_timeframe(timeframe)
+
+        def check(bar: Bar) -> Bar:
+            uncertain_ms = clock.uncertainty_ms
+            try:
+                return check_bar(bar, parsed, clock.now_ms(), float("inf") if uncertain_ms is None else uncertain_ms)
+            except AheadOfUs:
+                self._doubt_clock()
+                raise
+
+        return check
+
+    def _doubt_clock(self) -> None:
+        """This machine may have slept, or the exchange's clock has stepped: measured before the next is judged."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._doubted_at >= _CLOCK_DOUBTED_S:
+            self._doubted_at = now_s
+            self._tasks.start(self.measure_clock(), "clock")
+
+    def _check_timeframe(self, timeframe: str) -> None:
+        known = self.profile.bars.timeframes or tuple(self._rest.timeframes or ())
+        if known and timeframe not in known:
+            raise ConfigError(f"{self.id} has no timeframe {timeframe!r}; it has {', '.join(known)}")
+
+    async def fetch_trades(self, symbol: str, since_ms: int | None = None, limit: int | None = None) -> list[Trade]:
+        await self._market(symbol)
+        trades = await self._rows(
+            "fetch_trades", symbol, since_ms, limit, understand=lambda row: check_trade(translate.trade(row))
+        )
+        return translate.told_apart(trades)
+
+    # -------------------------------------------------------------- private reads
+
+    async def fetch_balance(self) -> Balances:
+        await self.load_markets()
+        await self._account_kind.check(self._read)
+        try:
+            return await self._understood(
+                "fetch_balance", dict(self.profile.balances.query_params), understand=self._to_balances
+            )
+        except BtccxtError as error:
+            raise self._account_kind.explained(error) from None
+
+    def _to_balances(self, answer: Mapping[str, Any]) -> Balances:
+        if says_nothing(answer.get("info")):  # ccxt reads an empty body as an account without a coin
+            raise Implausible("the answer carries no balances")
+        return check_balances(translate.balances(answer, self.clock.now_ms(), profile=self.profile))
+
+    async def fetch_positions(self, symbols: Sequence[str] | None = None) -> list[Position]:
+        if self.profile.market_type is MarketType.SPOT:
+            return []
+        await self.load_markets()
+        positions = await self._understood(
+            "fetch_positions", list(symbols) if symbols is not None else None, understand=self._to_positions
+        )
+        return [each for each in positions if each.amount]
+
+    def _to_positions(self, rows: Sequence[Mapping[str, Any]]) -> list[Position]:
+        """One bad row spoils all: a position that is left out would count as closed."""
+        if not isinstance(rows, list):
+            raise Implausible("positions are no list")
+        return [check_position(translate.position(row, self.clock.now_ms())) for row in rows]
+
+    async def fetch_order(self, reference: OrderReference) -> OrderUpdate:
+        await self._market(reference.symbol)
+        lookup = self.profile.client_id.lookup_for(reference.conditional)
+        if self.profile.asks_for_one(by_id=reference.order_id is not None, conditional=reference.conditional):
+            order_id, params = reference_params(reference, self.profile, "query")
+            return await self._understood(
+                "fetch_order", order_id, reference.symbol, params, understand=partial(self._asked_for, reference)
+            )
+        return await self._find_in_lists(reference, lookup)
+
+    def _asked_for(self, reference: OrderReference, row: Any) -> OrderUpdate:
+        """An answer that names no order does not speak of this one."""
+        if not isinstance(row, Mapping) or (row.get("id") is None and row.get("clientOrderId") is None):
+            raise Implausible("the answer names no order")
+        return check_order(self._update(row, Origin.QUERY, reference), reference.symbol)
+
+    def _listed(self, row: Any) -> OrderUpdate:
+        update = check_order(self._update(row, Origin.QUERY))
+        if update.symbol not in self._rest.markets:
+            raise Implausible(f"an order on {update.symbol!r}, which is no market here")
+        return update
+
+    async def _trade_rows(self, method: str, *arguments: Any) -> list[Any]:
+        """As ccxt gives them; those by which no further page can be asked for are left out."""
+        return await self._rows(method, *arguments, understand=_row_with_time)
+
+    async def _list(self, method: str, *arguments: Any) -> list[Any]:
+        """The rows of a list as they are."""
+        return await self._rows(method, *arguments, understand=lambda row: row)
+
+    async def _find_in_lists(self, reference: OrderReference, lookup: str) -> OrderUpdate:
+        """For exchanges that cannot be asked for one order. It is missing only when both lists have answered."""
+        params: dict[str, Any] = {}
+        if lookup == "open_and_closed_orders" and reference.order_id is None:
+            params = reference_params(reference, self.profile, "query")[1]
+        async for row in self._order_lists().all_rows(reference.symbol, params, conditional=reference.conditional):
+            update = self._reader.whole("orders", row, self._listed)
+            if reference.order_id is not None:
+                same = update.order_id == reference.order_id
+            else:
+                same = same_client_id(reference.client_order_id or "", update.client_order_id, self.profile)
+            if same:
+                return update
+        raise OrderNotFound(f"{self.id}: no open or recent order {reference.client_order_id or reference.order_id}")
+
+    def _order_lists(self) -> OrderLists:
+        has = self._rest.has if self._rest is not None else {}
+        return OrderLists(self.profile.conditional, has, self._list, self.profile.closed_lists)
+
+    async def fetch_open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
+        await self.load_markets()
+        rows = await self._order_lists().open_rows(symbol)
+        return list({each.order_id: each for each in self._reader.rows("open orders", rows, self._listed)}.values())
+
+    async def fetch_closed_orders(
+        self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
+    ) -> list[OrderUpdate]:
+        await self.load_markets()
+        rows = await self._order_lists().closed_rows(symbol, since_ms=since_ms, limit=limit)
+        updates = {each.order_id: each for each in self._reader.rows("closed orders", rows, self._listed)}
+        return [update for update in updates.values() if update.status is not OrderStatus.OPEN]
+
+    async def fetch_my_trades(
+        self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
+    ) -> list[Fill]:
+        """Where the profile knows how the pages go on: all trades since ``since_ms``, ``limit`` the oldest of them."""
+        await self.load_markets()
+        rule = self.profile.my_trades
+
+        def to_fill(row: Mapping[str, Any]) -> Fill | None:
+            return self._reader.one("fetch_my_trades", row, lambda row: check_fill(translate.fill(row, self.profile)))
+
+        if since_ms is not None and rule.next_page is not NextPage.UNKNOWN:
+            fills = await trades_since(self._trade_rows, to_fill, rule, symbol, since_ms, self.clock.now_ms())
+            return fills[:limit]
+        rows = await self._list("fetch_my_trades", symbol, since_ms, limit)
+        return in_order(fill for fill in map(to_fill, rows) if fill is not None)
+
+    async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
+        market = await self._market(symbol)
+        if not self._rest.has.get("fetchFundingHistory"):
+            return await super().fetch_funding(symbol, since_ms)
+        ours = (symbol, market.id)  # ccxt does not always translate it
+        known = {"symbol": symbol} if market.settle is None else {"symbol": symbol, "code": market.settle}
+        payments = await self._rows(
+            "fetch_funding_history",
+            symbol,
+            since_ms,
+            understand=lambda row: (
+                translate.funding({**row, **known}, self.profile) if row.get("symbol") in ours else None
+            ),
+        )
+        return [each for each in payments if each is not None and each.time_ms >= since_ms]
+
+    async def fetch_transfers(self, since_ms: int) -> list[Transfer]:
+        await self.load_markets()
+        return await transfers_since(self._read, self._rest.has, self.profile, since_ms)
+
+    def _update(self, row: Any, origin: Origin, reference: OrderReference | None = None) -> OrderUpdate:
+        """``reference``: what was asked for, where the answer may say less than that or nothing at all."""
+        if not isinstance(row, Mapping):
+            row = {}
+        conditional = reference.conditional if reference is not None and reference.conditional else None
+        if reference is not None:
+            row = {
+                **row,
+                "symbol": row.get("symbol") or reference.symbol,
+                "id": row.get("id") or reference.order_id,
+                "clientOrderId": row.get("clientOrderId") or reference.client_order_id,
+            }
+        return translate.order_update(row, self.profile, origin, conditional=conditional)
