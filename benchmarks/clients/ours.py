@@ -26,6 +26,8 @@ _NO_LIMITS = {"binance": {"markets": {"spot": {"rate": {"pools": _POOLS}}}}}
 
 def store_at(address: SimAddress, group: str, **options: Any) -> CCXTStore:
     """A store on the benchmark's exchange; limits are out of the way, as they are for the peers."""
+    # The exchange's bars follow each other faster than its clock here.
+    plausibility._MOST_AHEAD_MS = bar_feed._MOST_AHEAD_MS = sys.maxsize
     return CCXTStore(
         "binance", mode="sim", config=keys_of(group), sim_address=str(address), overrides=_NO_LIMITS,
         warmup="send",  # bars here come as quickly as can be, whatever their stamps say
@@ -64,8 +66,6 @@ class Onlooker(bt.Strategy):
 def watch(link: Link, address: SimAddress, group: str, count: int, timed: bool = True) -> None:
     """A worker: what it answers counts closed bars."""
     logging.disable(logging.WARNING)  # who waits for whose first bar, and the like
-    # The exchange's bars follow each other faster than its clock here.
-    plausibility._MOST_AHEAD_MS = bar_feed._MOST_AHEAD_MS = sys.maxsize
     tally = Tally()
 
     def serve_link(strategy: bt.Strategy) -> None:

@@ -26,14 +26,14 @@ def fill_journal(link: Link, address: SimAddress, journal: str, ended: int, open
     store = store_at(address, _GROUP, journal=journal)
     store.getbroker()
     store.start()
-    names = []
+    names, submit = [], store.order_desk().submit
     for number in range(ended + opened):
         names.append(store.next_client_order_id())
         tif = TimeInForce.IOC if number < ended else TimeInForce.GTC
         request = OrderRequest(
             names[-1], symbols_of(_GROUP, 1)[0], Side.BUY, OrderKind.LIMIT, Decimal(1), price=_PRICE, time_in_force=tif
         )
-        store.submit_order(request, {"ref": str(number), "tradeid": "0", "data": ""})
+        submit(request, {"ref": str(number), "tradeid": "0", "data": ""})
         if number % 20 == 0:
             time.sleep(0.05)
     began_s = time.monotonic()

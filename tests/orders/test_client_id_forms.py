@@ -106,7 +106,7 @@ def test_the_request_of_a_running_store_carries_it(monkeypatch, exchange, kind, 
         store.start()
         name = store.next_client_order_id()
         request = OrderRequest(name, symbol_of(exchange, kind), Side.BUY, OrderKind.LIMIT, D(2), D("101.5"))
-        store.submit_order(request, {})
+        store.order_desk().submit(request, {})
 
         async def sent() -> None:
             await eventually(lambda: any("order" in str(found).lower() for found in caught), lambda: str(caught))
