@@ -10,7 +10,7 @@ from btccxt.matching.records import TRIGGER_KINDS, EngineReject, NewOrder, Rejec
 from btccxt.model import ZERO, Market
 from btccxt.sim.dialects.attached_exits import AttachedExits
 from btccxt.sim.dialects.base import Dialect, Venue
-from btccxt.sim.dialects.bybit import format as fmt
+from btccxt.sim.dialects.bybit import order_format as order_fmt
 from btccxt.sim.dialects.bybit.call import Call
 from btccxt.sim.dialects.bybit.errors import refused
 from btccxt.sim.dialects.bybit.position_exits import OrderExits, PositionExits
@@ -103,7 +103,7 @@ class BybitCore(Dialect):
         exits = self.position_exits.of(order.order_id)
         if attached is not None:
             exits = attached.triggers
-        return fmt.order(
+        return order_fmt.order(
             self.ids[order.symbol],
             order,
             self.venue.engine.markets[order.symbol],

@@ -1,7 +1,8 @@
 """Bybit v5, spot and contracts on one unified account, as the unmodified ccxt client ``bybit`` speaks to it.
 
 Hosts, signatures, limits and private events; endpoints are in ``market``, ``orders``, ``trading_stop`` and ``account``,
-what they ask for in ``core``, parameters in ``call``, streams in ``streams``, JSON in ``format``.
+what they ask for in ``core``, parameters in ``call``, streams in ``streams``, JSON in ``format`` and
+``order_format``.
 Source: bybit-exchange.github.io/docs/v5/guide ("Authentication") and /rate-limit.
 """
 
@@ -34,7 +35,7 @@ from btccxt.sim.dialects.base import (
     hmac_hex,
     same,
 )
-from btccxt.sim.dialects.bybit import format as fmt
+from btccxt.sim.dialects.bybit import order_format as order_fmt
 from btccxt.sim.dialects.bybit.account import ACCOUNT_ROUTES, position_rows, wallet
 from btccxt.sim.dialects.bybit.call import CATEGORIES, Call
 from btccxt.sim.dialects.bybit.core import BybitCore
@@ -182,7 +183,7 @@ class Bybit(BybitCore):
         elif isinstance(event, BalanceChanged):
             self._tell(event.account, "wallet", [wallet(self, event.account, ",".join(event.currencies))])
         elif isinstance(event, FundingPaid) and event.symbol in self.ids:
-            row = fmt.funding(self.ids[event.symbol], event, self.venue.engine.markets[event.symbol])
+            row = order_fmt.funding(self.ids[event.symbol], event, self.venue.engine.markets[event.symbol])
             self._tell(event.account, "execution", [row], self.category_of(event.symbol))
         elif isinstance(event, PositionChanged) and event.symbol in self.ids:
             self._tell(event.account, "position", position_rows(self, event.account, event.symbol, "entryPrice"))
@@ -193,7 +194,7 @@ class Bybit(BybitCore):
             fees = self._fees.setdefault(order.order_id, {})
             fees[fill.fee.currency] = fees.get(fill.fee.currency, ZERO) + fill.fee.cost
             category = self.category_of(order.symbol)
-            row = fmt.execution(self.ids[order.symbol], fill, order, self.venue.engine.markets[order.symbol])
+            row = order_fmt.execution(self.ids[order.symbol], fill, order, self.venue.engine.markets[order.symbol])
             self._tell(order.account, "execution", [{**row, "feeCoin": fill.fee.currency, "extraFees": []}], category)
         self.tell_order(order, "Triggered" if event.reason == "triggered" else None)
         if order.request.closes_position and event.reason in ("new", "canceled"):  # the position shows its exits

@@ -1,6 +1,7 @@
-"""Bybit v5's JSON as pure functions: records in, dicts out. Numbers are strings, times are strings of milliseconds.
+"""Bybit v5's JSON for markets, market data and the account, as pure functions: records in, dicts out.
 
-Shapes: bybit-exchange.github.io/docs/v5 (market, order, position, account, websocket).
+Numbers are strings, times are strings of milliseconds. Orders: ``order_format``.
+Shapes: bybit-exchange.github.io/docs/v5 (market, position, account, websocket).
 """
 
 from __future__ import annotations
@@ -13,18 +14,11 @@ from typing import Any
 from btccxt.matching.brackets import Bracket
 from btccxt.matching.filters import plain
 from btccxt.matching.records import (
-    LIQUIDATION,
-    TRIGGER_KINDS,
     Deposited,
-    FundingPaid,
-    SimFill,
-    SimOrder,
     SimPosition,
-    SimStatus,
 )
-from btccxt.matching.triggers import fires_above
-from btccxt.matching.values import average_price, is_inverse, value_of
-from btccxt.model import ZERO, Balance, Bar, Market, Side, TimeInForce, Trade, decimal_of
+from btccxt.matching.values import is_inverse
+from btccxt.model import ZERO, Balance, Bar, Market, Side, Trade, decimal_of
 from btccxt.timeframe import parse_timeframe
 
 INTERVALS = {
@@ -32,15 +26,7 @@ INTERVALS = {
     "720": "12h", "D": "1d", "W": "1w", "M": "1M",
 }  # fmt: skip
 INTERVAL_OF = {timeframe: interval for interval, timeframe in INTERVALS.items()}
-_SMALLEST = Decimal("0.00000001")
-_CREATE_TYPES = {
-    "TakeProfit": "CreateByTakeProfit",
-    "StopLoss": "CreateByStopLoss",
-    "TrailingStop": "CreateByTrailingStop",
-    "PartialTakeProfit": "CreateByPartialTakeProfit",
-    "PartialStopLoss": "CreateByPartialStopLoss",
-    LIQUIDATION: "CreateByLiq",
-}
+SMALLEST = Decimal("0.00000001")
 
 
 def text(number: Decimal | float | None) -> str:
@@ -60,7 +46,7 @@ def own_order_id(order_id: str, category: str) -> str:
 
 
 def instrument(own_id: str, market: Market, max_leverage: Decimal | None) -> dict[str, Any]:
-    step, lot = market.price_step or _SMALLEST, market.amount_step or _SMALLEST
+    step, lot = market.price_step or SMALLEST, market.amount_step or SMALLEST
     common = {
         "symbol": own_id,
         "baseCoin": market.base,
@@ -71,7 +57,7 @@ def instrument(own_id: str, market: Market, max_leverage: Decimal | None) -> dic
     if not market.is_contract:
         lots = {
             "basePrecision": text(lot),
-            "quotePrecision": text(_SMALLEST),
+            "quotePrecision": text(SMALLEST),
             "minOrderQty": least,
             "maxOrderQty": most,
             "minOrderAmt": text(market.min_cost or Decimal(1)),
@@ -117,7 +103,7 @@ def risk_limit(number: int, own_id: str, bracket: Bracket) -> dict[str, Any]:
         "symbol": own_id,
         "riskLimitValue": text(bracket.cap),
         "maintenanceMargin": text(bracket.maintenance_rate),
-        "initialMargin": text((1 / bracket.max_leverage).quantize(_SMALLEST)),
+        "initialMargin": text((1 / bracket.max_leverage).quantize(SMALLEST)),
         "isLowestRisk": int(number == 1),
         "maxLeverage": text(bracket.max_leverage),
         "mmDeduction": "",
@@ -227,178 +213,6 @@ def ticker_event(row: Mapping[str, Any], market: Market) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not name.startswith(("bid1", "ask1"))}
 
 
-# ------------------------------------------------------------------ orders and fills
-
-
-def order_status(order: SimOrder, category: str) -> str:
-    if order.status in (SimStatus.TRIGGER_WAITING, SimStatus.PENDING):
-        return "Untriggered"
-    if order.status is SimStatus.REJECTED:
-        return "Rejected"
-    if order.status in (SimStatus.CANCELED, SimStatus.EXPIRED):
-        if order.request.kind in TRIGGER_KINDS and not order.triggered:
-            return "Deactivated"
-        return "PartiallyFilledCanceled" if order.filled and category == "spot" else "Cancelled"
-    return {SimStatus.NEW: "New", SimStatus.PARTIALLY_FILLED: "PartiallyFilled"}.get(order.status, "Filled")
-
-
-def time_in_force(order: SimOrder) -> str:
-    request = order.request
-    if request.post_only:
-        return "PostOnly"
-    if request.price is None:
-        return "IOC"
-    return "GTC" if request.time_in_force is TimeInForce.GTD else request.time_in_force.value
-
-
-def reject_reason(order: SimOrder, would_take: bool) -> str:
-    if would_take:
-        return "EC_PostOnlyWillTakeLiquidity"
-    if order.status is SimStatus.EXPIRED:
-        return "EC_NoImmediateQtyToFill"
-    return "EC_PerCancelRequest" if order.status is SimStatus.CANCELED else "EC_NoError"
-
-
-def order(
-    own_id: str,
-    order: SimOrder,
-    market: Market,
-    *,
-    fees: Mapping[str, Decimal],
-    exits: tuple[Decimal | None, Decimal | None] = (None, None),
-    tpsl_mode: str = "",
-    status: str | None = None,
-    would_take: bool = False,
-) -> dict[str, Any]:
-    """``exits``: take-profit and stop-loss that came with it. ``status`` overrides the order's own ('Triggered')."""
-    request, category = order.request, market.type.value
-    left = ZERO if not order.is_open or order.remaining is None else order.remaining
-    is_trigger = request.kind in TRIGGER_KINDS
-    canceled_by_user = order.status is SimStatus.CANCELED and not would_take
-    return {
-        "orderId": own_order_id(order.order_id, category),
-        "orderLinkId": link(order),
-        "blockTradeId": "",
-        "symbol": own_id,
-        "price": text(request.price or ZERO),
-        "qty": text(request.amount or request.cost_quote or ZERO),
-        "marketUnit": "" if category != "spot" or request.price else "baseCoin" if request.amount else "quoteCoin",
-        "side": side_name(order.side),
-        "isLeverage": "0" if category == "spot" else "",
-        "positionIdx": {"long": 1, "short": 2}.get(request.position_side or "", 0),
-        "orderStatus": status or order_status(order, category),
-        "cancelType": "CancelByUser" if canceled_by_user else "UNKNOWN",
-        "rejectReason": reject_reason(order, would_take),
-        "avgPrice": text(average(order, market)) if order.filled else "",
-        "leavesQty": text(left),
-        "leavesValue": text(left * (request.price or ZERO)),
-        "cumExecQty": text(order.filled),
-        "cumExecValue": text(order.cost_quote),
-        "cumExecFee": text(sum(fees.values(), ZERO)),
-        "cumFeeDetail": {coin: text(fee) for coin, fee in fees.items()},
-        "timeInForce": time_in_force(order),
-        "orderType": "Limit" if request.price else "Market",
-        "stopOrderType": "" if request.label == LIQUIDATION else request.label,
-        "orderIv": "",
-        "triggerPrice": text(order.trigger_price or request.trigger_price) or "0",
-        "triggerDirection": (1 if fires_above(request) else 2) if is_trigger and category != "spot" else 0,
-        "triggerBy": "LastPrice" if is_trigger else "",
-        "takeProfit": text(exits[0]),
-        "stopLoss": text(exits[1]),
-        "tpTriggerBy": "LastPrice" if exits[0] else "",
-        "slTriggerBy": "LastPrice" if exits[1] else "",
-        "tpLimitPrice": "0",
-        "slLimitPrice": "0",
-        "lastPriceOnCreated": "",
-        "reduceOnly": request.reduce_only,
-        "closeOnTrigger": request.closes_position,
-        "smpType": "None",
-        "smpGroup": 0,
-        "smpOrderId": "",
-        "tpslMode": tpsl_mode,
-        "ocoTriggerBy": "OcoTriggerByUnknown" if order.list_id is not None and is_trigger else "",
-        "placeType": "",
-        "createType": _CREATE_TYPES.get(request.label, "CreateByUser"),
-        "createdTime": str(order.created_ms),
-        "updatedTime": str(order.updated_ms),
-    }
-
-
-def link(order: SimOrder) -> str:
-    """What the client calls it; nothing where it gave no name."""
-    made_here = order.request.label == LIQUIDATION or order.client_order_id == f"sim-{order.order_id}"
-    return "" if made_here else order.client_order_id
-
-
-def average(order: SimOrder, market: Market) -> Decimal:
-    return average_price(market, order.filled, order.cost_quote).quantize(_SMALLEST)
-
-
-def execution(own_id: str, fill: SimFill, order: SimOrder, market: Market) -> dict[str, Any]:
-    category, value = market.type.value, value_of(market, fill.amount, fill.price)
-    left = order.remaining or ZERO
-    return {
-        "category": category,
-        "symbol": own_id,
-        "execId": str(fill.trade_id) if category == "spot" else str(uuid.UUID(int=fill.trade_id)),
-        "orderId": own_order_id(fill.order_id, category),
-        "orderLinkId": link(order),
-        "side": side_name(fill.side),
-        "orderPrice": text(order.request.price or ZERO),
-        "orderQty": text(order.request.amount or order.filled),
-        "leavesQty": text(left),
-        "orderType": "Limit" if order.request.price else "Market",
-        "stopOrderType": "UNKNOWN" if order.request.label in ("", LIQUIDATION) else order.request.label,
-        "execFee": text(fill.fee.cost),
-        "feeRate": text((fill.fee.cost / value).quantize(_SMALLEST) if value else ZERO),
-        "execPrice": text(fill.price),
-        "execQty": text(fill.amount),
-        "execType": "BustTrade" if order.request.label == LIQUIDATION else "Trade",
-        "execValue": text(value.quantize(_SMALLEST)),
-        "execTime": str(fill.time_ms),
-        "isMaker": fill.maker,
-        "markPrice": text(fill.price),
-        "closedSize": "0",
-        "execPnl": text(fill.realized_pnl),
-        "isLeverage": "0",
-        "createType": _CREATE_TYPES.get(order.request.label, "CreateByUser"),
-        "seq": fill.trade_id,
-    }
-
-
-def funding(own_id: str, paid: FundingPaid, market: Market) -> dict[str, Any]:
-    """A funding payment is an execution of type Funding; a fee above zero was paid."""
-    category, value = market.type.value, value_of(market, abs(paid.amount), paid.mark).quantize(_SMALLEST)
-    return {
-        "category": category,
-        "symbol": own_id,
-        "execId": str(uuid.uuid5(uuid.NAMESPACE_OID, f"funding {paid.number}")),
-        "orderId": str(uuid.uuid5(uuid.NAMESPACE_OID, f"funding order {paid.number}")),
-        "orderLinkId": "",
-        "side": "Buy" if paid.amount > 0 else "Sell",
-        "orderPrice": "0",
-        "orderQty": "0",
-        "leavesQty": "0",
-        "orderType": "UNKNOWN",
-        "stopOrderType": "UNKNOWN",
-        "execFee": text(-paid.received),
-        "feeCurrency": "",
-        "feeRate": text(paid.rate if paid.amount > 0 else -paid.rate),
-        "execPrice": text(paid.mark),
-        "execQty": text(abs(paid.amount)),
-        "execType": "Funding",
-        "execValue": text(value),
-        "execTime": str(paid.time_ms),
-        "isMaker": False,
-        "markPrice": text(paid.mark),
-        "closedSize": "0",
-        "execPnl": "0",
-        "isLeverage": "0",
-        "createType": "",
-        "seq": paid.number,
-    }
-
-
 # ------------------------------------------------------------------ account
 
 
@@ -460,7 +274,7 @@ def position(
     ``exits``: take-profit, stop-loss, and the distance of the trailing stop.
     """
     amount = ZERO if position is None else position.amount
-    value = ZERO if position is None else position.value.quantize(_SMALLEST)
+    value = ZERO if position is None else position.value.quantize(SMALLEST)
     is_isolated = position is not None and position.margin_mode == "isolated"
     return {
         "positionIdx": index,
@@ -470,19 +284,19 @@ def position(
         "symbol": own_id,
         "side": "" if not amount else "Buy" if amount > 0 else "Sell",
         "size": text(abs(amount)),
-        entry_name: text((position.entry_price or ZERO).quantize(_SMALLEST)) if position is not None else "0",
+        entry_name: text((position.entry_price or ZERO).quantize(SMALLEST)) if position is not None else "0",
         "leverage": text(leverage),
         "positionValue": text(value),
         "positionBalance": text(position.margin) if position is not None else "0",
         "markPrice": text(mark),
         "positionIM": text(position.margin) if position is not None else "0",
-        "positionMM": text(position.maintenance.quantize(_SMALLEST)) if position is not None else "0",
+        "positionMM": text(position.maintenance.quantize(SMALLEST)) if position is not None else "0",
         "takeProfit": text(exits[0]),
         "stopLoss": text(exits[1]),
         "trailingStop": text(exits[2] or ZERO),
         "unrealisedPnl": text(position.unrealised_pnl) if position is not None else "0",
         "cumRealisedPnl": "0",
-        "liqPrice": text(position.liquidation_price.quantize(_SMALLEST))
+        "liqPrice": text(position.liquidation_price.quantize(SMALLEST))
         if position is not None and position.liquidation_price is not None
         else "",
         "bustPrice": "",

@@ -10,6 +10,7 @@ from btccxt.matching.records import EngineReject, NewOrder, RejectCode, SimOrder
 from btccxt.model import Market, OrderKind, Side, TimeInForce
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.bybit import format as fmt
+from btccxt.sim.dialects.bybit import order_format as order_fmt
 from btccxt.sim.dialects.bybit.call import Call
 from btccxt.sim.dialects.bybit.core import BybitCore
 from btccxt.sim.dialects.bybit.errors import error, parameter_error, refused
@@ -228,11 +229,11 @@ def executions(dialect: BybitCore, call: Call) -> Any:
     for fill in engine.fills(call.owner, symbol):
         if own_id in (None, fmt.own_order_id(fill.order_id, category)) and link in (None, fill.client_order_id):
             order = engine.order(call.owner, symbol=fill.symbol, order_id=fill.order_id)
-            row = fmt.execution(dialect.ids[fill.symbol], fill, order, engine.markets[fill.symbol])
+            row = order_fmt.execution(dialect.ids[fill.symbol], fill, order, engine.markets[fill.symbol])
             rows.append({**row, "feeCurrency": fill.fee.currency})
     if own_id is None and link is None:
         paid_by = engine.fundings(call.owner, symbol)
-        rows += [fmt.funding(dialect.ids[paid.symbol], paid, engine.markets[paid.symbol]) for paid in paid_by]
+        rows += [order_fmt.funding(dialect.ids[paid.symbol], paid, engine.markets[paid.symbol]) for paid in paid_by]
     kind = call.text("execType")
     chosen = [
         row

@@ -21,6 +21,7 @@ from btccxt.sim.dialects.attached_exits import AttachedExits, Exits
 from btccxt.sim.dialects.base import Dialect, Venue
 from btccxt.sim.dialects.dead_man import DeadMansSwitches
 from btccxt.sim.dialects.okx import format as fmt
+from btccxt.sim.dialects.okx import order_format as order_fmt
 from btccxt.sim.dialects.okx.call import Call
 from btccxt.sim.dialects.okx.errors import OrderRefused, error, refused
 
@@ -114,11 +115,13 @@ class OkxCore(Dialect):
         leverage = fmt.text(self.leverage_of(order.account, order.symbol))
         would_take = int(order.order_id) >= _REFUSED_IDS
         fees = self._fees.get(order.order_id, {})
-        row = fmt.order(self.ids[order.symbol], order, market, fees=fees, leverage=leverage, would_take=would_take)
+        row = order_fmt.order(
+            self.ids[order.symbol], order, market, fees=fees, leverage=leverage, would_take=would_take
+        )
         row["tdMode"] = self._mode_of(order)
         exits = self.exits.of(order.order_id)
         if exits is not None:
-            row["attachAlgoOrds"] = [fmt.attached(order.order_id, exits)]
+            row["attachAlgoOrds"] = [order_fmt.attached(order.order_id, exits)]
         if is_algo(order):  # made by an algo order
             first = self.legs_of(order)[0]
             row.update(algoId=fmt.own_algo_id(first.order_id), algoClOrdId=fmt.client_id(first))
@@ -130,7 +133,7 @@ class OkxCore(Dialect):
         market = self.venue.engine.markets[order.symbol]
         leverage = fmt.text(self.leverage_of(order.account, order.symbol))
         legs = self.legs_of(order)
-        row = fmt.algo_order(self.ids[order.symbol], legs, market, _algo_type(legs), leverage)
+        row = order_fmt.algo_order(self.ids[order.symbol], legs, market, _algo_type(legs), leverage)
         return {**row, "tdMode": self._mode_of(order)}
 
     def _mode_of(self, order: SimOrder) -> str:

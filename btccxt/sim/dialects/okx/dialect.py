@@ -1,7 +1,8 @@
 """OKX v5, spot and swaps on one account, as the unmodified ccxt client ``okx`` speaks to it.
 
 Hosts, signatures, limits and private events; endpoints are in ``market``, ``orders``, ``algos`` and ``account``,
-what they ask for in ``core``, parameters in ``call``, streams in ``streams``, JSON in ``format``.
+what they ask for in ``core``, parameters in ``call``, streams in ``streams``, JSON in ``format`` and
+``order_format``.
 Source: www.okx.com/docs-v5, "Overview" (REST authentication, rate limits).
 """
 
@@ -37,6 +38,7 @@ from btccxt.sim.dialects.base import (
     same,
 )
 from btccxt.sim.dialects.okx import format as fmt
+from btccxt.sim.dialects.okx import order_format as order_fmt
 from btccxt.sim.dialects.okx.account import ACCOUNT_ROUTES, position_rows
 from btccxt.sim.dialects.okx.algos import ALGO_ROUTES
 from btccxt.sim.dialects.okx.call import Call
@@ -168,7 +170,7 @@ class Okx(OkxCore):
             kind = fmt.instrument_type(self.venue.engine.markets[order.symbol])
             self.streams.tell(order.account, channel, self.ids[order.symbol], kind, [self.algo_row(order)])
         if not is_algo(order) or order.triggered:
-            self.tell_order(order, {} if fill is None else fmt.fill_fields(fill))
+            self.tell_order(order, {} if fill is None else order_fmt.fill_fields(fill))
         self.exits.on_order(order, self._base_fee(order))
 
     def _is_algo_news(self, event: OrderChanged) -> bool:

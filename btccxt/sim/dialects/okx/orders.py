@@ -11,6 +11,7 @@ from btccxt.model import Market, OrderKind, Side, TimeInForce
 from btccxt.sim.dialects.attached_exits import Exit, Exits
 from btccxt.sim.dialects.base import DialectError, Route
 from btccxt.sim.dialects.okx import format as fmt
+from btccxt.sim.dialects.okx import order_format as order_fmt
 from btccxt.sim.dialects.okx.call import Call
 from btccxt.sim.dialects.okx.core import OkxCore, coin_spent
 from btccxt.sim.dialects.okx.errors import NOT_FOUND, OrderRefused, error, parameter_error, refused
@@ -272,7 +273,7 @@ def fills(dialect: OkxCore, call: Call) -> Any:
             and begin <= fill.time_ms <= end
         ):
             order = engine.order(call.owner, symbol=fill.symbol, order_id=fill.order_id)
-            rows.append(fmt.my_fill(dialect.ids[fill.symbol], fill, order, market))
+            rows.append(order_fmt.my_fill(dialect.ids[fill.symbol], fill, order, market))
     return paged(rows, call, "billId")
 
 
