@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from btccxt.config import CREDENTIALS, Keys, Mode, OnStop, StoreConfig, build_config
+from btccxt.config import CREDENTIALS, Keys, Mode, OnStop, StoreConfig
 from btccxt.errors import ConfigError
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType, StreamKind
 from btccxt.orders.policy import TrackerPolicy
+from btccxt.store.build_config import build_config
 from btccxt.store.config_file import load_config
 from btccxt.store.keys import find_keys, resolve_keys
 from btccxt.store.startup import tracker_policy_of

@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from btccxt.config import LocatedMapping, Place, SourceLines, StoreConfig, build_config, nearest
+from btccxt.config import Place, StoreConfig, nearest
 from btccxt.errors import ConfigError
+from btccxt.store.build_config import LocatedMapping, SourceLines, build_config
 
 
 def load_config(path: str | Path, profile: str | None = None) -> StoreConfig:

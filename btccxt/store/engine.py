@@ -14,11 +14,12 @@ from typing_extensions import Self
 
 from btccxt.bt.compat import bt
 from btccxt.bt.time import arguments_of
-from btccxt.config import Mode, StoreConfig, build_config
+from btccxt.config import Mode, StoreConfig
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import MarketType
 from btccxt.resilience.files import is_held, private_folder, state_directory
+from btccxt.store.build_config import build_config
 from btccxt.store.config_file import load_options
 from btccxt.store.store import CCXTStore
 from btccxt.store.strategy_file import check_params, load_strategy

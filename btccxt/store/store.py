@@ -28,15 +28,12 @@ from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.ports import OrderDesk
 from btccxt.bt.warmup_policy import Then, WarmUp, WarmUpPolicy
-from btccxt.config import Mode, ModeName, build_config
+from btccxt.config import Mode, ModeName
 from btccxt.errors import ConfigError, ConnectionLost
 from btccxt.exchange.api import DrivenExchange, ExchangeAPI
 from btccxt.exchange.profile.profile import current_name, load_profile
 from btccxt.exchange.request import refusals
-from btccxt.model import (
-    FundingPayment,
-    OrderRequest,
-)
+from btccxt.model import FundingPayment, OrderRequest
 from btccxt.notices import MoneyMoved, StoreNotice
 from btccxt.observe.alerts import AlertKind
 from btccxt.observe.log import EventName, get_logger
@@ -53,6 +50,7 @@ from btccxt.session.status_file import StatusReporter, status_directory
 from btccxt.session.streams import Decide
 from btccxt.sim.dialects import quote_of
 from btccxt.store.account_session import AccountSession, Listeners
+from btccxt.store.build_config import build_config
 from btccxt.store.config_file import load_options
 from btccxt.store.contracts import prepare_contracts
 from btccxt.store.hints import start_hints

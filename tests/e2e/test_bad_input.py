@@ -12,7 +12,7 @@ import pytest
 
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
-from btccxt.config import Mode, build_config
+from btccxt.config import Mode
 from btccxt.errors import AuthenticationFailed, BtccxtError, ConfigError
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.ccxt.ccxt_instance import HttpSession, make_instance
@@ -20,6 +20,7 @@ from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.sim.tls import connector_for
+from btccxt.store.build_config import build_config
 from btccxt.store.store import _MONEY
 from btccxt.store.venues import connect
 from tests.e2e.kit import run

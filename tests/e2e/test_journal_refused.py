@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from btccxt.bt.compat import bt
-from btccxt.config import build_config
 from btccxt.errors import JournalError
 from btccxt.model import OrderKind, OrderRequest, Side
 from btccxt.orders.journal import schema as journal_schema
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LiveOrder
+from btccxt.store.build_config import build_config
 from btccxt.store.startup import open_journal
 from tests.e2e.stage import Player, Step, Venue, play
 

@@ -181,9 +181,10 @@ def test_historical_data_is_preloaded_and_ends():
 
 
 def test_paper_trades_on_public_data_with_the_balance_one_gives_it():
-    from btccxt.config import Mode, build_config
+    from btccxt.config import Mode
     from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
     from btccxt.exchange.profile.profile import load_profile
+    from btccxt.store.build_config import build_config
     from btccxt.store.venues import connect
 
     profile = load_profile("binance", MarketType.SPOT)

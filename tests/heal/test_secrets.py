@@ -20,7 +20,7 @@ from btccxt.bt.compat import bt
 from btccxt.cli import app
 from btccxt.cli.acceptance.subject import Subject
 from btccxt.cli.acceptance.suite import verify
-from btccxt.config import Mode, build_config
+from btccxt.config import Mode
 from btccxt.errors import BtccxtError
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
@@ -32,6 +32,7 @@ from btccxt.sim.faults import Fault, FaultKind
 from btccxt.sim.markets import default_listings
 from btccxt.sim.server import SimExchange
 from btccxt.sim.synthetic import SyntheticSource
+from btccxt.store.build_config import build_config
 from btccxt.store.startup import start_balances
 from btccxt.store.venues import connect
 from tests.heal.kit import QUICK, QUICK_BREAKER, QUICK_ORDERS, Run, store_on

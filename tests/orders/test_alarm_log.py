@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from btccxt.config import build_config
 from btccxt.model import OrderKind, Side
 from btccxt.notices import StoreNotice
 from btccxt.orders.alarm_log import AlarmLog
@@ -22,6 +21,7 @@ from btccxt.orders.journal.journal import Journal
 from btccxt.orders.lifecycle import LifecycleState as S
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.register import OrderEvent
+from btccxt.store.build_config import build_config
 from btccxt.store.notifier import Notifier
 from tests.orders.conftest import Desk, open_journal
 from tests.orders.contingent_world import PERP

@@ -12,7 +12,6 @@ import pytest
 
 from btccxt import CCXTStore
 from btccxt.account.contract_terms import ContractWishes, TradedTerms, leverages, margin_modes, too_large
-from btccxt.config import build_config
 from btccxt.errors import ConfigError
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.profile.profile import load_profile
@@ -33,6 +32,7 @@ from btccxt.sim.dialects import dialect_class
 from btccxt.sim.dialects.base import SimAccount
 from btccxt.sim.markets import inverse_market, linear_market
 from btccxt.sim.server import SimExchange
+from btccxt.store.build_config import build_config
 from btccxt.store.contracts import prepare_contracts
 from tests.e2e.stage import Venue
 from tests.sim.dialects.unified_kit import PERP, book, exchange

@@ -17,13 +17,13 @@ from btccxt.bars.segments import Range
 from btccxt.bt.compat import bt
 from btccxt.bt.data import CCXTData
 from btccxt.bt.lake_source import find_venue
-from btccxt.config import build_config
 from btccxt.errors import ConfigError, ConnectionLost, LakeError
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import Bar, MarketType
 from btccxt.session.loop_thread import Session
 from btccxt.sim.options import SimOptions
+from btccxt.store.build_config import build_config
 from btccxt.store.lake_modes import data_mode
 from btccxt.store.venues import start_sim_exchange
 from tests.e2e.kit import Witness, run

@@ -14,12 +14,13 @@ from rich.markup import escape
 from btccxt.cli.acceptance.report import CheckResult, Report
 from btccxt.cli.acceptance.subject import NotProven, Subject
 from btccxt.cli.acceptance.suite import verify as run_suite
-from btccxt.config import Mode, build_config
+from btccxt.config import Mode
 from btccxt.errors import BtccxtError, ConfigError, ConnectionLost
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
 from btccxt.observe.redact import register_secret
 from btccxt.sim.options import SimOptions
+from btccxt.store.build_config import build_config
 from btccxt.store.keys import resolve_keys
 from btccxt.store.startup import market_type_of, start_balances
 from btccxt.store.venues import connect

@@ -13,10 +13,7 @@ from typing import Any
 
 from btccxt.matching.brackets import Bracket
 from btccxt.matching.filters import plain
-from btccxt.matching.records import (
-    Deposited,
-    SimPosition,
-)
+from btccxt.matching.records import Deposited, SimPosition
 from btccxt.matching.values import is_inverse
 from btccxt.model import ZERO, Balance, Bar, Market, Side, Trade, decimal_of
 from btccxt.timeframe import parse_timeframe

@@ -10,14 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.records import (
-    LIQUIDATION,
-    TRIGGER_KINDS,
-    FundingPaid,
-    SimFill,
-    SimOrder,
-    SimStatus,
-)
+from btccxt.matching.records import LIQUIDATION, TRIGGER_KINDS, FundingPaid, SimFill, SimOrder, SimStatus
 from btccxt.matching.triggers import fires_above
 from btccxt.matching.values import average_price, value_of
 from btccxt.model import ZERO, Market, TimeInForce

@@ -12,12 +12,7 @@ from typing import Any
 
 from btccxt.matching.brackets import Bracket
 from btccxt.matching.filters import plain
-from btccxt.matching.records import (
-    Deposited,
-    FundingPaid,
-    SimOrder,
-    SimPosition,
-)
+from btccxt.matching.records import Deposited, FundingPaid, SimOrder, SimPosition
 from btccxt.matching.values import is_inverse
 from btccxt.model import ZERO, Balance, Bar, Market, Trade, decimal_of
 

@@ -9,13 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.records import (
-    LIQUIDATION,
-    TRIGGER_KINDS,
-    SimFill,
-    SimOrder,
-    SimStatus,
-)
+from btccxt.matching.records import LIQUIDATION, TRIGGER_KINDS, SimFill, SimOrder, SimStatus
 from btccxt.matching.values import average_price
 from btccxt.model import ZERO, Market, OrderKind, TimeInForce
 from btccxt.sim.dialects.attached_exits import Exits
