@@ -28,7 +28,7 @@ from btccxt.orders.events import Alarm, LifecycleEvent
 from btccxt.orders.journal import alarms as journal_alarms
 from btccxt.orders.journal import schema as schema
 from btccxt.orders.journal import variables as journal_variables
-from btccxt.orders.journal.codec import decode_request, encode, encode_context
+from btccxt.orders.journal.codec import encode
 from btccxt.orders.journal.file import (
     account_fingerprint,
     check_existing,
@@ -38,24 +38,34 @@ from btccxt.orders.journal.file import (
     take_lock,
     trouble_with,
 )
-from btccxt.orders.journal.fills import booked_fills, fill_row
 from btccxt.orders.journal.holdings import StoredHoldings, keep_statement, load_holdings
-from btccxt.orders.journal.prune import Fold, Opening, Pruned, folded_until, load_openings, prune
-from btccxt.orders.journal.rows import StoredOrder, evidence_rows, load
-from btccxt.orders.live_order import LifecycleState, LiveOrder
+from btccxt.orders.journal.prune import Fold, Opening, Pruned, load_openings, prune
+from btccxt.orders.journal.rows import (
+    BEST_PRICE,
+    EDIT,
+    KNOWN_UNTIL,
+    Statement,
+    StoredOrder,
+    handed_out,
+    load,
+    load_best_prices,
+    load_edits,
+    load_group_members,
+    load_known_until_ms,
+    load_one,
+    load_past_fills,
+    record_statements,
+    ticket_statements,
+)
+from btccxt.orders.live_order import LiveOrder
 from btccxt.resilience.files import FileLock
 
 __all__ = ["Journal", "StoredOrder", "account_fingerprint", "default_journal_path"]
 
 Answer = TypeVar("Answer")
-Statement = tuple[str, tuple[Any, ...]]
 MEMORY = ":memory:"
 _SYNCED = "PRAGMA synchronous=FULL"  # the write-ahead log is synced at commit
 _LEFT_TO_THE_SYSTEM = "PRAGMA synchronous=NORMAL"
-PAST_FILLS = 20_000
-_KNOWN_UNTIL = "fills_known_until_ms "
-_BEST_PRICE = "best_price "
-_EDIT = "edit "
 _MAX_BATCH = 2_000
 _MAX_BACKLOG = 100_000
 _BACKLOG_PART = 500  # written at once when the disk takes writes again
@@ -149,7 +159,7 @@ class Journal:
 
     def record_intent(self, order: LiveOrder, next_sequence: int | None = None) -> Future[None]:
         """Put an intent on disk. The future resolves when it is synced, or holds a JournalError (nothing was kept)."""
-        return self._write_durably(partial(_ticket_statements, order, next_sequence))
+        return self._write_durably(partial(ticket_statements, order, next_sequence))
 
     def record(self, order: LiveOrder, event: LifecycleEvent, at_ms: int, inferred: Collection[Fill] = ()) -> None:
         """Keep a piece of evidence that changed ``order`` (given as it is afterwards), and fills that follow from it.
@@ -157,7 +167,7 @@ class Journal:
         Not synced, and written with the next thing that is, or at the next ``write_now``: a thread woken for each piece
         takes the interpreter from the order or fill that is under way.
         """
-        self._jobs.append(_Write(partial(_record_statements, order, event, at_ms, inferred)))
+        self._jobs.append(_Write(partial(record_statements, order, event, at_ms, inferred)))
 
     def write_now(self) -> None:
         """Write what ``record`` has gathered."""
@@ -165,7 +175,7 @@ class Journal:
 
     def record_durably(self, order: LiveOrder, event: LifecycleEvent, at_ms: int) -> Future[None]:
         """Like ``record``; the future resolves when it is synced, or holds a JournalError (it was not kept)."""
-        return self._write_durably(partial(_record_statements, order, event, at_ms))
+        return self._write_durably(partial(record_statements, order, event, at_ms))
 
     def mark_told(self, client_order_id: str) -> None:
         """The strategy has heard of the end of this order; it need not be told after a restart."""
@@ -178,10 +188,10 @@ class Journal:
 
     def fills_are_known_until(self, symbol: str, time_ms: int) -> None:
         """The exchange has been asked for all trades of ``symbol`` up to ``time_ms``."""
-        self._write([("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_KNOWN_UNTIL + symbol, str(time_ms)))])
+        self._write([("INSERT OR REPLACE INTO meta VALUES (?, ?)", (KNOWN_UNTIL + symbol, str(time_ms)))])
 
     def keep_best_price(self, client_order_id: str, price: Decimal) -> None:
-        self._write([("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_BEST_PRICE + client_order_id, str(price)))])
+        self._write([("INSERT OR REPLACE INTO meta VALUES (?, ?)", (BEST_PRICE + client_order_id, str(price)))])
 
     def keep_holdings(self, at_ms: int, balances: Balances, positions: Iterable[Position]) -> None:
         """What the account has, at a moment when every fill that made it so has been recorded."""
@@ -191,13 +201,13 @@ class Journal:
         """An order is to become what ``request`` says, under an id that no other gets; resolves when that is synced."""
         return self._write_durably(
             lambda: [
-                ("INSERT OR REPLACE INTO meta VALUES (?, ?)", (_EDIT + client_order_id, encode(request))),
-                _handed_out(next_sequence),
+                ("INSERT OR REPLACE INTO meta VALUES (?, ?)", (EDIT + client_order_id, encode(request))),
+                handed_out(next_sequence),
             ]
         )
 
     def edit_ended(self, client_order_id: str) -> None:
-        self._write([("DELETE FROM meta WHERE key = ?", (_EDIT + client_order_id,))])
+        self._write([("DELETE FROM meta WHERE key = ?", (EDIT + client_order_id,))])
 
     def keep_alarm(self, alarm: Alarm, at_ms: int) -> None:
         """Call it before the evidence that raised the alarm is recorded: it is on disk no later than that."""
@@ -234,15 +244,15 @@ class Journal:
         self, *, client_order_id: str | None = None, order_id: str | None = None, symbol: str = ""
     ) -> Future[StoredOrder | None]:
         """One order, however old, by either id."""
-        return self._read(lambda connection: _load_one(connection, client_order_id, order_id, symbol))
+        return self._read(lambda connection: load_one(connection, client_order_id, order_id, symbol))
 
     def fills_known_until_ms(self) -> Future[dict[str, int]]:
         """By symbol: up to when the exchange has been asked for all of the account's trades."""
-        return self._read(_fills_known_until_ms)
+        return self._read(load_known_until_ms)
 
     def best_prices(self) -> Future[dict[str, Decimal]]:
         """By client order id: the best price that a trailing order waiting here had seen."""
-        return self._read(_best_prices)
+        return self._read(load_best_prices)
 
     def holdings(self) -> Future[StoredHoldings | None]:
         """The figures kept last, with the fills recorded since; None before the first."""
@@ -250,7 +260,7 @@ class Journal:
 
     def edits(self) -> Future[dict[str, OrderRequest]]:
         """By client order id: edits that were under way when the last program ended."""
-        return self._read(_edits)
+        return self._read(load_edits)
 
     def variables(self, owner: str) -> Future[str | None]:
         return self._read(lambda connection: journal_variables.load_variables(connection, owner))
@@ -261,7 +271,7 @@ class Journal:
 
     def group_members(self, client_order_ids: Collection[str]) -> Future[set[str]]:
         """These orders and all others of their brackets and pairs."""
-        return self._read(partial(_group_members, client_order_ids=client_order_ids))
+        return self._read(partial(load_group_members, client_order_ids=client_order_ids))
 
     def openings(self) -> Future[dict[str, Opening]]:
         """By spot symbol: position and average price that the fills taken out by ``prune`` had led to."""
@@ -272,8 +282,8 @@ class Journal:
         return self._read(lambda connection: prune(connection, before_ms, fold))
 
     def past_fills(self) -> Future[list[Fill]]:
-        """The latest fills (at most ``PAST_FILLS``), oldest first, each once and with its fee where it is known."""
-        return self._read(_past_fills)
+        """The latest fills (``rows.PAST_FILLS`` at most), oldest first, each once, with its fee where it is known."""
+        return self._read(load_past_fills)
 
     # -------------------------------------------------------------- the thread
 
@@ -439,97 +449,3 @@ def _promise() -> Future[Any]:
     promise: Future[Any] = Future()
     promise.set_running_or_notify_cancel()
     return promise
-
-
-def _ticket_statements(order: LiveOrder, next_sequence: int | None) -> list[Statement]:
-    request = order.request
-    values = (
-        request.client_order_id,
-        request.symbol,
-        encode(request),
-        encode_context(order.context),
-        order.created_ms,
-        int(order.pending_release),
-        int(order.external),
-        LifecycleState.JOURNALED.value,
-        order.order_id,
-        order.updated_ms,
-        *map(order.context.get, schema.TIE_KINDS),
-        next_sequence,
-    )
-    return [("INSERT INTO tickets_in VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)]
-
-
-def _handed_out(next_sequence: int) -> Statement:
-    """No client order id below this sequence is handed out again."""
-    return (
-        "UPDATE meta SET value = ? WHERE key = 'next_sequence' AND CAST(value AS INTEGER) < ?",
-        (str(next_sequence), next_sequence),
-    )
-
-
-def _record_statements(
-    order: LiveOrder, event: LifecycleEvent, at_ms: int, inferred: Collection[Fill] = ()
-) -> list[Statement]:
-    return [
-        *evidence_rows(order.client_order_id, event, at_ms),
-        *(fill_row(order.client_order_id, fill, at_ms, inferred=True) for fill in inferred),
-        (
-            "UPDATE tickets SET state=?, order_id=?, filled=?, final=?, held=?, updated_ms=? WHERE client_order_id=?",
-            (
-                order.state.value,
-                order.order_id,
-                str(order.filled),
-                int(order.is_final),
-                int(order.pending_release),
-                order.updated_ms,
-                order.client_order_id,
-            ),
-        ),
-    ]
-
-
-def _load_one(
-    connection: sqlite3.Connection, client_order_id: str | None, order_id: str | None, symbol: str
-) -> StoredOrder | None:
-    found = load(connection, "t.client_order_id = ?", client_order_id) if client_order_id else []
-    if not found and order_id:
-        found = load(connection, "t.order_id = ? AND t.symbol = ?", order_id, symbol)
-    return found[0] if found else None
-
-
-def _fills_known_until_ms(connection: sqlite3.Connection) -> dict[str, int]:
-    rows = connection.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_KNOWN_UNTIL + "%",))
-    return {key.removeprefix(_KNOWN_UNTIL): int(value) for key, value in rows}
-
-
-def _best_prices(connection: sqlite3.Connection) -> dict[str, Decimal]:
-    rows = connection.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_BEST_PRICE + "%",))
-    return {key.removeprefix(_BEST_PRICE): Decimal(value) for key, value in rows}
-
-
-def _edits(connection: sqlite3.Connection) -> dict[str, OrderRequest]:
-    rows = connection.execute("SELECT key, value FROM meta WHERE key LIKE ?", (_EDIT + "%",))
-    return {key.removeprefix(_EDIT): decode_request(value) for key, value in rows}
-
-
-def _group_members(connection: sqlite3.Connection, client_order_ids: Collection[str]) -> set[str]:
-    found: set[str] = set()
-    to_see = set(client_order_ids)
-    while to_see:
-        name = to_see.pop()
-        found.add(name)
-        for kind in ("oco", "parent"):  # written out: the indexes are of one kind each
-            of_kind = f"FROM ties WHERE kind = '{kind}' AND"
-            named = connection.execute(f"SELECT other {of_kind} client_order_id = ?", (name,))
-            naming = connection.execute(f"SELECT client_order_id {of_kind} other = ?", (name,))
-            to_see |= {other for (other,) in (*named, *naming)} - found
-    return found
-
-
-def _past_fills(connection: sqlite3.Connection) -> list[Fill]:
-    newest = connection.execute(
-        "SELECT MIN(id) FROM (SELECT id FROM fills ORDER BY id DESC LIMIT ?)", (PAST_FILLS,)
-    ).fetchone()[0]
-    after = max((newest or 1) - 1, folded_until(connection))
-    return sorted(booked_fills(connection, after), key=lambda fill: fill.time_ms)
