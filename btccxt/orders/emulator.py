@@ -9,7 +9,7 @@ so a restart finds it again. Lives in the session loop; ``submit`` and ``cancel`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Protocol, get_args
@@ -25,6 +25,7 @@ from btccxt.orders.policy import TrackerPolicy, Unprotected
 from btccxt.orders.protection import Protection, protection_of
 from btccxt.orders.register import OrderEvent
 from btccxt.orders.restart import RestoredState
+from btccxt.orders.restored_legs import told_of_legs
 from btccxt.orders.tracker import OrderTracker
 from btccxt.orders.trigger import Trigger
 
@@ -448,6 +449,10 @@ class OrderEmulator:
             self._plan(group)
         return self.translated(restored)
 
+    def translated(self, restored: RestoredState) -> RestoredState:
+        """The same, told of exits instead of the orders that carry them."""
+        return told_of_legs(restored, self._legs)
+
     def _bring_back(self, order: LiveOrder, was_told: bool, best_prices: Mapping[str, Decimal]) -> None:
         name = order.client_order_id
         if (bracket := self._entries.get(name)) is not None:
@@ -472,38 +477,5 @@ class OrderEmulator:
         if FIRED in order.notes and not order.is_final:
             group.fired_before(leg, self._loop.time())
 
-    def translated(self, restored: RestoredState) -> RestoredState:
-        """The same, told of exits instead of the orders that carry them."""
-        changes: dict[str, list[OrderEvent]] = {}
-        touched: dict[str, tuple[ContingencyGroup, str]] = {}
-        others = []
-        for event in restored.changes:
-            if (known := self._legs.get(event.order.client_order_id)) is None:
-                others.append(event)
-            else:
-                changes.setdefault(known[1], []).append(event)
-                touched[known[1]] = known
-        for order in restored.open_orders:
-            if (known := self._legs.get(order.client_order_id)) is not None:
-                touched[known[1]] = known
-        views = {name: group.view(leg) for name, (group, leg) in touched.items()}
-        open_orders = [order for order in restored.open_orders if order.client_order_id not in self._legs]
-        for name, view in views.items():
-            if view is None:
-                continue
-            group, leg = touched[name]
-            group.legs[leg].shown = view
-            if not view.is_final:
-                open_orders.append(view)
-            if view.is_final or name in changes:
-                events = changes.get(name, [])
-                others.append(OrderEvent(view, _all(e.fills for e in events), _all(e.corrections for e in events)))
-        open_orders.sort(key=lambda order: (order.created_ms, order.client_order_id))
-        return replace(restored, open_orders=tuple(open_orders), changes=tuple(others))
-
 
 _OF_A_LEG = frozenset({"tradeid", "data", "parent", "oco"})
-
-
-def _all(groups: Iterable[Iterable[Any]]) -> tuple[Any, ...]:
-    return tuple(each for group in groups for each in group)

@@ -1,8 +1,8 @@
 """OrderTracker: takes intents from the strategy's thread, and makes everything known of them one stream of events.
 
 The parts: ``register`` (all orders, applies and journals), ``submission`` (sends once), ``inquiry`` (asks, cancels),
-``editing``, ``fills`` (asks for trades), ``reconcile`` (compares). Here they meet, and here the threads meet:
-``submit``, ``cancel``, ``edit`` and ``release`` return at once and hand over to the session loop.
+``unclear_status`` (asks again), ``editing``, ``fills`` (asks for trades), ``reconcile`` (compares). Here they meet, and
+here the threads meet: ``submit``, ``cancel``, ``edit`` and ``release`` return at once, the session loop does it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from btccxt.errors import BtccxtError, JournalError, Refused, StateMismatch, Unsupported
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.model import ZERO, Fill, OrderRequest, OrderStatus, OrderUpdate
+from btccxt.model import ZERO, Fill, OrderRequest, OrderUpdate
 from btccxt.observe.log import EventName, get_logger
 from btccxt.orders.client_ids import ClientIds
 from btccxt.orders.editing import Editing
@@ -46,6 +46,7 @@ from btccxt.orders.reconcile import Contradiction, Reconciler, open_orders_inter
 from btccxt.orders.register import FollowUp, OrderEvent, OrderRegister
 from btccxt.orders.restart import Restart, RestoredState
 from btccxt.orders.submission import HALTED, Submission, until_durable
+from btccxt.orders.unclear_status import UnclearStatuses
 from btccxt.resilience.clock import ExchangeClock
 from btccxt.resilience.supervised import TaskFailed, TaskListener, TaskNews, Tasks
 
@@ -54,7 +55,6 @@ log = get_logger(__name__)
 __all__ = ["OrderEvent", "OrderTracker", "RestoredState", "TrackerPolicy"]
 
 _CLOSE_S = 5.0
-_UNCLEAR_ANSWERS = 2  # by REST, with a status that nobody knows, before a person is told
 
 
 class OrderTracker:
@@ -87,7 +87,6 @@ class OrderTracker:
         self._on_task = on_task
         self._compared_at = 0.0  # when all was compared last, by the loop's time
         self._sending: set[str] = set()
-        self._asking: dict[str, str | None] = {}  # order -> the word that was not understood
         self._cancel_again_s: dict[str, float] = {}
         self._stopping = False
         self._register = register = OrderRegister(
@@ -102,6 +101,7 @@ class OrderTracker:
         self._fills = FillFetcher(exchange, register, journal, clock.now_ms, policy, self.on_fill)
         self._submission = Submission(exchange, register, policy, self._alarm, lambda: self.halted, measure_clock)
         self._inquiry = Inquiry(exchange, register, self._fills, policy, self._alarm)
+        self._unclear = UnclearStatuses(register, self._inquiry, policy, self._alarm)
         self._editing = Editing(
             exchange,
             register,
@@ -407,48 +407,14 @@ class OrderTracker:
             case FetchFills():
                 self._spawn(self._fills.complete(client_order_id), "fills")
             case AskAgain():
-                is_new = client_order_id not in self._asking
-                self._asking[client_order_id] = order.raw_status
-                if is_new:
-                    self._spawn(self._ask_again(client_order_id), "ask")
+                if self._unclear.take(order):
+                    self._spawn(self._unclear.ask_again(client_order_id), "ask")
             case CancelGhost():
                 self._spawn(self._take_off(client_order_id), "ghost")
 
     async def _fetch_trades(self, symbol: str) -> None:
         with contextlib.suppress(BtccxtError):  # the next reconciliation asks as well
             await self._fills.fetch(symbol)
-
-    async def _ask_again(self, client_order_id: str) -> None:
-        """News without a known status: ask, ever less often, until something else is known."""
-        policy, register = self.policy, self._register
-        pause_s, unclear = policy.ask_again_s, 0
-        infers = register[client_order_id].infer_fills
-        try:
-            while not await register.wait(client_order_id, self._is_clear, pause_s):
-                pause_s = min(policy.ask_again_most_s, pause_s * 2)
-                try:
-                    update = await self._inquiry.ask(client_order_id)
-                except BtccxtError:
-                    continue  # proves nothing; asked again
-                if update is None or (infers and update.status is not OrderStatus.UNKNOWN):
-                    continue
-                if update.status is not OrderStatus.UNKNOWN:
-                    return
-                unclear += 1
-                if unclear == _UNCLEAR_ANSWERS:
-                    text = (
-                        f"order {client_order_id} ({update.symbol}): the exchange says {update.raw_status!r}, "
-                        "no status that is known; nothing is concluded from it, it is asked again: look there yourself"
-                    )
-                    self._alarm(Alarm(AlarmKind.OUTCOME_UNKNOWN, text, client_order_id))
-        finally:
-            del self._asking[client_order_id]
-
-    def _is_clear(self, order: LiveOrder) -> bool:
-        """Something else has been said of it than what was not understood."""
-        return (
-            order.is_final or bool(order.reported_terminal) or order.raw_status != self._asking[order.client_order_id]
-        )
 
     async def _take_off(self, client_order_id: str) -> None:
         """It was reported as never placed, so nobody else will cancel it."""
