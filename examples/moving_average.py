@@ -1,17 +1,23 @@
-"""The README's ten lines with a strategy of your own. Change the mode, or the exchange, and it trades elsewhere."""
+"""A backtrader strategy, unchanged, on any exchange.
+
+python moving_average.py              the embedded exchange: offline, 240 times faster than the clock
+python moving_average.py paper        real prices, no money, no keys; 'testnet' and 'live' need keys
+"""
+
+import sys
 
 import backtrader as bt
 
 from btccxt import CCXTStore
 
-LIVE_BARS = 60
-
 
 class MovingAverage(bt.Strategy):
-    """Buys when the fast average crosses above the slow one, sells when it crosses back. Plain backtrader."""
+    """Buys when the fast average crosses above the slow one, sells when it crosses back."""
+
+    params = (("fast", 5), ("slow", 20), ("bars", 60))
 
     def __init__(self):
-        self.cross = bt.ind.CrossOver(bt.ind.SMA(period=5), bt.ind.SMA(period=20))
+        self.cross = bt.ind.CrossOver(bt.ind.SMA(period=self.p.fast), bt.ind.SMA(period=self.p.slow))
         self.live_bars = 0
 
     def notify_order(self, order):
@@ -25,21 +31,26 @@ class MovingAverage(bt.Strategy):
 
     def next(self):
         if self.data._laststatus != self.data.LIVE:
-            return  # history: let the averages warm up
+            return  # history: the averages warm up, and an order would be refused
         if self.cross > 0 and not self.position:
             self.buy(size=0.01)
         elif self.cross < 0 and self.position:
             self.close()
         self.live_bars += 1
-        if self.live_bars == LIVE_BARS:
+        if self.live_bars == self.p.bars:
             self.env.runstop()
 
 
-if __name__ == "__main__":
-    store = CCXTStore("binance", mode="sim", sim={"speed": 240})  # 240 times faster than the wall clock
+def main(mode="sim", bars=60, **sim):
+    store = CCXTStore("binance", mode=mode, sim={"speed": 240, **sim} if mode == "sim" else None)
     cerebro = bt.Cerebro()
     cerebro.adddata(store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes))
     cerebro.setbroker(store.getbroker())
-    cerebro.addstrategy(MovingAverage)
-    cerebro.run()
+    cerebro.addstrategy(MovingAverage, bars=bars)
+    strategies = cerebro.run()
     print(f"cash {cerebro.broker.getcash():.2f}, value {cerebro.broker.getvalue():.2f} {store.currency}")
+    return strategies[0]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
