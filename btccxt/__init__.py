@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from btccxt.bt.data import CCXTData
     from btccxt.bt.order_request import TakeProfit, TakeProfitLimit
     from btccxt.bt.persist import Persistent
+    from btccxt.bt.routing import RoutingBroker
     from btccxt.bt.warmup_policy import Then, WarmUp
     from btccxt.config import Mode, OnStop, StoreConfig
     from btccxt.errors import (
@@ -87,6 +88,7 @@ _HOMES = {
     "btccxt.bars.offline": ("open_columns",),
     "btccxt.bt.backtest_broker": ("BacktestBroker",),
     "btccxt.bt.broker": ("CCXTBroker",),
+    "btccxt.bt.routing": ("RoutingBroker",),
     "btccxt.bt.commission": ("CryptoCommInfo",),
     "btccxt.bt.data": ("CCXTData",),
     "btccxt.bt.order_request": (
@@ -238,6 +240,7 @@ __all__ = [
     "Refused",
     "Retryable",
     "RiskLimits",
+    "RoutingBroker",
     "SeriesKey",
     "Side",
     "SimOptions",

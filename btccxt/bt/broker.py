@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -75,6 +75,8 @@ class CCXTBroker(bt.BrokerBase):
         self.store = store
         self.arrivals: deque[Any] = deque()
         self.notifs: deque[Any] = deque()
+        self.on_money: Callable[[Decimal], None] | None = None
+        """Hears what came (or, negative, went), in the account's currency."""
         self._fund = Fund()
         self._fundmode = False
         self.positions = _Positions(self)
@@ -305,9 +307,11 @@ class CCXTBroker(bt.BrokerBase):
     def _money_moved(self, worth: Decimal, value_before: Decimal) -> None:
         """It is no profit: the shares change, returns are of a share from now on, the strategy hears of its cash."""
         self._fund.move(float(worth), float(value_before))
+        if self.on_money is not None:
+            self.on_money(worth)
         for strategy in self.cerebro.runningstrats:
             measure_shares([*strategy.analyzers, *strategy._slave_analyzers])
-            strategy.notify_cashvalue(self.getcash(), self.getvalue())
+            strategy.notify_cashvalue(strategy.broker.getcash(), strategy.broker.getvalue())
 
     def getfree(self, currency: str | None = None) -> float:
         """What is left of a currency beyond our own open orders."""

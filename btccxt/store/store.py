@@ -27,6 +27,7 @@ from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.ports import OrderDesk
+from btccxt.bt.routing import RoutingBroker, check_accounts
 from btccxt.bt.warmup_policy import Then, WarmUp, WarmUpPolicy
 from btccxt.config import Mode, ModeName
 from btccxt.errors import ConfigError, ConnectionLost
@@ -194,6 +195,24 @@ class CCXTStore(StoreHistory):
                 self._warm_up = asked
                 self._broker.warm_up(asked)
         return self._broker
+
+    @staticmethod
+    def broker_of(*stores: CCXTStore) -> RoutingBroker:
+        """One broker of several accounts: each order goes to the account of its data. See ``RoutingBroker``.
+
+        Raises ConfigError for accounts that count in different currencies, and for two stores on one account.
+        """
+        names = [store.name for store in stores]
+        titles = [name if names.count(name) == 1 else f"{name} {number}" for number, name in enumerate(names, start=1)]
+        accounts = {title: store.getbroker() for title, store in zip(titles, stores, strict=True)}
+        check_accounts(accounts, [(title, store._whose_money()) for title, store in zip(titles, stores, strict=True)])
+        return RoutingBroker(accounts)
+
+    def _whose_money(self) -> Any:
+        """Equal for stores on one account; an account that ends with its store is its own."""
+        if not account_lasts(self.settings):
+            return id(self)
+        return self.name, self.mode, self.account, self.profile.market_type, self.settings.sim_address
 
     def attach_broker(self, broker: CCXTBroker) -> None:
         """Called by the broker when it learns its cerebro: the store takes part even without a data of its own."""

@@ -1,0 +1,232 @@
+"""Several accounts in one cerebro: each order goes to the account of its data, cash and value are of all of them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from btccxt.bt.broker import CCXTBroker, source_of
+from btccxt.bt.compat import bt
+from btccxt.bt.fund import Fund
+from btccxt.errors import ConfigError
+
+
+class _Positions(dict[Any, Any]):
+    def __init__(self, broker: RoutingBroker) -> None:
+        super().__init__()
+        self._broker = broker
+
+    def __missing__(self, data: Any) -> Any:
+        return self._broker.getposition(data)
+
+
+class RoutingBroker(bt.BrokerBase):
+    """Made by ``CCXTStore.broker_of(store, …)``. ``accounts`` has each store's own broker by its exchange's name.
+
+    All accounts count in one currency, so that cash and value have a meaning. A data of no store belongs to the first
+    account whose exchange has its symbol.
+    """
+
+    def __init__(self, accounts: Mapping[str, CCXTBroker]) -> None:
+        super().__init__()
+        self.accounts: Mapping[str, CCXTBroker] = MappingProxyType(dict(accounts))
+        self._brokers: Sequence[CCXTBroker] = tuple(accounts.values())
+        self.positions = _Positions(self)
+        self.startingcash = self.startingvalue = 0.0
+        self._cerebro: Any = None
+        self._fund = Fund()
+        self._fundmode = False
+        self._told_by: Iterator[CCXTBroker] = iter(())
+
+    # -------------------------------------------------------------- life
+
+    @property
+    def store(self) -> Any:
+        """Of the first account: where a strategy's own variables are kept."""
+        return self._brokers[0].store
+
+    @property
+    def cerebro(self) -> Any:
+        return self._cerebro
+
+    @cerebro.setter
+    def cerebro(self, cerebro: Any) -> None:
+        self._cerebro = cerebro
+        for broker in self._brokers:
+            broker.cerebro = cerebro
+
+    def start(self) -> None:
+        """Called by cerebro when every store is connected."""
+        super().start()
+        for broker in self._brokers:
+            broker.on_money = self._money_moved
+            broker.start()
+        self.startingcash, self.startingvalue = self.getcash(), self.getvalue()
+        self._fund.begin(self.startingvalue)
+        self._told_by = iter(self._brokers)
+
+    def stop(self) -> None:
+        with contextlib.ExitStack() as stack:  # one that fails keeps none from stopping
+            for broker in self._brokers:
+                stack.callback(broker.stop)
+        super().stop()
+
+    # -------------------------------------------------------------- whose data it is
+
+    def of(self, data: Any) -> CCXTBroker | None:
+        """The broker of a data's account; None for data that nobody here trades."""
+        source = source_of(data)
+        for broker in self._brokers:
+            if source is broker.store or (source is None and data._dataname in broker.store.markets):
+                return broker
+        return None
+
+    def _must_be_of(self, data: Any) -> CCXTBroker:
+        """Where nobody trades it, the first one refuses the order with the reason."""
+        return self.of(data) or self._brokers[0]
+
+    # -------------------------------------------------------------- money
+
+    def getcash(self) -> float:
+        return sum(broker.getcash() for broker in self._brokers)
+
+    get_cash = getcash
+
+    def getvalue(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
+        """Of all accounts, or the signed exposure of ``datas`` only."""
+        if datas is None:
+            return sum(broker.getvalue() for broker in self._brokers)
+        return sum(broker.getvalue([data]) for data in datas if (broker := self.of(data)) is not None)
+
+    get_value = getvalue
+
+    def get_fundvalue(self) -> float:
+        return self._fund.value(self.getvalue())
+
+    fundvalue = property(get_fundvalue)
+
+    def get_fundshares(self) -> float:
+        return self._fund.shares
+
+    fundshares = property(get_fundshares)
+
+    def get_fundmode(self) -> bool:
+        return self._fundmode
+
+    def set_fundmode(self, fundmode: bool, fundstartval: float | None = None) -> None:
+        self._fundmode = bool(fundmode)
+        if fundstartval is not None:
+            self._fund.start_value = float(fundstartval)
+
+    fundmode = property(get_fundmode, set_fundmode)
+
+    def _money_moved(self, worth: Decimal) -> None:
+        self._fund.move(float(worth), self.getvalue() - float(worth))
+
+    def getposition(self, data: Any, clone: bool = True) -> Any:
+        broker = self.of(data)
+        return bt.Position() if broker is None else broker.getposition(data, clone)
+
+    def getcommissioninfo(self, data: Any) -> Any:
+        return self._must_be_of(data).getcommissioninfo(data)
+
+    def setcommission(self, *args: Any, **kwargs: Any) -> None:
+        """Of every account."""
+        for broker in self._brokers:
+            broker.setcommission(*args, **kwargs)
+
+    def addcommissioninfo(self, comminfo: Any, name: str | None = None) -> None:
+        for broker in self._brokers:
+            broker.addcommissioninfo(comminfo, name)
+
+    def add_cash(self, cash: float) -> None:
+        self._brokers[0].add_cash(cash)
+
+    set_cash = setcash = add_cash
+
+    def set_coc(self, coc: bool) -> None:
+        self._brokers[0].set_coc(coc)
+
+    def set_coo(self, coo: bool) -> None:
+        self._brokers[0].set_coo(coo)
+
+    # -------------------------------------------------------------- orders
+
+    def buy(self, owner: Any, data: Any, *args: Any, **kwargs: Any) -> Any:
+        """By the account of ``data``; see ``CCXTBroker.buy``."""
+        return self._must_be_of(data).buy(owner, data, *args, **kwargs)
+
+    def sell(self, owner: Any, data: Any, *args: Any, **kwargs: Any) -> Any:
+        """By the account of ``data``; see ``CCXTBroker.sell``."""
+        return self._must_be_of(data).sell(owner, data, *args, **kwargs)
+
+    def cancel(self, order: Any) -> Any:
+        return None if order is None else self._must_be_of(order.data).cancel(order)
+
+    def edit(self, order: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._must_be_of(order.data).edit(order, *args, **kwargs)
+
+    def orderstatus(self, order: Any) -> Any:
+        return self._must_be_of(order.data).orderstatus(order)
+
+    @property
+    def orders(self) -> list[Any]:
+        return [order for broker in self._brokers for order in broker.orders]
+
+    def get_orders_open(self, safe: bool = False) -> list[Any]:
+        return [order for broker in self._brokers for order in broker.get_orders_open(safe)]
+
+    # -------------------------------------------------------------- news
+
+    @property
+    def arrivals(self) -> bool:
+        """Whether something has come that ``next`` would apply."""
+        return any(broker.arrivals for broker in self._brokers)
+
+    @property
+    def notifs(self) -> bool:
+        """Whether orders have news for the strategy."""
+        return any(broker.notifs for broker in self._brokers)
+
+    def next(self) -> None:
+        for broker in self._brokers:
+            broker.next()
+
+    def get_notification(self) -> Any:
+        """One loop's news of each account in turn; None ends the loop's."""
+        for broker in self._told_by:
+            while (order := broker.get_notification()) is not None:
+                self._told_by = _first(broker, self._told_by)
+                return order
+        self._told_by = iter(self._brokers)
+        return None
+
+
+def _first(broker: CCXTBroker, rest: Iterator[CCXTBroker]) -> Iterator[CCXTBroker]:
+    yield broker
+    yield from rest
+
+
+def check_accounts(brokers: Mapping[str, CCXTBroker], identities: Sequence[tuple[str, Any]]) -> None:
+    """Raises ConfigError for none, for two that count in different coins, and for one account that is given twice."""
+    if not brokers:
+        raise ConfigError("broker_of(): give it the stores whose accounts are traded")
+    currencies = {name: broker.store.currency for name, broker in brokers.items()}
+    if len(set(currencies.values())) > 1:
+        told = ", ".join(f"{name} in {currency}" for name, currency in currencies.items())
+        raise ConfigError(
+            f"cash and value of several accounts need one currency, and these count {told}: give currency="
+        )
+    seen: dict[Any, str] = {}
+    for name, identity in identities:
+        if identity in seen:
+            raise ConfigError(
+                f"{seen[identity]} and {name} are stores on one account, whose coins would count twice: give one"
+            )
+        seen[identity] = name
+
+
+__all__ = ["RoutingBroker", "check_accounts"]
