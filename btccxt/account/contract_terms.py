@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Any
@@ -16,6 +16,7 @@ from btccxt.model import (
     MarginMode,
     Market,
     MarketType,
+    Position,
     PositionMode,
     decimal_of,
 )
@@ -141,6 +142,22 @@ def too_large(traded: TradedTerms, market: Market, amount: Decimal, price: Decim
         f"a position worth {notional.normalize():f} {coin}, what rests included, is beyond the bracket of leverage "
         f"{leverage.normalize():f}{remedy}"
     )
+
+
+def with_told_leverage(known: dict[str, TradedTerms], positions: Iterable[Position]) -> list[str]:
+    """Take over the leverage that positions are told with; returns what has changed since it was read, for people."""
+    changes = []
+    for position in positions:
+        traded, leverage = known.get(position.symbol), position.leverage
+        if traded is None or not position.amount or not leverage or leverage == traded.terms.leverage:
+            continue
+        known[position.symbol] = replace(traded, terms=replace(traded.terms, leverage=leverage))
+        if (before := traded.terms.leverage) is not None:
+            changes.append(
+                f"{position.symbol}: the leverage was changed at the exchange, {before.normalize():f} -> "
+                f"{leverage.normalize():f}"
+            )
+    return changes
 
 
 def notional_of(market: Market, amount: Decimal, price: Decimal) -> Decimal:

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from btccxt.account.believable import check_not_emptied, unexplained_absences
-from btccxt.account.contract_terms import TradedTerms
+from btccxt.account.contract_terms import TradedTerms, with_told_leverage
 from btccxt.account.explain import FUNDING_SLACK_MS, funding_since, spot_positions
 from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.account.startup_check import CLOCK_SLACK_MS, agree_with_journal
 from btccxt.bars.lake import LakeView
-from btccxt.errors import BtccxtError, ConfigError, Retryable, Unsupported
+from btccxt.errors import BtccxtError, ConfigError, Retryable
 from btccxt.exchange.api import DrivenExchange, ExchangeAPI
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.server_time import measure_clock
@@ -49,6 +49,7 @@ from btccxt.session.events import FeedEvent
 from btccxt.session.feeds import FeedDesk
 from btccxt.session.loop_thread import Session
 from btccxt.session.metrics import OrderMeter, gauge_streams
+from btccxt.session.money_watch import MoneyWatch
 from btccxt.session.prices import PriceWatch, latest_prices
 from btccxt.session.private_monitor import PRIVATE_KINDS, PrivateStreamMonitor, state_to_hear
 from btccxt.session.private_streams import AccountStream
@@ -63,8 +64,6 @@ _CLOCK_PERIOD_S = 600.0
 _GAUGE_PERIOD_S = 5.0
 _STARTING_TRIES = 3
 _LOOK_AGAIN_S = 1.0
-_FILL_NEAR_S = 0.25  # a fill and the balance that it changes come in either order
-_DAY_MS = 86_400_000
 _LAST_LOOK_S = 2.0
 _EMPTY_ANSWERS = 3
 _EMPTY_PAUSE_S = 0.2
@@ -83,6 +82,7 @@ class Listeners:
     trouble: Callable[[str, BaseException], None]
     money: Callable[[tuple[Transfer, ...]], None]
     """What came and went while no program ran."""
+    say: Callable[[str], None]
     task: TaskListener
 
 
@@ -128,7 +128,8 @@ class AccountSession:
         self.feeds = FeedDesk(session, exchange, clock, profile, self._supervisor, self._tasks, listeners.trouble, lake)
         to_hear = state_to_hear(profile.market_type, fills=profile.streams.fills)
         self.monitor = PrivateStreamMonitor(self._supervisor.suspect, policy.told_within_s, to_hear)
-        self._account = AccountStream(self.monitor, clock.now_ms, self.reconcile_soon, self._balance_moved)
+        self._money = MoneyWatch(exchange, clock, self.reconcile_soon, listeners.trouble)
+        self._account = AccountStream(self.monitor, clock.now_ms, self.reconcile_soon, self._money.balance_moved)
         self._order_meter = OrderMeter(exchange.id, clock)
         self._switch = (
             DeadMansSwitch(exchange, dead_mans_switch_s, listeners.trouble, clock.wall_s)
@@ -144,8 +145,6 @@ class AccountSession:
         self._holdings_due = False
         self._to_explain: dict[str, int] = {}  # symbol -> since when trades made outside are of interest
         self._look_again = False  # a difference was seen
-        self._money_due = False  # a balance moved, and no fill near it
-        self._filled_at_s = float("-inf")
         self._missed: list[OrderEvent] | None = None  # news while the account is being opened
         self._emulator: OrderEmulator | None = None
         self._alarms: AlarmLog | None = None
@@ -266,7 +265,7 @@ class AccountSession:
                 after,
                 self._fetch_account,
                 self._funding,
-                self._transfers,
+                self._money.listed,
                 self.raise_alarm,
                 self._listeners.money,
             )
@@ -374,6 +373,8 @@ class AccountSession:
         self._moved -= moved
         self._account.take_balances(balances)
         self._account.take_positions(positions)
+        for told in with_told_leverage(self.contracts, positions):
+            self._listeners.say(told)
         return AccountSnapshot(balances, tuple(positions), asked_ms=asked_ms)
 
     async def _fetch_balances(self) -> Balances:
@@ -464,7 +465,7 @@ class AccountSession:
         self._moved.update(fill.symbol for fill in (*event.fills, *event.corrections))
         self._fills_heard += len(event.fills) + len(event.corrections)
         if event.fills:
-            self._filled_at_s = asyncio.get_running_loop().time()
+            self._money.filled()
         self._order_meter(event)
 
     def _tell(self, news: OrderEvent) -> None:
@@ -555,7 +556,7 @@ class AccountSession:
         tracker = self.tracker
         assert tracker is not None
         await tracker.reconcile()
-        asked, looked, money = dict(self._to_explain), self._look_again, self._money_due
+        asked, looked, money = dict(self._to_explain), self._look_again, self._money.is_due
         outside = [
             fill
             for symbol, since_ms in asked.items()
@@ -568,38 +569,14 @@ class AccountSession:
         funding = await self._funding(since_ms) if asked else ()
         snapshot = replace(snapshot, certain=certain, looked=looked, outside=tuple(outside), funding=funding)
         if looked or money:
-            snapshot = replace(snapshot, transfers=await self._transfers())
+            snapshot = replace(snapshot, transfers=await self._money.listed())
         if self._holdings_due and certain:
             await self._keep_holdings(tracker, snapshot)
         self._to_explain = {name: at_ms for name, at_ms in self._to_explain.items() if name not in asked}
         self._look_again = self._look_again and not looked
-        self._money_due = self._money_due and not money
+        self._money.is_due = self._money.is_due and not money
         self._listeners.account(snapshot)
         return snapshot
-
-    def _balance_moved(self) -> None:
-        """A stream told another total of a coin. Where no fill comes with it, money moved: looked for at once."""
-        loop = asyncio.get_running_loop()
-        moved_at_s = loop.time()
-
-        def look() -> None:
-            if self.tracker is not None and self._filled_at_s < moved_at_s - _FILL_NEAR_S:
-                self._money_due = True
-                self.reconcile_soon()
-
-        loop.call_later(_FILL_NEAR_S, look)
-
-    async def _transfers(self) -> tuple[Transfer, ...]:
-        """Of the last day; none where the exchange lists none or refuses to. Raises what another try may not meet."""
-        try:
-            return tuple(await self.exchange.fetch_transfers(self.clock.now_ms() - _DAY_MS))
-        except Unsupported:
-            return ()
-        except Retryable:
-            raise
-        except BtccxtError as error:
-            self._listeners.trouble("deposits, withdrawals and transfers", error)
-            return ()
 
     async def _funding(self, asked: Mapping[str, int]) -> tuple[FundingPayment, ...]:
         """Of these symbols and of every position, whoever opened it."""

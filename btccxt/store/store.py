@@ -457,6 +457,7 @@ class CCXTStore(StoreHistory):
             stream=self._notifier.stream_changed,
             trouble=self._notifier.trouble,
             money=lambda transfers: self._notify(StoreNotice.of_money(MoneyMoved(transfers))),
+            say=self._notifier.say,
             task=self._notifier.task,
         )
 

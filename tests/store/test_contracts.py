@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal as D
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,14 @@ from typing import Any
 import pytest
 
 from btccxt import CCXTStore
-from btccxt.account.contract_terms import ContractWishes, TradedTerms, leverages, margin_modes, too_large
+from btccxt.account.contract_terms import (
+    ContractWishes,
+    TradedTerms,
+    leverages,
+    margin_modes,
+    too_large,
+    with_told_leverage,
+)
 from btccxt.errors import ConfigError
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.profile.profile import load_profile
@@ -24,6 +32,7 @@ from btccxt.model import (
     MarketType,
     OrderKind,
     OrderRequest,
+    Position,
     PositionMode,
     Side,
 )
@@ -203,3 +212,14 @@ def test_a_store_on_a_hedge_account_does_not_start_and_one_that_asks_is_leverage
         finally:
             store.stop()
         assert venue.call(lambda sim: sim.engine.leverage("main", PERP)) == 3
+
+
+def test_a_leverage_that_is_changed_at_the_exchange_is_said_once_and_counts() -> None:
+    known = {PERP: TradedTerms(ContractTerms(PERP, D(20)), NOTIONAL)}
+    position = Position(PERP, D(1), D(60_000), 1, leverage=D(5))
+    (said,) = with_told_leverage(known, [position, replace(position, symbol="ETH/USDT:USDT")])
+    assert "changed at the exchange, 20 -> 5" in said
+    assert known[PERP].terms.leverage == 5
+    assert with_told_leverage(known, [position, replace(position, leverage=None)]) == []
+    assert with_told_leverage(known, [replace(position, amount=D(0), leverage=D(9))]) == []
+    assert known[PERP].brackets == NOTIONAL

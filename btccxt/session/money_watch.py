@@ -1,0 +1,61 @@
+"""Money that moves without a trade is noticed by its balance push, and looked up in the exchange's own list."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from btccxt.errors import BtccxtError, Retryable, Unsupported
+from btccxt.exchange.api import ExchangeAPI
+from btccxt.model import Transfer
+from btccxt.resilience.clock import ExchangeClock
+
+_FILL_NEAR_S = 0.25  # a fill and the balance that it changes come in either order
+_DAY_MS = 86_400_000
+
+
+class MoneyWatch:
+    """Lives in the session's loop. ``look`` asks for a reconciliation."""
+
+    def __init__(
+        self,
+        exchange: ExchangeAPI,
+        clock: ExchangeClock,
+        look: Callable[[], None],
+        trouble: Callable[[str, BaseException], None],
+    ) -> None:
+        self.is_due = False
+        """A balance moved and no fill came near it: the next reconciliation is to ask for the list."""
+        self._exchange = exchange
+        self._clock = clock
+        self._look = look
+        self._trouble = trouble
+        self._filled_at_s = float("-inf")
+
+    def filled(self) -> None:
+        """A fill was told."""
+        self._filled_at_s = asyncio.get_running_loop().time()
+
+    def balance_moved(self) -> None:
+        """A stream told another total of a coin. Where no fill comes with it, money moved: looked for at once."""
+        loop = asyncio.get_running_loop()
+        moved_at_s = loop.time()
+
+        def judge() -> None:
+            if self._filled_at_s < moved_at_s - _FILL_NEAR_S:
+                self.is_due = True
+                self._look()
+
+        loop.call_later(_FILL_NEAR_S, judge)
+
+    async def listed(self) -> tuple[Transfer, ...]:
+        """Of the last day; none where the exchange lists none or refuses to. Raises what another try may not meet."""
+        try:
+            return tuple(await self._exchange.fetch_transfers(self._clock.now_ms() - _DAY_MS))
+        except Unsupported:
+            return ()
+        except Retryable:
+            raise
+        except BtccxtError as error:
+            self._trouble("deposits, withdrawals and transfers", error)
+            return ()
