@@ -118,3 +118,13 @@ def test_what_is_kept_up_to_date_is_what_counting_everything_anew_gives(history:
         kept, unvalued = made.value, made.unvalued
         anew = made.copy()
         assert (kept, unvalued) == (pytest.approx(anew.value, abs=D("1e-12")), anew.unvalued)
+
+
+def test_the_open_profit_of_a_contract_follows_its_price() -> None:
+    made = ledger({PERP.symbol: PERP}, USDT="1000")
+    made.apply(fill(PERP.symbol, "buy", "100", "50000"))
+    assert made.value == 1_000
+    made.set_price(PERP.symbol, D(51_000))
+    assert made.value == 2_000
+    made.set_price(PERP.symbol, D(49_500))
+    assert made.value == 500

@@ -44,13 +44,15 @@ def test_orders_cancels_and_news_are_those_of_the_datas_account() -> None:
 
     def fill(s):
         one.accept()
+        other.accept()
         one.fill("0.01", "40000")
 
     script = run(broker, [one, other], act, cancel, fill)
     assert [request.amount for request in one.sent] == [D("0.01")]
     assert [request.amount for request in other.sent] == [D("0.02")]
     assert (one.cancelled, other.cancelled) == ([], [other.sent[0].client_order_id])
-    assert [news[0] for news in script.heard].count("Completed") == 1
+    heard = [news[0] for news in script.heard]
+    assert (heard.count("Accepted"), heard.count("Completed")) == (2, 1)
     assert broker.getposition(script.data0).size == 0.01
     assert broker.getposition(script.data1).size == 0
     assert len(broker.get_orders_open()) == 1
