@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from btccxt.errors import BtccxtError, Retryable, Unsupported
@@ -12,6 +13,7 @@ from btccxt.resilience.clock import ExchangeClock
 
 _FILL_NEAR_S = 0.25  # a fill and the balance that it changes come in either order
 _DAY_MS = 86_400_000
+_KEPT = 100
 
 
 class MoneyWatch:
@@ -30,19 +32,23 @@ class MoneyWatch:
         self._clock = clock
         self._look = look
         self._trouble = trouble
-        self._filled_at_s = float("-inf")
+        self._fills_s: deque[float] = deque(maxlen=_KEPT)
+        self._moves_s: deque[float] = deque(maxlen=_KEPT)
 
-    def filled(self) -> None:
-        """A fill was told."""
-        self._filled_at_s = asyncio.get_running_loop().time()
+    def filled(self, count: int) -> None:
+        """So many fills were told."""
+        self._fills_s.extend([asyncio.get_running_loop().time()] * count)
 
     def balance_moved(self) -> None:
-        """A stream told another total of a coin. Where no fill comes with it, money moved: looked for at once."""
+        """A stream told another total of a coin. Where that is told more often than fills, money moved."""
         loop = asyncio.get_running_loop()
         moved_at_s = loop.time()
+        self._moves_s.append(moved_at_s)
 
         def judge() -> None:
-            if self._filled_at_s < moved_at_s - _FILL_NEAR_S:
+            near_s = moved_at_s - _FILL_NEAR_S
+            fills, moves = (sum(at_s >= near_s for at_s in each) for each in (self._fills_s, self._moves_s))
+            if moves > fills:
                 self.is_due = True
                 self._look()
 

@@ -465,7 +465,7 @@ class AccountSession:
         self._moved.update(fill.symbol for fill in (*event.fills, *event.corrections))
         self._fills_heard += len(event.fills) + len(event.corrections)
         if event.fills:
-            self._money.filled()
+            self._money.filled(len(event.fills))
         self._order_meter(event)
 
     def _tell(self, news: OrderEvent) -> None:

@@ -1,0 +1,61 @@
+"""A balance that moves with a fill is a fill's; one that moves more often than fills come is money."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from btccxt.errors import AuthenticationFailed, ConnectionLost, Unsupported
+from btccxt.resilience.clock import ExchangeClock, WallTime
+from btccxt.session import money_watch
+from btccxt.session.money_watch import MoneyWatch
+
+
+class Exchange:
+    error: Exception | None = None
+
+    async def fetch_transfers(self, since_ms: int) -> list:
+        if self.error is not None:
+            raise self.error
+        return ["a transfer"]
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    monkeypatch.setattr(money_watch, "_FILL_NEAR_S", 0.02)
+    looked, troubled = [], []
+    made = MoneyWatch(
+        Exchange(), ExchangeClock(WallTime()), lambda: looked.append(1), lambda what, _: troubled.append(what)
+    )
+    made.looked, made.troubled = looked, troubled
+    return made
+
+
+@pytest.mark.parametrize(
+    ("events", "looks"),
+    [("m", True), ("mf", False), ("fm", False), ("fmm", True), ("ffmm", False), ("fm.m", True), ("ffm", False)],
+)
+async def test_what_no_fill_accounts_for_is_looked_for(watch, events, looks) -> None:
+    for event in events:
+        if event == "m":
+            watch.balance_moved()
+        elif event == "f":
+            watch.filled(1)
+        else:
+            await asyncio.sleep(0.06)
+    await asyncio.sleep(0.06)
+    assert (watch.is_due, bool(watch.looked)) == (looks, looks)
+
+
+async def test_what_is_not_listed_or_not_allowed_is_none_and_what_may_pass_is_raised(watch) -> None:
+    exchange = watch._exchange
+    assert await watch.listed() == ("a transfer",)
+    exchange.error = Unsupported("no lists")
+    assert await watch.listed() == ()
+    exchange.error = AuthenticationFailed("no right to read them")
+    assert await watch.listed() == ()
+    assert watch.troubled == ["deposits, withdrawals and transfers"]
+    exchange.error = ConnectionLost("later")
+    with pytest.raises(ConnectionLost):
+        await watch.listed()
