@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from btccxt.errors import BtccxtError, Retryable, Unsupported
+from btccxt.errors import BtccxtError, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import Transfer
 from btccxt.resilience.clock import ExchangeClock
@@ -32,6 +32,7 @@ class MoneyWatch:
         self._clock = clock
         self._look = look
         self._trouble = trouble
+        self._is_troubled = False
         self._fills_s: deque[float] = deque(maxlen=_KEPT)
         self._moves_s: deque[float] = deque(maxlen=_KEPT)
 
@@ -55,13 +56,19 @@ class MoneyWatch:
         loop.call_later(_FILL_NEAR_S, judge)
 
     async def listed(self) -> tuple[Transfer, ...]:
-        """Of the last day; none where the exchange lists none or refuses to. Raises what another try may not meet."""
+        """Of the last day; none where the exchange does not tell now: what it would explain is then alarmed.
+
+        No error leaves: where a list cannot be had at all (a testnet, a key without the right) the account is compared
+        all the same. It is told once until it can be had.
+        """
         try:
-            return tuple(await self._exchange.fetch_transfers(self._clock.now_ms() - _DAY_MS))
+            found = tuple(await self._exchange.fetch_transfers(self._clock.now_ms() - _DAY_MS))
         except Unsupported:
             return ()
-        except Retryable:
-            raise
         except BtccxtError as error:
-            self._trouble("deposits, withdrawals and transfers", error)
+            if not self._is_troubled:
+                self._trouble("deposits, withdrawals and transfers", error)
+            self._is_troubled = True
             return ()
+        self._is_troubled = False
+        return found

@@ -78,8 +78,6 @@ async def _check_position_mode(
 ) -> None:
     try:
         mode = await exchange.fetch_position_mode(symbol)
-    except Retryable:
-        raise
     except BtccxtError as error:  # a key without the right to read it, say
         trouble("position mode", error)
         mode = None
@@ -111,11 +109,12 @@ async def _ask(exchange: ExchangeAPI, symbol: str, wishes: ContractWishes, troub
     try:
         terms = await exchange.fetch_contract_terms(symbol)
         brackets = tuple(await exchange.fetch_leverage_brackets(symbol))
-    except (Retryable, Unsupported) as error:
-        if isinstance(error, Retryable):
-            raise
+    except Unsupported:
+        pass
     except BtccxtError as error:
         if wishes.leverage_of(symbol) is not None or wishes.margin_mode_of(symbol) is not None:
+            if isinstance(error, Retryable):
+                raise
             raise ConfigError(f"{exchange.id}: how {symbol} is traded cannot be read: {error}") from error
         trouble(f"leverage of {symbol}", error)
     return TradedTerms(terms, brackets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal as D
 
 import pytest
@@ -26,6 +27,16 @@ def test_a_deposit_and_a_withdrawal_are_booked_as_such_and_leave_the_returns_rig
     def move(amount: str):
         return lambda player: venue.call(lambda sim: sim.deposit("main", "USDT", D(amount)))
 
+    def after_a_while():
+        """What comes beside a fill is found by the next comparison, a minute later here."""
+        began: list[float] = []
+
+        def passed(player: Player) -> bool:
+            began.append(time.monotonic())
+            return began[-1] - began[0] > 0.6
+
+        return passed
+
     def heard(times: int):
         return lambda player: len(told(player)) >= times
 
@@ -37,6 +48,7 @@ def test_a_deposit_and_a_withdrawal_are_booked_as_such_and_leave_the_returns_rig
                 store,
                 [
                     Step(PRICE, lambda player: player.buy(size=0.1)),
+                    Step(PRICE, until=after_a_while()),
                     Step(PRICE, move("5000"), until=heard(1)),
                     Step(D(66_000), move("-2000"), until=heard(2)),
                     Step(D(66_000), lambda player: player.close()),

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from btccxt.errors import AuthenticationFailed, ConnectionLost, Unsupported
+from btccxt.errors import AuthenticationFailed, ExchangeUnavailable, Unreadable, Unsupported
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.session import money_watch
 from btccxt.session.money_watch import MoneyWatch
@@ -48,14 +48,18 @@ async def test_what_no_fill_accounts_for_is_looked_for(watch, events, looks) -> 
     assert (watch.is_due, bool(watch.looked)) == (looks, looks)
 
 
-async def test_what_is_not_listed_or_not_allowed_is_none_and_what_may_pass_is_raised(watch) -> None:
+async def test_a_list_that_cannot_be_had_is_told_once_and_keeps_nothing_from_being_compared(watch) -> None:
     exchange = watch._exchange
     assert await watch.listed() == ("a transfer",)
     exchange.error = Unsupported("no lists")
     assert await watch.listed() == ()
     exchange.error = AuthenticationFailed("no right to read them")
     assert await watch.listed() == ()
+    exchange.error = ExchangeUnavailable("404: this testnet has none")
+    assert await watch.listed() == ()
     assert watch.troubled == ["deposits, withdrawals and transfers"]
-    exchange.error = ConnectionLost("later")
-    with pytest.raises(ConnectionLost):
-        await watch.listed()
+    exchange.error = None
+    assert await watch.listed() == ("a transfer",)
+    exchange.error = Unreadable("an error that nobody knows")
+    assert await watch.listed() == ()
+    assert len(watch.troubled) == 2

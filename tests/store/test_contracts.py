@@ -20,7 +20,7 @@ from btccxt.account.contract_terms import (
     too_large,
     with_told_leverage,
 )
-from btccxt.errors import ConfigError
+from btccxt.errors import ConfigError, Unreadable
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.matching.brackets import Bracket
@@ -223,3 +223,18 @@ def test_a_leverage_that_is_changed_at_the_exchange_is_said_once_and_counts() ->
     assert with_told_leverage(known, [position, replace(position, leverage=None)]) == []
     assert with_told_leverage(known, [replace(position, amount=D(0), leverage=D(9))]) == []
     assert known[PERP].brackets == NOTIONAL
+
+
+async def test_what_cannot_be_read_keeps_no_account_from_starting_unless_it_is_asked_for(desk: Desk) -> None:
+    troubled: list[str] = []
+
+    async def unread(*_: object) -> object:
+        raise Unreadable("an error that nobody knows")
+
+    desk.subject.fetch_position_mode = desk.subject.fetch_contract_terms = unread  # type: ignore[method-assign]
+    desk._trouble = lambda what, _error: troubled.append(what)  # type: ignore[method-assign]
+    found = await desk.start()
+    assert found[PERP] == TradedTerms(ContractTerms(PERP))
+    assert troubled == ["position mode", f"leverage of {PERP}"]
+    with pytest.raises(Unreadable):
+        await desk.start(leverage=3)
