@@ -112,5 +112,5 @@ class TrackerPolicy:
                 "fills_page_size", "held_news_limit", "final_orders_kept",
             ),
             above_zero=rhythms,
-            not_negative=[name for name in (*waits_of(self), "fills_overlap_ms") if name not in rhythms],
+            not_negative={*waits_of(self), "fills_overlap_ms", "swap_back_turn_pct"} - {*rhythms},
         )  # fmt: skip

@@ -130,12 +130,13 @@ def unknown_outcome(venue: Venue, store: CCXTStore) -> list[Step]:
 
 
 def protective_rejected(venue: Venue, store: CCXTStore) -> list[Step]:
-    """A stop that would trigger at once is refused when its entry has filled."""
+    """The price falls through entry and stop at once: the stop would trigger when it is placed, and is refused."""
 
     def bracket(player: Player) -> None:
-        player.buy_bracket(size=0.05, price=60_100.0, stopprice=60_050.0, limitprice=61_000.0)
+        player.buy_bracket(size=0.05, price=59_900.0, stopprice=59_800.0, limitprice=61_000.0)
 
-    return [Step(PRICE, bracket, until=heard(AlarmKind.PROTECTIVE_REJECTED)), Step(PRICE)]
+    fall = Step(D(59_700), until=heard(AlarmKind.PROTECTIVE_REJECTED))
+    return [Step(PRICE, bracket), fall, Step(D(59_700))]
 
 
 def journal_trouble(venue: Venue, store: CCXTStore) -> list[Step]:

@@ -27,7 +27,6 @@ class Row:
     bars: str = "candles"
     currency: str = "USDT"
     speed: float = 300.0
-    rising_seed: int = 199  # of a market as RISING says
     rest: str | None = None  # where the rest of a partly filled order ends otherwise than an order without fills
 
     @property
@@ -51,15 +50,20 @@ ROWS = [
     Row("bybit", "linear"),
     Row("okx"),
     Row("okx", "linear"),
-    Row("kraken", would_take="Rejected", has_fok=False),
+    Row("kraken", would_take="Rejected"),
     Row("coinbase", would_take="Rejected", streams=("orders",), bars="trades", speed=100.0),
-    Row("hyperliquid", rising_seed=3572, **_HYPERLIQUID),
-    Row("hyperliquid", "linear", rising_seed=13010, **_HYPERLIQUID),
+    Row("hyperliquid", **_HYPERLIQUID),
+    Row("hyperliquid", "linear", **_HYPERLIQUID),
 ]
 
-# From the close of any of this market's first six minutes, the price stays below +0.9 % for four minutes, so that
-# orders have time to arrive, and rises above +1.9 % within fifteen.
-RISING = {"start": datetime(2026, 1, 5, tzinfo=timezone.utc)}
+# Seed and start of a market for each symbol. From the close of any of its first six minutes, the price stays below
+# +0.9 % for four minutes, so that orders have time to arrive, and rises above +1.9 % within fifteen.
+RISING = {
+    "BTC/USDT": {"seed": 11, "start": datetime(2026, 1, 5, 20, 53, tzinfo=timezone.utc)},
+    "BTC/USDT:USDT": {"seed": 58, "start": datetime(2026, 1, 5, 20, 58, tzinfo=timezone.utc)},
+    "BTC/USDC": {"seed": 9, "start": datetime(2026, 1, 5, 11, 18, tzinfo=timezone.utc)},
+    "BTC/USDC:USDC": {"seed": 26, "start": datetime(2026, 1, 5, 0, 50, tzinfo=timezone.utc)},
+}
 
 
 @pytest.fixture(params=ROWS, ids=lambda row: f"{row.exchange}-{row.market_type}")
@@ -195,7 +199,7 @@ def test_a_stop_order_waits_at_the_exchange_and_fires(row):
             strategy.cancel(strategy.far)
         stop_when_ended(strategy, row, (strategy.near, strategy.far))
 
-    witness, books = trade(row, act, live_bars=20, at_once=True, seed=row.rising_seed, **RISING)
+    witness, books = trade(row, act, live_bars=20, at_once=True, **RISING[row.symbol])
     assert names(witness, witness.near)[-1] == "Completed"
     assert names(witness, witness.far) == ["Submitted", "Accepted", "Canceled"]
     assert witness.near.executed.size == 0.01
@@ -235,7 +239,7 @@ def test_stop_limits_and_trailing_stops_fire_natively_or_emulated(row):
             strategy.cancel(strategy.far)
         stop_when_ended(strategy, row, (*strategy.orders, strategy.far))
 
-    witness, books = trade(row, act, live_bars=20, at_once=True, seed=row.rising_seed, **RISING)
+    witness, books = trade(row, act, live_bars=20, at_once=True, **RISING[row.symbol])
     assert [names(witness, order)[-1] for order in witness.orders] == ["Completed"] * 3
     assert names(witness, witness.far)[-1] == "Canceled"
     assert agree(books), books

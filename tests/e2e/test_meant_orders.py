@@ -169,7 +169,9 @@ class Eager(Witness):
 
     def next(self) -> None:
         live = self.data._laststatus == self.data.LIVE
-        buys = not self.asked or not self.asked[-1][1].isbuy()
+        last = self.asked[-1][1] if self.asked else None
+        # Live, a purchase that was refused is made before its sale: there is nothing to sell yet.
+        buys = last is None or not last.isbuy() or (live and last.status == bt.Order.Rejected)
         if len(self.asked) < self.most:
             order = (self.buy if buys else self.sell)(size=0.01)
             self.asked.append((live, order, self.broker.warm_up_facts()["world"]))
