@@ -48,6 +48,10 @@ class FakeClock:
     def __init__(self, now_ms: int = 0) -> None:
         self.ms = now_ms
 
+    @property
+    def stamps_ahead_ms(self) -> float | None:
+        return self.uncertainty_ms
+
     def now_ms(self) -> int:
         return self.ms
 

@@ -67,6 +67,7 @@ class ExchangeClock:
         self._chosen: _Sample | None = None
         self._last_ms = 0
         self._lock = threading.Lock()
+        self._set_back_ms = 0.0
         self.steps = 0
         """How often the exchange's clock (or this machine's, after a suspend) turned out to have jumped."""
 
@@ -94,6 +95,8 @@ class ExchangeClock:
             best = best[: (len(best) + 1) // 2]
             middle = median_low(each.offset_ms for each in best)
             self._chosen = next(each for each in best if each.offset_ms == middle)
+            if chosen is not None and len(self._samples) == 1:  # it stepped
+                self._set_back_ms = max(0.0, self._set_back_ms + chosen.offset_ms - middle)
             back_ms = self._last_ms - (self._local.now_ms() + middle)
             if chosen is None or back_ms > _HOLD_WALL_MS * self.speed:
                 # Unsynchronised until now, or reset by far: holding still that long would be worse than going back.
@@ -134,6 +137,16 @@ class ExchangeClock:
         """Bound of the error of ``now_ms``, growing with the age of the samples; None until the first sample."""
         chosen = self._chosen
         return None if chosen is None else chosen.error_ms(self._local.now_ms())
+
+    @property
+    def stamps_ahead_ms(self) -> float | None:
+        """By how much a true stamp of the market may be ahead of ``now_ms``; None until the first sample.
+
+        An exchange has more clocks than one: where the one it tells its time by was set back, the one that stamps
+        candles may go on as before.
+        """
+        error_ms = self.uncertainty_ms
+        return None if error_ms is None else error_ms + self._set_back_ms
 
     def beyond_window(self, window_ms: float, *, signing_corrected: bool = False) -> bool:
         """Whether signed requests may fall outside the exchange's time window, so that orders must stop.

@@ -50,6 +50,8 @@ class FeedClock(Protocol):
 
     @property
     def uncertainty_ms(self) -> float | None: ...
+    @property
+    def stamps_ahead_ms(self) -> float | None: ...
     def now_ms(self) -> int: ...
     def wall_s(self, exchange_ms: float) -> float: ...
 
@@ -235,12 +237,12 @@ class BarFeed:
 
     def _is_of_the_future(self, update: BarUpdate) -> bool:
         """It would close the bar that is forming, or be believed before it is over."""
-        error_ms = self._clock.uncertainty_ms
-        if error_ms is None:
+        ahead_ms = self._clock.stamps_ahead_ms
+        if ahead_ms is None:
             return False
         open_ms = update.bar.open_ms
         since_ms = self._timeframe.next_open(open_ms) if update.closed else open_ms
-        if since_ms <= self._clock.now_ms() + error_ms + _MOST_AHEAD_MS:
+        if since_ms <= self._clock.now_ms() + ahead_ms + _MOST_AHEAD_MS:
             return False
         if not self._said_future:
             self._said_future = True

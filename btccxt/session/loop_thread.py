@@ -10,6 +10,7 @@ import atexit
 import concurrent.futures
 import os
 import threading
+import time
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
@@ -47,6 +48,7 @@ class Session:
         self._on_error = on_error
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._pool = concurrent.futures.ThreadPoolExecutor(thread_name_prefix=f"btccxt-{name}")  # host names, files
         self._guard = threading.Lock()
         self._stopping = False
         self._stopped = threading.Event()
@@ -78,6 +80,7 @@ class Session:
             if self._thread is not None:
                 return self
             self._loop = new_event_loop()
+            self._loop.set_default_executor(self._pool)
             self._loop.set_exception_handler(self._on_loop_exception)
             ready = threading.Event()
             self._loop.call_soon(ready.set)
@@ -108,12 +111,13 @@ class Session:
             loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return True
+        deadline_s = time.monotonic() + timeout_s + 0.5
         if first:
             loop.call_soon_threadsafe(self._begin_shutdown, timeout_s)
         self._stopped.wait(timeout_s + 0.5)
         if not self._stopped.is_set():
             return False
-        thread.join(timeout_s)
+        thread.join(max(0.5, deadline_s - time.monotonic()))
         _running.discard(self)
         return not thread.is_alive()
 
@@ -175,6 +179,7 @@ class Session:
             asyncio.set_event_loop(None)
             loop.close()
             self._stopped.set()
+            self._pool.shutdown()  # whoever waits for this thread's end waits for the pool's
 
     def _task_news(self, news: TaskNews) -> None:
         if isinstance(news, TaskFailed):

@@ -152,7 +152,11 @@ def test_every_number_of_the_page_on_metrics_is_served_while_a_store_runs(port, 
             run.until(lambda: not seen.value("breaker_open"), "breaker closed")
             run.until(lambda: seen.value("streams", state="live") >= len(SYMBOLS), "live again")
             run.until(lambda: seen.value("order_outcomes_total", outcome="filled"), "order counted")
+            slow = background.faults.add(Fault(FaultKind.DELAY_REQUEST, method="POST", times=None, delay_s=6.0))
+            run.diary.buy_bracket(size=0.01, exectype=bt.Order.Market, stopprice=50_000, limitprice=70_000)
+            run.until(lambda: seen.value("unprotected_amount"), "its entry has filled, its stop is on the way")
             samples = seen.samples()
+            background.faults.remove(slow)
             run.finish()
     served = {name.partition("{")[0].removeprefix("btccxt_") for name in samples if name.startswith("btccxt_")}
     served = {re.sub("_(total|count|sum|bucket|created)$", "", name) for name in served}

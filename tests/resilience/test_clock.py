@@ -65,6 +65,17 @@ def test_a_slow_answer_does_not_spoil_the_estimate_of_quick_ones() -> None:
     assert clock.offset_ms == pytest.approx(100, abs=1)
 
 
+def test_stamps_may_follow_the_clock_from_before_it_was_set_back() -> None:
+    local = HandTime()
+    clock = ExchangeClock(local)
+    assert clock.stamps_ahead_ms is None
+    for offset_ms, ahead_ms in ((0, 0), (-3_600_000, 3_600_000), (-3_601_000, 3_601_000), (-1_000, 1_000), (60_000, 0)):
+        for _ in range(3):
+            ask(clock, local, offset_ms, there_ms=5, back_ms=5)
+        assert clock.stamps_ahead_ms == pytest.approx(ahead_ms + (clock.uncertainty_ms or 0))
+    assert clock.steps == 4
+
+
 def test_a_clock_that_jumped_is_believed_at_the_first_sample_that_proves_it() -> None:
     local = HandTime()
     clock = ExchangeClock(local)

@@ -137,6 +137,14 @@ def test_stop_closes_in_reverse_order_cancels_tasks_and_ends_the_thread():
     assert "btccxt-stop" not in [thread.name for thread in threading.enumerate()]
 
 
+def test_no_thread_that_looked_something_up_outlives_the_stop():
+    before = set(threading.enumerate())
+    session = Session("pool").start()
+    assert session.call(asyncio.to_thread(lambda: 5), timeout=5) == 5
+    assert session.stop()
+    assert set(threading.enumerate()) <= before
+
+
 def test_stop_is_bounded_even_if_a_task_swallows_its_cancellation():
     session = Session("stubborn").start()
     started = threading.Event()

@@ -94,9 +94,9 @@ class CCXTReads(CCXTClient):
         clock, parsed = self.clock, parse_timeframe(timeframe)
 
         def check(bar: Bar) -> Bar:
-            uncertain_ms = clock.uncertainty_ms
+            ahead_ms = clock.stamps_ahead_ms
             try:
-                return check_bar(bar, parsed, clock.now_ms(), float("inf") if uncertain_ms is None else uncertain_ms)
+                return check_bar(bar, parsed, clock.now_ms(), float("inf") if ahead_ms is None else ahead_ms)
             except AheadOfUs:
                 self._doubt_clock()
                 raise
