@@ -14,11 +14,13 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt.account.ledger import AccountLedger, AccountSnapshot
+from btccxt.bt.broker_fund import FundBroker
 from btccxt.bt.coins import CoinDesk
 from btccxt.bt.commission import CryptoCommInfo
 from btccxt.bt.compat import bt
+from btccxt.bt.data_source import source_of, why_elsewhere
 from btccxt.bt.drift import DriftMonitor
-from btccxt.bt.fund import Fund, measure_shares
+from btccxt.bt.fund import measure_shares
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder, edited, follower_of
 from btccxt.bt.order_words import make_plain
 from btccxt.bt.orders import OrderEventHandler, OrderStore
@@ -38,20 +40,6 @@ from btccxt.orders.tracker import OrderEvent
 _NOT_STARTED = "the broker has not been started: run it in a Cerebro (cerebro.setbroker(broker))"
 
 
-def source_of(data: Any) -> Any:
-    """The store that a data, or the data whose bars it resamples, is of; None for those of others."""
-    while not hasattr(data, "source") and hasattr(data, "data"):
-        data = data.data
-    return getattr(data, "source", None)
-
-
-def why_elsewhere(data: Any) -> str:
-    source = source_of(data)
-    of = f" of {source.name}" if source is not None else ""
-    name = data._name or getattr(data, "label", type(data).__name__)
-    return f"{name} is data{of}: it can be watched, but is not of a market that this broker trades"
-
-
 class _Positions(dict[Any, Any]):
     """Positions by data; a data that was never traded is flat, as in backtrader's own broker."""
 
@@ -63,7 +51,7 @@ class _Positions(dict[Any, Any]):
         return self._broker.getposition(data)
 
 
-class CCXTBroker(bt.BrokerBase):
+class CCXTBroker(FundBroker):
     """Broker on one account of one exchange. Made by ``store.getbroker()``.
 
     Sizes are base units on spot and contracts on swaps. ``getcash`` is the total of the account's currency, orders in
@@ -71,26 +59,19 @@ class CCXTBroker(bt.BrokerBase):
     """
 
     def __init__(self, store: BrokerBackend) -> None:
-        super().__init__()
-        self.store = store
+        super().__init__(store)
         self.arrivals: deque[Any] = deque()
         self.notifs: deque[Any] = deque()
         self.on_money: Callable[[Decimal], None] | None = None
         """Hears what came (or, negative, went), in the account's currency."""
-        self._fund = Fund()
-        self._fundmode = False
         self.positions = _Positions(self)
         self.startingcash = self.startingvalue = 0.0
-        self._stock_default = self.comminfo[None]
-        self._terms: dict[str | None, dict[str, Any]] = {}  # what the user said with setcommission, by name
-        self._of_exchange: dict[tuple[str, str], CryptoCommInfo] = {}
         self._policy = WarmUpPolicy()
         self._shadow: ShadowBook | None = None
         self._placement: OrderPlacement | None = None
         self._tradable: set[int] = set()  # ids of datas of this account's markets
         self._elsewhere: set[int] = set()  # ids of datas that can be watched here, not traded
         self._cerebro: Any = None
-        self._books: PositionBook | None = None
         self._told: deque[str] = deque()
         self._forget_orders()
 
@@ -273,33 +254,6 @@ class CCXTBroker(bt.BrokerBase):
 
     get_value = getvalue
 
-    def get_fundvalue(self) -> float:
-        """What one share of the account is worth: money that comes or goes changes the shares, not this."""
-        return self._fund.value(self.getvalue())
-
-    fundvalue = property(get_fundvalue)
-
-    def get_fundshares(self) -> float:
-        return self._fund.shares
-
-    fundshares = property(get_fundshares)
-
-    def get_fundmode(self) -> bool:
-        return self._fundmode
-
-    def set_fundmode(self, fundmode: bool, fundstartval: float | None = None) -> None:
-        """Backtrader's: analyzers and observers measure shares. ``fundstartval``: what one is worth at the start."""
-        self._fundmode = bool(fundmode)
-        if fundstartval is not None:
-            self.set_fundstartval(fundstartval)
-
-    fundmode = property(get_fundmode, set_fundmode)
-
-    def set_fundstartval(self, fundstartval: float) -> None:
-        if not fundstartval > 0:
-            raise ConfigError(f"fundstartval={fundstartval!r}: a share must be worth more than nothing")
-        self._fund.start_value = float(fundstartval)
-
     def _funding_paid(self, payments: Sequence[FundingPayment]) -> None:
         for payment in payments:
             self.books.pay_into_trades(payment, self.cerebro.runningstrats)
@@ -327,23 +281,6 @@ class CCXTBroker(bt.BrokerBase):
         view = self.books.position(data._dataname)
         return view.clone() if clone else view
 
-    def getcommissioninfo(self, data: Any) -> Any:
-        """The user's for the data's name, for its symbol, for all; else what the market list says."""
-        given = self.comminfo.get(data._name) or self.comminfo.get(data._dataname)
-        if given is not None:
-            return given
-        terms = self._terms.get(data._name) or self._terms.get(data._dataname) or self._terms.get(None)
-        default = self.comminfo[None]
-        if terms is None and default is not self._stock_default:
-            return default
-        market = self.store.markets.get(data._dataname) if self._books is not None else None
-        if market is None:
-            return default if terms is None else CryptoCommInfo(**terms)
-        key = (data._name, market.symbol)
-        if key not in self._of_exchange:
-            self._of_exchange[key] = CryptoCommInfo.for_market(market, terms=terms)
-        return self._of_exchange[key]
-
     def add_cash(self, cash: float) -> None:
         """Real accounts are funded at the exchange."""
         raise ConfigError(
@@ -365,37 +302,6 @@ class CCXTBroker(bt.BrokerBase):
             raise ConfigError(
                 "set_coo(True): the opening price is not known before the bar opens; use Market in next()"
             )
-
-    def setcommission(
-        self,
-        commission: float = 0.0,
-        margin: float | None = None,
-        mult: float | None = None,
-        commtype: int | None = None,
-        percabs: bool = True,
-        stocklike: bool | None = None,
-        interest: float = 0.0,
-        interest_long: bool = False,
-        leverage: float = 1.0,
-        automargin: bool | float = False,
-        name: str | None = None,
-    ) -> None:
-        """Overrule the rate of the market list for estimates, of one data or (without a name) of all.
-
-        Real fees come with each fill. What is not given (``mult``, ``stocklike``) stays as the market has it.
-        Raises ConfigError for what no exchange of this kind has: a fee per unit, interest.
-        """
-        if commtype == bt.CommInfoBase.COMM_FIXED or interest or interest_long:
-            raise ConfigError(
-                "setcommission: exchanges take a share of the price and no interest; give commission=0.001"
-            )
-        terms: dict[str, Any] = {"commission": commission if percabs else commission / 100, "leverage": leverage}
-        if mult is not None:
-            terms["mult"] = mult
-        if stocklike is not None or margin is not None or automargin:
-            terms["stocklike"] = bool(stocklike) and margin is None and not automargin
-        self._terms[name] = terms
-        self._of_exchange.clear()
 
     # -------------------------------------------------------------- orders out
 

@@ -8,8 +8,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from btccxt.bt.broker import CCXTBroker, source_of
+from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.compat import bt
+from btccxt.bt.data_source import source_of
 from btccxt.bt.fund import Fund
 from btccxt.errors import ConfigError
 
