@@ -1,7 +1,8 @@
 """ExchangeAPI: what an exchange is to btccxt.
 
 ``CCXTExchange`` implements it for everything ccxt knows, ``PaperExchange`` on top of public data, and a user can
-implement it in one file (``examples/custom_exchange.py``) and hand the instance to ``CCXTStore``.
+implement it in one file (``examples/custom_exchange.py``, with orders ``custom_exchange_orders.py``) and hand the
+instance to ``CCXTStore``.
 
 All coroutines run in the session's event loop; none may block it. Errors are those of ``btccxt.errors``: an
 implementation translates its own. Records are those of ``btccxt.model``.
@@ -70,12 +71,10 @@ class ExchangeAPI(ABC):
 
     # -------------------------------------------------------------- life
 
-    @abstractmethod
-    async def open(self) -> None:
+    async def open(self) -> None:  # noqa: B027 - some have nothing to prepare
         """Prepare connections. Called once, in the loop that will own the instance."""
 
-    @abstractmethod
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027
         """Release every socket and task; idempotent and bounded (a few seconds at most)."""
 
     # -------------------------------------------------------------- public reads (idempotent: callers may retry)
@@ -84,9 +83,9 @@ class ExchangeAPI(ABC):
     async def load_markets(self) -> Mapping[str, Market]:
         """Markets by unified symbol."""
 
-    @abstractmethod
     async def fetch_time(self) -> int:
         """The exchange's clock now, ms. Raises Unsupported where the exchange does not tell."""
+        raise Unsupported(f"{self.id} does not tell its time")
 
     @abstractmethod
     async def fetch_ticker(self, symbol: str) -> Ticker: ...
@@ -97,37 +96,39 @@ class ExchangeAPI(ABC):
     ) -> list[Bar]:
         """One page of candles, oldest first, the *forming* one included if the exchange sends it."""
 
-    @abstractmethod
     async def fetch_trades(self, symbol: str, since_ms: int | None = None, limit: int | None = None) -> list[Trade]:
-        """One page of public trades, oldest first."""
+        """One page of public trades, oldest first. Raises Unsupported where the exchange does not list them."""
+        raise Unsupported(f"{self.id} lists no trades: it has candles only")
 
     # -------------------------------------------------------------- private reads (idempotent)
+    # An exchange that gives data only leaves these out, and ``create_order`` and ``cancel_order``: mode 'paper' trades
+    # on its prices, mode 'live' refuses a broker and names what is missing (``lacks_for_orders``).
 
-    @abstractmethod
-    async def fetch_balance(self) -> Balances: ...
+    async def fetch_balance(self) -> Balances:
+        raise self._gives_data_only("fetch_balance")
 
     async def fetch_positions(self, symbols: Sequence[str] | None = None) -> list[Position]:
         """Open contract positions; empty where the exchange has spot only."""
         return []
 
-    @abstractmethod
     async def fetch_order(self, reference: OrderReference) -> OrderUpdate:
         """Raises OrderNotFound only when the exchange said so explicitly."""
+        raise self._gives_data_only("fetch_order")
 
-    @abstractmethod
     async def fetch_open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
         """Open orders, waiting triggers included."""
+        raise self._gives_data_only("fetch_open_orders")
 
-    @abstractmethod
     async def fetch_closed_orders(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
-    ) -> list[OrderUpdate]: ...
+    ) -> list[OrderUpdate]:
+        raise self._gives_data_only("fetch_closed_orders")
 
-    @abstractmethod
     async def fetch_my_trades(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[Fill]:
         """The account's fills from ``since_ms`` (inclusive), oldest first: one page at least, from the oldest on."""
+        raise self._gives_data_only("fetch_my_trades")
 
     async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
         """Funding that the account paid and received for a contract from ``since_ms`` (inclusive): the exchange's one
@@ -168,10 +169,10 @@ class ExchangeAPI(ABC):
 
     # -------------------------------------------------------------- orders (never retried by this layer)
 
-    @abstractmethod
     async def create_order(self, request: OrderRequest) -> OrderUpdate:
         """Send once. Raises Refused (definitely not placed), RateLimited / ClockSkew / ExchangeUnavailable
         (definitely not placed, may be sent again) or OrderOutcomeUnknown (may have been placed)."""
+        raise self._gives_data_only("create_order")
 
     async def create_order_when(self, request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
         """``create_order``, of which nothing may leave before ``ready`` has returned; what it raises, a ``Refused``,
@@ -179,9 +180,9 @@ class ExchangeAPI(ABC):
         await ready()
         return await self.create_order(request)
 
-    @abstractmethod
     async def cancel_order(self, reference: OrderReference) -> OrderUpdate:
         """Ask for a cancel. The answer is not proof: callers confirm. Raises OrderNotFound."""
+        raise self._gives_data_only("cancel_order")
 
     async def edit_order(self, reference: OrderReference, request: OrderRequest) -> OrderUpdate:
         """Change price or amount natively, keeping queue rules of the exchange."""
@@ -194,7 +195,6 @@ class ExchangeAPI(ABC):
 
     # -------------------------------------------------------------- streams
 
-    @abstractmethod
     async def stream(self, keys: Sequence[StreamKey], deliver: Deliver) -> None:
         """Serve these subscriptions until cancelled; one call may share one connection.
 
@@ -203,10 +203,29 @@ class ExchangeAPI(ABC):
         connection breaks, Unsupported for a stream that this exchange does not have. Reconnecting, watching for
         silence and repairing gaps are the caller's work (``session/streams.py``).
         """
+        raise Unsupported(f"{self.id} has no streams")
 
     def can_stream(self, key: StreamKey) -> bool:
         """Whether ``stream`` serves this key at all; where not, the session polls by REST."""
-        return True
+        return _is_implemented(self, "stream")
+
+    def _gives_data_only(self, method: str) -> Unsupported:
+        return Unsupported(f"{self.id} gives data only: it has no {method}")
+
+
+def lacks_for_orders(exchange: ExchangeAPI) -> tuple[str, ...]:
+    """Methods that an exchange must have before orders go to it, and that this one leaves out; none: it can trade."""
+    return tuple(name for name in _NEEDED_FOR_ORDERS if not _is_implemented(exchange, name))
+
+
+_NEEDED_FOR_ORDERS = (
+    "fetch_balance", "fetch_order", "fetch_open_orders", "fetch_closed_orders", "fetch_my_trades", "create_order",
+    "cancel_order",
+)  # fmt: skip
+
+
+def _is_implemented(exchange: ExchangeAPI, method: str) -> bool:
+    return getattr(type(exchange), method) is not getattr(ExchangeAPI, method)
 
 
 @runtime_checkable

@@ -325,7 +325,8 @@ class CCXTStore(StoreHistory):
         from btccxt.store.venues import connect, custom_venue  # ccxt and the embedded exchange: seconds of CPU
 
         if not isinstance(self._exchange_given, str):
-            return custom_venue(self._exchange_given, self.mode, self._balances, self._notifier.task)
+            given, sends_orders = self._exchange_given, self._broker is not None
+            return custom_venue(given, self.mode, self._balances, self._notifier.task, sends_orders=sends_orders)
         return connect(
             self.mode,
             self.profile,

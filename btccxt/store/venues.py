@@ -14,7 +14,7 @@ from typing import Any
 
 from btccxt.config import Mode, StoreConfig
 from btccxt.errors import ConfigError
-from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.api import ExchangeAPI, lacks_for_orders
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.profile.profile import Profile
 from btccxt.observe.metrics import metrics
@@ -121,13 +121,26 @@ def _limiter(
 
 
 def custom_venue(
-    exchange: ExchangeAPI, mode: Mode, balances: Mapping[str, Decimal], on_task: TaskListener | None = None
+    exchange: ExchangeAPI,
+    mode: Mode,
+    balances: Mapping[str, Decimal],
+    on_task: TaskListener | None = None,
+    *,
+    sends_orders: bool,
 ) -> ExchangeConnection:
-    """An ExchangeAPI that the user made: traded directly in ``live`` mode, its data only in ``paper`` mode."""
+    """An ExchangeAPI that the user made: traded directly in ``live`` mode, its data only in ``paper`` mode.
+
+    Raises ConfigError for a mode that it cannot have: ``live`` with orders (``sends_orders``), if it takes none.
+    """
     clock = exchange.clock if isinstance(exchange, CCXTExchange) else ExchangeClock(WallTime())
     if mode is Mode.PAPER:
         return ExchangeConnection(PaperExchange(exchange, balances, clock.now_ms, on_task), clock)
     if mode is Mode.LIVE:
+        if sends_orders and (missing := lacks_for_orders(exchange)):
+            raise ConfigError(
+                f"{exchange.id} cannot take orders: {type(exchange).__name__} has no {', '.join(missing)}. Implement "
+                "them, or trade simulated money on its prices with mode='paper', or leave the broker out"
+            )
         return ExchangeConnection(exchange, clock)
     raise ConfigError(f"an ExchangeAPI instance runs in mode 'paper' or 'live', not {mode.value!r}")
 

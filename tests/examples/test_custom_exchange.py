@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
+import btccxt
 from btccxt import CCXTStore
-from btccxt.errors import ConfigError
-from btccxt.model import MarketType
+from btccxt.errors import ConfigError, Unsupported
+from btccxt.model import MarketType, StreamKey, StreamKind
+from tests.examples.load import EXAMPLES, example
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "custom_exchange.py"
+EXAMPLE = EXAMPLES / "custom_exchange_orders.py"
 
 
 @pytest.mark.parametrize("mode", ["live", "paper"])
@@ -31,16 +31,8 @@ def test_the_custom_exchange_is_traded_offline_and_ends_by_itself(mode: str, tmp
     assert not list(tmp_path.rglob("*.sqlite3*")), "the example must leave no journal behind"
 
 
-def _example() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("custom_exchange", EXAMPLE)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_a_custom_exchange_needs_no_entry_and_no_keys_and_says_itself_what_it_can_do() -> None:
-    module = _example()
+    module = example("custom_exchange_orders")
     store = CCXTStore(module.CoinFlip(), mode="live", journal=":memory:")
     assert store.currency == "USD"
     assert tuple(store.timeframes()) == ("1s",)
@@ -50,7 +42,7 @@ def test_a_custom_exchange_needs_no_entry_and_no_keys_and_says_itself_what_it_ca
 
 
 def test_a_custom_exchange_named_like_one_of_the_table_takes_nothing_from_there() -> None:
-    class Mine(_example().CoinFlip):  # type: ignore[misc]
+    class Mine(example("custom_exchange_orders").CoinFlip):  # type: ignore[misc]
         id = "binance"
 
         def describe(self):  # type: ignore[no-untyped-def]
@@ -63,7 +55,7 @@ def test_a_custom_exchange_named_like_one_of_the_table_takes_nothing_from_there(
 
 
 def test_a_wrong_word_of_a_custom_exchange_is_refused_with_the_nearest_right_one() -> None:
-    class Mine(_example().CoinFlip):  # type: ignore[misc]
+    class Mine(example("custom_exchange_orders").CoinFlip):  # type: ignore[misc]
         def describe(self):  # type: ignore[no-untyped-def]
             return {"orders": {"stopp": {"native": {}}}}
 
@@ -78,3 +70,40 @@ def test_an_instance_of_ccxt_exchange_brings_its_own_profile_and_keys() -> None:
     exchange = CCXTExchange(load_profile("kraken", MarketType.SPOT), {"apiKey": "k", "secret": "czNjcmV0"})
     store = CCXTStore(exchange, mode="live", journal=":memory:")
     assert store.profile is exchange.profile
+
+
+def test_candles_alone_make_an_exchange_that_is_traded_on_paper(capsys: pytest.CaptureFixture[str]) -> None:
+    example("custom_exchange").main("paper", bars=5)
+    told = capsys.readouterr().out
+    assert "Buy 2 COIN at " in told and "Sell 2 COIN at " in told
+
+
+def test_with_real_money_an_exchange_of_data_only_is_refused_before_anything_is_asked_of_it() -> None:
+    opened = []
+
+    class Mine(example("custom_exchange").Waves):  # type: ignore[misc]
+        async def fetch_balance(self):  # type: ignore[no-untyped-def]
+            raise AssertionError
+
+        async def open(self) -> None:
+            opened.append(self)
+
+    with pytest.raises(ConfigError, match=r"waves cannot take orders: Mine has no fetch_order.*create_order.*'paper'"):
+        btccxt.run(example("custom_exchange").InAndOut, Mine(), mode="live", symbol="COIN/USD", timeframe="1s", bars=2)
+    assert not opened
+
+
+def test_an_exchange_without_streams_is_polled() -> None:
+    class Quiet(example("custom_exchange").Waves):  # type: ignore[misc]
+        can_stream = btccxt.ExchangeAPI.can_stream
+        stream = btccxt.ExchangeAPI.stream
+
+    assert not Quiet().can_stream(StreamKey(StreamKind.BARS, "COIN/USD", "1s"))
+
+
+async def test_what_an_exchange_of_data_only_has_not_is_said_in_one_sentence() -> None:
+    waves = example("custom_exchange").Waves()
+    with pytest.raises(Unsupported, match="waves gives data only: it has no fetch_balance"):
+        await waves.fetch_balance()
+    with pytest.raises(Unsupported, match="waves lists no trades"):
+        await waves.fetch_trades("COIN/USD")
