@@ -3,23 +3,21 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# Most tests wait for sockets and clocks: one worker more than there are cores.
-JOBS   ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1 )))
+# Where there is no make, as on Windows: python -m btccxt.dev test|portable|check|demo|release
+DEV    := $(BIN)/python -m btccxt.dev
 
-.PHONY: demo test portable coverage check bench mutants clean
+.PHONY: demo test portable coverage check bench mutants release clean
 
 demo: $(STAMP)  ## run a moving-average strategy on the embedded exchange, about a minute
-	$(BIN)/btccxt demo
+	$(DEV) demo
 
 test: $(STAMP)  ## the whole suite, no network needed
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q
+	$(DEV) test $(if $(JOBS),-n $(JOBS))
 
-# What needs neither sockets nor this machine's speed: the rooms where a mistake costs money.
-PORTABLE := tests/account tests/bars tests/bt tests/orders tests/resilience tests/test_config.py tests/test_public_names.py
 COVERAGE ?=
 
 portable: $(STAMP)  ## the part of the suite that runs on any supported Python in a minute or two
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -q $(COVERAGE) $(PORTABLE)
+	$(DEV) portable $(if $(JOBS),-n $(JOBS)) $(COVERAGE)
 
 # Each room by its own tests; what other rooms' tests reach is not counted. A floor is raised when it is passed, never lowered.
 coverage:  ## branch coverage of the last `make portable COVERAGE="--cov --cov-report="`, with a floor for each room
@@ -29,14 +27,14 @@ coverage:  ## branch coverage of the last `make portable COVERAGE="--cov --cov-r
 	$(BIN)/coverage report --include='btccxt/bt/*' --fail-under=87 --format=total
 
 mutants: $(STAMP)  ## which changes of the pure cores no test notices (half an hour; not in CI)
-	$(BIN)/mutmut run --max-children $(JOBS)
+	$(BIN)/mutmut run
 	$(BIN)/mutmut results
 
 check: $(STAMP)  ## style, types, layers
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(DEV) check
+
+release: $(STAMP)  ## wheel and source archive in dist/, checked; says what to upload, signs and uploads nothing
+	$(DEV) release
 
 bench: $(STAMP)  ## speed, as ratios to named peers
 	$(BIN)/python -m benchmarks

@@ -1,0 +1,1 @@
+"""Work on btccxt itself, from a checkout: ``python -m btccxt.dev``."""
