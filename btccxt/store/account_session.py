@@ -21,17 +21,7 @@ from btccxt.errors import BtccxtError, ConfigError, Retryable
 from btccxt.exchange.api import DrivenExchange, ExchangeAPI
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.server_time import measure_clock
-from btccxt.model import (
-    Balance,
-    Balances,
-    Fill,
-    FundingPayment,
-    Market,
-    Position,
-    StreamKey,
-    StreamKind,
-    Transfer,
-)
+from btccxt.model import Balance, Balances, Fill, FundingPayment, Market, Position, StreamKey, StreamKind, Transfer
 from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
 from btccxt.orders.alarm_log import AlarmLog

@@ -29,7 +29,7 @@ from btccxt.session.feeds import FeedTask
 from btccxt.session.history import missing_means
 from btccxt.store.account_session import AccountSession
 from btccxt.store.lake_modes import data_mode
-from btccxt.store.queries import StoreQueries
+from btccxt.store.news import StoreNews
 from btccxt.timeframe import parse_timeframe
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 
-class StoreHistory(StoreQueries):
+class StoreHistory(StoreNews):
     """The half of ``CCXTStore`` that datas ask."""
 
     settings: StoreConfig
@@ -56,9 +56,6 @@ class StoreHistory(StoreQueries):
 
     @abstractmethod
     def _connect_now(self) -> None: ...
-
-    @abstractmethod
-    def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None: ...
 
     # -------------------------------------------------------------- the lake
 

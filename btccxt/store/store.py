@@ -12,8 +12,7 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,29 +20,20 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from btccxt.account.away import told_of_absence
-from btccxt.account.contract_terms import TradedTerms
-from btccxt.account.explain import log_funding
-from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
-from btccxt.bt.ports import OrderDesk
 from btccxt.bt.routing import RoutingBroker, check_accounts
 from btccxt.bt.warmup_policy import Then, WarmUp, WarmUpPolicy
 from btccxt.config import Mode, ModeName
 from btccxt.errors import ConfigError, ConnectionLost
-from btccxt.exchange.api import DrivenExchange, ExchangeAPI
+from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile.profile import current_name, load_profile
-from btccxt.exchange.request import refusals
-from btccxt.model import FundingPayment, OrderRequest
 from btccxt.notices import MoneyMoved, StoreNotice
 from btccxt.observe.alerts import AlertKind
 from btccxt.observe.log import EventName, get_logger
-from btccxt.observe.metrics import metrics
 from btccxt.observe.redact import register_secret
-from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.journal.journal import MEMORY, Journal, account_fingerprint
-from btccxt.orders.risk import RiskLimits, TradingState
-from btccxt.orders.tracker import OrderEvent, RestoredState
+from btccxt.orders.risk import TradingState
 from btccxt.orders.trading_state import TradingControl
 from btccxt.resilience.shared_budget import SharedBudget, open_budget
 from btccxt.session.loop_thread import Session
@@ -51,11 +41,12 @@ from btccxt.session.status_file import StatusReporter, status_directory
 from btccxt.session.streams import Decide
 from btccxt.sim.dialects import quote_of
 from btccxt.store.account_session import AccountSession, Listeners
+from btccxt.store.backend import StoreBackend
 from btccxt.store.build_config import build_config
 from btccxt.store.config_file import load_options
 from btccxt.store.contracts import prepare_contracts
 from btccxt.store.hints import start_hints
-from btccxt.store.history import StoreHistory, keep_markets
+from btccxt.store.history import keep_markets
 from btccxt.store.keys import resolve_keys
 from btccxt.store.notifier import Notifier
 from btccxt.store.operations import Operations
@@ -79,7 +70,6 @@ log = get_logger(__name__)
 
 _numbers = itertools.count(1)
 _STOP_TIMEOUT_S = 10.0
-_REFUSALS_REMEMBERED = 100
 _MONEY = {
     Mode.SIM: "simulated money on the embedded exchange",
     Mode.PAPER: "no money: orders are filled in this process against real prices",
@@ -89,7 +79,7 @@ _MONEY = {
 }
 
 
-class CCXTStore(StoreHistory):
+class CCXTStore(StoreBackend):
     """Connects backtrader to one exchange account.
 
     ``exchange``: a ccxt id, or an ``ExchangeAPI`` of your own. ``mode``: 'sim' (the embedded exchange, offline),
@@ -140,11 +130,12 @@ class CCXTStore(StoreHistory):
         self._policy = tracker_policy_of(settings.tracker, self.profile)
         self._decide = decide
         check_switch(settings, self.profile, self._exchange_given)
+        self._prepare_news()
         self._prepare_history()
+        self._prepare_backend()
         self._session: Session | None = None
         self._venue: ExchangeConnection | None = None
         self._account_session: AccountSession | None = None
-        self._was_asked_of: AccountSession | None = None  # whose first figures a broker has started from
         self._journal: Journal | None = None
         self._journal_path: str | None = None
         self._reporter: StatusReporter | None = None
@@ -153,11 +144,9 @@ class CCXTStore(StoreHistory):
         self.trading = TradingControl(settings.trading_file)
         self.cerebro_loop: CerebroLoop | None = None
         self._notifier = Notifier(settings, self._notify)
-        self._refusals_said: set[str] = set()
         self._operations = Operations(self, self._notifier.trouble)
         self._lock = threading.Lock()
         self._holds = 0
-        self._notifications: deque[tuple[Any, tuple[Any, ...], dict[str, Any]]] = deque()
         self.arrivals: deque[Any] = deque()
 
     @classmethod
@@ -462,187 +451,7 @@ class CCXTStore(StoreHistory):
             task=self._notifier.task,
         )
 
-    # -------------------------------------------------------------- notifications
-
-    def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None:
-        """For ``notify_store``. Any thread."""
-        self._notifications.append((msg, args, kwargs))
-
-    @property
-    def has_news(self) -> bool:
-        """Whether something waits for ``notify_store``."""
-        return bool(self._notifications)
-
-    def get_notifications(self) -> Iterator[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
-        """Asked by cerebro once per loop: the place where the strategy's thread waits for news."""
-        if self.cerebro_loop is not None:
-            self.cerebro_loop.poll(self)
-        return self._tell_news()
-
-    def _tell_news(self) -> Iterator[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
-        """Cerebro asks for the next one when every strategy has heard of the one before."""
-        for _ in range(len(self._notifications)):  # what is put in meanwhile comes with the next loop
-            news = self._notifications.popleft()
-            yield news
-            if (
-                isinstance(news[0], StoreNotice)
-                and isinstance(news[0].about, Alarm)
-                and self._account_session is not None
-            ):
-                self._account_session.alarm_told(news[0].about)
-
-    def _notify(self, notice: StoreNotice) -> None:
-        self.put_notification(notice)
-        cerebro_loop = self.cerebro_loop
-        if cerebro_loop is not None:
-            cerebro_loop.wake()
-
-    def _tell_broker(self, event: OrderEvent | AccountSnapshot | RunBegins) -> None:
-        cerebro_loop = self.cerebro_loop
-        if cerebro_loop is not None and self._broker is not None:
-            cerebro_loop.inbox.put_urgent(self._broker, event)
-
-    # -------------------------------------------------------------- the broker's side (BrokerBackend)
-
-    def next_client_order_id(self) -> str:
-        return self._tracker.next_client_order_id()
-
-    def order_desk(self) -> OrderDesk:
-        """For the orders of one run. Raises ConfigError if the store is not started."""
-        session, tracker, profile = self._open_session, self._tracker, self.profile
-        markets, exchange = session.markets, session.exchange
-        checked = exchange.checked if isinstance(exchange, DrivenExchange) else None
-
-        def order_refusals(request: OrderRequest) -> tuple[str, ...]:
-            reasons = refusals(request, markets[request.symbol], profile)
-            if not reasons and checked is not None:
-                checked.keep(request)
-            return reasons
-
-        return OrderDesk(
-            markets,
-            session.clock.now_ms,
-            tracker.next_client_order_id,
-            order_refusals,
-            profile.rule,
-            session.emulator.submit,
-        )
-
-    def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:
-        return refusals(request, self.markets[request.symbol], self.profile)
-
-    def order_refused(self, reason: str, order: str, reasons: Sequence[str]) -> None:
-        """For the log, and the metrics (``reason``: ``rules``, ``funds``, ``bracket`` …).
-
-        Each reason is a warning once, which Python shows also where no log is set up; then it is told quietly.
-        """
-        metrics().order_refused(self.name, reason)
-        why = "; ".join(reasons)
-        tell = log.info if why in self._refusals_said else log.warning
-        self._refusals_said.add(why)
-        if len(self._refusals_said) > _REFUSALS_REMEMBERED:
-            self._refusals_said.clear()
-        tell(EventName.ORDER_REFUSED, exchange=self.name, order=order, reasons=why)
-
-    def fire_order(self, client_order_id: str) -> None:
-        self._open_session.emulator.fire(client_order_id)
-
-    def cancel_order(self, client_order_id: str) -> None:
-        self._open_session.emulator.cancel(client_order_id)
-
-    def edit_order(self, client_order_id: str, request: OrderRequest, *, follows: bool = False) -> None:
-        self._open_session.emulator.edit(client_order_id, request, follows=follows)
-
-    @property
-    def edits_natively(self) -> bool:
-        """Whether this account's exchange can change an order in place."""
-        given = self._exchange_given
-        if self.mode is Mode.PAPER:
-            return False
-        if isinstance(given, (str, DrivenExchange)):
-            return self.profile.edit == "native"
-        return type(given).edit_order is not ExchangeAPI.edit_order
-
-    def order_told(self, client_order_id: str) -> None:
-        if self._account_session is not None:
-            self._account_session.emulator.told(client_order_id)
-
-    def look_again(self, symbols: Collection[str], since_ms: int) -> None:
-        self._open_session.look_again(symbols, since_ms)
-
-    def tell_drift(self, text: str, *, explained: bool, stop_trading: bool) -> None:
-        """The exchange has what our orders do not explain: for a person, and perhaps the end of trading."""
-        if stop_trading:
-            self._tracker.halt(text)
-            return
-        if explained:
-            self._notifier.say(text)
-        else:
-            self._open_session.raise_alarm(Alarm(AlarmKind.DRIFT, text))
-        self._open_session.keep_holdings()
-
-    def money_moved(self, moved: MoneyMoved) -> None:
-        """Told through ``notify_store``; the journal's figures from now on."""
-        log.info(EventName.NOTIFICATION, text=str(moved))
-        self._notify(StoreNotice.of_money(moved))
-        self._open_session.keep_holdings()
-
-    def funding_booked(self, payments: Sequence[FundingPayment]) -> None:
-        """Funding explains what the exchange has: a line in the log, and the journal's figures from now on."""
-        log_funding(self.name, payments)
-        self._open_session.keep_holdings()
-
-    def account_snapshot(self, unacknowledged: Collection[str] = ()) -> AccountSnapshot:
-        """What the broker starts from. A further run of a store that was kept open gets fresh figures and orders.
-
-        ``unacknowledged``: orders of whose end the former run may not have heard. Blocks only in a further run.
-        """
-        account_session = self._open_session
-        if self._was_asked_of is not account_session:
-            self._was_asked_of = account_session
-        else:
-            self._ask(account_session.begin_run(unacknowledged), timeout_s=self.settings.start_timeout_s)
-            self._forget_news_of_the_former_run()
-        return account_session.start_snapshot()
-
-    def _forget_news_of_the_former_run(self) -> None:
-        """The figures contain it; what came after them is kept."""
-        if self.cerebro_loop is not None and self._broker is not None:
-            self.cerebro_loop.inbox.deliver()
-            arrivals = self._broker.arrivals
-            while arrivals and arrivals.popleft() is not RUN_BEGINS:
-                pass
-
-    def latest_prices(self, symbols: Collection[str]) -> Mapping[str, Decimal]:
-        """Of what the account holds when a run starts. Blocks for one request each, at once; none for none."""
-        return self._ask(self._open_session.latest_prices(symbols)) if symbols else {}
-
-    @property
-    def coin_prices(self) -> dict[str, Decimal]:
-        return self._open_session.coin_prices.latest
-
-    def follow_prices(self, streamed: Collection[str], asked: Collection[str]) -> None:
-        self._open_session.follow_prices(streamed, asked)
-
-    def restored_orders(self) -> RestoredState:
-        """Orders of the moment of ``account_snapshot``."""
-        return self._open_session.restored
-
-    def contract_terms(self, symbol: str) -> TradedTerms | None:
-        """Leverage, margin mode and brackets of a contract, as they are at the exchange; None for spot."""
-        return None if self._account_session is None else self._account_session.contracts.get(symbol)
-
-    @property
-    def risk_limits(self) -> RiskLimits:
-        limits: RiskLimits = self.settings.risk
-        return limits
-
-    @property
-    def _tracker(self) -> Any:
-        tracker = self._open_session.tracker
-        if tracker is None:
-            raise ConfigError("this store was started without a broker: call getbroker() before cerebro.run()")
-        return tracker
+    # -------------------------------------------------------------- names
 
     @property
     def account(self) -> str:
