@@ -7,32 +7,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from decimal import Decimal
 
-from btccxt.account.believable import check_not_emptied, unexplained_absences
 from btccxt.account.contract_terms import TradedTerms, with_told_leverage
-from btccxt.account.explain import FUNDING_SLACK_MS, funding_since, spot_positions
-from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot, RunBegins
-from btccxt.account.startup_check import CLOCK_SLACK_MS, agree_with_journal
+from btccxt.account.explain import spot_positions
+from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot
+from btccxt.account.startup_check import agree_with_journal
 from btccxt.bars.lake import LakeView
-from btccxt.errors import BtccxtError, ConfigError, Retryable
+from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import DrivenExchange, ExchangeAPI
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.server_time import measure_clock
-from btccxt.model import Balance, Balances, Fill, FundingPayment, Market, Position, StreamKey, StreamKind, Transfer
-from btccxt.observe.log import EventName, get_logger
+from btccxt.model import Balance, Fill, Market, Position, StreamKey, StreamKind
 from btccxt.observe.metrics import metrics
 from btccxt.orders.alarm_log import AlarmLog
 from btccxt.orders.emulator import OrderEmulator
-from btccxt.orders.events import Alarm, AlarmKind
+from btccxt.orders.events import Alarm
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.protection import Protection, unprotected_by_symbol
 from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
 from btccxt.resilience.clock import ExchangeClock
-from btccxt.resilience.supervised import TaskHealth, TaskListener, TaskPolicy, Tasks
+from btccxt.resilience.supervised import TaskHealth, TaskPolicy, Tasks
 from btccxt.session.coin_prices import CoinPrices
 from btccxt.session.dead_man import DeadMansSwitch
 from btccxt.session.events import FeedEvent
@@ -43,37 +41,18 @@ from btccxt.session.money_watch import MoneyWatch
 from btccxt.session.prices import PriceWatch, latest_prices
 from btccxt.session.private_monitor import PRIVATE_KINDS, PrivateStreamMonitor, state_to_hear
 from btccxt.session.private_streams import AccountStream
-from btccxt.session.streams import Decide, StreamChanged, StreamPolicy, StreamSupervisor
+from btccxt.session.streams import Decide, StreamPolicy, StreamSupervisor
+from btccxt.store.account_figures import AccountFigures, figures_of
+from btccxt.store.comparison import Comparison
+from btccxt.store.listeners import Listeners
 from btccxt.store.paper import PaperExchange
 
-log = get_logger(__name__)
-
 Sink = Callable[[FeedEvent], None]
-_ORDER_NEWS = frozenset({StreamKind.ORDERS, StreamKind.FILLS})
 _CLOCK_PERIOD_S = 600.0
 _GAUGE_PERIOD_S = 5.0
 _STARTING_TRIES = 3
-_LOOK_AGAIN_S = 1.0
 _LAST_LOOK_S = 2.0
-_EMPTY_ANSWERS = 3
-_EMPTY_PAUSE_S = 0.2
-_ABSENCES_TO_ALARM = 5
 _MOST_TRADES_OF_HISTORY = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Listeners:
-    """Whom the session tells what. Called in the session thread; none may block."""
-
-    order: Callable[[OrderEvent], None]
-    account: Callable[[AccountSnapshot | RunBegins], None]
-    alarm: Callable[[Alarm], None]
-    stream: Callable[[StreamChanged], None]
-    trouble: Callable[[str, BaseException], None]
-    money: Callable[[tuple[Transfer, ...]], None]
-    """What came and went while no program ran."""
-    say: Callable[[str], None]
-    task: TaskListener
 
 
 class AccountSession:
@@ -120,30 +99,32 @@ class AccountSession:
         self.monitor = PrivateStreamMonitor(self._supervisor.suspect, policy.told_within_s, to_hear)
         self._money = MoneyWatch(exchange, clock, self.reconcile_soon, listeners.trouble)
         self._account = AccountStream(self.monitor, clock.now_ms, self.reconcile_soon, self._money.balance_moved)
+        self._figures = AccountFigures(
+            exchange, self._account, lambda: self.markets, clock.now_ms, self.raise_alarm, listeners.trouble
+        )
+        self._comparison = Comparison(
+            exchange.id,
+            session,
+            self._fetch_account,
+            self._figures.funding,
+            self._money,
+            self.monitor,
+            self._tasks,
+            self._task_policy,
+            listeners,
+        )
         self._order_meter = OrderMeter(exchange.id, clock)
         self._switch = (
             DeadMansSwitch(exchange, dead_mans_switch_s, listeners.trouble, clock.wall_s)
             if dead_mans_switch_s is not None
             else None
         )
-        self._reconciling: asyncio.Task[None] | None = None
-        self._reconcile_again = False
-        self._fills_repaired: set[str] | None = None  # trade ids found while catching up after a cut
         self._start_snapshot: AccountSnapshot | None = None
         self._journal: Journal | None = None
-        self._fills_heard = 0
-        self._holdings_due = False
-        self._to_explain: dict[str, int] = {}  # symbol -> since when trades made outside are of interest
-        self._look_again = False  # a difference was seen
         self._missed: list[OrderEvent] | None = None  # news while the account is being opened
         self._emulator: OrderEmulator | None = None
         self._alarms: AlarmLog | None = None
         self._price_watches: dict[str, PriceWatch] = {}
-        self._tracker_policy = TrackerPolicy()
-        self._compared_at = 0.0  # when orders and account were compared last, by the loop's time
-        self._looking_took_s = 0.0
-        self._moved: set[str] = set()  # symbols with fills since the account was asked for
-        self._absences = 0  # answers in a row that left out a position without a reason
 
     # -------------------------------------------------------------- life
 
@@ -173,13 +154,12 @@ class AccountSession:
             self._publish,
             policy,
             alarm=alarms.raise_alarm,
-            private_stream_age_s=self._private_age_s,
+            private_stream_age_s=self._comparison.private_age_s,
             measure_clock=self.measure_clock,
             on_task=self._listeners.task,
         )
         self._journal = journal
-        self._tracker_policy = policy
-        self._compared_at = asyncio.get_running_loop().time()
+        self._comparison.prepare(journal, policy)
         self._missed = []
         before = await self._fetch_account()
         restored = await tracker.start()
@@ -188,7 +168,7 @@ class AccountSession:
         except BaseException:
             await tracker.stop()
             raise
-        self.tracker = self._account.tracker = tracker
+        self.tracker = self._account.tracker = self._comparison.tracker = tracker
         # From the end of ``_take_stock`` to that of ``restore`` nothing is awaited, so no news slips through between.
         self._emulator = OrderEmulator(
             tracker,
@@ -197,11 +177,11 @@ class AccountSession:
             alarms.raise_alarm,
             self._tell,
             now_ms=self.clock.now_ms,
-            held=self._held,
+            held=self._figures.held,
             policy=policy,
         )
         self.restored = self._emulator.restore(self.restored)
-        self._tasks.every(self._account_pause_s, self._look_at_account, "account", self._task_policy)
+        self._tasks.every(self._comparison.pause_s, self._comparison.look_at_account, "account", self._task_policy)
         for kind in PRIVATE_KINDS:
             if self._profile.streams.has(kind):
                 self._supervisor.add(StreamKey(kind), self._account)
@@ -237,7 +217,7 @@ class AccountSession:
         assert journal is not None and self._missed is not None
         after = await self._fetch_account()
         for _ in range(_STARTING_TRIES):
-            if _figures(before) == _figures(after):
+            if figures_of(before) == figures_of(after):
                 break
             # Something filled while we looked: what the tracker found must be in the figures, and nothing else.
             before = after
@@ -254,7 +234,7 @@ class AccountSession:
                 traded,
                 after,
                 self._fetch_account,
-                self._funding,
+                self._figures.funding,
                 self._money.listed,
                 self.raise_alarm,
                 self._listeners.money,
@@ -284,18 +264,8 @@ class AccountSession:
 
     def keep_holdings(self) -> None:
         """The figures that the broker has taken over are the journal's from now on. Any thread."""
-        self._holdings_due = True
+        self._comparison.holdings_due = True
         self._session.post(self.reconcile_soon)
-
-    async def _keep_holdings(self, tracker: OrderTracker, snapshot: AccountSnapshot) -> None:
-        """Only where figures and fills are of one moment; else with the next reconciliation."""
-        assert self._journal is not None
-        heard = self._fills_heard
-        again = await self._fetch_account()
-        await tracker.reconcile()
-        if heard == self._fills_heard and tracker.is_at_rest and _figures(again) == _figures(snapshot):
-            self._holdings_due = False
-            self._journal.keep_holdings(again.asked_ms, again.balances, again.positions)
 
     async def close(self) -> None:
         """Bounded; what fails is told to ``trouble``, and nothing is left open for it."""
@@ -315,7 +285,7 @@ class AccountSession:
                 self._listeners.trouble(f"closing {name}", error)
 
     async def _last_look(self) -> None:
-        if self._holdings_due:  # told, so the next start must not tell it again
+        if self._comparison.holdings_due:  # told, so the next start must not tell it again
             with contextlib.suppress(BtccxtError, asyncio.TimeoutError):
                 await asyncio.wait_for(self.reconcile(), _LAST_LOOK_S)
 
@@ -355,42 +325,30 @@ class AccountSession:
     # -------------------------------------------------------------- account
 
     async def _fetch_account(self) -> AccountSnapshot:
-        asked_ms = self.clock.now_ms()
-        moved = set(self._moved)
-        balances = await self._fetch_balances()
-        positions = await self.exchange.fetch_positions()
-        positions = self._with_absent(positions, moved, balances)
-        self._moved -= moved
-        self._account.take_balances(balances)
-        self._account.take_positions(positions)
-        for told in with_told_leverage(self.contracts, positions):
+        snapshot = await self._figures.fetch()
+        for told in with_told_leverage(self.contracts, snapshot.positions):
             self._listeners.say(told)
-        return AccountSnapshot(balances, tuple(positions), asked_ms=asked_ms)
+        return snapshot
 
-    async def _fetch_balances(self) -> Balances:
-        known = self._account.balances
-        for _ in range(_EMPTY_ANSWERS):
-            balances = await self.exchange.fetch_balance()
-            check_not_emptied(known, balances)
-            if known or balances.by_currency:
-                break
-            await asyncio.sleep(_EMPTY_PAUSE_S)  # an account may be empty, but that is said several times
-        return balances
+    def balances(self) -> dict[str, Balance]:
+        """Last known balances. Any thread."""
+        return self._figures.balances()
 
-    def _with_absent(self, told: Sequence[Position], moved: Collection[str], balances: Balances) -> list[Position]:
-        """What an answer without any position says nothing of is kept, and told to a person if it stays so."""
-        absent = unexplained_absences(
-            self._account.positions, told, {*moved, *self._moved}, balances.by_currency, self.markets
-        )
-        self._absences = self._absences + 1 if absent else 0
-        if self._absences == _ABSENCES_TO_ALARM:
-            names = ", ".join(sorted({position.symbol for position in absent}))
-            text = (
-                f"{self.exchange.id} names no position any more, though nothing closed {names} and its margin is in "
-                "use; the last known one is kept: look at the exchange"
-            )
-            self.raise_alarm(Alarm(AlarmKind.DRIFT, text))
-        return [*told, *absent]
+    def positions(self) -> tuple[Position, ...]:
+        """Last known open positions. Any thread."""
+        return self._figures.positions()
+
+    def reconcile_soon(self) -> None:
+        """After every (re)connect of a private stream: REST is the truth."""
+        self._comparison.soon()
+
+    async def reconcile(self) -> AccountSnapshot | None:
+        """Compare now; None if the exchange does not tell, or there is nothing to compare."""
+        return await self._comparison.now()
+
+    def look_again(self, symbols: Collection[str], since_ms: int) -> None:
+        """A difference was seen: compare again before it is believed, and ask for trades made outside. Any thread."""
+        self._comparison.look_again(symbols, since_ms)
 
     def follow_prices(self, streamed: Collection[str], asked: Collection[str]) -> None:
         """For the account's value: of coins that no data follows. Any thread."""
@@ -400,60 +358,19 @@ class AccountSession:
         """By the exchange's tickers; a symbol whose ticker cannot be had is left out."""
         return await latest_prices(self.exchange, symbols, self._listeners.trouble)
 
-    def _account_pause_s(self) -> float:
-        """Where the rate limit makes asking slow, half of it is left to others."""
-        policy = self._tracker_policy
-        return max(min(policy.open_orders_fast_s, policy.open_orders_slow_s), self._looking_took_s)
-
-    async def _look_at_account(self) -> None:
-        """What no stream tells is asked for every few seconds; everything is compared now and then all the same."""
-        loop = asyncio.get_running_loop()
-        asked_at = loop.time()
-        missing = self.monitor.missing()
-        try:
-            if missing & _ORDER_NEWS or asked_at - self._compared_at >= self._tracker_policy.open_orders_slow_s:
-                self._compared_at = asked_at
-                await self._compare()
-            elif missing:
-                await self._fetch_account()
-        finally:
-            self._looking_took_s = loop.time() - asked_at
-
-    def _private_age_s(self) -> float | None:
-        """For the tracker's own rhythm: while ``_keep_account`` polls, it need not."""
-        return 0.0 if self.monitor.missing() & _ORDER_NEWS else self.monitor.age_s()
-
-    def look_again(self, symbols: Collection[str], since_ms: int) -> None:
-        """A difference was seen: compare again before it is believed, and ask for trades made outside. Any thread."""
-
-        def look() -> None:
-            self._look_again = True
-            self._to_explain = {**dict.fromkeys(symbols, since_ms), **self._to_explain}
-            asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self.reconcile_soon)
-
-        self._session.post(look)
-
     def start_snapshot(self) -> AccountSnapshot:
         """The account as it was when the tracker started. Any thread."""
         if self._start_snapshot is None:
             raise BtccxtError("the account has not been opened")
         return self._start_snapshot
 
-    def balances(self) -> dict[str, Balance]:
-        """Last known balances. Any thread."""
-        return dict(self._account.balances)
-
-    def positions(self) -> tuple[Position, ...]:
-        """Last known open positions. Any thread."""
-        return tuple(position for position in tuple(self._account.positions.values()) if position.amount)
-
     def _publish(self, event: OrderEvent) -> None:
         for news in (event,) if self._emulator is None else self._emulator.hear(event):
             self._tell(news)
         if self._missed is None and event.fills and not self._account.speaking:
             self._fills_by_rest(event)
-        self._moved.update(fill.symbol for fill in (*event.fills, *event.corrections))
-        self._fills_heard += len(event.fills) + len(event.corrections)
+        self._figures.moved.update(fill.symbol for fill in (*event.fills, *event.corrections))
+        self._comparison.fills_heard += len(event.fills) + len(event.corrections)
         if event.fills:
             self._money.filled(len(event.fills))
         self._order_meter(event)
@@ -464,18 +381,10 @@ class AccountSession:
         else:
             self._missed.append(news)  # the figures at the start contain it: told as a change, not booked
 
-    def _held(self, symbol: str) -> Decimal:
-        """Of a market, as the account's figures were told last: coins on spot, the signed position of a contract."""
-        market = self.markets[symbol]
-        if market.is_contract:
-            return sum((each.amount for each in self.positions() if each.symbol == symbol), Decimal(0))
-        balance = self._account.balances.get(market.base)
-        return Decimal(0) if balance is None else balance.total
-
     def _fills_by_rest(self, event: OrderEvent) -> None:
-        if self._fills_repaired is not None:
+        if self._comparison.fills_repaired is not None:
             # While catching up after a cut this is what the stream cannot tell any more.
-            self._fills_repaired.update(fill.trade_id for fill in event.fills)
+            self._comparison.fills_repaired.update(fill.trade_id for fill in event.fills)
             return
         if all(fill.time_ms <= self._account.up_ms for fill in event.fills):
             return
@@ -503,77 +412,6 @@ class AccountSession:
             known.stop()
             self._supervisor.remove(key, known)
 
-    def reconcile_soon(self) -> None:
-        """After every (re)connect of a private stream: REST is the truth.
-
-        A request that comes while one is running is served after it: the running one may have asked too early.
-        """
-        if self.tracker is None:
-            return
-        self._reconcile_again = True
-        if self._reconciling is None or self._reconciling.done():
-            self._reconciling = self._tasks.keep(self._catch_up, "reconciliation", self._task_policy)
-
-    async def _catch_up(self) -> None:
-        """Reconcile until it has succeeded since the last request."""
-        while self._reconcile_again:
-            self._reconcile_again = False
-            found: set[str] = set()
-            self._fills_repaired = found
-            try:
-                await self._compare()
-            except Exception:
-                self._reconcile_again = True
-                raise
-            finally:
-                self._fills_repaired = None
-            if found:
-                metrics().gap_repaired(self.exchange.id, "fills", len(found))
-                log.info(EventName.GAP_REPAIRED, exchange=self.exchange.id, kind="fills", items=len(found))
-
-    async def reconcile(self) -> AccountSnapshot | None:
-        """Compare now; None if the exchange does not tell, or there is nothing to compare."""
-        if self.tracker is None:
-            return None
-        try:
-            return await self._compare()
-        except Retryable as error:
-            self._listeners.trouble("reconciliation", error)
-            return None
-
-    async def _compare(self) -> AccountSnapshot:
-        """Orders and fills, then the account's figures for the broker to compare. Raises the exchange's errors."""
-        tracker = self.tracker
-        assert tracker is not None
-        await tracker.reconcile()
-        asked, looked, money = dict(self._to_explain), self._look_again, self._money.is_due
-        outside = [
-            fill
-            for symbol, since_ms in asked.items()
-            for fill in await tracker.foreign_fills(symbol, since_ms - CLOCK_SLACK_MS)
-        ]
-        at_rest = tracker.is_at_rest
-        snapshot = await self._fetch_account()
-        certain = at_rest and tracker.is_at_rest
-        since_ms = {symbol: agreed_ms - FUNDING_SLACK_MS for symbol, agreed_ms in asked.items()}
-        funding = await self._funding(since_ms) if asked else ()
-        snapshot = replace(snapshot, certain=certain, looked=looked, outside=tuple(outside), funding=funding)
-        if looked or money:
-            snapshot = replace(snapshot, transfers=await self._money.listed())
-        if self._holdings_due and certain:
-            await self._keep_holdings(tracker, snapshot)
-        self._to_explain = {name: at_ms for name, at_ms in self._to_explain.items() if name not in asked}
-        self._look_again = self._look_again and not looked
-        self._money.is_due = self._money.is_due and not money
-        self._listeners.account(snapshot)
-        return snapshot
-
-    async def _funding(self, asked: Mapping[str, int]) -> tuple[FundingPayment, ...]:
-        """Of these symbols and of every position, whoever opened it."""
-        since_ms = min(asked.values())
-        symbols = {**{position.symbol: since_ms for position in self.positions()}, **asked}
-        return tuple(await funding_since(self.exchange, self.markets, symbols, self._listeners.trouble))
-
     # -------------------------------------------------------------- health
 
     def streams(self) -> StreamSupervisor:
@@ -583,8 +421,3 @@ class AccountSession:
     def public_exchange(self) -> ExchangeAPI:
         """The real exchange, also behind a paper account."""
         return self.exchange.public if isinstance(self.exchange, PaperExchange) else self.exchange
-
-
-def _figures(snapshot: AccountSnapshot) -> tuple[dict[str, Decimal], dict[tuple[str, str | None], Decimal]]:
-    totals = {coin: balance.total for coin, balance in snapshot.balances.by_currency.items() if balance.total}
-    return totals, {(each.symbol, each.hedge_side): each.amount for each in snapshot.positions}

@@ -40,7 +40,7 @@ from btccxt.session.loop_thread import Session
 from btccxt.session.status_file import StatusReporter, status_directory
 from btccxt.session.streams import Decide
 from btccxt.sim.dialects import quote_of
-from btccxt.store.account_session import AccountSession, Listeners
+from btccxt.store.account_session import AccountSession
 from btccxt.store.backend import StoreBackend
 from btccxt.store.build_config import build_config
 from btccxt.store.config_file import load_options
@@ -48,6 +48,7 @@ from btccxt.store.contracts import prepare_contracts
 from btccxt.store.hints import start_hints
 from btccxt.store.history import keep_markets
 from btccxt.store.keys import resolve_keys
+from btccxt.store.listeners import Listeners
 from btccxt.store.notifier import Notifier
 from btccxt.store.operations import Operations
 from btccxt.store.shutdown import end_orders
