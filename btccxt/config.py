@@ -184,7 +184,7 @@ class Proxies(_Frozen):
             if value is not None and not _is_address(value.get_secret_value()):
                 raise ValueError(f"{name}: write scheme://host:port")
         if (self.socks or self.ws_socks) and find_spec("aiohttp_socks") is None:
-            raise ValueError("a socks proxy needs: pip install aiohttp_socks")
+            raise ValueError("a socks proxy needs: pip install 'btccxt[socks]'")
         return self
 
     def for_ccxt(self) -> dict[str, str]:

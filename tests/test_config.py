@@ -186,7 +186,7 @@ def test_two_proxies_of_different_kinds_are_no_conflict() -> None:
 
 def test_a_socks_proxy_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("btccxt.config.find_spec", lambda name: None)
-    assert "pip install aiohttp_socks" in fault(proxies={"socks": "socks5://a:1"})
+    assert "pip install 'btccxt[socks]'" in fault(proxies={"socks": "socks5://a:1"})
 
 
 def test_keyword_arguments_are_checked_like_a_file() -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -252,6 +253,8 @@ def export(
     lake: _Folder = None,
 ) -> None:
     """Copy one series into one file."""
+    if form is Format.PANDAS and find_spec("pandas") is None:
+        raise ConfigError("exporting for pandas needs: pip install 'btccxt[pandas]'")
     opened = Lake(lake, create=False)
     found = _choose(opened, [symbol], [timeframe], exchange, mode)
     if len(found) > 1:
@@ -290,8 +293,6 @@ def _write(form: Format, chosen: _Chosen, wanted: Range, path: Path) -> int:
                 for piece in pieces:
                     writer.write_table(piece.table)
         fresh.replace(path)
-    except ImportError:
-        raise ConfigError("exporting for pandas needs pandas: pip install pandas") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:

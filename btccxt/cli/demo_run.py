@@ -86,6 +86,9 @@ def run_demo(
         f"{speed:g} times faster than the wall clock. The market is drawn by a seed ({seed}; --seed is another one): "
         "nobody chose it to look good."
     )
+    has_picture = find_spec("matplotlib") is not None
+    if not has_picture:
+        console.print("there will be no picture: it needs pip install 'btccxt[plot]'", markup=False)
     started = monotonic()
     store = CCXTStore(
         "binance", mode="sim", journal=":memory:", sim=SimOptions(speed=speed, seed=seed, start=START)
@@ -108,7 +111,8 @@ def run_demo(
     print_orders(console, recorder, store.currency)
     print_summary(console, summarise(recorder), store.currency, SYMBOL)
     print_books(console, books)
-    _picture(console, strategy, recorder, output, store.currency)
+    if has_picture:
+        _picture(console, strategy, recorder, output, store.currency)
     console.print(f"that took {monotonic() - started:.0f} s; your own strategy: btccxt init, then btccxt run")
     return _agree(books)
 
@@ -118,9 +122,6 @@ def _agree(books: Sequence[tuple[str, Decimal, Decimal]]) -> bool:
 
 
 def _picture(console: Console, strategy: bt.Strategy, recorder: RunRecorder, output: Path, currency: str) -> None:
-    if find_spec("matplotlib") is None:
-        console.print("no picture: it needs pip install 'btccxt[plot]'", markup=False)
-        return
     picture = draw(
         recorder,
         output / "demo.png",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,13 @@ def test_a_wrong_argument_is_named_with_what_is_near(monkeypatch, capsys, words,
     text = said(monkeypatch, capsys, *words)
     assert near in text
     assert "Traceback" not in text
+
+
+def test_an_export_for_pandas_without_pandas_is_refused_before_the_lake_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from btccxt.cli import data
+
+    monkeypatch.setattr(data, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'btccxt\[pandas\]'"):
+        data.export(data.Format.PANDAS, "BTC/USDT", lake=tmp_path / "no lake here")
