@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 # Where there is no make, as on Windows: python -m btccxt.dev test|portable|check|demo|release
 DEV    := $(BIN)/python -m btccxt.dev
 
-.PHONY: demo test portable coverage check bench mutants release clean
+.PHONY: demo test portable coverage check docs bench mutants release clean
 
 demo: $(STAMP)  ## run a moving-average strategy on the embedded exchange, about a minute
 	$(DEV) demo
@@ -35,6 +35,9 @@ check: $(STAMP)  ## style, types, layers
 
 release: $(STAMP)  ## wheel and source archive in dist/, checked; says what to upload, signs and uploads nothing
 	$(DEV) release
+
+docs: $(STAMP)  ## the pages as a site in build/site; a broken link or a page outside the navigation fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(STAMP)  ## speed, as ratios to named peers
 	$(BIN)/python -m benchmarks

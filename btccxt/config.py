@@ -147,16 +147,16 @@ class Keys(_Frozen):
 
 class LogConfig(_Frozen):
     level: Literal["debug", "info", "warning", "error", "critical"] = "info"
-    json_lines: bool = Field(default=False, alias="json")
-    file: Path | None = None
+    json_lines: bool = Field(default=False, alias="json")  # one JSON object a line
+    file: Path | None = None  # default: the console
 
 
 class Timeouts(_Frozen):
     """In seconds of this machine's clock."""
 
-    request_s: Positive = 10.0
-    heartbeat_s: Positive = 30.0
-    stop_s: Positive = 10.0
+    request_s: Positive = 10.0  # of one REST call
+    heartbeat_s: Positive = 30.0  # between two pings of a WebSocket
+    stop_s: Positive = 10.0  # that ending may take
 
 
 # Our name -> ccxt's. One of each group may be set (ccxt/base/exchange.py: check_conflicting_proxies).
@@ -169,11 +169,11 @@ _WS_SPELLINGS = ("ws_proxy", "wss_proxy", "ws_socks_proxy")
 class Proxies(_Frozen):
     """At most one way for REST and one for WebSocket."""
 
-    http: SecretStr | None = None
+    http: SecretStr | None = None  # of REST, as http://host:port
     https: SecretStr | None = None
-    socks: SecretStr | None = None
+    socks: SecretStr | None = None  # needs aiohttp_socks
     url: SecretStr | None = None  # prefix put before every REST address
-    ws: SecretStr | None = None
+    ws: SecretStr | None = None  # of WebSocket, as http://host:port
     wss: SecretStr | None = None
     ws_socks: SecretStr | None = None
 
@@ -255,6 +255,7 @@ class StoreConfig(_Frozen):
     config: FrozenMapping = Field(default_factory=dict, repr=False)
     """For ccxt as it is, credentials taken out (they are in ``keys``)."""
     keys: Keys = Keys()
+    """Credentials by ccxt's names; better in ``.env``, the environment or the system's keyring."""
     key_env: str | None = None
     """Beginning of the environment variables with the keys; default ``BTCCXT_<EXCHANGE>``."""
     journal: Annotated[str | None, BeforeValidator(_text_of_path)] = None
@@ -263,6 +264,7 @@ class StoreConfig(_Frozen):
     """Folder where history is kept, so that it is downloaded once; default: the one of ``btccxt download``, if there is
     one. ``history_cache`` is its older name."""
     on_stop: OnStop = OnStop.LEAVE
+    """What becomes of open orders when the store stops: 'leave', 'cancel', or 'flatten' (positions are closed, too)."""
     warmup: WarmUp = WarmUp.REFUSE
     """Orders that an old bar asks for: 'refuse', 'shadow' (traded in a shadow book until the data are live), 'send'."""
     warmup_then: Then = Then.FLAT
@@ -274,18 +276,25 @@ class StoreConfig(_Frozen):
     trading_file: Path | None = None
     """File that sets the trading state (active, reducing, halted); default: beside the journal."""
     alerts: tuple[SecretStr, ...] = ()
+    """Apprise addresses that alarms are sent to; needs the extra 'alerts'."""
     log: LogConfig | None = None
+    """How much is logged, and where to; default: your program's own logging decides."""
     metrics_port: int | None = Field(default=None, ge=1, le=65535)
+    """Port of the Prometheus metrics on this machine; needs the extra 'metrics'."""
     overrides: FrozenMapping = Field(default_factory=dict)
     """What this user knows better than ``exchanges.yaml``."""
     rate_budget: SecretStr | None = None
+    """Rate limits shared by several programs: 'file:///path' or 'redis://host:port/0'."""
     rate_share_pct: float = Field(default=100.0, gt=0, le=100)
     """Part of the exchange's rate limits that this store may use."""
     retry_attempts: int = Field(default=3, ge=1)
+    """How often a question is asked at most; creating or changing an order is never repeated."""
     dead_mans_switch_s: Positive | None = None
     """The exchange cancels all orders if it has not heard from us for so long; where the profile has it."""
     proxies: Proxies = Proxies()
+    """Ways to the exchange: at most one for REST and one for WebSocket."""
     timeouts: Timeouts = Timeouts()
+    """In seconds of this machine's clock."""
     sim_address: str | None = None
     """Of an embedded exchange that was started elsewhere."""
     _overrides_at: Callable[[Sequence[Any]], str] | None = PrivateAttr(default=None)

@@ -48,7 +48,8 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ("quantity", "size="), ("amount", "size="), ("qty", "size="), ("volume", "size="), ("notional", "size="),
     ("lots", "size="), ("contracts", "size="), ("quotecost", "size="),
     ("ordertype", "exectype="), ("exectype", "exectype="), ("execution", "exectype="),
-    ("onecancels", "oco="), ("workingtype", _IN_PARAMS), ("selftrade", _IN_PARAMS), ("stp", _IN_PARAMS),
+    ("onecancels", "oco="), ("ocagroup", "oco="), ("workingtype", _IN_PARAMS),
+    ("selftrade", _IN_PARAMS), ("stp", _IN_PARAMS),
     ("stop", "exectype=bt.Order.Stop, price="), ("profit", _EXITS), ("loss", _EXITS), ("target", _EXITS),
     ("slippage", "exectype=bt.Order.Limit, price="), ("limit", "price="), ("price", "price="),
 )  # fmt: skip

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from enum import Enum
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +12,6 @@ import typer
 
 from btccxt.errors import BtccxtError, MissingKeys
 
-_LONGEST = 60
 app = typer.Typer(help="The config file.", no_args_is_help=True)
 
 
@@ -68,44 +65,26 @@ def check(
 
 
 @app.command()
-def options() -> None:
+def options(
+    docs: Annotated[Path | None, typer.Option(help="write the page with all of them into this file")] = None,
+) -> None:
     """Every option of a store: its name in Python and in the file, its environment variable, its default."""
-    import ast
-    import inspect
-
     from rich.console import Console
     from rich.markup import escape
 
-    import btccxt.config
+    from btccxt.cli.config_page import page, store_options
 
+    if docs is not None:
+        docs.write_text(page(), encoding="utf-8")
+        typer.echo(f"written: {docs}")
+        return
     console = Console()
-    (schema,) = (
-        node
-        for node in ast.parse(inspect.getsource(btccxt.config)).body
-        if isinstance(node, ast.ClassDef) and node.name == "StoreConfig"
-    )
-    about = {
-        named.target.id: str(text.value.value)
-        for named, text in pairwise(schema.body)
-        if isinstance(named, ast.AnnAssign) and isinstance(named.target, ast.Name)
-        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
-    }
-    for name, field in btccxt.config.StoreConfig.model_fields.items():
-        default = (
-            "required" if field.is_required() else f"default {_short(field.get_default(call_default_factory=True))}"
-        )
-        told = " ".join(about.get(name, "").split())
+    for option in store_options():
+        default = "required" if option.default is None else f"default {option.default}"
         console.print(
-            f"[bold]{name}[/]  [dim]BTCCXT_{name.upper()}, {escape(default)}[/]\n    {escape(told)}",
+            f"[bold]{option.name}[/]  [dim]{option.variable}, {escape(default)}[/]\n    {escape(option.about)}",
             highlight=False, soft_wrap=True,
         )  # fmt: skip
-
-
-def _short(value: object) -> str:
-    if isinstance(value, Enum):
-        return str(value.value)
-    text = repr(value)
-    return text if len(text) <= _LONGEST else f"{type(value).__name__}(…)"
 
 
 def _others_may_read(file: Path) -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from btccxt.exchange.profile.profile_schema import Profile
 
 CONFIG = """\
 # Settings of btccxt: a profile for each way to run. Choose one with --profile, or
@@ -89,18 +92,15 @@ def command(
 ) -> None:
     """Write btccxt.yaml, strategy.py and .env; files that exist stay as they are."""
     from btccxt.config import CREDENTIALS
-    from btccxt.exchange.profile.profile import load_profile, market_types
     from btccxt.store.keys import key_prefix
 
-    profile = load_profile(exchange, market_types(exchange)[0])
+    profile = _profile(exchange)
     prefix = key_prefix(exchange)
     names = [f"{prefix}_{CREDENTIALS[name]}" for name in CREDENTIALS if name in profile.credentials]
-    testnet = ""
     if profile.testnet != "none":
         names += [name.replace(prefix, f"{prefix}_TESTNET", 1) for name in names]
-        testnet = TESTNET.format(prefix=prefix)
     texts = {
-        "btccxt.yaml": CONFIG.format(exchange=exchange, coin=profile.quote_currency, testnet=testnet),
+        "btccxt.yaml": config_text(exchange),
         "strategy.py": STRATEGY,
         ".env": DOTENV.format(variables="\n".join(f"# {name}=" for name in names)),
         ".gitignore": ".env\n",
@@ -109,6 +109,21 @@ def command(
     for name, text in texts.items():
         typer.echo(f"{_write(folder / name, text, private=name == '.env'):>8}  {folder / name}")
     typer.echo(NEXT.format(strategy=folder / "strategy.py", exchange=exchange))
+
+
+def config_text(exchange: str) -> str:
+    """The config file that is written for ``exchange``."""
+    from btccxt.store.keys import key_prefix
+
+    profile = _profile(exchange)
+    testnet = "" if profile.testnet == "none" else TESTNET.format(prefix=key_prefix(exchange))
+    return CONFIG.format(exchange=exchange, coin=profile.quote_currency, testnet=testnet)
+
+
+def _profile(exchange: str) -> Profile:
+    from btccxt.exchange.profile.profile import load_profile, market_types
+
+    return load_profile(exchange, market_types(exchange)[0])
 
 
 def _write(path: Path, text: str, *, private: bool) -> str:

@@ -29,13 +29,13 @@ class TradingState(str, Enum):
 class RiskLimits:
     """None: no limit. Checked before anything is sent."""
 
-    max_order_size: Decimal | None = None
-    max_order_notional: Decimal | None = None
+    max_order_size: Decimal | None = None  # of one order, in base units or contracts
+    max_order_notional: Decimal | None = None  # of one order, in the account's currency
     max_position: Decimal | None = None  # of one symbol, after the order and all that rest
-    max_position_notional: Decimal | None = None
+    max_position_notional: Decimal | None = None  # the same in the account's currency
     max_open_orders: Decimal | None = None  # of the account, the new one included
     max_price_distance_pct: Decimal | None = None  # of a limit or trigger price from the latest price
-    max_orders_per_minute: Decimal | None = None
+    max_orders_per_minute: Decimal | None = None  # of this store
     max_loss_per_day: Decimal | None = None  # since the day (UTC) or the run began
 
     def __post_init__(self) -> None:

@@ -26,7 +26,7 @@ class SimOptions:
     """
 
     speed: float = 1.0  # exchange seconds per wall second
-    seed: int = 1
+    seed: int = 1  # another seed, another market
     start: datetime | None = None
     market: MarketSource | str | Path | None = None
     symbol: str = "BTC/USDT"
