@@ -33,16 +33,16 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 class TellsOfFills(bt.Strategy):
+    """Buys once, and sells what it bought."""
+
     def __init__(self):
-        self.live_bars = 0
+        self.orders = []
 
     def next(self):
-        if self.data._laststatus == self.data.LIVE:
-            self.live_bars += 1
-            if self.live_bars == 2:
-                self.buy(size=0.01)
-            elif self.live_bars == 5:
-                self.close()
+        if self.data._laststatus != self.data.LIVE or any(order.alive() for order in self.orders):
+            return
+        if len(self.orders) < 2:
+            self.orders.append(self.close() if self.orders else self.buy(size=0.01))
 
     def notify_order(self, order):
         if order.status == order.Completed:

@@ -22,7 +22,8 @@ class BuyOnce(bt.Strategy):
         self.live_bars += 1
         if self.order is None:
             self.order = self.buy(size=0.01)
-        if self.live_bars == 8:
+        has_ended = not self.order.alive() and self.live_bars > 5
+        if has_ended or self.live_bars == 100:
             self.env.runstop()
 
 

@@ -22,7 +22,7 @@ START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 
 def test_alerts_arrive_where_apprise_was_told_to_send_them() -> None:
     module = example("alerts")
-    module.main("sim", bars=9, speed=240, start=START)
+    module.main("sim", bars=20, speed=240, start=START)
     bought, sold = module.received
     assert "Buy 0.01 at" in bought and "Sell 0.00999 at" in sold
 
