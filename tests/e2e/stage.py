@@ -50,6 +50,9 @@ def on_the_way(store: CCXTStore) -> list[str]:
 class Venue(BackgroundExchange):
     """One account on one exchange, in a thread of its own."""
 
+    inverse = False
+    coin = "USDT"
+
     def __init__(
         self,
         exchange: str = "binance",
