@@ -87,7 +87,9 @@ async def test_an_interrupted_download_goes_on_where_it_stopped(tmp_path: Path) 
     half = len(kept(tmp_path))
     assert 0 < half < 2_000
     (outcome,) = await run(tmp_path, supply(exchange(rows)), job(0, 2_000))
-    assert outcome.rows == 2_000 - half
+    # Pages that were being written, in threads of their own, when it was cancelled are kept as well.
+    assert half <= 2_000 - outcome.rows < 2_000
+    assert outcome.rows % 100 == half % 100 == 0
     assert kept(tmp_path) == rows
 
 
