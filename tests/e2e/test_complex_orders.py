@@ -40,7 +40,7 @@ def test_a_bracket_on_spot_ends_by_one_exit_and_cancels_the_other(exit_by):
             size=0.05,
             price=price * 1.01,
             limitprice=price * (near if exit_by == "limit" else far),
-            stopprice=price * (2 - far if exit_by == "limit" else 0.9997),
+            stopprice=price * (2 - far if exit_by == "limit" else 0.9999),
         )
 
     witness, _ = go(act, live_bars=400)
