@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
 from btccxt import CCXTStore
@@ -11,8 +13,11 @@ from tests.e2e.kit import Witness, run
 FAST = {"speed": 300.0, "seed": 3, "symbols": ("BTC/USDT",)}
 
 
+START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
+
+
 def go(act, **options) -> tuple[Witness, list]:
-    store = CCXTStore("binance", mode="sim", balance=10_000, sim=FAST)
+    store = CCXTStore("binance", mode="sim", balance=10_000, sim={**FAST, "start": START})
     data = store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes)
     with store.kept_open():
         witness = run(store, data, broker=True, act=act, **options)
@@ -40,7 +45,7 @@ def test_a_bracket_on_spot_ends_by_one_exit_and_cancels_the_other(exit_by):
             size=0.05,
             price=price * 1.01,
             limitprice=price * (near if exit_by == "limit" else far),
-            stopprice=price * (2 - far if exit_by == "limit" else 0.9999),
+            stopprice=price * (2 - far if exit_by == "limit" else 0.9997),
         )
 
     witness, _ = go(act, live_bars=400)
