@@ -144,11 +144,22 @@ def test_the_filled_part_of_a_resting_entry_is_protected(exchange: str) -> None:
             place.call(go)
             buys(player, price=60_000)
 
-        def protected(player: Player) -> bool:
-            net = D("0.03996") if exchange == "binance" else D("0.04")
-            return ("sell", "stop", net) in resting(place)
+        net = D("0.999") if exchange == "binance" else D(1)
 
-        player = run(place, Step(PRICE, shallow, until=protected), Step(D(61_000)), Step(D(58_000)), Step(D(58_000)))
+        def protects(bought: str) -> Callable[[Player], bool]:
+            def whole(player: Player) -> bool:
+                stops = [left for side, kind, left in resting(place) if (side, kind) == ("sell", "stop")]
+                return sum(stops) == D(bought) * net
+
+            return once(whole)
+
+        player = run(
+            place,
+            Step(PRICE, shallow, until=protects("0.04")),
+            Step(D(61_000)),
+            Step(D(59_500), until=protects("0.1")),  # the rest is bought, above the stop
+            Step(D(58_000)),
+        )
         assert player.position.size == 0
         assert not any(side == "sell" for side, _, _ in resting(place))
         assert alarms(player) == []
