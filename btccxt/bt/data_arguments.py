@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from btccxt.bt.compat import bt
+from btccxt.bt.other_stores import OF_DATAS, no_such_argument
 from btccxt.bt.time import check_date, check_timeframe
 from btccxt.errors import ConfigError
 
@@ -16,7 +17,7 @@ _CHOICES = {"bars": ("candles", "trades"), "gaps": ("report", "fill", "raise"), 
 def check_arguments(parameters: Any, unknown: Mapping[str, Any]) -> None:
     """``parameters``: backtrader's; ``unknown``: arguments that are none of them. Raises ConfigError."""
     for name in unknown:  # backtrader's metaclass has taken the params
-        raise ConfigError(_no_such_argument(name, parameters._getkeys()))
+        raise ConfigError(no_such_argument("getdata", name, parameters._getkeys(), OF_DATAS))
     if not isinstance(parameters.dataname, str) or not parameters.dataname:
         raise ConfigError(f"dataname={parameters.dataname!r}: write the symbol, as in dataname='BTC/USDT'")
     check_timeframe(parameters.timeframe, parameters.compression)
@@ -48,9 +49,3 @@ def _check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     if value not in choices:
         near = difflib.get_close_matches(str(value), choices, n=1, cutoff=0.0)
         raise ConfigError(f"{name}={value!r}: must be one of {', '.join(choices)}; did you mean {near[0]!r}?")
-
-
-def _no_such_argument(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(known))}"
-    return f"getdata() has no argument {name!r}; {hint}"

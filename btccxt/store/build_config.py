@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from btccxt.bt.other_stores import OF_STORES, written_here
 from btccxt.config import Keys, LogConfig, Place, Proxies, StoreConfig, Timeouts, nearest
 from btccxt.errors import ConfigError
 
@@ -115,7 +116,9 @@ def _explain(fault: Mapping[str, Any], place: Place, lines: SourceLines, variabl
     if kind == "extra_forbidden":
         part = _PARTS.get(inside[:-1])
         known = [field.alias or own for own, field in part.model_fields.items()] if part else []
-        return f"{head}unknown key{nearest(str(inside[-1]), known)}"
+        word = str(inside[-1])
+        elsewhere = written_here(word, OF_STORES) if part is StoreConfig else ""
+        return f"{head}unknown key{elsewhere or nearest(word, known)}"
     if kind in ("enum", "literal_error"):
         return f"{head}{fault['input']!r} is not possible{nearest(str(fault['input']), _quoted(context['expected']))}"
     if kind == "missing":

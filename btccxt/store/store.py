@@ -22,6 +22,7 @@ from typing_extensions import Self
 from btccxt.account.away import told_of_absence
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
+from btccxt.bt.other_stores import OF_BROKERS, no_such_argument
 from btccxt.bt.routing import RoutingBroker, check_accounts
 from btccxt.bt.warmup_policy import Then, WarmUp, WarmUpPolicy
 from btccxt.config import Mode, ModeName
@@ -168,12 +169,15 @@ class CCXTStore(StoreBackend):
         warmup: WarmUp | str | None = None,
         then: Then | str | None = None,
         max_bar_age_s: float | None = None,
+        **unknown: Any,
     ) -> CCXTBroker:
         """The broker of this account; always the same one.
 
         ``warmup``, ``then``, ``max_bar_age_s``: what becomes of orders that an old bar asks for, where it is not what
-        the store was given. Raises ConfigError.
+        the store was given. Raises ConfigError, also for ``unknown``: words of other stores are answered.
         """
+        for name in unknown:
+            raise ConfigError(no_such_argument("getbroker", name, ("warmup", "then", "max_bar_age_s"), OF_BROKERS))
         if self._broker is None:
             self._broker = CCXTBroker(self)
         given = (warmup, then, max_bar_age_s)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from btccxt.dev import __main__ as dev
 
@@ -92,3 +93,13 @@ def test_the_makefile_has_the_same_commands() -> None:
 
 def test_the_portable_tests_are_there() -> None:
     assert all((TOP / path).exists() for path in dev._PORTABLE)
+
+
+def test_windows_and_macs_run_commands_that_there_are() -> None:
+    workflow = yaml.safe_load((TOP / ".github" / "workflows" / "portable.yml").read_text(encoding="utf-8"))
+    job = workflow["jobs"]["portable"]
+    assert {"windows-latest", "macos-latest"} <= set(job["strategy"]["matrix"]["os"])
+    versions = re.findall(r"Python :: (3\.\d+)", (TOP / "pyproject.toml").read_text(encoding="utf-8"))
+    assert job["strategy"]["matrix"]["python"] == [versions[0], versions[-1]]
+    asked = [step["run"].split()[3:] for step in job["steps"] if "btccxt.dev" in step.get("run", "")]
+    assert asked and all(command in dev.COMMANDS for command, *_ in asked)
