@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
@@ -21,10 +23,13 @@ from btccxt.errors import BtccxtError, ConfigError
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.sim.faults import AppliedFault, Fault, FaultKind, FaultPlan
 from btccxt.sim.options import SimOptions
+from btccxt.sim.recorded import RecordedBars, RecordedTrades
 from btccxt.store.engine import LiveEngine
 from btccxt.store.store import CCXTStore
 
 _START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
+_TRADES = "trades"
+_TIME = "%Y-%m-%d %H:%M"
 _REST_S = 30.0
 _LOOK_S = 0.2
 _ON_THE_WAY = {LifecycleState.INTENT.name, LifecycleState.SENT.name, LifecycleState.UNKNOWN.name}
@@ -73,22 +78,63 @@ def fault_mix(names: str) -> tuple[Fault, ...]:
     return tuple(chosen)
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Bars of a file, or trades where ``timeframe`` is 'trades'."""
+
+    path: Path
+    symbol: str
+    timeframe: str
+
+    def after_history(self, minutes: int, history_bars: int, live_bars: int) -> datetime:
+        """When playing begins, so that ``history_bars`` lie before. Raises ConfigError where it is too short."""
+        if not self.path.is_file():
+            raise ConfigError(f"no file {self.path}; `btccxt data export csv {self.symbol}` writes one from your lake")
+        try:
+            source = (
+                RecordedTrades(self.path, self.symbol)
+                if self.timeframe == _TRADES
+                else RecordedBars(self.path, self.symbol, self.timeframe)
+            )
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        first, last = (_utc(at_ms) for at_ms in (source.start_ms, source.end_ms or 0))
+        start = first + timedelta(minutes=minutes * history_bars)
+        end = start + timedelta(minutes=minutes * live_bars)
+        if end > last:
+            raise ConfigError(
+                f"{self.path} ends at {last:{_TIME}}: {history_bars} bars of history and {live_bars} live ones of "
+                f"{minutes} min from {first:{_TIME}} on need it until {end:{_TIME}}; fewer --bars or --history"
+            )
+        return start
+
+
+def _utc(at_ms: int) -> datetime:
+    return datetime.fromtimestamp(at_ms / 1000, timezone.utc)
+
+
 def run_rehearsal(
     strategy: type[bt.Strategy], faults: tuple[Fault, ...], *, seed: int, exchange: str, symbols: list[str],
     minutes: int, live_bars: int, history_bars: int, speed: float, balance: float, params: Mapping[str, Any],
-    console: Console | None = None,
+    recording: Recording | None = None, console: Console | None = None,
 ) -> bool:  # fmt: skip
-    """Run it and print what happened; True when the books are equal and no order is in an unknown state."""
+    """Run it and print what happened; True when the books are equal and no order is in an unknown state.
+
+    ``recording``: played from its bar number ``history_bars`` on, in place of the market that ``seed`` draws. Raises
+    ConfigError.
+    """
     console = console or Console(width=None if Console().is_terminal else 118)
+    start = _START if recording is None else recording.after_history(minutes, history_bars, live_bars)
+    sim = SimOptions(speed=speed, seed=seed, start=start, faults=FaultPlan(faults, seed))
+    if recording is not None:
+        timeframe = None if recording.timeframe == _TRADES else recording.timeframe
+        sim = replace(sim, market=recording.path, symbol=recording.symbol, timeframe=timeframe)
     console.print(
         f"[bold]rehearsal[/] of {strategy.__name__} on the embedded exchange ({exchange}), {', '.join(symbols)}, "
-        f"seed {seed}, {len(faults)} faults standing by"
+        f"{f'seed {seed}' if recording is None else recording.path}, {len(faults)} faults standing by"
     )
-    store = CCXTStore(
-        exchange, mode="sim", balance=balance, journal=":memory:",
-        sim=SimOptions(speed=speed, seed=seed, start=_START, faults=FaultPlan(faults, seed)),
-    )  # fmt: skip
-    begin = (_START - timedelta(minutes=minutes * history_bars)).replace(tzinfo=None)
+    store = CCXTStore(exchange, mode="sim", balance=balance, journal=":memory:", sim=sim)
+    begin = (start - timedelta(minutes=minutes * history_bars)).replace(tzinfo=None)
     engine = LiveEngine(
         strategy, store=store, symbol=symbols, timeframe=f"{minutes}m", params=params, data_options={"fromdate": begin}
     )

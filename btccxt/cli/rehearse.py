@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,18 +21,24 @@ def command(
     bars: Annotated[int, typer.Option(help="live bars before it ends", min=1)] = 100,
     history: Annotated[int, typer.Option(help="bars before the first live one", min=0)] = 200,
     speed: Annotated[float, typer.Option(help="exchange seconds per second", min=1.0, max=600.0)] = 120.0,
+    market: Annotated[
+        Path | None, typer.Option(help="play recorded bars (csv, csv.gz, parquet) in place of the market of --seed")
+    ] = None,
+    market_timeframe: Annotated[str, typer.Option(help="of the recorded bars; 'trades' for a tape")] = "1m",
     balance: Annotated[float, typer.Option(help="what the account has at the start", min=0)] = 10_000.0,
     class_name: Annotated[str | None, typer.Option("--class", help="if the file has several")] = None,
     param: Annotated[list[str] | None, typer.Option(help="of the strategy: name=value")] = None,
 ) -> None:
     """Run a strategy against the embedded exchange with faults; exit code 1 if the books differ at the end."""
-    from btccxt.cli.rehearsal import fault_mix, run_rehearsal
+    from btccxt.cli.rehearsal import Recording, fault_mix, run_rehearsal
     from btccxt.store.strategy_file import load_strategy, parse_params
 
+    symbols = symbol or ["BTC/USDT"]
+    recording = None if market is None else Recording(market, symbols[0], market_timeframe)
     ran = run_rehearsal(
         load_strategy(strategy, class_name), fault_mix(faults), seed=seed, exchange=exchange,
-        symbols=symbol or ["BTC/USDT"], minutes=minutes, live_bars=bars, history_bars=history, speed=speed,
-        balance=balance, params=parse_params(param or []),
+        symbols=symbols, minutes=minutes, live_bars=bars, history_bars=history, speed=speed,
+        balance=balance, params=parse_params(param or []), recording=recording,
     )  # fmt: skip
     if not ran:
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ import gzip
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +24,9 @@ from btccxt.sim.source import MarketStep, Print
 from btccxt.timeframe import Timeframe, parse_timeframe
 
 _NOISE = 1009
+_BAR_COLUMNS = ("time", "open", "high", "low", "close", "volume")
+_TRADE_COLUMNS = ("id", "time", "side", "price", "amount")
+_COLUMN_NAMES = {"timestamp": "time", "timestamp_ms": "time", "trade_id": "id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,33 +293,53 @@ def _first_open(frame: Timeframe, since_ms: int) -> int:
 # ------------------------------------------------------------------ files
 
 
-def _rows(path: Path, columns: int) -> Iterator[Sequence[Any]]:
-    """Rows of the file; a header line is skipped."""
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[Sequence[Any]]:
+    """Rows of the file, the values in the order of ``columns``: found by their names where the file has a header."""
     if path.suffix == ".parquet":
-        yield from _parquet_rows(path)
+        yield from _parquet_rows(path, columns)
         return
+    places = list(range(len(columns)))
     open_text = gzip.open if path.suffix == ".gz" else open
     with cast("IO[str]", open_text(path, "rt", newline="")) as lines:
         for number, row in enumerate(csv.reader(lines), start=1):
-            if len(row) < columns:
-                raise ValueError(f"{path}, line {number}: {len(row)} columns instead of {columns}")
-            if number > 1 or row[0].lstrip("-").isdigit():
-                yield row
+            if len(row) < len(columns):
+                raise ValueError(f"{path}, line {number}: {len(row)} columns instead of {len(columns)}")
+            if number == 1 and not row[places[-1]].replace(".", "", 1).isdigit():
+                places = _places(row, columns)
+            else:
+                yield [row[place] for place in places]
 
 
-def _parquet_rows(path: Path) -> Iterator[Sequence[Any]]:
+def _places(header: Sequence[str], columns: Sequence[str]) -> list[int]:
+    """Where each column stands; a header of other names has them in the usual order."""
+    names = [_COLUMN_NAMES.get(name.strip().lower(), name.strip().lower()) for name in header]
+    return [names.index(name) for name in columns] if set(columns) <= set(names) else list(range(len(columns)))
+
+
+def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[Sequence[Any]]:
     try:
         from pyarrow import parquet
     except ImportError as error:
         raise ValueError(f"{path}: parquet files need pyarrow (pip install 'btccxt[history]')") from error
-    for batch in parquet.ParquetFile(path).iter_batches():
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    file = parquet.ParquetFile(path)
+    places = _places(file.schema_arrow.names, columns)
+    for batch in file.iter_batches():
+        yield from zip(*(batch.columns[place].to_pylist() for place in places), strict=True)
+
+
+def _time_ms(value: Any) -> int:
+    """Milliseconds, or a time as exports of the lake write it: a datetime or its text, UTC where no zone is told."""
+    if isinstance(value, str) and not value.lstrip("-").isdigit():
+        value = datetime.fromisoformat(value.strip().replace("Z", "+00:00"))
+    if not isinstance(value, datetime):
+        return int(value)
+    return int((value if value.tzinfo else value.replace(tzinfo=timezone.utc)).timestamp() * 1000)
 
 
 def _read_bars(path: Path, timeframe: Timeframe) -> list[Bar]:
     bars: list[Bar] = []
-    for row in _rows(path, 6):
-        bar = Bar(int(row[0]), *(float(value) for value in row[1:6]))
+    for row in _rows(path, _BAR_COLUMNS):
+        bar = Bar(_time_ms(row[0]), *(float(value) for value in row[1:6]))
         if bars and bar.open_ms <= bars[-1].open_ms:
             raise ValueError(f"{path}: bar {bar.open_ms} is not after {bars[-1].open_ms}")
         if timeframe.floor(bar.open_ms) != bar.open_ms:
@@ -328,9 +352,9 @@ def _read_bars(path: Path, timeframe: Timeframe) -> list[Bar]:
 
 def _read_trades(path: Path) -> list[TapeTrade]:
     trades = []
-    for row in _rows(path, 5):
+    for row in _rows(path, _TRADE_COLUMNS):
         side = Side(row[2]) if row[2] else None
-        trades.append(TapeTrade(str(row[0]), int(row[1]), decimal_of(row[3]), decimal_of(row[4]), side))
+        trades.append(TapeTrade(str(row[0]), _time_ms(row[1]), decimal_of(row[3]), decimal_of(row[4]), side))
     if not trades:
         raise ValueError(f"{path}: no trades")
     return trades

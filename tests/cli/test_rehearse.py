@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal as D
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -23,3 +26,43 @@ def test_books_that_differ_are_the_exit_code(tmp_path, monkeypatch, theirs, code
     result = CliRunner().invoke(app, ["rehearse", str(file), *options])
     assert result.exit_code == code, result.output
     assert word in result.output
+
+
+def recorded(folder: Path, minutes: int) -> Path:
+    """Bars as `btccxt data export csv` writes them."""
+    start = datetime(2026, 3, 2, tzinfo=timezone.utc)
+    rows = [
+        f"{start + timedelta(minutes=n):%Y-%m-%d %H:%M}:00.000Z,{n + 100},{n + 101},{n + 99},{n + 100},5"
+        for n in range(minutes)
+    ]
+    path = folder / "week.csv"
+    path.write_text("\n".join(["time,open,high,low,close,volume", *rows]))
+    return path
+
+
+def test_a_recorded_week_is_played_from_where_its_history_ends(tmp_path):
+    strategy = tmp_path / "tells.py"
+    strategy.write_text(
+        "import backtrader as bt\n\n"
+        "class Tells(bt.Strategy):\n"
+        "    def next(self):\n"
+        "        print('bar', self.data.datetime.datetime(), self.data.close[0])\n"
+    )
+    week = recorded(tmp_path, 10)
+    options = ["--faults", "none", "--bars", "3", "--history", "4", "--speed", "240", "--market", str(week)]
+    result = CliRunner().invoke(app, ["rehearse", str(strategy), *options])
+    assert result.exit_code == 0, result.output
+    bars = re.findall(r"bar 2026-03-02 00:0(\d):00 (\S+)", result.output)
+    assert bars[:7] == [(str(n + 1), f"{n + 100}.0") for n in range(7)]
+
+
+def test_a_recording_that_is_too_short_or_not_there_is_refused(tmp_path):
+    strategy = tmp_path / "idle.py"
+    strategy.write_text(STRATEGY)
+    for market, says in (
+        (recorded(tmp_path, 10), "ends at 2026-03-02 00:10: 4 bars of history and 100 live ones of 1 min"),
+        (tmp_path / "none.csv", "no file"),
+    ):
+        result = CliRunner().invoke(app, ["rehearse", str(strategy), "--history", "4", "--market", str(market)])
+        assert result.exit_code != 0
+        assert says in " ".join(f"{result.output} {result.exception}".split())

@@ -209,3 +209,17 @@ def test_a_whole_recording_survives_the_way_through_the_market_bit_by_bit() -> N
     traded = source.trades(BTC, day[0].open_ms, day[-1].open_ms + MINUTE - 1, 1 << 40)
     frame = parse_timeframe("1m")
     assert bars_from_trades(((t.time_ms, t.price, decimal_of(t.amount)) for t in traded), frame) == day
+
+
+def test_what_the_lake_exports_is_a_recording(tmp_path: Path) -> None:
+    """Times as text, columns by their names: `btccxt data export` has its own order."""
+    bars = tmp_path / "bars.csv"
+    bars.write_text(
+        "time,open,high,low,close,volume\n2026-01-05 12:00:00.000Z,1,3,1,2,10\n2026-01-05 12:01:00.000Z,2,2,1,1,5\n"
+    )
+    source = RecordedBars(bars, BTC)
+    assert source.start_ms == 1_767_614_400_000
+    trades = tmp_path / "trades.csv"
+    trades.write_text("time,price,amount,side,trade_id\n2026-01-05 12:00:00.250Z,60000.5,0.25,sell,a7\n")
+    tape = RecordedTrades(trades, BTC)
+    assert tape.trades(BTC, 0, 1 << 50, 10) == [Trade("a7", 1_767_614_400_250, 60000.5, 0.25, Side.SELL, BTC)]
