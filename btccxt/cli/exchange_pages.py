@@ -69,11 +69,20 @@ def facts(profile: Profile) -> dict[str, str]:
         "rate limits": "; ".join(
             f"{name}: {pool.capacity:g} per {pool.window_ms / 1000:g} s" for name, pool in profile.rate.pools.items()
         ),
+        "order lists": _lists(profile),
         "editing orders": "native" if profile.edit == "native" else "cancel and place anew",
         "dead man's switch": "yes" if switch.available else "no",
         "ccxt options set": _named(profile.options).strip(),
     }
     return {what: value for what, value in told.items() if value}
+
+
+def _lists(profile: Profile) -> str | None:
+    rule = profile.order_lists
+    if rule is None:
+        return None
+    stops, targets = (" or ".join(kinds).replace("_", " ") for kinds in (rule.stop, rule.target))
+    return f"a {stops} with a {targets} of the same size: {rule.request}"
 
 
 def how(rule: OrderRule) -> str:

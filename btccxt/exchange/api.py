@@ -180,6 +180,15 @@ class ExchangeAPI(ABC):
         await ready()
         return await self.create_order(request)
 
+    async def create_order_list(
+        self, stop: OrderRequest, target: OrderRequest, ready: Callable[[], Awaitable[None]]
+    ) -> tuple[OrderUpdate, OrderUpdate]:
+        """Send both once, as one list: they bind the coins of one, and one ends the other. Both are placed, or none.
+
+        ``ready`` as in ``create_order_when``, errors as of ``create_order``.
+        """
+        raise Unsupported(f"{self.id} has no order lists")
+
     async def cancel_order(self, reference: OrderReference) -> OrderUpdate:
         """Ask for a cancel. The answer is not proof: callers confirm. Raises OrderNotFound."""
         raise self._gives_data_only("cancel_order")
@@ -222,6 +231,11 @@ _NEEDED_FOR_ORDERS = (
     "fetch_balance", "fetch_order", "fetch_open_orders", "fetch_closed_orders", "fetch_my_trades", "create_order",
     "cancel_order",
 )  # fmt: skip
+
+
+def lists_orders(exchange: ExchangeAPI) -> bool:
+    """Whether it can be asked for order lists at all."""
+    return _is_implemented(exchange, "create_order_list")
 
 
 def _is_implemented(exchange: ExchangeAPI, method: str) -> bool:

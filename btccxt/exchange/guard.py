@@ -119,9 +119,9 @@ def _missing(values: Values, path: str, body: Mapping[str, Any]) -> Iterator[str
         if fragment is not ABSENT and fragment not in path:
             yield f"path has no {fragment}"
     sent: dict[str, list[Any]] = {}
-    _collect(body, (), sent)
+    collect(body, (), sent)
     for name, template in plan.fields:
-        if (fault := _fault(name, template, sent.get(name, []), values, side)) is not None:
+        if (fault := fault_of(name, template, sent.get(name, []), values, side)) is not None:
             yield fault
     for template in plan.anywhere:
         value = filled(template, values, side)
@@ -129,7 +129,7 @@ def _missing(values: Values, path: str, body: Mapping[str, Any]) -> Iterator[str
             yield f"no field carries {value}"
 
 
-def _fault(name: str, template: Any, found: list[Any], values: Mapping[str, Any], side: Side) -> str | None:
+def fault_of(name: str, template: Any, found: list[Any], values: Mapping[str, Any], side: Side) -> str | None:
     """What is wrong with one field of the request; ``found`` are the values under its name."""
     if template is None:
         return f"{name}={found[0]} must not be there" if found else None
@@ -141,17 +141,17 @@ def _fault(name: str, template: Any, found: list[Any], values: Mapping[str, Any]
     return None if any(_matches(value, actual) for actual in found) else f"{name}={found[0]} (should be {value})"
 
 
-def _collect(node: Any, path: tuple[str, ...], into: dict[str, list[Any]]) -> None:
+def collect(node: Any, path: tuple[str, ...], into: dict[str, list[Any]]) -> None:
     """Leaves by name, by ``parent.name`` and by ``grandparent.parent.name``; list positions do not count."""
     if isinstance(node, dict):
         for key, value in node.items():
             if isinstance(value, (dict, list)) or path:
-                _collect(value, (*path[-2:], str(key)), into)
+                collect(value, (*path[-2:], str(key)), into)
             elif value is not None:
                 into.setdefault(key, []).append(value)
     elif isinstance(node, list):
         for item in node:
-            _collect(item, path, into)
+            collect(item, path, into)
     elif node is not None:
         for start in range(len(path)):
             into.setdefault(".".join(path[start:]), []).append(node)

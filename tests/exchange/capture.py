@@ -25,6 +25,7 @@ import ccxt.pro
 from btccxt.errors import Unsupported
 from btccxt.exchange.ccxt import translate
 from btccxt.exchange.ccxt.ccxt_instance import lead_to
+from btccxt.exchange.order_list import guard_list, list_request
 from btccxt.exchange.profile.profile import Profile, known_exchanges, load_profile, market_types
 from btccxt.exchange.request import (
     CcxtCall,
@@ -392,6 +393,39 @@ def capture_request(profile: Profile, request: OrderRequest, environment: str = 
     return capture_call(exchange, build_call(request, market, profile, reference_price=price), profile)
 
 
+ListCall = tuple[OrderRequest, OrderRequest]
+
+
+def native_lists(profile: Profile) -> Iterator[tuple[str, ListCall]]:
+    """Every pair of kinds that the profile takes as one list; both sides."""
+    rule = profile.order_lists
+    if rule is None:
+        return
+    for stop_kind in rule.stop:
+        for target_kind in rule.target:
+            for side in Side:
+                stop = plain_request(profile, OrderKind(stop_kind), side)
+                target = plain_request(profile, OrderKind(target_kind), side)
+                target = replace(
+                    target, client_order_id="b7k2m9x0q5", price=Decimal("88.5" if side is Side.BUY else "121.5")
+                )
+                yield f"order list {stop_kind} {target_kind} {side.value}", (stop, target)
+
+
+def capture_list(profile: Profile, pair: ListCall, environment: str = "live") -> Captured:
+    """Intents -> list_request -> unmodified ccxt -> HTTP request."""
+    exchange, market = make_exchange(profile.exchange, profile.market_type, environment)
+    assert profile.order_lists is not None
+    fields = list_request(*pair, market, profile)
+    return capture(exchange, partial(getattr(exchange, profile.order_lists.call), fields))
+
+
+def check_list(profile: Profile, pair: ListCall, found: Captured) -> None:
+    """The guard's opinion of a captured list."""
+    market = make_exchange(profile.exchange, profile.market_type)[1]
+    guard_list(*pair, profile, found.method, found.path, found.fields, market=market)
+
+
 ORDER_ID = "987654321012"
 
 
@@ -474,6 +508,10 @@ def all_captures(only: str | None = None) -> Iterator[tuple[str, str]]:
                 yield name, found.text()
             except Exception as error:  # noqa: BLE001 - the tool shows every fault
                 yield name, f"!! {type(error).__name__}: {re.sub(chr(10), ' ', str(error))[:300]}"
+        for title, pair in native_lists(profile):
+            listed = capture_list(profile, pair)
+            check_list(profile, pair, listed)
+            yield f"{profile.exchange} {profile.market_type.value} | {title}", listed.text()
         for title, coroutine in references(profile):
             name = f"{profile.exchange} {profile.market_type.value} | {title}"
             try:

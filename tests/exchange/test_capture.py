@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
@@ -22,11 +23,14 @@ from tests.exchange.capture import (
     CAPTURES,
     ORDER_ID,
     Captured,
+    capture_list,
     capture_reference,
     capture_request,
     check,
+    check_list,
     client_id_for,
     make_exchange,
+    native_lists,
     native_requests,
     profiles,
     references,
@@ -35,6 +39,8 @@ from tests.exchange.capture import (
 _PROVEN = dict(line.rsplit(" | ", 1) for line in CAPTURES.read_text(encoding="utf-8").splitlines())
 _PROFILES = {f"{profile.exchange} {profile.market_type.value}": profile for profile in profiles()}
 _each_profile = pytest.mark.parametrize("name", _PROFILES)
+_LISTS = [(name, title) for name, profile in _PROFILES.items() for title, _ in native_lists(profile)]
+_each_list = pytest.mark.parametrize(("name", "title"), _LISTS)
 
 
 @cache
@@ -107,8 +113,44 @@ def test_query_cancel_and_open_orders_name_the_order_and_nothing_else(name: str)
         assert not any(re.search(r"(^|/|=)None($|/)", word) for word in words), f"{title}: {found.text()}"
 
 
+@_each_list
+def test_every_order_list_is_the_one_that_was_proven_and_has_the_figures_of_both(name: str, title: str) -> None:
+    profile = _PROFILES[name]
+    pair = dict(native_lists(profile))[title]
+    found = capture_list(profile, pair)
+    assert found.text() == _PROVEN.get(f"{name} | {title}"), "python -m tests.exchange.capture --write"
+    leaves = list(_leaves(found.fields))
+    for intent in pair:
+        for figure in _figures(intent, by_protected_price=False):
+            assert any(_number(value) == figure for _, value in leaves), f"{figure} is not in {found.text()}"
+        assert any(str(value) == intent.client_order_id for _, value in leaves)
+        assert _side_of(found) is intent.side
+
+
+@_each_list
+def test_the_guard_refuses_an_order_list_without_any_field_of_either_order(name: str, title: str) -> None:
+    profile = _PROFILES[name]
+    pair = dict(native_lists(profile))[title]
+    found = capture_list(profile, pair)
+    check_list(profile, pair, found)
+    of_no_order = {"timestamp", "recvWindow", "signature"}
+    for field, value in _leaves(found.fields):
+        if field in of_no_order:
+            continue
+        for wrong in (_without(found.fields, field), {**found.fields, field: "7" + str(value)}):
+            with pytest.raises(Refused, match=field):
+                check_list(profile, pair, Captured(found.method, found.path, wrong))
+    with pytest.raises(Refused, match="nowhere"):
+        check_list(profile, pair, Captured(found.method, "/nowhere", found.fields))
+    swapped = (replace(pair[0], client_order_id="b9"), pair[1]), (pair[0], replace(pair[1], amount=Decimal(3)))
+    for other in swapped:
+        with pytest.raises(Refused):
+            check_list(profile, other, found)
+
+
 def test_no_proof_outlives_its_entry() -> None:
     listed = {f"{name} | {title}" for name in _PROFILES for title, _, _ in _captures(name)}
+    listed |= {f"{name} | {title}" for name, title in _LISTS}
     listed |= {f"{name} | {title}" for name, profile in _PROFILES.items() for title, _ in references(profile)}
     assert set(_PROVEN) == listed
 

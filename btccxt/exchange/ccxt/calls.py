@@ -53,6 +53,7 @@ _CLASSES: Mapping[str, _Class] = {
     "fetch_canceled_and_closed_orders": _RECONCILE,
     "fetch_my_trades": _RECONCILE,
     "create_order": _Class(CallGroup.ORDERS, Priority.ORDER, CallKind.CREATE),
+    "create_order_list": _Class(CallGroup.ORDERS, Priority.ORDER, CallKind.CREATE),
     "edit_order": _Class(CallGroup.ORDERS, Priority.ORDER, CallKind.EDIT),
     "cancel_order": _Class(CallGroup.CANCEL, Priority.ORDER, CallKind.CANCEL),
     "cancel_all_orders_after": _Class(CallGroup.CANCEL, Priority.ORDER, CallKind.CANCEL),

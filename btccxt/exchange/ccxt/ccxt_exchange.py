@@ -29,6 +29,7 @@ from btccxt.exchange.ccxt.push import PushStream
 from btccxt.exchange.ccxt.reads import CCXTReads
 from btccxt.exchange.ccxt.subscriptions import StreamChecks, can_stream, instance_groups, subscriptions_for
 from btccxt.exchange.ccxt.translate import unknown_symbol
+from btccxt.exchange.order_list import guard_list, list_request, rows_of
 from btccxt.exchange.request import (
     build_call,
     build_edit,
@@ -83,6 +84,43 @@ class CCXTExchange(CCXTReads):
             check,
         )
 
+    async def create_order_list(
+        self, stop: OrderRequest, target: OrderRequest, ready: Callable[[], Awaitable[None]]
+    ) -> tuple[OrderUpdate, OrderUpdate]:
+        profile = self.profile
+        if profile.order_lists is None:
+            return await super().create_order_list(stop, target, ready)
+        market, _ = await self._prepare(stop)
+        fields = list_request(stop, target, market, profile)
+        if profile.signed_by == "counter":
+            await ready()
+            ready = _at_once
+
+        async def check(facts: CallFacts, method: str, url: str, body: Any) -> None:
+            path, sent = decode_request(url, body)
+            guard_list(stop, target, profile, method, path, sent, market=market)
+            if not facts.sent:
+                await ready()
+                facts.sent = True
+
+        if self._rest is None:
+            raise ExchangeUnavailable(f"{self.id} create_order_list: the exchange is closed; nothing was sent")
+        send = getattr(self._rest, profile.order_lists.call)
+        answer = await self._calls.once(
+            "create_order_list", lambda: send(fields), stop.client_order_id, check, profile.client_id.is_duplicate
+        )
+        listed = self._rest.market(stop.symbol)
+        rows = [self._rest.parse_order(row, listed) for row in rows_of(answer, profile)]
+        placed = {str(row.get("clientOrderId")): row for row in rows if row.get("id") is not None}
+        if not {stop.client_order_id, target.client_order_id} <= placed.keys():
+            raise OrderOutcomeUnknown(
+                f"{self.id} create_order_list {stop.client_order_id}: the answer does not name both orders (they may "
+                "have been placed)",
+                stop.client_order_id,
+            )
+        first, second = (self._created(placed[each.client_order_id], each) for each in (stop, target))
+        return first, second
+
     async def edit_order(self, reference: OrderReference, request: OrderRequest) -> OrderUpdate:
         """Native where the profile says so. Raises what ``create_order`` raises; Unsupported elsewhere."""
         if self.profile.edit != "native" or reference.order_id is None:
@@ -136,6 +174,9 @@ class CCXTExchange(CCXTReads):
                 f"{self.id} {method} {request.client_order_id}: the answer names no order (it may have been placed)",
                 request.client_order_id,
             )
+        return self._created(row, request)
+
+    def _created(self, row: Mapping[str, Any], request: OrderRequest) -> OrderUpdate:
         conditional = request.kind.value in self.profile.conditional.kinds
         reference = OrderReference(request.symbol, request.client_order_id, str(row["id"]), conditional)
         return self._update(row, Origin.CREATE, reference)

@@ -52,7 +52,7 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False, arbitrary_types_allowed=True)
 
 
-def _check_placeholders(template: object) -> None:
+def check_placeholders(template: object) -> None:
     if isinstance(template, str):
         for name, _ in PLACEHOLDER.findall(template):
             if name not in PLACEHOLDERS:
@@ -61,10 +61,10 @@ def _check_placeholders(template: object) -> None:
         if ("buy" in template or "sell" in template) and set(template) != {"buy", "sell"}:
             raise ValueError("a choice by side has exactly the keys buy and sell")
         for value in template.values():
-            _check_placeholders(value)
+            check_placeholders(value)
     elif isinstance(template, list):
         for value in template:
-            _check_placeholders(value)
+            check_placeholders(value)
 
 
 class OrderRule(Part):
@@ -147,7 +147,7 @@ class OrderRule(Part):
     @field_validator("params", "wire")
     @classmethod
     def _known_placeholders(cls, value: Mapping[str, Any]) -> Mapping[str, Any]:
-        _check_placeholders(value)
+        check_placeholders(value)
         return value
 
     @field_validator("within")

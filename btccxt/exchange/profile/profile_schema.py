@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from btccxt.errors import ConfigError
 from btccxt.exchange.profile.archive_rule import ArchivesRule
+from btccxt.exchange.profile.order_list_rule import OrderListRule
 from btccxt.exchange.profile.order_rule import ORDER_KEYS, OrderRule, Part
 from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus, Side, StreamKind
 
@@ -424,6 +425,7 @@ class Profile(Part):
     settle_currency: str | None = None
     credentials: tuple[str, ...] = ("apiKey", "secret")
     orders: Mapping[str, OrderRule]
+    order_lists: OrderListRule | None = None
     client_id: ClientIdRule = ClientIdRule()
     statuses: StatusRule = StatusRule()
     balances: BalanceRule = BalanceRule()
