@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+import btccxt
 from btccxt.cli import COMMANDS, load_command
 from btccxt.cli.config_page import REGENERATE, page
 from btccxt.cli.init import STRATEGY, config_text
 from btccxt.config import StoreConfig
+from btccxt.exchange.profile.profile import load_profile
 from btccxt.store.config_file import load_options, profile_names
+from btccxt.store.startup import market_type_of
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -27,7 +30,7 @@ FOR_USERS = [
     DOCS / f"{name}.md"
     for name in (
         "index", "start", "concepts", "config", "testing-your-strategy", "production", "windows", "troubleshooting",
-        "faq", "from-other-stores",
+        "faq", "from-other-stores", "risk", "notebook",
     )
 ]  # fmt: skip
 
@@ -90,6 +93,11 @@ def test_pages_for_users_name_no_tests_and_nobodys_machine(page):
     assert not re.search(r"tests/\w|test_\w+\.py::|/home/\w|/root/|/tmp/", text)
 
 
+def test_every_public_name_is_in_the_reference_once():
+    shown = re.findall(r"^::: btccxt\.(\w+)$", (DOCS / "api.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(shown) == sorted(set(btccxt.__all__) - {"__version__"})
+
+
 # ------------------------------------------------------------------ options
 
 
@@ -120,7 +128,10 @@ def test_every_config_file_is_right(page, text, tmp_path):
 def _exchanges_of(text: str, folder: Path) -> set[str]:
     file = folder / "btccxt.yaml"
     file.write_text(text, encoding="utf-8")
-    return {StoreConfig(**load_options(file, name, {})).exchange for name in profile_names(file)}
+    stores = [StoreConfig(**load_options(file, name, {})) for name in profile_names(file)]
+    for store in stores:
+        load_profile(store.exchange, market_type_of(store.exchange, store.market_type), store.overrides)
+    return {store.exchange for store in stores}
 
 
 # ------------------------------------------------------------------ code
