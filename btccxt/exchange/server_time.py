@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from btccxt.errors import ClockSkew, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.observe.log import EventName, get_logger
-from btccxt.resilience.clock import ExchangeClock, resolution_of
+from btccxt.resilience.clock import ExchangeClock, TimeAnswer, believable, resolution_of
 
 _SAMPLES = 3
 
 
 async def measure_clock(exchange: ExchangeAPI, clock: ExchangeClock) -> None:
-    """Does nothing where the exchange does not tell its time. Raises the exchange's other errors."""
-    steps = clock.steps
-    for _ in range(_SAMPLES):
-        sent_ms = clock.local_ms()
-        try:
+    """Does nothing where the exchange does not tell its time. Raises the exchange's other errors.
+
+    One absurd answer is outvoted by the others, whichever of them it is.
+    """
+    answers: list[TimeAnswer] = []
+    try:
+        for _ in range(_SAMPLES):
+            sent_ms = clock.local_ms()
             server_ms = await exchange.fetch_time()
-        except Unsupported:
-            return
-        clock.add_sample(sent_ms, clock.local_ms(), server_ms, resolution_ms=resolution_of(server_ms))
+            answers.append(TimeAnswer(sent_ms, clock.local_ms(), server_ms))
+    except Unsupported:
+        return
+    finally:
+        _take(exchange.id, answers, clock)
+
+
+def _take(exchange_id: str, answers: Sequence[TimeAnswer], clock: ExchangeClock) -> None:
+    steps, believed = clock.steps, believable(answers, clock)
+    for each in believed:
+        resolution_ms = resolution_of(each.server_ms)
+        clock.add_sample(each.sent_ms, each.received_ms, each.server_ms, resolution_ms=resolution_ms)
+    if len(believed) < len(answers):
+        log.warning(
+            EventName.CLOCK_OUTVOTED, exchange=exchange_id, offset_ms=round(clock.offset_ms),
+            answers_off_ms=[round(each.offset_ms - clock.offset_ms) for each in answers if each not in believed],
+        )  # fmt: skip
     if clock.steps != steps:
-        log.warning(EventName.CLOCK_STEPPED, exchange=exchange.id, offset_ms=round(clock.offset_ms), steps=clock.steps)
+        log.warning(EventName.CLOCK_STEPPED, exchange=exchange_id, offset_ms=round(clock.offset_ms), steps=clock.steps)
 
 
 log = get_logger(__name__)

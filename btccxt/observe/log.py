@@ -63,6 +63,7 @@ class EventName(str, Enum):
     REQUEST_RETRIED = "request_retried"
     BREAKER_CHANGED = "breaker_changed"
     CLOCK_STEPPED = "clock_stepped"
+    CLOCK_OUTVOTED = "clock_outvoted"
     CLOCK_BEYOND_WINDOW = "clock_beyond_window"
 
     FUNDING = "funding"

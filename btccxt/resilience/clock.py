@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Protocol
@@ -23,6 +24,40 @@ def resolution_of(server_ms: int) -> float:
     Of an exchange that tells milliseconds one answer in a thousand does so too; it only counts for less.
     """
     return 1_000.0 if server_ms % 1_000 == 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class TimeAnswer:
+    """The server's time, and local ms before and after the question."""
+
+    sent_ms: float
+    received_ms: float
+    server_ms: int
+
+    @property
+    def half_trip_ms(self) -> float:
+        return (self.received_ms - self.sent_ms + resolution_of(self.server_ms)) / 2.0
+
+    @property
+    def offset_ms(self) -> float:
+        return self.server_ms + resolution_of(self.server_ms) / 2.0 - (self.sent_ms + self.received_ms) / 2.0
+
+    def agrees_with(self, offset_ms: float, error_ms: float) -> bool:
+        """Whether both may be true of the same clock."""
+        return abs(self.offset_ms - offset_ms) <= self.half_trip_ms + error_ms + 1.0
+
+
+def believable(answers: Sequence[TimeAnswer], known: ExchangeClock) -> list[TimeAnswer]:
+    """Those that agree with each other, where two do; else those that agree with what is known already.
+
+    A first answer that is alone is believed: there is nothing better.
+    """
+    camps = [[each for each in answers if each.agrees_with(one.offset_ms, one.half_trip_ms)] for one in answers]
+    camp = max(camps, key=len, default=[])
+    if len(camp) > 1 or (known.uncertainty_ms is None and len(answers) == 1):
+        return camp
+    error_ms = known.uncertainty_ms
+    return [] if error_ms is None else [each for each in answers if each.agrees_with(known.offset_ms, error_ms)]
 
 
 class LocalTime(Protocol):
