@@ -5,6 +5,7 @@
     │   ├── ConnectionLost        the socket or the request broke; reconnect or repeat
     │   ├── RateLimited           wait ``retry_after_s``, then repeat
     │   ├── ClockSkew             re-measure the exchange's clock, then repeat
+    │   │   └── NonceRefused      a later request with the same key overtook it; the clock is right, repeat
     │   ├── ExchangeUnavailable   maintenance, 5xx, circuit breaker open; wait
     │   └── Unreadable            an answer to a read that makes no sense; it changes nothing, ask again
     ├── Fatal                     repeating cannot help; a person has to change something
@@ -50,6 +51,10 @@ class RateLimited(Retryable):
 
 class ClockSkew(Retryable):
     """A signed request fell outside the exchange's time window; re-measure its clock."""
+
+
+class NonceRefused(ClockSkew):
+    """A later signed request with the same key came before this one; nothing is wrong with the clock."""
 
 
 class ExchangeUnavailable(Retryable):

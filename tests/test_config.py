@@ -495,3 +495,13 @@ def test_a_value_given_counts_though_it_is_the_default() -> None:
         tracker_policy_of(replace(usual, cancel_total_s=3), profile).client_id_max_length
         == profile.client_id.max_length
     )
+
+
+def test_polling_takes_at_most_half_of_what_an_exchange_allows() -> None:
+    def polls_every_s(exchange: str, given: TrackerPolicy | None = None) -> float:
+        return tracker_policy_of(given, load_profile(exchange, MarketType.SPOT)).open_orders_fast_s
+
+    # Kraken forgets a call in three seconds; open orders, trades and balances cost four.
+    assert polls_every_s("kraken") == 24
+    assert polls_every_s("binance") == 5
+    assert polls_every_s("kraken", TrackerPolicy(open_orders_fast_s=1)) == 1

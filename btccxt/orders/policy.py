@@ -88,7 +88,7 @@ class TrackerPolicy:
     fills_overlap_ms: int = 60_000  # asked again before the last known trade
     # Reconciliation
     in_flight_check_s: float = 2.0
-    open_orders_fast_s: float = 5.0  # private stream silent
+    open_orders_fast_s: float = _from_profile(5.0)  # private stream silent; more where the exchange allows few calls
     open_orders_slow_s: float = 120.0  # private stream alive
     private_stream_silent_s: float = 60.0
     external_orders: ExternalOrders = "alarm"

@@ -15,7 +15,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 
-from btccxt.errors import ClockSkew, ExchangeUnavailable, Fatal, JournalError, OrderNotFound, RateLimited, Refused
+from btccxt.errors import (
+    ClockSkew,
+    ExchangeUnavailable,
+    Fatal,
+    JournalError,
+    NonceRefused,
+    OrderNotFound,
+    RateLimited,
+    Refused,
+)
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.orders.events import (
     Alarm,
@@ -97,7 +106,7 @@ class Submission:
                 self._reject(client_order_id, reason)
                 return
             register.apply(client_order_id, NotPlaced(f"attempt {attempt} was not placed: {why_not_placed}"))
-            if isinstance(why_not_placed, ClockSkew) and self._measure_clock is not None:
+            if isinstance(why_not_placed, ClockSkew) and not isinstance(why_not_placed, NonceRefused):
                 await self._measure(client_order_id)
             await register.wait(client_order_id, lambda live: live.is_final or live.cancel_requested, wait_s)
         if register[client_order_id].state is LifecycleState.UNKNOWN:
@@ -168,7 +177,8 @@ class Submission:
             self._register.apply(client_order_id, Rejection(reasons))
 
     async def _measure(self, client_order_id: str) -> None:
-        assert self._measure_clock is not None
+        if self._measure_clock is None:
+            return
         try:
             await self._measure_clock()
         except Exception as error:  # noqa: BLE001 - the next attempt tells whether the clock is right now

@@ -5,7 +5,7 @@ sleeps. Budgets shared with other processes are in ``shared_budget.py``.
 
 What holds:
 
-* In no window of a pool more than its capacity is granted.
+* In no window of a pool more than its capacity is granted; in one that leaks, that and what has leaked meanwhile.
 * Within a priority calls of the same pools go in the order in which they came. A waiting call is not overtaken by one
   of lower priority, nor by a later one of its own priority, that needs any pool it waits for.
 * Orders may use a pool to its last unit; reconciliation leaves half of the reserve free, all others the whole reserve.
@@ -48,6 +48,8 @@ class PoolRule:
     ``reserve_pct``: part of the capacity that only orders may use up.
     ``slack_ms``: the window counts as this much longer, because two calls may travel differently fast and arrive closer
     together than they were sent.
+    ``leaks``: the exchange's count falls evenly, by the capacity in one window, instead of forgetting each call a
+    window after it: one that is full has room for the next call soon, not for all of them at its end.
     """
 
     name: str
@@ -55,6 +57,7 @@ class PoolRule:
     window_ms: float
     reserve_pct: float = 20.0
     slack_ms: float = 50.0
+    leaks: bool = False
 
     def __post_init__(self) -> None:
         for what, number in (("capacity", self.capacity), ("window_ms", self.window_ms)):
@@ -174,6 +177,34 @@ class _Pool:
         self.last_observed = used
 
 
+@dataclass(slots=True)
+class _LeakyPool(_Pool):
+    as_of_ms: float = -inf
+
+    def expire(self, now_ms: float) -> None:
+        if self.own:
+            self.own = max(0.0, self.own - (now_ms - self.as_of_ms) / self._ms_per_unit)
+        self.as_of_ms = now_ms
+        if self.foreign_ms <= now_ms - self.remembered_ms:
+            self.foreign = 0.0
+
+    def free_at_ms(self, weight: float, ceiling: float, now_ms: float) -> float:
+        self.expire(now_ms)
+        excess = self.own + self.foreign - max(ceiling - weight, 0.0) - _TOLERANCE
+        return max(now_ms + max(0.0, excess) * self._ms_per_unit, self.stopped_until_ms)
+
+    def spend(self, weight: float, now_ms: float) -> None:
+        self.expire(now_ms)
+        self.own += weight
+
+    def refund(self, weight: float, granted_ms: float) -> None:
+        self.own = max(0.0, self.own - weight)
+
+    @property
+    def _ms_per_unit(self) -> float:
+        return self.remembered_ms / self.rule.capacity
+
+
 class Limiter:
     """Pure core. Not thread-safe: it belongs to the loop of its ``AsyncLimiter``. Time must not go back."""
 
@@ -182,7 +213,7 @@ class Limiter:
         for rule in rules:
             if rule.name in self._pools:
                 raise ConfigError(f"rate limit {rule.name!r} is defined twice")
-            self._pools[rule.name] = _Pool(rule)
+            self._pools[rule.name] = _LeakyPool(rule) if rule.leaks else _Pool(rule)
         self._lanes: dict[tuple[Priority, tuple[str, ...]], deque[Waiter]] = {}
         self._sequence = 0
         self._next_ms: float | None = None

@@ -43,6 +43,10 @@ def market_type_of(exchange_id: str, given: str | MarketType | None) -> MarketTy
     return kind
 
 
+_POLLED = ("fetch_open_orders", "fetch_my_trades", "fetch_balance")
+_POLLING_SHARE = 2.0  # while nothing else tells of the account, asking takes at most half of what is allowed
+
+
 def tracker_policy_of(given: TrackerPolicy | None, profile: Profile) -> TrackerPolicy:
     """The user's numbers; what he left at its default and an exchange decides comes from the mapping table."""
     given = given or TrackerPolicy()
@@ -53,6 +57,7 @@ def tracker_policy_of(given: TrackerPolicy | None, profile: Profile) -> TrackerP
         "infer_fills": not profile.streams.fills,
         "refuses_duplicates": profile.client_id.duplicate_refused == "always",
         "visibility_delay_s": profile.visibility_delay_ms / 1000,
+        "open_orders_fast_s": max(given.open_orders_fast_s, _POLLING_SHARE * profile.rate.seconds_of(_POLLED)),
     }
     untouched = {name: value for name, value in of_exchange.items() if is_from_profile(getattr(given, name))}
     return replace(given, **untouched)

@@ -107,9 +107,9 @@ def _limiter(
 
     Real limits would starve a feed whose minutes last a fifth of a second.
     """
-    share = settings.rate_share_pct / 100
+    share, reserve_pct = settings.rate_share_pct / 100, _ORDER_RESERVE_PCT * sends_orders
     pools = [
-        PoolRule(name, pool.capacity * share, pool.window_ms / speed, _ORDER_RESERVE_PCT * sends_orders, 50.0 / speed)
+        PoolRule(name, pool.capacity * share, pool.window_ms / speed, reserve_pct, 50.0 / speed, pool.leaks)
         for name, pool in profile.rate.pools.items()
     ]
     return AsyncLimiter(

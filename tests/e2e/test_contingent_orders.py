@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal as D
+from functools import partial
 from typing import Any
 
 import pytest
@@ -127,6 +128,15 @@ def test_of_a_pair_the_stop_rests_at_the_exchange_whichever_was_given_first(limi
         )
         assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
         assert sorted(order.getstatusname() for order in player.made.values()) == ["Canceled", "Completed"]
+
+
+@pytest.mark.parametrize("last", [58_000, 63_500], ids=["stop", "target"])
+def test_a_bracket_on_an_exchange_with_few_calls_and_counted_signatures(last: int) -> None:
+    with venue("kraken") as place:
+        player = run(place, Step(PRICE, partial(buys, price=59_500)), Step(D(59_400)), Step(D(last)), Step(D(last)))
+        assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
+        assert sorted(order.getstatusname() for order in player.made.values()) == ["Canceled", "Completed", "Completed"]
+        assert sum(fill.amount * fill.side.sign for fill in place.fills()) == 0
 
 
 # ------------------------------------------------------------------ the entry

@@ -40,6 +40,35 @@ def test_what_fits_goes_at_once_and_the_rest_exactly_when_the_window_has_passed(
     assert limiter.next_ms is None
 
 
+def test_a_count_that_leaks_has_room_for_the_next_call_soon() -> None:
+    limiter = Limiter([PoolRule("weight", 15, 45_000, 0, 0, leaks=True)])
+    take_all(limiter, 15, 0)
+    one, another = ask(limiter), ask(limiter, 2)
+    assert limiter.grant(2_999) == []
+    assert limiter.next_ms == pytest.approx(3_000)
+    assert limiter.grant(3_000) == [one]
+    assert limiter.next_ms == pytest.approx(9_000)
+    limiter.withdraw(another)
+    limiter.withdraw(one)
+    assert limiter.usage(3_000)["weight"].used == pytest.approx(14), "what was not called is given back"
+    assert limiter.usage(33_000)["weight"].used == pytest.approx(4)
+    take_all(limiter, 15, 48_000)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9_000), st.sampled_from([0.5, 1.0, 2.0])), max_size=60))
+def test_a_count_that_leaks_never_exceeds_its_capacity(calls: list[tuple[int, float]]) -> None:
+    limiter = Limiter([PoolRule("weight", 15, 45_000, 0, 0, leaks=True)])
+    count = now_ms = 0.0
+    for pause_ms, weight in calls:
+        waiter = ask(limiter, weight)
+        count, now_ms = max(0.0, count - pause_ms / 3_000), now_ms + pause_ms
+        while waiter not in limiter.grant(now_ms):
+            assert limiter.next_ms is not None
+            count, now_ms = max(0.0, count - (limiter.next_ms - now_ms) / 3_000), limiter.next_ms
+        count += weight
+        assert count <= 15 + 1e-6
+
+
 pool_sets = st.sampled_from([("a",), ("b",), ("a", "b"), ("c",), ("a", "c")])
 
 

@@ -16,6 +16,7 @@ from ccxt.base.errors import BaseError
 
 from btccxt.errors import BtccxtError, RateLimited, Refused, Unreadable
 from btccxt.exchange.ccxt.errors_map import CallFacts, create_error, read_error
+from btccxt.exchange.ccxt.turns import Turns
 from btccxt.exchange.profile.profile import RateRule
 from btccxt.observe.metrics import metrics
 from btccxt.resilience.breaker import Breakers, CallGroup
@@ -63,6 +64,7 @@ _CLASSES: Mapping[str, _Class] = {
 @dataclass(slots=True)
 class _Running:
     facts: CallFacts
+    priority: Priority
     before: BeforeRequest | None = None
     began_s: float = field(default_factory=time.monotonic)
 
@@ -83,6 +85,8 @@ class Calls:
     on_retry: Callable[[RetryDetails], Awaitable[None]] | None = None
     on_call: Callable[[str, BtccxtError | None], None] | None = None
     """Told of every attempt: method and error (None: it went well)."""
+    turns: Turns | None = None
+    """Where signatures count upwards: no signed request overtakes another."""
     _headers: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -136,11 +140,11 @@ class Calls:
     ) -> T:
         call_class = _CLASSES.get(method, _PUBLIC)
         weight = self.rate.weight(method)
-        facts = CallFacts(method)
+        facts = CallFacts(method, counted=self.turns is not None)
         failure: BtccxtError | None = None
         with self.breakers.passing(call_class.group) as passage:
             await self.limiter.acquire(weight, call_class.priority)
-            running = _Running(facts, before)
+            running = _Running(facts, call_class.priority, before)
             token = _running.set(running)
             try:
                 return await ask()
@@ -167,6 +171,8 @@ class Calls:
     def attach(self, instance: Any) -> None:
         """Watch this instance's HTTP requests and answers."""
         fetch, on_rest_response = instance.fetch, instance.on_rest_response
+        if self.turns is not None:
+            _take_turns(instance, self.turns)
 
         async def watched_fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
             running = _running.get()
@@ -201,9 +207,27 @@ class Calls:
                 self.limiter.observe_used(pool, float(value))
 
 
+def _take_turns(instance: Any, turns: Turns) -> None:
+    """A request is signed when its turn has come, because its signature carries the count."""
+    fetch2 = instance.fetch2
+
+    async def in_turn(path: str, api: Any = "public", *rest: Any, **named: Any) -> Any:
+        if "private" not in api:
+            return await fetch2(path, api, *rest, **named)
+        running = _running.get()
+        async with turns.next(Priority.ACCOUNT if running is None else running.priority):
+            return await fetch2(path, api, *rest, **named)
+
+    instance.fetch2 = in_turn
+
+
 def limiter_for(rate: RateRule, pools: Iterable[str] | None = None) -> AsyncLimiter:
     """A limiter of this process alone, with the pools of the profile."""
     names = set(pools) if pools is not None else set(rate.pools)
     return AsyncLimiter(
-        Limiter(PoolRule(name, pool.capacity, pool.window_ms) for name, pool in rate.pools.items() if name in names)
+        Limiter(
+            PoolRule(name, pool.capacity, pool.window_ms, leaks=pool.leaks)
+            for name, pool in rate.pools.items()
+            if name in names
+        )
     )

@@ -59,7 +59,7 @@ class CCXTExchange(CCXTReads):
     async def create_order_when(self, request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
         """The request is built, signed and checked while ``ready`` is awaited, unless others may not overtake it."""
         sends_its_own_way = type(self).create_order is not CCXTExchange.create_order or "create_order" in vars(self)
-        if sends_its_own_way or self.profile.signed_by == "counter":
+        if sends_its_own_way or self.profile.signed_by != "time":
             return await super().create_order_when(request, ready)
         return await self._create(request, ready)
 

@@ -130,6 +130,7 @@ def make_instance(
     http_session: HttpSession,
     clock: ExchangeClock,
     *,
+    nonce: RisingNonce | None = None,
     testnet: bool = False,
     demo: bool = False,
     for_streams: bool = False,
@@ -153,7 +154,7 @@ def make_instance(
     instance.timeframes = {**(instance.timeframes or {}), **profile.bars.names}
     instance.timeout_on_exit = 0
     instance.ssl_context = http_session.ssl_context  # ccxt would load the certificates anew for each instance
-    _set_clock(instance, clock)
+    _set_clock(instance, clock, nonce or RisingNonce())
     keep_clean(instance.logger)  # at level debug it writes requests with their keys
     instance.log = _print_clean  # what ``verbose`` prints
     if testnet or demo:
@@ -174,25 +175,30 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _set_clock(instance: Any, clock: ExchangeClock) -> None:
+def _set_clock(instance: Any, clock: ExchangeClock, rising: RisingNonce) -> None:
     instance.milliseconds = clock.now_ms
     instance.seconds = lambda: clock.now_ms() // 1000
     instance.microseconds = lambda: clock.now_ms() * 1000
     if instance.options.get("recvWindow") is not None:
         return  # judged by a window: need not be unique, and must follow the exchange's clock back as well
     nonce = instance.nonce
-    last = 0
+    instance.nonce = lambda: rising.next(int(nonce()))
 
-    def rising_nonce() -> int:
-        """Two requests in one millisecond need two nonces, where the nonce is a counter of that fineness."""
-        nonlocal last
-        now = int(nonce())
+
+class RisingNonce:
+    """Two requests in one millisecond need two nonces, where the nonce is a counter of that fineness.
+
+    One for all instances of a key: each counts by the same clock.
+    """
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self, now: int) -> int:
         if now < 10**12:  # seconds: a stamp, not a counter
             return now
-        last = max(last + 1, now)
-        return last
-
-    instance.nonce = rising_nonce
+        self._last = max(self._last + 1, now)
+        return self._last
 
 
 def lead_to(instance: Any, switch: Switch) -> None:

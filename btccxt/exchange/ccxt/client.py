@@ -7,13 +7,14 @@ import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from btccxt.errors import BtccxtError, ClockSkew, ConfigError, ConnectionLost, Retryable
+from btccxt.errors import BtccxtError, ClockSkew, ConfigError, ConnectionLost, NonceRefused, Retryable
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt.account_kind import AccountKind
 from btccxt.exchange.ccxt.calls import Calls, limiter_for
 from btccxt.exchange.ccxt.ccxt_instance import (
     ConnectorFactory,
     HttpSession,
+    RisingNonce,
     ccxt_class,
     check_config,
     make_http_session,
@@ -25,6 +26,7 @@ from btccxt.exchange.ccxt.leverage import AccountLeverage
 from btccxt.exchange.ccxt.push import FaultListener
 from btccxt.exchange.ccxt.reading import Reader
 from btccxt.exchange.ccxt.translate import markets_of, unknown_symbol
+from btccxt.exchange.ccxt.turns import Turns
 from btccxt.exchange.checked import CheckedRequests
 from btccxt.exchange.plausibility import Implausible
 from btccxt.exchange.profile.profile import Profile
@@ -107,7 +109,9 @@ class CCXTClient(ContractCalls, ExchangeAPI):
             self._secrets,
             self._before_retry,
             on_call,
+            Turns() if profile.signed_by == "counter" else None,
         )
+        self._nonce = RisingNonce()
         self._reader = Reader(self.id)
         self._tasks = Tasks()
         self._doubted_at = float("-inf")
@@ -154,6 +158,7 @@ class CCXTClient(ContractCalls, ExchangeAPI):
             self._config,
             self._http_session,
             self.clock,
+            nonce=self._nonce,
             testnet=self._testnet,
             demo=self._demo,
             for_streams=for_streams,
@@ -188,7 +193,7 @@ class CCXTClient(ContractCalls, ExchangeAPI):
             EventName.REQUEST_RETRIED, exchange=self.id, kind=details.kind.value, attempt=details.attempt,
             delay_s=round(details.delay_s, 3), error=f"{type(details.error).__name__}: {details.error}",
         )  # fmt: skip
-        if isinstance(details.error, ClockSkew):
+        if isinstance(details.error, ClockSkew) and not isinstance(details.error, NonceRefused):
             await self.measure_clock()
 
     def _breaker_changed(self, change: BreakerChange) -> None:

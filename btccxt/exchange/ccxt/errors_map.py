@@ -26,6 +26,7 @@ from btccxt.errors import (
     ConnectionLost,
     ExchangeUnavailable,
     Fatal,
+    NonceRefused,
     OrderNotFound,
     OrderOutcomeUnknown,
     RateLimited,
@@ -87,6 +88,7 @@ class CallFacts:
     """What is known of one call besides the exception; filled while it runs."""
 
     method: str
+    counted: bool = False  # signatures count upwards
     sent: bool = False  # a request that may have reached the exchange has left
     status: int | None = None  # of the last HTTP answer
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -128,7 +130,7 @@ def read_error(error: BaseException, exchange: str, facts: CallFacts, secrets: I
         case Meaning.SLOW_DOWN:
             return RateLimited(text, retry_after_s(facts.headers))
         case Meaning.CLOCK:
-            return ClockSkew(text)
+            return _refused_signature(text, facts)
         case Meaning.KEYS:
             return AuthenticationFailed(text)
         case Meaning.UNKNOWN_ORDER if facts.method in _OF_ONE_ORDER:
@@ -172,7 +174,7 @@ def create_error(
         case Meaning.SLOW_DOWN:
             return RateLimited(text, retry_after_s(facts.headers))
         case Meaning.CLOCK:
-            return ClockSkew(text)
+            return _refused_signature(text, facts)
         case Meaning.PAUSED:
             return ExchangeUnavailable(text, retry_after_s(facts.headers))
         case None | Meaning.LOST | Meaning.UNAVAILABLE:
@@ -180,6 +182,15 @@ def create_error(
     if facts.status is not None and facts.status >= 500:
         return OrderOutcomeUnknown(f"{text} (HTTP {facts.status}: it may have been placed)", client_order_id)
     return Refused(text)
+
+
+def _refused_signature(text: str, facts: CallFacts) -> ClockSkew:
+    if facts.counted:
+        return NonceRefused(
+            f"{text} (a later request with this key came before it; if this goes on, another program uses the key or "
+            "has used it with higher numbers: give each program a key of its own)"
+        )
+    return ClockSkew(text)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

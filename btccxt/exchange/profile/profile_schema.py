@@ -19,6 +19,8 @@ from btccxt.errors import ConfigError
 from btccxt.exchange.profile.archive_rule import ArchivesRule
 from btccxt.exchange.profile.order_list_rule import OrderListRule
 from btccxt.exchange.profile.order_rule import ORDER_KEYS, OrderRule, Part
+from btccxt.exchange.profile.rate_rule import Pool as Pool
+from btccxt.exchange.profile.rate_rule import RateRule as RateRule
 from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus, Side, StreamKind
 
 
@@ -306,33 +308,6 @@ class WebSocketRule(Part):
     """Frames after which a subscription is dead and ccxt tells nobody: path -> value, all of one entry."""
 
 
-class Pool(Part):
-    """One allowance: ``capacity`` weight per ``window_ms``; ``header`` names the answer's used-weight header."""
-
-    capacity: float = Field(gt=0)
-    window_ms: int = Field(gt=0)
-    header: str | None = None
-
-
-class RateRule(Part):
-    pools: Mapping[str, Pool] = Field(default_factory=lambda: {"requests": Pool(capacity=5, window_ms=1_000)})
-    weights: Mapping[str, Mapping[str, float]] = Field(default_factory=dict)
-
-    def weight(self, method: str) -> Mapping[str, float]:
-        """Pool -> weight of one call of a ccxt method (``create_order``, ``fetch_ohlcv`` …)."""
-        return self.weights.get(method) or self.weights.get("other") or {next(iter(self.pools)): 1}
-
-    @model_validator(mode="after")
-    def _pools_exist(self) -> RateRule:
-        for method, costs in self.weights.items():
-            for pool in costs:
-                if pool not in self.pools:
-                    raise ValueError(
-                        f"weights of {method} name the pool {pool!r}, which is not among {sorted(self.pools)}"
-                    )
-        return self
-
-
 class StreamRule(Part):
     """Which streams exist, and what the private ones leave out."""
 
@@ -449,7 +424,11 @@ class Profile(Part):
     """What orders call a market, made of ccxt's record of it."""
     wire: Mapping[str, Any] = Field(default_factory=dict)
     path: str | Mapping[str, str] | None = None
-    signed_by: Literal["counter", "time"] = "counter"
+    signed_by: Literal["unknown", "counter", "time"] = "unknown"
+    """What makes a signature good once: a number that only rises, so that no request may overtake another, or a time.
+
+    Of one that is unknown no request is signed long before it leaves.
+    """
     order_requests: tuple[str, ...] = ()
     harmless_requests: tuple[str, ...] = ()
     visibility_delay_ms: int = Field(default=1_000, ge=0)
