@@ -133,7 +133,14 @@ def test_of_a_pair_the_stop_rests_at_the_exchange_whichever_was_given_first(limi
 @pytest.mark.parametrize("last", [58_000, 63_500], ids=["stop", "target"])
 def test_a_bracket_on_an_exchange_with_few_calls_and_counted_signatures(last: int) -> None:
     with venue("kraken") as place:
-        player = run(place, Step(PRICE, partial(buys, price=59_500)), Step(D(59_400)), Step(D(last)), Step(D(last)))
+        ended = once(lambda player: not resting(place))
+        player = run(
+            place,
+            Step(PRICE, partial(buys, price=59_500)),
+            Step(D(59_400), until=once(lambda player: len(resting(place)) == 1)),
+            Step(D(last), until=ended),
+            Step(D(last)),
+        )
         assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
         assert sorted(order.getstatusname() for order in player.made.values()) == ["Canceled", "Completed", "Completed"]
         assert sum(fill.amount * fill.side.sign for fill in place.fills()) == 0
