@@ -7,10 +7,11 @@ until the order with ``transmit=True`` comes, as in backtrader.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from btccxt.bt.closing import Guards
 from btccxt.bt.order_request import closing_ms, request_of
 from btccxt.bt.order_words import Keywords
 from btccxt.bt.ports import OrderDesk
@@ -26,7 +27,9 @@ from btccxt.model import (
     round_amount,
     round_price,
 )
-from btccxt.orders.context import EMULATED, EXPIRES, FIRES, ON_UNPROTECTED, TRAILS_FROM
+from btccxt.orders.closing import is_at_once, shares_text
+from btccxt.orders.context import CLOSES, EMULATED, EXPIRES, FIRES, ON_UNPROTECTED, TRAILS_FROM
+from btccxt.orders.risk import reduces
 from btccxt.orders.trigger import Trigger
 
 _UNTIL_CLOSE = "waits on this machine, while the program runs, until the session of its data ends"
@@ -40,13 +43,14 @@ class Situation:
 
     ``price``: the latest, None before the first. ``position``: signed. ``entering``: whether an order that may still
     fill opens what a reduce-only order would close. ``sellable``: on spot, the most that a sale can be of (None: no
-    limit).
+    limit). ``guards``: what exits guard that the order may close.
     """
 
     price: Decimal | None = None
     position: Decimal = ZERO
     entering: bool = False
     sellable: Decimal | None = None
+    guards: Guards = field(default_factory=Guards)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,13 @@ class Plan:
     request: OrderRequest
     context: Mapping[str, str]
     expires_here_ms: int | None = None
+    shares: Mapping[str, Decimal] = field(default_factory=dict)  # by group: what it closes of what exits guard
+    needs_way: bool = False  # it is sent when those exits have made way
 
     @property
     def waits(self) -> bool:
         """Not sent at once, so it binds no money yet."""
-        return EMULATED in self.context or "parent" in self.context or "oco" in self.context
+        return self.needs_way or EMULATED in self.context or "parent" in self.context or "oco" in self.context
 
 
 class Planner:
@@ -145,9 +151,18 @@ class Planner:
             request = _capped(order, request, market, situation)
             if request.reduce_only:
                 reasons.extend(_why_nothing_reduced(request, situation))
+        shares: dict[str, Decimal] = {}
+        if order.parent is None and leader is None and order.transmit:
+            shares = situation.guards.shares(request, context, market, reasons)
+        at_once = is_at_once(request, context)
+        if shares:
+            context[CLOSES] = shares_text(shares)
+            if market.is_contract and at_once and reduces(request.side, request.amount, situation.position):
+                request = self._reducing(request, False)
+        needs_way = bool(shares) and (at_once or not market.is_contract)
         waits_as = _as_sent(request, market, situation.price) if EMULATED in context else request
         reasons.extend(rules.order_refusals(waits_as))
-        return Plan(order, request, context, expires_here_ms)
+        return Plan(order, request, context, expires_here_ms, shares, needs_way)
 
     def _reducing(self, request: OrderRequest, emulated: bool) -> OrderRequest:
         """An exit must never open the other side; where the exchange cannot say so of this kind, its size does."""

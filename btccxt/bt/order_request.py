@@ -284,7 +284,7 @@ def write_back(order: Any, request: OrderRequest) -> None:
 _OF_ONE_ORDER = frozenset(
     {
         "client_order_id", "exchange_order_id", "raw_status", "lifecycle", "emulated", "reasons", "notes", "rounded",
-        "follows", "followed_by", "restored", "commission_estimated", "expired_here", "capped", "waited_for",
+        "follows", "followed_by", "restored", "commission_estimated", "expired_here", "capped", "waited_for", "closes",
     }
 )  # fmt: skip
 _BY_TRIGGER = {OrderKind.STOP, OrderKind.TAKE_PROFIT}

@@ -169,11 +169,22 @@ class OrderStore:
                 total += decimal_of(order.executed.remsize)
         return total
 
-    def open_orders(self, *, without_ending: bool = False) -> Iterator[OpenOrder]:
-        """As funds see them."""
+    def exits(self, symbol: str, side: Side) -> Iterator[tuple[str, Any]]:
+        """Exits of brackets, and members of pairs, that are to stay; each with the name of its group."""
+        leaders = {_leader(order) for order in self._open.values() if order.oco is not None}
         for order in self._open.values():
             request = self._requests.get(order.ref)
-            if request is None or (without_ending and order.ref in self._ending):
+            if request is None or (request.symbol, request.side) != (symbol, side) or order.ref in self._ending:
+                continue
+            first = order.parent or (_first(order) if _leader(order) in leaders else None)
+            if first is not None and "client_order_id" in first.info:
+                yield first.info["client_order_id"], order
+
+    def open_orders(self, *, without_ending: bool = False, without: Collection[int] = ()) -> Iterator[OpenOrder]:
+        """As funds see them; ``without``: refs that do not count."""
+        for order in self._open.values():
+            request = self._requests.get(order.ref)
+            if request is None or order.ref in without or (without_ending and order.ref in self._ending):
                 continue
             yield OpenOrder(
                 request,
@@ -195,9 +206,13 @@ def _go_together(order: Any, other: Any) -> bool:
     return bool({order.ref, _leader(order)} & {other.ref, _leader(other)})
 
 
-def _leader(order: Any) -> int:
+def _first(order: Any) -> Any:
     """The first order of its pair."""
-    return _leader(order.oco) if order.oco is not None else int(order.ref)
+    return _first(order.oco) if order.oco is not None else order
+
+
+def _leader(order: Any) -> int:
+    return int(_first(order).ref)
 
 
 _FINAL_STATUS = {

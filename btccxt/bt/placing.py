@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from btccxt.bt.closing import Closing, Guards
 from btccxt.bt.compat import bt
 from btccxt.bt.order_plan import Plan, Planner, Situation
 from btccxt.bt.order_request import write_back
@@ -51,6 +52,7 @@ class OrderPlacement:
         self._orders = orders_out
         self._markets = orders_out.markets
         self._planner = Planner(orders_out)
+        self._closing = Closing(own)
         self._unsent: list[Plan] = []  # orders of a bracket that is broken
         self._waiting: list[_Waiting] = []
 
@@ -89,6 +91,11 @@ class OrderPlacement:
         if order.parent is not None and not self._planner.is_collecting(order.parent):
             parent = self._tied_to(order.parent, "parent", reasons)
         market = self._markets[symbol]
+        if leader is not None and not market.is_contract and "closes" in order.oco.info:
+            reasons.append(
+                f"oco: order {order.oco.ref} shares the coins of a bracket's exits, so it cannot be one of a pair: "
+                "cancel the bracket first"
+            )
         return self._planner.plan(order, market, kwargs, leader, self._situation(order, symbol), parent, reasons)
 
     def _tied_to(self, other: Any, word: str, reasons: list[str]) -> OrderRequest | None:
@@ -110,12 +117,16 @@ class OrderPlacement:
         held = ledger.holding(symbol).amount
         side = Side.BUY if order.isbuy() else Side.SELL
         entering = self._own.some_open(symbol, side.opposite) or bool(self._waiting)
-        sellable = None
+        sellable, guards = None, Guards()
+        total = ledger.totals.get(market.base, ZERO)
+        if order.parent is None and (market.is_contract or side is Side.SELL):
+            guards = self._closing.guards(market, side, held, total, self._markets)
         if not market.is_contract and side is Side.SELL and order.parent is None and order.size:
-            taken = funds.bound(market.base, self._own.open_orders(without_ending=True), self._markets)
-            total = ledger.totals.get(market.base, ZERO)
+            exits = {each.ref for _, each in self._own.exits(symbol, side)} if guards.groups else ()
+            others = self._own.open_orders(without_ending=True, without=exits)
+            taken = funds.bound(market.base, others, self._markets)
             sellable = funds.sellable(_amount(order), total, taken, ledger.coin_fees(symbol))
-        return Situation(self._broker.latest_price(order.data), held, entering, sellable)
+        return Situation(self._broker.latest_price(order.data), held, entering, sellable, guards)
 
     def _check_desk(self, order: Any, request: OrderRequest, kind: str, reasons: list[str]) -> str:
         """Warm-up, then risk limits. What was placed by hand (``owner=None``) comes of no bar."""
@@ -165,7 +176,7 @@ class OrderPlacement:
         """Send plans that go together if they can be paid; all of them wait, or none is sent, where they cannot."""
         verdict = self._judge(plans, self._waiting)
         for plan in plans:
-            plan.order.addinfo(**_emulation(plan))
+            plan.order.addinfo(**_emulation(plan), **_way_made(plan))
         if isinstance(verdict, funds.Enough):
             self._send(plans)
             return
@@ -182,7 +193,8 @@ class OrderPlacement:
         payer = next((plan for plan in plans if not plan.waits), None)
         if payer is None:
             return funds.Enough()
-        orders = [*self._own.open_orders(), *(_reserved(plan) for each in before for plan in each.plans)]
+        waiting = (_reserved(plan) for each in before for plan in each.plans)
+        orders = [*self._own.open_orders(), *self._closing.reserved(), *waiting]
         price = decimal_of(payer.order.created.price)
         return funds.judge(payer.request, price, self._broker.ledger.totals, orders, self._markets)
 
@@ -193,6 +205,8 @@ class OrderPlacement:
             fires_ms = int(plan.context[FIRES]) if FIRES in plan.context else None
             self._own.add(order, request, waits=plan.waits, expires_ms=plan.expires_here_ms, fires_ms=fires_ms)
             self._orders.submit(request, plan.context)  # before all else that can wait
+            if plan.shares:
+                self._closing.sent(order, dict(plan.shares))
             self._desk.sent()
             if not said:
                 self._broker.notify(order)
@@ -272,3 +286,10 @@ def _reserved(plan: Plan) -> funds.OpenOrder:
 
 def _emulation(plan: Plan) -> dict[str, str]:
     return {"emulated": plan.context[EMULATED]} if EMULATED in plan.context else {}
+
+
+def _way_made(plan: Plan) -> dict[str, str]:
+    if not plan.shares:
+        return {}
+    parts = ", ".join(f"{amount.normalize():f} of {group}" for group, amount in plan.shares.items())
+    return {"closes": f"{parts}: the exits of what it closes make way for it"}

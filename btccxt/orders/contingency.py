@@ -48,6 +48,10 @@ class ContingencyGroup(OrderGroup):
         elif order.client_order_id == self.entry_name:
             self.entry = order
 
+    def hear_closing(self, order: LiveOrder) -> None:
+        """News of an order that closes its position, and is none of its legs."""
+        self.closing.hear(order)
+
     def entry_never_came(self) -> None:
         self._entry_gone = True
 
@@ -63,7 +67,7 @@ class ContingencyGroup(OrderGroup):
         it has filled until then keeps its exits. A leg whose own time is over (``valid``) goes alone.
         """
         leg = self.legs[name]
-        if leg.ends_at_ms is not None and now_ms >= leg.ends_at_ms:
+        if leg.is_guest or (leg.ends_at_ms is not None and now_ms >= leg.ends_at_ms):
             leg.over = LifecycleState.CANCELED
             return []
         if not self.entry_is_over and self.entry_name is not None:
@@ -119,6 +123,8 @@ class ContingencyGroup(OrderGroup):
                 if not each.is_open and not each.settled:
                     each.settled = True
                     self._settle(leg, each)
+            if leg.is_guest and leg.over is None and not leg.open and leg.request.amount - leg.filled < self.step:
+                leg.over = LifecycleState.FILLED
         if self.are_exits:
             self._plan_exits()
             self._look_for_overfill()
@@ -142,9 +148,13 @@ class ContingencyGroup(OrderGroup):
                     f"{grown.normalize():f} {self.symbol} was filled after the strategy had "
                     "cancelled its exits: it has no stop",
                 )
+            guests = self._guests() if exposure >= self.step else []
             for leg in self.legs.values():
-                self._finish(leg)
-            self._left_alone = exposure if all(leg.over is not None for leg in self.legs.values()) else None
+                if leg not in guests:
+                    self._finish(leg)
+            self._plan_guests(guests, exposure)
+            ended = all(leg.over is not None for leg in self.legs.values() if not leg.is_guest)
+            self._left_alone = exposure if ended else None
             return
         hit = [leg for leg in self.legs.values() if leg.is_protective and leg.is_executing]
         if hit and not self.entry_is_over:
@@ -159,7 +169,7 @@ class ContingencyGroup(OrderGroup):
         self._left_alone = None
         leaving = next((leg for leg in hit if leg.over is None), None)
         if leaving is not None:
-            self._exit(leaving, exposure)
+            self._exit(leaving, exposure - self.closing.under_way)
         elif not self._waits_for_more():
             self._protect(exposure)
 
@@ -178,8 +188,23 @@ class ContingencyGroup(OrderGroup):
             self._clear(leg, "the coins are needed by another order of its group")
         if self.is_exclusive and any(leg.open for leg in others):
             return
+        rest = max(ZERO, exposure - self.closing.pending)
         for leg in wanted:
-            self._cover(leg, min(exposure, leg.request.amount - leg.filled))
+            open_ = rest if self._makes_way(leg) else exposure
+            self._cover(leg, min(open_, leg.request.amount - leg.filled))
+
+    def _guests(self) -> list[Leg]:
+        return [leg for leg in self.legs.values() if leg.is_guest and leg.over is None]
+
+    def _plan_guests(self, guests: list[Leg], exposure: Decimal) -> None:
+        """The exits are gone by the strategy's wish: orders of its own that shared their coins have them now."""
+        if any(leg.open for leg in self.legs.values() if leg not in guests):
+            return
+        for leg in guests:
+            amount = min(exposure, leg.request.amount - leg.filled)
+            if leg.is_native or leg.fired:
+                self._cover(leg, amount)
+                exposure -= amount
 
     def _wanted(self) -> list[Leg]:
         """Legs that should stand at the exchange now."""
@@ -191,7 +216,7 @@ class ContingencyGroup(OrderGroup):
         if active is not None:
             return [active]
         protective = [leg for leg in alive if leg.is_protective]
-        at_once = [leg for leg in alive if leg.request.kind is OrderKind.MARKET]
+        at_once = [leg for leg in ready if leg.request.kind is OrderKind.MARKET]
         first = [leg for leg in (protective or alive) if leg.is_native][:1]
         return at_once[:1] or first
 
@@ -346,7 +371,7 @@ class ContingencyGroup(OrderGroup):
             return
         text = f"{(exposure - before).normalize():f} {self._market.symbol} was filled after its exits had ended: "
         if self._say("filled after all", text + "they are placed anew"):
-            for leg in self.legs.values():
+            for leg in (each for each in self.legs.values() if not each.is_guest):
                 self._actions.append(Renew(leg.name, replace(leg.request, client_order_id=self._new_id())))
 
     # -------------------------------------------------------------- taken literally
@@ -411,15 +436,18 @@ class ContingencyGroup(OrderGroup):
             self._say("unprotected", text)
 
     def _look_for_overfill(self) -> None:
-        filled = {leg.name: leg.filled for leg in self.legs.values() if leg.filled}
+        executed = [leg for leg in self.legs.values() if leg.filled]
+        filled = {leg.name: leg.filled for leg in executed}
+        if closed := self.closing.closed:
+            filled["orders of its own"] = closed
         wanted = max((leg.request.amount for leg in self.legs.values()), default=ZERO)
         if self.entry_name is not None and self.are_exits and self.entry is not None:
             wanted = traded(self.entry)
         together = sum(filled.values(), ZERO)
-        if len(filled) > 1 and together - wanted >= self.step:
+        if executed and len(filled) > 1 and together - wanted >= self.step:
             parts = ", ".join(f"{name} {amount.normalize():f}" for name, amount in filled.items())
             text = (
                 f"more than one order of a pair has filled ({parts}: together {together.normalize():f}, at most "
                 f"{wanted.normalize():f} was wanted): the position is larger than intended"
             )
-            self._say("pair", text, self.legs[list(filled)[-1]], AlarmKind.OVERFILL)
+            self._say("pair", text, executed[-1], AlarmKind.OVERFILL)

@@ -12,12 +12,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 from btccxt.model import ZERO, Market, OrderRequest
 from btccxt.orders.actions import Action, Cancel, End, Note, Place, Renew
+from btccxt.orders.closing_orders import ClosingOrders
 from btccxt.orders.context import EMULATED, EXPIRES, FOLLOWS, ON_UNPROTECTED, PRIMARY, TRAILS_FROM
 from btccxt.orders.contingency import FIRED, ContingencyGroup
+from btccxt.orders.event_loop import Loop
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.leg import MADE_WAY, Leg, Placement, made_way
 from btccxt.orders.live_order import LifecycleState, LiveOrder
@@ -31,15 +33,6 @@ from btccxt.orders.trigger import Trigger
 
 _ENTRY_WAIT_S = 60.0  # for the entry of a bracket whose exits are here
 _GROUPS_KEPT = 2_000  # ended ones, for late trades
-
-
-class Loop(Protocol):
-    """What is used of an event loop."""
-
-    def time(self) -> float: ...
-    def call_soon(self, callback: Callable[..., Any], *args: Any) -> Any: ...
-    def call_soon_threadsafe(self, callback: Callable[..., Any], *args: Any) -> Any: ...
-    def call_at(self, when: float, callback: Callable[..., Any], *args: Any) -> Any: ...
 
 
 class OrderEmulator:
@@ -74,6 +67,7 @@ class OrderEmulator:
         self._groups: dict[str, ContingencyGroup] = {}
         self._legs: dict[str, tuple[ContingencyGroup, str]] = {}  # by the order's own name, and by spawned ones
         self._entries: dict[str, ContingencyGroup] = {}
+        self._closing = ClosingOrders(markets, self._groups.get, tracker.release, self._withdraw, self._loop)
         self._watching: dict[str, dict[str, ContingencyGroup]] = {}  # by symbol and name: they wait for a price
         self._ended: dict[str, None] = {}  # groups, oldest first
         self._timer: tuple[float, Any] | None = None
@@ -125,23 +119,21 @@ class OrderEmulator:
         """Every event of the tracker passes here. Returns what of it is for the strategy."""
         order = event.order
         name = order.client_order_id
-        known, entry_of = self._legs.get(name), self._entries.get(name)
-        if known is None and entry_of is None:
+        known, entry_of, closed = self._legs.get(name), self._entries.get(name), self._closing.hear(order)
+        if known is None and entry_of is None and not closed:
             return [event]
-        if known is None:
-            news = [event]
-            touched = []
-        else:
+        touched = list(closed)
+        if known is not None:
             group, leg = known
             group.hear(order, leg)
-            touched = [group]
+            touched.append(group)
         if entry_of is not None and known is None:
             entry_of.hear(order)
             touched.append(entry_of)
         for group in touched:
             self._plan(group)
         if known is None:
-            return news
+            return [event]
         return self._seen(*known, event)
 
     def on_price(self, symbol: str, price: Decimal) -> None:
@@ -163,11 +155,16 @@ class OrderEmulator:
 
     def _holds(self, request: OrderRequest, context: Mapping[str, str]) -> bool:
         """Whether the group decides when it is sent. On spot the coins of a pair can be bound once."""
-        if EMULATED in context or "parent" in context:
+        if EMULATED in context or "parent" in context or self._closing.holds(request, context):
             return True
-        return "oco" in context and not self._markets[request.symbol].is_contract
+        is_bound = "oco" in context or self._closing.is_guest(request, context)
+        return is_bound and not self._markets[request.symbol].is_contract
 
     def _begins(self, request: OrderRequest, context: Mapping[str, str]) -> None:
+        if self._closing.is_one(request, context):
+            for closed in self._closing.join(request, context):
+                self._plan(closed)
+            self._closing.look([request.client_order_id])
         group = self._join(request, context)
         if group is None or request.client_order_id == group.entry_name:
             return
@@ -178,7 +175,7 @@ class OrderEmulator:
 
     def _join(self, request: OrderRequest, context: Mapping[str, str]) -> ContingencyGroup | None:
         """The group that an order belongs to as a leg, made where it is the first of it."""
-        name = request.client_order_id
+        name, host = request.client_order_id, None
         if PRIMARY in context:
             known = self._legs.get(context[PRIMARY])
             if known is not None:
@@ -188,11 +185,13 @@ class OrderEmulator:
             group = self._groups.get(parent) or self._new(parent, request, context, entry_name=parent)
         elif leader := context.get("oco"):
             group = self._group_of_pair(leader, request, context)
-        elif EMULATED in context:
+        elif (host := self._closing.host_of(request, context)) is not None:
+            group = host
+        elif EMULATED in context or self._closing.is_guest(request, context):
             group = self._new(name, request, context, are_exits=False)
         else:
             return None
-        leg = Leg(request, EMULATED not in context)
+        leg = Leg(request, EMULATED not in context, is_guest=host is not None)
         if TRAILS_FROM in context:
             leg.trigger = Trigger(request, Decimal(context[TRAILS_FROM]))
         leg.ends_at_ms = int(context[EXPIRES]) if EXPIRES in context else None
@@ -259,6 +258,7 @@ class OrderEmulator:
             if old is None or not old.is_over:
                 continue
             self._entries.pop(old.entry_name or "", None)
+            self._closing.forget(old)
             for leg in old.legs.values():
                 for each in (leg.name, *(placement.name for placement in leg.placements)):
                     self._legs.pop(each, None)
@@ -293,6 +293,8 @@ class OrderEmulator:
             if not self._todo:
                 self._loop.call_soon(self._do_all)
             self._todo.append((group, action))
+        if group.closing:
+            self._closing.look(group.closing.waiting)
 
     def _show_sizes(self, group: ContingencyGroup) -> None:
         """An exit is as large as what its entry has filled, and the strategy sees that."""
@@ -352,6 +354,12 @@ class OrderEmulator:
         else:
             context = {key: value for key, value in group.context_of(leg).items() if key in _OF_A_LEG}
             self._tracker.submit(request, {**context, PRIMARY: leg})
+
+    def _withdraw(self, name: str, why: str) -> None:
+        """A held order is not sent any more."""
+        if self._tracker.order(name) is not None:
+            self._tracker.note(name, why)
+        self._tracker.cancel(name)
 
     def _end(self, group: ContingencyGroup, leg: str) -> None:
         primary = self._tracker.order(leg)
@@ -435,6 +443,8 @@ class OrderEmulator:
         orders = sorted((*known.values(), *told.values()), key=lambda order: (order.created_ms, order.client_order_id))
         self._restored = {order.client_order_id: order for order in orders}
         for order in orders:
+            if self._closing.is_one(order.intent, order.context):
+                self._closing.join(order.intent, order.context)
             self._join(order.intent, order.context)
         self._restored = {}
         for order in orders:
@@ -447,6 +457,7 @@ class OrderEmulator:
                 bracket.entered_late(sum((fill.amount for fill in event.fills), ZERO))
         for group in list(self._groups.values()):
             self._plan(group)
+        self._closing.look_all()
         return self.translated(restored)
 
     def translated(self, restored: RestoredState) -> RestoredState:
@@ -455,6 +466,7 @@ class OrderEmulator:
 
     def _bring_back(self, order: LiveOrder, was_told: bool, best_prices: Mapping[str, Decimal]) -> None:
         name = order.client_order_id
+        self._closing.hear(order)
         if (bracket := self._entries.get(name)) is not None:
             bracket.hear(order)
         if (found := self._legs.get(name)) is None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from btccxt.model import ZERO, Market, OrderKind, round_amount, round_price
 from btccxt.orders.actions import Action, Cancel, Place
+from btccxt.orders.closing import Shares
 from btccxt.orders.context import EMULATED
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.exposure import gained, given_back
@@ -19,6 +20,7 @@ from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy, Unprotected
 
 _BOUND = "the coins are bound by another order of its group: sent when the price comes, after that one is cancelled"
+FOR_CLOSING = "an order of the strategy closes the position"
 _MOST_SLICES = 3  # orders at the exchange that carry one leg, before they are made one
 
 
@@ -46,6 +48,7 @@ class OrderGroup:
         self.unprotected_since_s: float | None = None
         self.unprotected_total_s = 0.0
         self.cancelled = False  # the strategy wants it ended
+        self.closing = Shares(market)  # orders that are none of its own, and close its position
         self._market = market
         self._policy = policy
         self._unprotected = unprotected or ("exit" if entry_name else "retry")
@@ -86,13 +89,13 @@ class OrderGroup:
     @property
     def entered(self) -> Decimal:
         if self.entry_name is None:
-            return max((leg.request.amount for leg in self.legs.values()), default=ZERO)
+            return max((leg.request.amount for leg in self.legs.values() if not leg.is_guest), default=ZERO)
         return ZERO if self.entry is None else gained(self.entry, self._market)
 
     @property
     def exited(self) -> Decimal:
         orders = [each.order for leg in self.legs.values() for each in leg.placements if each.order is not None]
-        return sum((given_back(order, self._market) for order in orders), ZERO)
+        return sum((given_back(order, self._market) for order in orders), ZERO) + self.closing.closed
 
     @property
     def exposure(self) -> Decimal:
@@ -125,9 +128,10 @@ class OrderGroup:
 
     def amount_of(self, leg: Leg) -> Decimal:
         """The size of a leg as the strategy sees it: what was asked for, once its entry has ended at most its fills."""
-        if not self.are_exits or self.entry_name is None or not self.entry_is_over or not self.entered:
+        closed = self.closing.closed
+        if not self.are_exits or not self.entry_is_over or not self.entered or (self.entry_name is None and not closed):
             return leg.request.amount
-        return min(leg.request.amount, max(round_amount(self._market, self.entered), leg.filled))
+        return min(leg.request.amount, max(round_amount(self._market, self.entered - closed), leg.filled))
 
     def context_of(self, name: str) -> Mapping[str, str]:
         primary = self.legs[name].primary
@@ -165,9 +169,10 @@ class OrderGroup:
 
     def _cover(self, leg: Leg, want: Decimal) -> None:
         """Bring what stands for a leg to ``want``."""
-        if self.is_exclusive and any(each.cancelling for each in leg.open):
-            return
         standing = leg.standing
+        is_going = any(each.cancelling for each in leg.open)  # and may fill yet
+        if is_going and (self.is_exclusive or not (standing or leg.is_protective)):
+            return
         if leg.replacement is not None:
             new = leg.placement(leg.replacement)
             if new is not None and new in standing and not new.is_live:
@@ -178,6 +183,9 @@ class OrderGroup:
             return
         have = sum((each.remaining for each in standing), ZERO)
         gap = want - have
+        if gap <= -self.step and self._makes_way(leg):
+            self._cancel(standing, FOR_CLOSING)
+            return
         leg.shrink_since_s = leg.shrink_since_s if gap <= -self.step else None
         if abs(gap) < self.step or self._before(leg.retry_at_s):
             return
@@ -188,6 +196,17 @@ class OrderGroup:
                 self._give_up(leg, want)
         elif all(each.is_live for each in standing) and not self._before(leg.grow_at_s):
             self._grow(leg, standing, want, gap)
+
+    def _makes_way(self, leg: Leg) -> bool:
+        """For an order that closes the position: where the coins are bound once each exit, else the targets."""
+        return bool(self.closing.pending) and (self.is_exclusive or not leg.is_protective)
+
+    def has_made_way(self) -> bool:
+        """Whether nothing at the exchange is in the way of orders that close the position."""
+        room = max(self.exposure - self.closing.pending, ZERO)
+        open_ = [leg.open for leg in self.legs.values() if self._makes_way(leg)]
+        bound = [sum((each.remaining for each in placements), ZERO) for placements in open_]
+        return (sum(bound, ZERO) if self.is_exclusive else max(bound, default=ZERO)) - room < self.step
 
     def _grow(self, leg: Leg, standing: list[Placement], want: Decimal, gap: Decimal) -> None:
         if len(standing) < _MOST_SLICES and self._is_placeable(leg, gap):

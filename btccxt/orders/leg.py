@@ -81,6 +81,7 @@ class Leg:
     replacement: str | None = None  # this placement takes the place of the older ones once it is confirmed
     shrink_since_s: float | None = None
     shown: LiveOrder | None = None  # as the strategy saw it last
+    is_guest: bool = False  # an order of its own that closes the position of a group whose coins are bound once
 
     def __post_init__(self) -> None:
         self.trigger = Trigger(self.request)
@@ -91,7 +92,7 @@ class Leg:
 
     @property
     def is_protective(self) -> bool:
-        return self.request.kind in PROTECTIVE_KINDS
+        return self.request.kind in PROTECTIVE_KINDS and not self.is_guest
 
     @property
     def filled(self) -> Decimal:

@@ -249,6 +249,35 @@ def test_an_exit_is_cancelled_and_its_position_closed_in_one_bar(cancelled: str)
         assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
 
 
+@pytest.mark.parametrize("exchange", ["binance", "binanceusdm"])
+@pytest.mark.parametrize("size", [None, 0.04])
+def test_a_close_under_a_live_bracket_is_done_and_the_exits_make_way(exchange: str, size: float | None) -> None:
+    def closes(player: Player) -> None:
+        player.made["close"] = player.close(size=size)
+
+    def is_protected(player: Player) -> bool:
+        stops = [left for _, kind, left in resting(place) if kind == "stop"]
+        return sum(stops) == D(str(player.position.size)) and not player.made["close"].alive()
+
+    with venue(exchange) as place:
+        player = run(
+            place,
+            Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=once(lambda p: len(resting(place)) > 0)),
+            Step(PRICE, closes, until=once(is_protected)),
+            Step(PRICE),
+        )
+        assert alarms(player) == []
+        assert player.made["close"].getstatusname() == "Completed"
+        if size is None:
+            assert statuses(player) == "entry Completed stop Canceled target Canceled close Completed"
+            assert (player.position.size, resting(place)) == (0, [])
+        else:
+            left = round(player.position.size, 4)
+            assert left == (0.0599 if exchange == "binance" else 0.06)
+            assert statuses(player) == "entry Completed stop Accepted target Accepted close Completed"
+            assert round(-player.made["stop"].executed.remsize, 4) == left
+
+
 # ------------------------------------------------------------------ the target, the stop
 
 

@@ -126,12 +126,26 @@ class ContingentOrders(RuleBasedStateMachine):
         if names:
             self.world.exchange_cancels(names[pick % len(names)])
 
-    @rule(name=st.sampled_from(["stop", "target", "entry"]))
+    @rule(name=st.sampled_from(["stop", "target", "entry", "close"]))
     def the_strategy_cancels(self, name: str) -> None:
         order = self.world.strategy.get(name)
         if order is not None and not order.is_final:
-            self.strategy_cancelled = self.strategy_cancelled or name != "entry"
+            self.strategy_cancelled = self.strategy_cancelled or name in EXITS
             self.world.strategy_cancels(name)
+
+    @rule(share=st.sampled_from(["0.4", "1"]), later=st.booleans())
+    def the_strategy_closes(self, share: str, later: bool) -> None:
+        """Beside its exits: at market or, on spot, at a price to come."""
+        world = self.world
+        groups = [each for each in world.emulator._groups.values() if each.are_exits and not each.cancelled]
+        if self.entry == "never" or not groups or "close" in world.orders or groups[0].exposure < D("0.1"):
+            return
+        amount = (groups[0].exposure * D(share)).quantize(D("0.001"))
+        is_spot = not world.market.is_contract
+        kind, price = (OrderKind.LIMIT, {"price": "104"}) if later and is_spot else (OrderKind.MARKET, {})
+        reduces = {} if is_spot else {"reduce_only": True}
+        context = {"closes": f"{groups[0].name}:{amount}"}
+        world.give("close", self.leaving, kind, str(amount), context, **price, **reduces)
 
     @rule()
     def the_entry_fills_and_only_its_end_is_heard(self) -> None:
@@ -256,13 +270,14 @@ def play(seed: int, steps: int = 20) -> None:
                 lambda: machine.time_passes(rng.choice([0.05, 0.3, 1, 6, 12])),
                 lambda: machine.the_exchange_refuses_the_next("filter"),
                 lambda: machine.the_exchange_cancels_one(rng.randrange(10)),
-                lambda: machine.the_strategy_cancels(rng.choice(["stop", "target", "entry"])),
+                lambda: machine.the_strategy_cancels(rng.choice(["stop", "target", "entry", "close"])),
+                lambda: machine.the_strategy_closes(rng.choice(["0.4", "1"]), rng.random() < 0.4),
                 machine.the_entry_fills_and_only_its_end_is_heard,
                 machine.late_trades_arrive,
                 machine.the_program_is_killed,
                 machine.all_comes_to_rest,
             ),
-            weights=(6, 3, 2, 8, 3, 1, 1, 1, 1, 1, 1, 2),
+            weights=(6, 3, 2, 8, 3, 1, 1, 1, 2, 1, 1, 1, 2),
         )[0]()
         machine.nothing_is_sold_that_was_not_bought()
     machine.teardown()

@@ -22,13 +22,18 @@ _FOLDED_UNTIL = "fills_folded_until_row"
 _BEST_PRICE = "best_price "
 
 # Ended and old, and the strategy has heard of it and of every alarm about it; not the parent, pair or predecessor of
-# an order that lives, nor one that names a living order as its pair.
+# an order that lives, nor one that names a living order as its pair, nor one that has closed what living exits protect.
 _OLD = """
     SELECT client_order_id FROM tickets WHERE final = 1 AND told = 1 AND updated_ms < ? AND client_order_id NOT IN (
         SELECT ties.other FROM ties JOIN tickets USING (client_order_id) WHERE tickets.final = 0 OR tickets.told = 0
         UNION
         SELECT ties.client_order_id FROM tickets JOIN ties ON ties.other = tickets.client_order_id AND ties.kind = 'oco'
         WHERE tickets.final = 0 OR tickets.told = 0
+        UNION
+        SELECT ties.client_order_id FROM ties
+            JOIN ties AS exits ON exits.other = ties.other AND exits.kind IN ('parent', 'oco')
+            JOIN tickets ON tickets.client_order_id IN (exits.client_order_id, exits.other)
+        WHERE ties.kind = 'closes' AND (tickets.final = 0 OR tickets.told = 0)
         UNION
         SELECT client_order_id FROM alarms WHERE told = 0 AND client_order_id IS NOT NULL
     )

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt.model import Fill, OrderRequest
+from btccxt.orders.closing import shares_in
 from btccxt.orders.events import LifecycleEvent, Sent
 from btccxt.orders.journal import schema as schema
 from btccxt.orders.journal.codec import EVENT_KINDS, decode, decode_request, encode, encode_context
@@ -109,7 +110,9 @@ def ticket_statements(order: LiveOrder, next_sequence: int | None) -> list[State
         *map(order.context.get, schema.TIE_KINDS),
         next_sequence,
     )
-    return [("INSERT INTO tickets_in VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values)]
+    closed = shares_in(order.context)
+    ties = [("INSERT OR IGNORE INTO ties VALUES (?, 'closes', ?)", (values[0], group)) for group in closed]
+    return [("INSERT INTO tickets_in VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", values), *ties]
 
 
 def handed_out(next_sequence: int) -> Statement:
@@ -171,7 +174,7 @@ def load_group_members(connection: sqlite3.Connection, client_order_ids: Collect
     while to_see:
         name = to_see.pop()
         found.add(name)
-        for kind in ("oco", "parent"):  # written out: the indexes are of one kind each
+        for kind in ("oco", "parent", "closes"):  # written out: the indexes are of one kind each
             of_kind = f"FROM ties WHERE kind = '{kind}' AND"
             named = connection.execute(f"SELECT other {of_kind} client_order_id = ?", (name,))
             naming = connection.execute(f"SELECT client_order_id {of_kind} other = ?", (name,))

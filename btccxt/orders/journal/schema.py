@@ -56,7 +56,7 @@ CREATE TABLE fills (
 CREATE INDEX fills_by_order ON fills (client_order_id);
 CREATE TABLE ties (                          -- which orders belong together
     client_order_id TEXT NOT NULL,
-    kind            TEXT NOT NULL,               -- ref, oco, parent, replaces
+    kind            TEXT NOT NULL,               -- ref, oco, parent, replaces, closes
     other           TEXT NOT NULL,
     PRIMARY KEY (client_order_id, kind, other)
 );
@@ -89,7 +89,11 @@ _VERSION_4 = """
 CREATE INDEX ties_of_brackets ON ties (other) WHERE kind = 'parent';
 """
 
-MIGRATIONS: list[str] = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4]
+_VERSION_5 = """
+CREATE INDEX ties_of_closing ON ties (other) WHERE kind = 'closes';
+"""
+
+MIGRATIONS: list[str] = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5]
 """Entry n leads from version n to n + 1. Entries are never edited once released, only added."""
 
 WITH_ALARMS = 2  # the version since which there is a table of them

@@ -116,6 +116,17 @@ def test_what_may_yet_be_said_of_a_pair_or_an_order_keeps_it(book):
     assert lines == ["too much (nobody was told yet)"]
 
 
+def test_what_has_closed_a_part_of_a_living_bracket_stays(book):
+    book.start_of_a_program()
+    book.order("entry", 200)
+    book.order("stop", 200, ended=False, context={"parent": "entry"})
+    book.order("close", 150, context={"closes": "entry:0.4"})
+    book.order("gone", 150, context={"closes": "another:0.4"})
+    assert book.journal.group_members(["stop"]).result() == {"entry", "stop", "close"}
+    book.prune()
+    assert book.names() == {"entry", "stop", "close"}
+
+
 def test_what_a_position_cost_is_the_same_afterwards_and_goes_on_from_there(book):
     book.order("one", 300, fills=[("1", "100"), ("2", "130")])
     book.order("two", 200, fills=[("-1.5", "150")])

@@ -1,0 +1,234 @@
+"""The strategy closes what a bracket protects: its exits make way, and come back for what stays open."""
+
+from __future__ import annotations
+
+from decimal import Decimal as D
+
+import pytest
+
+from btccxt.model import Market, OrderKind, Side
+from tests.orders.contingent_world import PERP, SPOT, World
+
+BOTH = pytest.mark.parametrize("market", [SPOT, PERP], ids=["spot", "contract"])
+
+
+def closes(world: World, amount: str = "1", shares: str = "entry:1", **fields: object) -> None:
+    kind = fields.pop("kind", OrderKind.MARKET)
+    reduces = {"reduce_only": True} if world.market.is_contract else {}
+    world.give("close", Side.SELL, kind, amount, {"closes": shares}, **reduces, **fields)
+
+
+@BOTH
+def test_a_close_under_a_bracket_ends_it_without_an_alarm(market: Market) -> None:
+    world = World(market)
+    world.bracket()
+    closes(world)
+    world.wait(20)
+    assert (world.exchange.position, world.at_exchange(), world.alarms) == (0, {}, [])
+    assert world.states() == {"entry": "filled", "stop": "canceled", "target": "canceled", "close": "filled"}
+    assert world.emulator.protection() == ()  # not for a second without its stop
+
+
+def test_on_a_contract_the_stop_stays_until_the_position_has_gone() -> None:
+    world = World(PERP)
+    world.bracket()
+    world.instant = False
+    closes(world)
+    while world.requests:
+        world.deliver()
+    while "close" not in world.exchange.orders:
+        assert any(name == "stop" and order.is_open for name, order in world.exchange.orders.items())
+        world.deliver()
+    assert not world.exchange.orders["target"].is_open
+
+
+@BOTH
+def test_after_a_partial_close_the_exits_are_of_the_rest(market: Market) -> None:
+    world = World(market)
+    world.bracket()
+    closes(world, "0.4", "entry:0.4")
+    world.wait(5)
+    assert world.protected() == world.exchange.position == D("0.6")
+    assert {what for what in world.at_exchange().values() if "stop" in what} == {"stop 0.6"}
+    assert world.strategy["stop"].amount == world.strategy["target"].amount == D("0.6")
+    world.move(111)
+    world.wait(1)
+    assert world.states() == {"entry": "filled", "stop": "canceled", "target": "filled", "close": "filled"}
+    assert (world.exchange.position, world.at_exchange(), world.alarms) == (0, {}, [])
+
+
+@BOTH
+def test_after_a_refused_close_the_exits_are_back(market: Market) -> None:
+    world = World(market)
+    world.bracket()
+    before = world.at_exchange()
+    world.exchange.refuse_next = ["too many requests"]
+    closes(world)
+    world.wait(2)
+    assert sorted(world.at_exchange().values()) == sorted(before.values())
+    assert world.states() == {
+        "entry": "filled",
+        "stop": "open",
+        "target": world.states()["target"],
+        "close": "rejected",
+    }
+    assert (world.protected(), world.alarms) == (1, [])
+
+
+@BOTH
+def test_a_close_that_the_book_fills_in_part_leaves_the_rest_protected(market: Market) -> None:
+    world = World(market)
+    world.bracket()
+    world.exchange.liquidity = D("0.3")
+    closes(world)
+    world.exchange.liquidity = None
+    world.wait(2)
+    assert (world.states()["close"], world.protected()) == ("expired", D("0.7"))
+    assert world.alarms == []
+
+
+@BOTH
+def test_a_stop_that_is_quicker_than_its_cancel_leaves_nothing_to_close(market: Market) -> None:
+    world = World(market)
+    world.bracket()
+    world.instant = False
+    closes(world)
+    world.exchange.move(D(89))  # before any request arrives
+    world.instant = True
+    world.settle()
+    world.wait(20)
+    assert (world.exchange.position, world.at_exchange(), world.alarms) == (0, {}, [])
+    assert world.states()["stop"] == "filled"
+    assert world.states()["close"] in ("canceled", "rejected", "expired")
+    assert world.exchange.coins == 50
+
+
+@BOTH
+@pytest.mark.parametrize("moment", range(8))
+def test_a_close_goes_on_after_a_kill_and_nothing_is_sold_twice(market: Market, moment: int) -> None:
+    world = World(market)
+    world.bracket()
+    world.instant = False
+    closes(world)
+    for _ in range(moment):
+        world.deliver()
+    world.kill()
+    world.instant = True
+    world.settle()
+    world.wait(20)
+    assert world.exchange.position == (0 if world.states()["close"] == "filled" else 1)
+    assert world.protected() == world.exchange.position
+    assert world.alarms == []
+
+
+@BOTH
+def test_what_was_closed_before_a_kill_is_closed_after_it(market: Market) -> None:
+    world = World(market)
+    world.bracket()
+    closes(world, "0.4", "entry:0.4")
+    world.kill()
+    world.wait(5)
+    assert world.protected() == world.exchange.position == D("0.6")
+    assert world.alarms == []
+
+
+@BOTH
+def test_one_close_of_several_brackets(market: Market) -> None:
+    world = World(market)
+    for number in (1, 2):
+        tied = {"parent": f"entry{number}"}
+        reduces = {"reduce_only": True} if market.is_contract else {}
+        world.give(f"stop{number}", Side.SELL, OrderKind.STOP, "0.5", tied, trigger_price="90", **reduces)
+        world.give(f"entry{number}", Side.BUY, OrderKind.MARKET, "0.5")
+    world.wait(1)
+    closes(world, "0.8", "entry1:0.5 entry2:0.3")
+    world.wait(5)
+    assert world.states()["close"] == "filled"
+    assert world.protected() == world.exchange.position == D("0.2")
+    assert (world.states()["stop1"], world.states()["stop2"], world.alarms) == ("canceled", "open", [])
+
+
+@BOTH
+def test_a_close_can_be_cancelled_while_exits_make_way(market: Market) -> None:
+    world = World(market)
+    world.bracket()
+    world.instant = False
+    closes(world)
+    world.strategy_cancels("close")
+    world.instant = True
+    world.settle()
+    world.wait(2)
+    assert (world.states()["close"], world.protected(), world.exchange.position) == ("canceled", 1, 1)
+    assert world.alarms == []
+
+
+# ------------------------------------------------------------------ orders that close later, where coins are bound once
+
+
+def guest(world: World, amount: str = "0.4", **fields: object) -> None:
+    fields = {"kind": OrderKind.LIMIT, "price": "105", **fields}
+    closes(world, amount, f"entry:{amount}", **fields)
+
+
+def test_a_limit_sale_under_a_bracket_waits_for_its_price_beside_the_stop() -> None:
+    world = World(SPOT)
+    world.bracket()
+    guest(world)
+    assert world.at_exchange() == {"stop": "stop 1"}
+    world.move(106)
+    world.wait(1)
+    assert (world.states()["close"], world.states()["stop"], world.protected()) == ("filled", "open", D("0.6"))
+    world.move(89)
+    world.wait(1)
+    assert (world.exchange.position, world.at_exchange(), world.alarms) == (0, {}, [])
+    assert world.states()["stop"] == "filled"
+
+
+@pytest.mark.parametrize("then", ["cancelled", "stopped"])
+def test_a_sale_that_waits_beside_a_bracket_ends_alone_or_with_the_position(then: str) -> None:
+    world = World(SPOT)
+    world.bracket()
+    guest(world)
+    if then == "cancelled":
+        world.strategy_cancels("close")
+        assert (world.states()["close"], world.states()["stop"], world.protected()) == ("canceled", "open", 1)
+    else:
+        world.move(89)
+        world.wait(1)
+        assert (world.states()["close"], world.states()["stop"]) == ("canceled", "filled")
+    assert world.alarms == []
+
+
+def test_when_the_bracket_is_cancelled_the_sale_beside_it_has_the_coins() -> None:
+    world = World(SPOT)
+    world.bracket()
+    guest(world)
+    world.strategy_cancels("stop")
+    world.wait(1)
+    assert world.at_exchange() == {"close": "limit 0.4"}
+    world.move(106)
+    assert (world.states()["close"], world.states()["stop"], world.alarms) == ("filled", "canceled", [])
+
+
+def test_a_stop_of_its_own_under_a_bracket_sells_its_part_and_the_bracket_goes_on() -> None:
+    world = World(SPOT)
+    world.bracket()
+    guest(world, kind=OrderKind.STOP, price=None, trigger_price="95")
+    world.move(94)
+    world.wait(1)
+    assert (world.states()["close"], world.exchange.position, world.protected()) == ("filled", D("0.6"), D("0.6"))
+    assert world.alarms == []
+
+
+def test_a_sale_beside_a_bracket_is_still_there_after_a_kill() -> None:
+    world = World(SPOT)
+    world.bracket()
+    guest(world)
+    world.kill()
+    world.move(106)
+    world.wait(1)
+    assert (world.states()["close"], world.states()["stop"], world.protected()) == ("filled", "open", D("0.6"))
+    world.kill()
+    world.wait(1)
+    assert world.protected() == world.exchange.position == D("0.6")
+    assert world.alarms == []
