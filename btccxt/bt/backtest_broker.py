@@ -36,7 +36,7 @@ class BacktestBroker(bt.brokers.BackBroker):
         self.markets: Mapping[str, Market] = self.p.markets or {}
         self._of_exchange: dict[str, CryptoCommInfo] = {}
 
-    def getcommissioninfo(self, data: Any) -> Any:
+    def getcommissioninfo(self, data: bt.AbstractDataBase) -> bt.CommInfoBase:
         if data._name in self.comminfo:
             return self.comminfo[data._name]
         market = self._market(data)
@@ -47,11 +47,11 @@ class BacktestBroker(bt.brokers.BackBroker):
             known = self._of_exchange[market.symbol] = CryptoCommInfo.for_market(market)
         return known
 
-    def _market(self, data: Any) -> Market | None:
+    def _market(self, data: bt.AbstractDataBase) -> Market | None:
         name = data._dataname
         return self.markets.get(name) if isinstance(name, str) else None
 
-    def submit(self, order: Any, check: bool = True) -> Any:
+    def submit(self, order: bt.Order, check: bool = True) -> bt.Order:
         market = self._market(order.data)
         reasons = _fit(order, market) if market is not None else ()
         if not reasons:
@@ -64,7 +64,7 @@ class BacktestBroker(bt.brokers.BackBroker):
         self._bracketize(order, cancel=True)
         return order
 
-    def _execute(self, order: Any, ago: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def _execute(self, order: bt.Order, ago: int | None = None, *args: Any, **kwargs: Any) -> float | None:
         market = self._market(order.data)
         if ago is not None and market is not None:
             data = order.data if order.data._compensate is None else order.data._compensate
@@ -74,7 +74,7 @@ class BacktestBroker(bt.brokers.BackBroker):
         return super()._execute(order, ago, *args, **kwargs)
 
 
-def _fit(order: Any, market: Market) -> tuple[str, ...]:
+def _fit(order: bt.Order, market: Market) -> tuple[str, ...]:
     """Round an order to the market's steps. The reasons why the exchange would not take it, if there are any."""
     amount = round_amount(market, abs(decimal_of(order.created.size)))
     created, kind = order.created, _KINDS.get(order.exectype, OrderKind.MARKET)

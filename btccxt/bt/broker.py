@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from btccxt.account.ledger import AccountLedger, AccountSnapshot
+from btccxt.account.ledger import AccountLedger, AccountSnapshot, RunBegins
 from btccxt.bt.broker_fund import FundBroker
 from btccxt.bt.coins import CoinDesk
 from btccxt.bt.commission import CryptoCommInfo
@@ -26,7 +26,7 @@ from btccxt.bt.order_words import make_plain
 from btccxt.bt.orders import OrderEventHandler, OrderStore
 from btccxt.bt.placing import OrderPlacement
 from btccxt.bt.ports import BrokerBackend
-from btccxt.bt.positions import PositionBook
+from btccxt.bt.positions import PositionBook, PositionsByData
 from btccxt.bt.risk_desk import RiskDesk
 from btccxt.bt.shadow import ShadowBook
 from btccxt.bt.warmup import BarAges, feed_of, live_now
@@ -40,17 +40,6 @@ from btccxt.orders.tracker import OrderEvent
 _NOT_STARTED = "the broker has not been started: run it in a Cerebro (cerebro.setbroker(broker))"
 
 
-class _Positions(dict[Any, Any]):
-    """Positions by data; a data that was never traded is flat, as in backtrader's own broker."""
-
-    def __init__(self, broker: CCXTBroker) -> None:
-        super().__init__()
-        self._broker = broker
-
-    def __missing__(self, data: Any) -> Any:
-        return self._broker.getposition(data)
-
-
 class CCXTBroker(FundBroker):
     """Broker on one account of one exchange. Made by ``store.getbroker()``.
 
@@ -60,38 +49,39 @@ class CCXTBroker(FundBroker):
 
     def __init__(self, store: BrokerBackend) -> None:
         super().__init__(store)
-        self.arrivals: deque[Any] = deque()
-        self.notifs: deque[Any] = deque()
+        self.arrivals: deque[OrderEvent | AccountSnapshot | RunBegins] = deque()
+        self.notifs: deque[bt.Order | None] = deque()
         self.on_money: Callable[[Decimal], None] | None = None
         """Hears what came (or, negative, went), in the account's currency."""
-        self.positions = _Positions(self)
+        self.positions = PositionsByData(self.getposition)
         self.startingcash = self.startingvalue = 0.0
         self._policy = WarmUpPolicy()
         self._shadow: ShadowBook | None = None
         self._placement: OrderPlacement | None = None
         self._tradable: set[int] = set()  # ids of datas of this account's markets
         self._elsewhere: set[int] = set()  # ids of datas that can be watched here, not traded
-        self._cerebro: Any = None
+        self._cerebro: bt.Cerebro = None  # type: ignore[assignment]  # until ``cerebro.setbroker``
         self._told: deque[str] = deque()
         self._forget_orders()
 
     # -------------------------------------------------------------- life
 
     @property
-    def cerebro(self) -> Any:
+    def cerebro(self) -> bt.Cerebro:
         return self._cerebro
 
     @cerebro.setter
-    def cerebro(self, cerebro: Any) -> None:
+    def cerebro(self, cerebro: bt.Cerebro) -> None:
         """Set by ``cerebro.setbroker``: the store takes part in the run even where no data is its own."""
         self._cerebro = cerebro
         self.store.attach_broker(self)
 
-    def traded_datas(self) -> list[Any]:
+    def traded_datas(self) -> list[bt.AbstractDataBase]:
         """The first data of each symbol."""
-        return [self.books.first_data(symbol) for symbol in self.books.symbols]
+        firsts = (self.books.first_data(symbol) for symbol in self.books.symbols)
+        return [data for data in firsts if data is not None]
 
-    def is_contract(self, data: Any) -> bool:
+    def is_contract(self, data: bt.AbstractDataBase) -> bool:
         return self.store.markets[data._dataname].is_contract
 
     @property
@@ -183,20 +173,20 @@ class CCXTBroker(FundBroker):
         self._shadow = None
         super().stop()
 
-    def _trades(self, data: Any) -> bool:
+    def _trades(self, data: bt.AbstractDataBase) -> bool:
         """Whether a data is of a market of this account: not another store's, nor a file, a frame ... of others."""
         source, symbol = source_of(data), data._dataname
         return (source is None or source is self.store) and isinstance(symbol, str) and symbol in self.store.markets
 
-    def _register(self, data: Any) -> str:
-        symbol = data._dataname
+    def _register(self, data: bt.AbstractDataBase) -> str:
+        symbol: str = data._dataname
         if self.books.register(data, symbol):
             own = self.comminfo.get(symbol)
             if isinstance(own, CryptoCommInfo) and own.p.market is None:  # set before the markets were known
                 own.p.market = self.store.markets[symbol]
         return symbol
 
-    def why_not_tradable(self, data: Any) -> str | None:
+    def why_not_tradable(self, data: bt.AbstractDataBase) -> str | None:
         """None for a data of a market of this account, which is registered then."""
         if id(data) in self._tradable:
             return None
@@ -206,7 +196,7 @@ class CCXTBroker(FundBroker):
         self._tradable.add(id(data))
         return None
 
-    def latest_price(self, data: Any) -> Decimal | None:
+    def latest_price(self, data: bt.AbstractDataBase) -> Decimal | None:
         """The close of its newest bar, else the last price known."""
         if len(data) and math.isfinite(data.close[0]):
             return decimal_of(data.close[0])
@@ -233,7 +223,9 @@ class CCXTBroker(FundBroker):
 
     get_cash = getcash
 
-    def getvalue(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
+    def getvalue(
+        self, datas: Sequence[bt.AbstractDataBase] | None = None, mkt: bool = False, lever: bool = False
+    ) -> float:
         """Value of the account, or the signed exposure of ``datas`` only (what ``order_target_percent`` asks for)."""
         if self._books is None:
             return 0.0
@@ -272,7 +264,7 @@ class CCXTBroker(FundBroker):
         currency = currency or self.store.currency
         return float(self._own.free(currency, self.ledger.totals.get(currency, ZERO), self.store.markets))
 
-    def getposition(self, data: Any, clone: bool = True) -> Any:
+    def getposition(self, data: bt.AbstractDataBase, clone: bool = True) -> bt.Position:
         """Backtrader position of a data's symbol: all of the account's, whoever opened it."""
         if id(data) in self._elsewhere:
             return bt.Position()
@@ -306,9 +298,12 @@ class CCXTBroker(FundBroker):
     # -------------------------------------------------------------- orders out
 
     def buy(
-        self, owner, data, size, price=None, plimit=None, exectype=None, valid=None, tradeid=0, oco=None,
-        trailamount=None, trailpercent=None, parent=None, transmit=True, histnotify=False, _checksubmit=True, **kwargs,
-    ):  # fmt: skip
+        self, owner: bt.Strategy | None, data: bt.AbstractDataBase, size: float, price: float | None = None,
+        plimit: float | None = None, exectype: int | None = None, valid: Any = None, tradeid: int = 0,
+        oco: bt.Order | None = None, trailamount: float | None = None, trailpercent: float | None = None,
+        parent: bt.Order | None = None, transmit: bool = True, histnotify: bool = False, _checksubmit: bool = True,
+        **kwargs: Any,
+    ) -> bt.Order:  # fmt: skip
         """Place a buy order; returns it at once. See ``bt_order.Keywords`` for what btccxt adds."""
         given = {
             "owner": owner, "data": data, "size": size, "price": price, "pricelimit": plimit, "exectype": exectype,
@@ -318,9 +313,12 @@ class CCXTBroker(FundBroker):
         return self._place(True, given, kwargs)
 
     def sell(
-        self, owner, data, size, price=None, plimit=None, exectype=None, valid=None, tradeid=0, oco=None,
-        trailamount=None, trailpercent=None, parent=None, transmit=True, histnotify=False, _checksubmit=True, **kwargs,
-    ):  # fmt: skip
+        self, owner: bt.Strategy | None, data: bt.AbstractDataBase, size: float, price: float | None = None,
+        plimit: float | None = None, exectype: int | None = None, valid: Any = None, tradeid: int = 0,
+        oco: bt.Order | None = None, trailamount: float | None = None, trailpercent: float | None = None,
+        parent: bt.Order | None = None, transmit: bool = True, histnotify: bool = False, _checksubmit: bool = True,
+        **kwargs: Any,
+    ) -> bt.Order:  # fmt: skip
         """Place a sell order; returns it at once. See ``bt_order.Keywords`` for what btccxt adds."""
         given = {
             "owner": owner, "data": data, "size": size, "price": price, "pricelimit": plimit, "exectype": exectype,
@@ -329,7 +327,7 @@ class CCXTBroker(FundBroker):
         }  # fmt: skip
         return self._place(False, given, kwargs)
 
-    def _place(self, is_buy: bool, kwargs: dict[str, Any], own_words: dict[str, Any]) -> Any:
+    def _place(self, is_buy: bool, kwargs: dict[str, Any], own_words: dict[str, Any]) -> bt.Order:
         reasons = make_plain(kwargs)
         if self._shadow is not None and kwargs["owner"] is not None:
             kwargs["plimit"] = kwargs.pop("pricelimit")
@@ -339,7 +337,7 @@ class CCXTBroker(FundBroker):
             raise ConfigError(_NOT_STARTED)
         return self._placement.place(order, own_words, reasons)
 
-    def cancel(self, order: Any) -> Any:
+    def cancel(self, order: bt.Order | None) -> bt.Order | bool | None:
         """Ask for a cancel. The order stays alive until the exchange has confirmed; it may still fill."""
         if order is None or not order.alive():
             return None
@@ -355,8 +353,8 @@ class CCXTBroker(FundBroker):
         return order
 
     def edit(
-        self, order: Any, size: float | None = None, price: float | None = None, plimit: float | None = None
-    ) -> Any:
+        self, order: bt.Order, size: float | None = None, price: float | None = None, plimit: float | None = None
+    ) -> bt.Order:
         """Change an order that rests at the exchange. ``size`` is the whole size, what is filled included.
 
         Returns the order that counts from now on: the same one where the exchange can change orders (its figures change
@@ -384,7 +382,7 @@ class CCXTBroker(FundBroker):
         self.notify(follower)
         return follower
 
-    def _edited(self, order: Any, size: float | None, price: float | None, plimit: float | None) -> OrderRequest:
+    def _edited(self, order: bt.Order, size: float | None, price: float | None, plimit: float | None) -> OrderRequest:
         """Raises Refused with every reason."""
         request = self._own.request(order)
         if request is None or not order.alive():
@@ -409,15 +407,15 @@ class CCXTBroker(FundBroker):
         return changed
 
     @property
-    def orders(self) -> list[Any]:
+    def orders(self) -> list[bt.Order]:
         """Every order of this run, oldest first; of those that ended long ago the latest ten thousand at least."""
         return self._own.orders
 
-    def orderstatus(self, order: Any) -> int:
+    def orderstatus(self, order: bt.Order) -> int:
         live = next((known for known in self.orders if known.ref == order.ref), order)
         return live.status
 
-    def get_orders_open(self, safe: bool = False) -> list[Any]:
+    def get_orders_open(self, safe: bool = False) -> list[bt.Order]:
         """Orders that may still fill; with ``safe`` copies that cannot change."""
         alive = [order for order in self.orders if order.alive()]
         return [order.clone() for order in alive] if safe else alive
@@ -470,7 +468,7 @@ class CCXTBroker(FundBroker):
                 return
         self.notifs.extend(shadow.news())
 
-    def _begin_live(self, held: list[tuple[Any, float]]) -> None:
+    def _begin_live(self, held: list[tuple[bt.AbstractDataBase, float]]) -> None:
         owner = self.cerebro.runningstrats[0] if self.cerebro.runningstrats else None
         orders = []
         for data, size in held:
@@ -481,10 +479,10 @@ class CCXTBroker(FundBroker):
         notice = WarmUpEnded(self.store.currency, tuple(order.ref for order in orders))
         self.store.put_notification(StoreNotice(NoticeKind.WARM_UP, text, notice))
 
-    def notify(self, order: Any) -> None:
+    def notify(self, order: bt.Order) -> None:
         self.notifs.append(order.clone())
 
-    def get_notification(self) -> Any:
+    def get_notification(self) -> bt.Order | None:
         if not self.notifs:
             return None
         order = self.notifs.popleft()

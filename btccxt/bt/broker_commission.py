@@ -22,7 +22,7 @@ class CommissionBroker(bt.BrokerBase):
         self._terms: dict[str | None, dict[str, Any]] = {}  # what the user said with setcommission, by name
         self._of_exchange: dict[tuple[str, str], CryptoCommInfo] = {}
 
-    def getcommissioninfo(self, data: Any) -> Any:
+    def getcommissioninfo(self, data: bt.AbstractDataBase) -> bt.CommInfoBase:
         """The user's for the data's name, for its symbol, for all; else what the market list says."""
         given = self.comminfo.get(data._name) or self.comminfo.get(data._dataname)
         if given is not None:

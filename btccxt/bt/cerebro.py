@@ -29,7 +29,7 @@ _HISTORY_PATIENCE_S = 30.0
 _FIRST_BAR_PATIENCE_S = 10.0
 _FIRST_BAR_LOOK_S = 1.0
 _LOOP_FUNCTIONS = frozenset({"_runnext", "_runonce", "_runnext_old", "_runonce_old"})
-_hubs: weakref.WeakKeyDictionary[Any, CerebroLoop] = weakref.WeakKeyDictionary()
+_hubs: weakref.WeakKeyDictionary[bt.Cerebro, CerebroLoop] = weakref.WeakKeyDictionary()
 
 
 class LoopStore(Protocol):
@@ -57,13 +57,13 @@ class CerebroLoop:
     """``CerebroLoop.of(cerebro)`` makes it on first use. Only ``wake`` and ``inbox.put`` are for other threads."""
 
     @staticmethod
-    def of(cerebro: Any) -> CerebroLoop:
+    def of(cerebro: bt.Cerebro) -> CerebroLoop:
         cerebro_loop = _hubs.get(cerebro)
         if cerebro_loop is None:
             cerebro_loop = _hubs[cerebro] = CerebroLoop(cerebro)
         return cerebro_loop
 
-    def __init__(self, cerebro: Any) -> None:
+    def __init__(self, cerebro: bt.Cerebro) -> None:
         # Weak, or the mapping would keep every cerebro for ever.
         self._cerebro: Callable[[], Any] = weakref.ref(cerebro)
         self.inbox = EventInbox()
@@ -86,15 +86,15 @@ class CerebroLoop:
         self.this_run: list[Callable[[], None]] = []
         """As ``every_loop``, until the run ends."""
         self._datas_judged, self._all_daily = -1, False
-        self._moved: dict[int, Any] = {}
+        self._moved: dict[int, bt.AbstractDataBase] = {}
         self._delivered = False
-        self._owner: weakref.ref[Any] | None = None
+        self._owner: weakref.ref[LoopStore] | None = None
         self._alive: dict[int, LoopFeed] = {}
         self._held: dict[int, LoopFeed] = {}
         self._ready: set[int] = set()
         self._progress_s = 0.0
         self._surveyed = False
-        self._foreign: list[Any] = []
+        self._foreign: list[bt.AbstractDataBase] = []
         self._foreign_lengths: list[int] = []
         self._clocked: list[Any] = []
         self._longest_wait_s = _LONGEST_WAIT_S
@@ -154,7 +154,7 @@ class CerebroLoop:
             self._ready.add(id(feed))
             self.has_work = True
 
-    def mark_updated(self, data: Any) -> None:
+    def mark_updated(self, data: bt.AbstractDataBase) -> None:
         """This data has a new bar."""
         self._delivered = True
         self._moved[id(data)] = data
@@ -164,7 +164,7 @@ class CerebroLoop:
         """Whether ``take_moved`` has something to tell; always where it would not be complete."""
         return bool(self._moved) or not self.is_live
 
-    def take_moved(self) -> list[Any]:
+    def take_moved(self) -> list[bt.AbstractDataBase]:
         """Our datas with a new bar since the last call: for the broker, so that 200 feeds are not all looked at.
 
         Complete only in a live run (``is_live``): a vectorised one moves datas by itself.
@@ -206,7 +206,7 @@ class CerebroLoop:
         if time.monotonic() >= self._next_gate_look_s:
             self._look_at_gate(cerebro)
 
-    def _survey(self, cerebro: Any) -> None:
+    def _survey(self, cerebro: bt.Cerebro) -> None:
         """What kind of feeds run beside each other; asked once, when all have been started."""
         self._surveyed = True
         self._foreign = [data for data in cerebro.datas if not hasattr(data, "wakes_loop")]
@@ -267,7 +267,7 @@ class CerebroLoop:
         if store is not None:
             store.put_notification(message, **details)
 
-    def _look_at_gate(self, cerebro: Any) -> None:
+    def _look_at_gate(self, cerebro: bt.Cerebro) -> None:
         """Backtrader calls ``next`` only when *every* data has its bars: name the one that keeps all others waiting."""
         waited_s = time.monotonic() - self._started_s
         self._next_gate_look_s = time.monotonic() + _FIRST_BAR_LOOK_S
@@ -315,7 +315,7 @@ class CerebroLoop:
         self.inbox.clear()  # what is left would keep feeds and cerebro in memory
 
 
-def _next_left_work(cerebro: Any) -> bool:
+def _next_left_work(cerebro: bt.Cerebro) -> bool:
     """Whether a strategy's ``next`` did what the coming loop has to carry on: its orders, its messages.
 
     Parts that are not ours cannot be asked, so with them the answer is yes: one loop more, as with stock feeds.
@@ -328,7 +328,7 @@ def _next_left_work(cerebro: Any) -> bool:
     )
 
 
-def _gate_message(strategy: Any, data: Any, need: int) -> str:
+def _gate_message(strategy: bt.Strategy, data: bt.AbstractDataBase, need: int) -> str:
     label = getattr(data, "label", None) or data._name or str(data._dataname)
     have = len(data)
     bars = "has no bar yet" if have == 0 else f"has {have} of {need} bars"
@@ -341,19 +341,19 @@ def _gate_message(strategy: Any, data: Any, need: int) -> str:
 # ------------------------------------------------------------------ guarding cerebro's run
 
 
-def _stop_at_once(cerebro: Any) -> None:
+def _stop_at_once(cerebro: bt.Cerebro) -> None:
     """``cerebro.runstop()``: as before, and the wait ends."""
     type(cerebro).runstop(cerebro)
     CerebroLoop.of(cerebro).wake()
 
 
-def _tell_and_run_once(cerebro: Any, strategies: Any) -> None:
+def _tell_and_run_once(cerebro: bt.Cerebro, strategies: list[bt.Strategy]) -> None:
     """``cerebro._runonce``: as before, but first the strategies hear what stores said while loading."""
     cerebro._storenotify()
     type(cerebro)._runonce(cerebro, strategies)
 
 
-def _pass_on_news(cerebro: Any, cerebro_loop: CerebroLoop) -> None:
+def _pass_on_news(cerebro: bt.Cerebro, cerebro_loop: CerebroLoop) -> None:
     """``cerebro._datanotify``: as before, but datas are asked for news only when one has some.
 
     Cerebro asks all of them four times per loop, which with 200 feeds takes a third of a millisecond.
@@ -363,7 +363,7 @@ def _pass_on_news(cerebro: Any, cerebro_loop: CerebroLoop) -> None:
         type(cerebro)._datanotify(cerebro)
 
 
-def _run_guarded(cerebro: Any, iterstrat: Any, predata: bool = False) -> Any:
+def _run_guarded(cerebro: bt.Cerebro, iterstrat: Any, predata: bool = False) -> Any:
     """``cerebro.runstrategies``: as before, but an exception still stops strategies, broker, feeds and stores.
 
     Backtrader has no ``finally`` there: after an error in ``next()`` no ``stop()`` is called and threads and sockets
@@ -384,13 +384,13 @@ def _run_guarded(cerebro: Any, iterstrat: Any, predata: bool = False) -> Any:
         cerebro_loop.end_run()
 
 
-def _ask_stores(cerebro: Any, state: TradingState) -> None:
+def _ask_stores(cerebro: bt.Cerebro, state: TradingState) -> None:
     for store in cerebro.stores:
         if (control := getattr(store, "trading", None)) is not None:
             control.ask(state)
 
 
-def _stop_all(cerebro: Any, error: BaseException) -> None:
+def _stop_all(cerebro: bt.Cerebro, error: BaseException) -> None:
     steps: list[Any] = []
     if _raised_in_loop(error):  # otherwise the strategies had not started, or were being stopped already
         steps += [strategy._stop for strategy in cerebro.runningstrats]

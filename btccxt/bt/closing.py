@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
+from btccxt.bt.compat import bt
 from btccxt.bt.orders import OrderStore
 from btccxt.model import ZERO, Market, OrderRequest, Side, decimal_of
 from btccxt.orders import funds
@@ -69,9 +69,9 @@ class Closing:
 
     def __init__(self, own: OrderStore) -> None:
         self._own = own
-        self._under_way: list[tuple[Any, dict[str, Decimal]]] = []  # orders that close at once
+        self._under_way: list[tuple[bt.Order, dict[str, Decimal]]] = []  # orders that close at once
 
-    def sent(self, order: Any, shares: dict[str, Decimal]) -> None:
+    def sent(self, order: bt.Order, shares: dict[str, Decimal]) -> None:
         self._under_way.append((order, shares))
 
     def reserved(self) -> Iterator[funds.OpenOrder]:
@@ -87,7 +87,7 @@ class Closing:
         """``position``: signed, of the market. ``total``: of its coin, on spot."""
         if market.is_contract and position * side.sign >= 0:
             return Guards()
-        exits: dict[str, list[Any]] = {}
+        exits: dict[str, list[bt.Order]] = {}
         for group, order in self._own.exits(market.symbol, side):
             exits.setdefault(group, []).append(order)
         if not exits:
@@ -115,7 +115,7 @@ class Closing:
         return taken
 
 
-def _guarded(name: str, legs: Iterable[Any], taken: Decimal) -> Guarded:
+def _guarded(name: str, legs: Iterable[bt.Order], taken: Decimal) -> Guarded:
     legs = list(legs)
     wanted = max(decimal_of(abs(order.executed.remsize)) for order in legs)
     parent = legs[0].parent

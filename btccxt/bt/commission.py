@@ -42,7 +42,7 @@ class CryptoCommInfo(bt.CommInfoBase):
 
     def get_margin(self, price: float) -> float:
         """Money that one unit binds: the whole price on spot, its leveraged part on contracts."""
-        return self._worth(price) / self.p.leverage
+        return self._worth(price) / float(self.p.leverage)
 
     def _worth(self, price: float) -> float:
         """Of one unit, in the money that settles it; of an inverse contract it falls as the price rises."""
@@ -53,7 +53,7 @@ class CryptoCommInfo(bt.CommInfoBase):
     def profitandloss(self, size: float, price: float, newprice: float) -> float:
         """Of a position from one price to another, in the money that settles it."""
         if not self.p.inverse:
-            return float(super().profitandloss(size, price, newprice))
+            return super().profitandloss(size, price, newprice)
         return size * (self._worth(price) - self._worth(newprice))
 
     def cashadjust(self, size: float, price: float, newprice: float) -> float:
@@ -64,14 +64,14 @@ class CryptoCommInfo(bt.CommInfoBase):
 
     def getsize(self, price: float, cash: float) -> float:
         """Largest size that ``cash`` pays for at ``price``, floored to the amount step."""
-        size = float(cash) * self.p.leverage / self._worth(float(price))
+        size = float(cash) * float(self.p.leverage) / self._worth(float(price))
         if self.p.market is None:
             return size
         return float(round_amount(self.p.market, decimal_of(size)))
 
-    def getvalue(self, position: Any, price: float) -> float:
+    def getvalue(self, position: bt.Position, price: float) -> float:
         """What a position binds, negative for a short one: ``getsize`` of the difference to a target leads there."""
         return float(position.size * self.get_margin(price))
 
     def _getcommission(self, size: float, price: float, pseudoexec: bool) -> float:
-        return abs(size) * self._worth(price) * self.p.commission
+        return abs(size) * self._worth(price) * float(self.p.commission)

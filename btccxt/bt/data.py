@@ -136,7 +136,7 @@ class CCXTData(ToldLines):
     def islive(self) -> bool:
         return not self.p.historical
 
-    def setenvironment(self, env: Any) -> None:
+    def setenvironment(self, env: bt.Cerebro) -> None:
         super().setenvironment(env)
         self._cerebro_loop.attach(self.source)
         self._resolve_timeframe()
@@ -451,7 +451,7 @@ class CCXTData(ToldLines):
 
     def exchange_ms(self) -> float:
         """The time up to which every bar counts as arrived."""
-        lateness_s = self.p.lateness_s
+        lateness_s: float | None = self.p.lateness_s
         if lateness_s is None:
             lateness_s = _TICKS_LATENESS_S if self.is_ticks else _BARS_LATENESS_S
         return self.source.now_ms() - lateness_s / self.source.wall_s(1.0)

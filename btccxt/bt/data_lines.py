@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections import deque
-from datetime import tzinfo
+from datetime import datetime, time, tzinfo
 from typing import Any
 
 from btccxt.bt.cerebro import CerebroLoop
@@ -42,7 +42,7 @@ class FeedLines(bt.feed.DataBase):
     _held = False  # waits for the histories of others
     _laststatus = bt.feed.DataBase.UNKNOWN  # before start() as well: put_notification reads it
     _last_args: tuple[Any, ...] = ()
-    _env: Any = None  # the cerebro; a data inside another gets it when the run has begun
+    _env: bt.Cerebro = None  # type: ignore[assignment]  # the cerebro; a data inside another gets it when the run has begun
     _cerebro_loop: CerebroLoop
     label: str
     stamps_begin = False
@@ -59,10 +59,10 @@ class FeedLines(bt.feed.DataBase):
             setattr(self, alias, getattr(lines, alias))
         prices = (lines.open, lines.high, lines.low, lines.close)
         self._all_lines = tuple(lines)
-        self._row_lines = (lines.datetime, *prices, lines.volume, lines.openinterest)
+        self._row_lines: tuple[bt.LineBuffer, ...] = (lines.datetime, *prices, lines.volume, lines.openinterest)
         self._stamps = lines.datetime
 
-    def setenvironment(self, env: Any) -> None:
+    def setenvironment(self, env: bt.Cerebro) -> None:
         super().setenvironment(env)
         self._cerebro_loop = CerebroLoop.of(env)
 
@@ -88,8 +88,7 @@ class FeedLines(bt.feed.DataBase):
             self._filters.append((ours(self, **options_of(p, kwargs)), [], {}))
 
     def clone(self, **kwargs: Any) -> CCXTDataClone:
-        clone_class: Any = CCXTDataClone  # its metaclass takes params as keywords
-        return clone_class(dataname=self, **kwargs)
+        return CCXTDataClone(dataname=self, **kwargs)
 
     def copyas(self, _dataname: str, **kwargs: Any) -> CCXTDataClone:
         twin = self.clone(**kwargs)
@@ -120,7 +119,7 @@ class FeedLines(bt.feed.DataBase):
     def get_notifications(self) -> Any:
         return super().get_notifications() if self.notifs else ()
 
-    def next(self, datamaster: Any = None, ticks: bool = True) -> Any:
+    def next(self, datamaster: bt.AbstractDataBase | None = None, ticks: bool = True) -> bool | None:
         """True: a bar. None: nothing now. False: nothing any more."""
         if self._quiet and not self.arrivals:
             return self._when_quiet
@@ -145,7 +144,7 @@ class FeedLines(bt.feed.DataBase):
     def _history_is_here(self) -> bool:
         raise NotImplementedError
 
-    def load(self) -> Any:
+    def load(self) -> bool | None:
         if self._redo is not None:
             state, self._redo = self._redo, None
             self._undo = self._state()
@@ -221,7 +220,7 @@ class FeedLines(bt.feed.DataBase):
         more = stamps.lencount < len(stamps.array) - stamps.extension
         return stamps.array[stamps._idx + 1] if more else float("inf")
 
-    def advance(self, size: int = 1, datamaster: Any = None, ticks: bool = True) -> None:
+    def advance(self, size: int = 1, datamaster: bt.AbstractDataBase | None = None, ticks: bool = True) -> None:
         if datamaster is not None or self._stamps.mode == _QBUFFER:
             super().advance(size, datamaster=datamaster, ticks=ticks)
             return
@@ -286,7 +285,7 @@ class FeedLines(bt.feed.DataBase):
                 f"{self.label}: resampling knows no trading calendar; these markets never close. For days that end at "
                 "another time than midnight give getdata(..., sessionend=datetime.time(17, 0))"
             )
-        end = self.p.sessionend
+        end: time | None = self.p.sessionend
         if end is None or end >= _NO_SESSION_END:
             return 0
         return round(((end.hour * 60 + end.minute) * 60 + end.second) * 1000 + end.microsecond / 1000) % 86_400_000
@@ -320,7 +319,7 @@ class FeedLines(bt.feed.DataBase):
         """At the end of the data: everything that closed until then was there."""
         raise NotImplementedError
 
-    def _check(self, forcedata: Any = None) -> None:
+    def _check(self, forcedata: bt.AbstractDataBase | None = None) -> None:
         """Deliver resampled bars that are over.
 
         Stock backtrader lets any other feed's bar close this one's (``forcedata``) before its own last bar is in, which
@@ -338,7 +337,7 @@ class FeedLines(bt.feed.DataBase):
             self._cerebro_loop.has_work = True
             self._quiet = False
 
-    def _last(self, datamaster: Any = None) -> bool:
+    def _last(self, datamaster: bt.AbstractDataBase | None = None) -> bool:
         """At the end of the data: what is whole is delivered, half a resampled bar is not.
 
         Stock backtrader delivers the half bar too, stamped in the future, and strategies trade on it.
@@ -369,14 +368,15 @@ class FeedLines(bt.feed.DataBase):
 
     # -------------------------------------------------------------- time zones
 
-    def _gettz(self) -> Any:
-        return backtrader_zone(self.p.tz)
+    def _gettz(self) -> tzinfo | None:
+        zone: tzinfo | None = backtrader_zone(self.p.tz)
+        return zone
 
-    def date2num(self, dt: Any) -> float:
+    def date2num(self, dt: datetime) -> float:
         return bt.date2num(dt) if getattr(dt, "tzinfo", None) is not None else super().date2num(dt)
 
 
-def _keep_all_extra(line: Any) -> None:
+def _keep_all_extra(line: bt.LineBuffer) -> None:
     """The ring buffer counts on one extra bar at most; tell it where its last place is."""
     if line.mode == _QBUFFER:
         line.lenmark = line.maxlen + line.extrasize - 1
@@ -392,9 +392,10 @@ class CCXTDataClone(FeedLines):
     _clone = True
     _when_quiet = False  # the parent says whether there will be more
 
-    def __init__(self) -> None:
+    def __init__(self, **_params: Any) -> None:  # backtrader's metaclass has taken them
         super().__init__()
-        parent = self.data = self.p.dataname
+        parent: FeedLines = self.p.dataname
+        self.data = parent
         self._dataname = parent._dataname
         self.label = f"{parent.label} clone"
         self.p.sessionstart = parent.p.sessionstart

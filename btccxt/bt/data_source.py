@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from btccxt.bt.compat import bt
 
-def source_of(data: Any) -> Any:
+
+def source_of(data: bt.AbstractDataBase) -> Any:
     """The store that a data, or the data whose bars it resamples, is of; None for those of others."""
     while not hasattr(data, "source") and hasattr(data, "data"):
         data = data.data
     return getattr(data, "source", None)
 
 
-def why_elsewhere(data: Any) -> str:
+def why_elsewhere(data: bt.AbstractDataBase) -> str:
     source = source_of(data)
     of = f" of {source.name}" if source is not None else ""
     name = data._name or getattr(data, "label", type(data).__name__)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+
+from btccxt.bt.compat import bt
 
 
 class Fund:
@@ -32,12 +33,12 @@ class Fund:
             self.shares *= (value_before + amount) / value_before
 
 
-def measure_shares(analyzers: Iterable[Any]) -> None:
+def measure_shares(analyzers: Iterable[bt.Analyzer]) -> None:
     """Returns are of a share from now on, for the analyzers to which nobody said what they are of.
 
     Until money moved both were the same, so the measure changes without a step.
     """
     for analyzer in analyzers:
         if getattr(analyzer.p, "fund", False) is None and getattr(analyzer, "_fundmode", None) is False:
-            analyzer._fundmode = True
+            vars(analyzer)["_fundmode"] = True
         measure_shares(getattr(analyzer, "_children", ()))

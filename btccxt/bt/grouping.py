@@ -44,8 +44,8 @@ class GroupedData(Protocol):
     replaying: int
     _timeframe: int
     _compression: int
-    _row_lines: tuple[Any, ...]
-    _all_lines: tuple[Any, ...]
+    _row_lines: tuple[bt.LineBuffer, ...]
+    _all_lines: tuple[bt.LineBuffer, ...]
     stamps_begin: bool
     label: str
 
@@ -132,7 +132,7 @@ class Grouping:
         """A new run begins."""
         self._grid: PeriodGrid | None = None
         self._places: tuple[int, ...] = ()
-        self._more: tuple[Any, ...] = ()
+        self._more: tuple[bt.LineBuffer, ...] = ()
         self._forming: _Forming | None = None
         self.closed_to_ms = -(2**62)
         """End of the last period delivered: what closed earlier comes too late."""

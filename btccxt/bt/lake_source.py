@@ -9,6 +9,8 @@ from typing import Any
 from btccxt.bars.columns import Columns
 from btccxt.bars.lake import LIVE, DataVenue, Lake, LakeView, SeriesKey
 from btccxt.bars.offline import find, not_fetched
+from btccxt.bt.cerebro import CerebroLoop
+from btccxt.bt.compat import bt
 from btccxt.bt.ports import FeedHandle
 from btccxt.errors import ConfigError
 from btccxt.model import Market, Trade
@@ -47,7 +49,7 @@ class LakeSource:
 
     def __init__(self, lake: Lake, venue: DataVenue) -> None:
         self.name = f"the lake of {venue.exchange}"
-        self.cerebro_loop: Any = None
+        self.cerebro_loop: CerebroLoop | None = None
         self._venue = venue
         self._path = lake.path
         self._news: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
@@ -113,7 +115,7 @@ class LakeSource:
 
     # -------------------------------------------------------------- what cerebro asks of a store
 
-    def start(self, data: Any = None, broker: Any = None) -> None:
+    def start(self, data: bt.AbstractDataBase | None = None, broker: Any = None) -> None:
         """Nothing is connected."""
 
     def stop(self) -> None:

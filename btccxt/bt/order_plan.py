@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt.bt.closing import Guards
+from btccxt.bt.compat import bt
 from btccxt.bt.order_request import closing_ms, request_of
 from btccxt.bt.order_words import Keywords
 from btccxt.bt.ports import OrderDesk
@@ -57,7 +58,7 @@ class Situation:
 class Plan:
     """One order ready to go. ``context`` is journaled with it and says what it waits for."""
 
-    order: Any
+    order: bt.Order
     request: OrderRequest
     context: Mapping[str, str]
     expires_here_ms: int | None = None
@@ -80,7 +81,7 @@ class Planner:
 
     def plan(
         self,
-        order: Any,
+        order: bt.Order,
         market: Market,
         kwargs: dict[str, Any],
         leader: OrderRequest | None,
@@ -104,14 +105,14 @@ class Planner:
             plan = replace(plan, context={**plan.context, ON_UNPROTECTED: keywords.on_unprotected})
         return plan
 
-    def break_bracket(self, order: Any, why: object) -> None:
+    def break_bracket(self, order: bt.Order, why: object) -> None:
         """The bracket to which the order belongs, if it belongs to one, is not sent."""
         if _in_bracket(order):
             self._broken.setdefault(_root(order), f"another order of this bracket was refused: {why}")
 
     def _plan(
         self,
-        order: Any,
+        order: bt.Order,
         market: Market,
         request: OrderRequest,
         leader: OrderRequest | None,
@@ -170,12 +171,12 @@ class Planner:
         kinds = self._rules.order_rule(OrderFeature.REDUCE_ONLY).kinds
         return replace(request, reduce_only=True) if not kinds or sent_as.value in kinds else request
 
-    def _collected(self, parent: Any) -> OrderRequest | None:
+    def _collected(self, parent: bt.Order) -> OrderRequest | None:
         """The entry of a bracket that is still being put together."""
         plans = self._brackets.get(int(parent.ref), ())
         return next((plan.request for plan in plans if plan.order.ref == parent.ref), None)
 
-    def _validity(self, order: Any, request: OrderRequest) -> tuple[OrderRequest, int | None]:
+    def _validity(self, order: bt.Order, request: OrderRequest) -> tuple[OrderRequest, int | None]:
         """Where the exchange has no good-till-date for this order, the broker cancels it when its time comes."""
         if request.expires_ms is None:
             return request, None
@@ -209,17 +210,17 @@ class Planner:
         del self._brackets[root]
         return _tied(plans)
 
-    def give_up(self, order: Any) -> tuple[list[Plan], str]:
+    def give_up(self, order: bt.Order) -> tuple[list[Plan], str]:
         """If the order completes a bracket that is broken: its plans so far, and why none of them is sent."""
         root = _root(order)
         if not _in_bracket(order) or not order.transmit or root not in self._broken:
             return [], ""
         return self._brackets.pop(root, []), self._broken.pop(root)
 
-    def is_broken(self, order: Any) -> bool:
+    def is_broken(self, order: bt.Order) -> bool:
         return _in_bracket(order) and _root(order) in self._broken
 
-    def is_collecting(self, parent: Any) -> bool:
+    def is_collecting(self, parent: bt.Order) -> bool:
         """Whether the bracket of this parent is being put together, or has failed to be."""
         ref = getattr(parent, "ref", None)
         return ref in self._brackets or ref in self._broken
@@ -285,7 +286,7 @@ def _why_nothing_reduced(request: OrderRequest, situation: Situation) -> Iterato
         yield f"reduce_only: there is {held} in {request.symbol} that a {request.side.value} would reduce"
 
 
-def _capped(order: Any, request: OrderRequest, market: Market, situation: Situation) -> OrderRequest:
+def _capped(order: bt.Order, request: OrderRequest, market: Market, situation: Situation) -> OrderRequest:
     """A fee taken in coins leaves less than was bought: a sale of all of it is of what is there."""
     if request.side is Side.BUY or situation.sellable is None or request.amount <= situation.sellable:
         return request
@@ -298,11 +299,11 @@ def _capped(order: Any, request: OrderRequest, market: Market, situation: Situat
     return replace(request, amount=amount)
 
 
-def _in_bracket(order: Any) -> bool:
+def _in_bracket(order: bt.Order) -> bool:
     return order.parent is not None or not order.transmit
 
 
-def _root(order: Any) -> int:
+def _root(order: bt.Order) -> int:
     return int(order.parent.ref if order.parent is not None else order.ref)
 
 

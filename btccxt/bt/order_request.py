@@ -9,7 +9,9 @@ import difflib
 import itertools
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar, TypeVar
+
+from typing_extensions import Self
 
 from btccxt.bt.compat import bt
 from btccxt.bt.order_words import Keywords, positive
@@ -17,6 +19,7 @@ from btccxt.bt.time import ms_of_num
 from btccxt.errors import Refused
 from btccxt.model import ZERO, Market, OrderKind, OrderRequest, Side, TimeInForce, decimal_of, round_amount, round_price
 
+Plain = TypeVar("Plain")
 _DAY_MS = 86_400_000
 
 
@@ -25,14 +28,14 @@ class _TakeProfitNames:
 
     TakeProfit = len(bt.Order.ExecTypes)
     TakeProfitLimit = len(bt.Order.ExecTypes) + 1
-    ExecTypes = [*bt.Order.ExecTypes, "TakeProfit", "TakeProfitLimit"]
+    ExecTypes: ClassVar[list[str]] = [*bt.Order.ExecTypes, "TakeProfit", "TakeProfitLimit"]
 
 
 class _QuickOrder:
     """What of a backtrader order is slow, done quickly: each notification copies it and reads its parameters."""
 
     params: Any
-    executed: Any
+    executed: bt.order.OrderData
 
     def __init__(self, **_params: Any) -> None:  # backtrader's metaclass has taken them
         super().__init__()
@@ -40,16 +43,16 @@ class _QuickOrder:
         for name, value in vars(self.params).items():  # else found by ``__getattr__``, after a failed search
             values.setdefault(name, value)
 
-    def clone(self) -> Any:
+    def clone(self) -> Self:
         twin = _copied(self)
         self.executed.markpending()
         twin.executed = _copied(self.executed)
         return twin
 
 
-def _copied(original: Any) -> Any:
+def _copied(original: Plain) -> Plain:
     """``copy.copy`` of a plain object."""
-    twin = object.__new__(type(original))
+    twin: Plain = object.__new__(type(original))
     twin.__dict__.update(original.__dict__)
     return twin
 
@@ -70,7 +73,7 @@ TakeProfit = _TakeProfitNames.TakeProfit
 TakeProfitLimit = _TakeProfitNames.TakeProfitLimit
 
 
-def take_ref(order: Any, former: int) -> None:
+def take_ref(order: bt.Order, former: int) -> None:
     """Give a restored order the number it had in the former run, unless this process has used that one already.
 
     Later orders of the process count on from it: a number never stands for two orders.
@@ -96,7 +99,7 @@ _WITH_LIMIT_PRICE = {OrderKind.LIMIT, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFI
 _WITH_TRIGGER = {OrderKind.STOP, OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT, OrderKind.TAKE_PROFIT_LIMIT}
 
 
-def order_of(request: OrderRequest, average: Decimal | None, tradeid: int, data: Any) -> Any:
+def order_of(request: OrderRequest, average: Decimal | None, tradeid: int, data: bt.AbstractDataBase) -> bt.Order:
     """A backtrader order for an intent that no strategy of this run asked for."""
     cls = CryptoBuyOrder if request.side is Side.BUY else CryptoSellOrder
     has_both = request.price is not None and request.trigger_price is not None
@@ -120,7 +123,7 @@ def order_of(request: OrderRequest, average: Decimal | None, tradeid: int, data:
     return order
 
 
-def expiry_ms(order: Any, now_ms: int) -> int | None:
+def expiry_ms(order: bt.Order, now_ms: int) -> int | None:
     """When the order ends by itself. Backtrader leaves ``valid=0`` (end of the day) for the broker to resolve."""
     if order.valid is None:
         return None
@@ -130,7 +133,7 @@ def expiry_ms(order: Any, now_ms: int) -> int | None:
 
 
 def request_of(
-    order: Any, market: Market, keywords: Keywords, client_order_id: str, now_ms: int, reasons: list[str]
+    order: bt.Order, market: Market, keywords: Keywords, client_order_id: str, now_ms: int, reasons: list[str]
 ) -> OrderRequest | None:
     """The intent that a backtrader order stands for, rounded to the market's steps; nothing is written to the order.
 
@@ -196,14 +199,14 @@ def request_of(
     )
 
 
-def _limit_offset(order: Any, market: Market) -> Decimal | None:
+def _limit_offset(order: bt.Order, market: Market) -> Decimal | None:
     """Of a StopTrailLimit: how far its limit stands below its stop, as ``price`` and ``plimit`` were given."""
     if order.exectype != bt.Order.StopTrailLimit:
         return None
     return round_price(market, decimal_of(order._limitoffset))
 
 
-def closing_ms(order: Any, now_ms: int) -> int | None:
+def closing_ms(order: bt.Order, now_ms: int) -> int | None:
     """When an order with exectype Close is sent: at the end of its data's session (by default of the day)."""
     if order.exectype != bt.Order.Close:
         return None
@@ -211,7 +214,7 @@ def closing_ms(order: Any, now_ms: int) -> int | None:
     return ends_ms if ends_ms > now_ms else None
 
 
-def _kind_of(order: Any, reasons: list[str]) -> OrderKind | None:
+def _kind_of(order: bt.Order, reasons: list[str]) -> OrderKind | None:
     if order.exectype == bt.Order.Close:
         return OrderKind.MARKET  # sent when the session ends
     if order.exectype in (bt.Order.StopTrail, bt.Order.StopTrailLimit):
@@ -230,7 +233,7 @@ def _kind_of(order: Any, reasons: list[str]) -> OrderKind | None:
     return kind
 
 
-def _no_kind(order: Any) -> str:
+def _no_kind(order: bt.Order) -> str:
     exectype, names = order.exectype, order.ExecTypes
     if exectype in range(len(names)):
         return f"exectype {names[exectype]}: not supported"
@@ -238,7 +241,7 @@ def _no_kind(order: Any) -> str:
     return f"exectype {exectype!r}: {f'write bt.Order.{near[0]}' if near else 'not supported'}"
 
 
-def _amount(order: Any, market: Market, reasons: list[str]) -> Decimal | None:
+def _amount(order: bt.Order, market: Market, reasons: list[str]) -> Decimal | None:
     asked = positive(abs(order.size), "size", reasons)
     if asked is None:
         return None
@@ -260,7 +263,7 @@ def _price(value: Any, what: str, market: Market, reasons: list[str]) -> Decimal
     return rounded
 
 
-def write_back(order: Any, request: OrderRequest) -> None:
+def write_back(order: bt.Order, request: OrderRequest) -> None:
     """Rounded size and prices, on the order as the exchange has them; what changed is in ``order.info.rounded``."""
     sign = 1 if order.isbuy() else -1
     kind, limit_price, trigger_price = request.kind, request.price, request.trigger_price
@@ -292,7 +295,7 @@ _BY_BOTH = {OrderKind.STOP_LIMIT, OrderKind.TAKE_PROFIT_LIMIT}
 
 
 def edited(
-    order: Any,
+    order: bt.Order,
     request: OrderRequest,
     market: Market,
     client_order_id: str,
@@ -329,7 +332,7 @@ def edited(
     return changed if second is None else replace(changed, price=round_price(market, second))
 
 
-def take_figures(order: Any, request: OrderRequest) -> None:
+def take_figures(order: bt.Order, request: OrderRequest) -> None:
     """What became of the intent on the way: an edit, or an exit sized to what its entry filled."""
     sign = 1 if order.isbuy() else -1
     left = max(request.amount - decimal_of(abs(order.executed.size)), ZERO)
@@ -338,7 +341,7 @@ def take_figures(order: Any, request: OrderRequest) -> None:
     _take_prices(order, request)
 
 
-def _take_prices(order: Any, request: OrderRequest) -> None:
+def _take_prices(order: bt.Order, request: OrderRequest) -> None:
     if order.exectype == bt.Order.Limit and request.price is not None:
         order.created.price = float(request.price)
     elif request.kind in _BY_TRIGGER | _BY_BOTH and request.trigger_price is not None:
@@ -347,7 +350,7 @@ def _take_prices(order: Any, request: OrderRequest) -> None:
         order.created.pricelimit = float(request.price)
 
 
-def follower_of(order: Any, request: OrderRequest) -> Any:
+def follower_of(order: bt.Order, request: OrderRequest) -> bt.Order:
     """The backtrader order that follows one which the exchange cannot change: for what that has not filled."""
     left: Decimal = request.amount - decimal_of(abs(order.executed.size))
     cls = CryptoBuyOrder if order.isbuy() else CryptoSellOrder

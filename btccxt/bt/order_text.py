@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from btccxt.bt.compat import bt
 
 
-def kind_name(order: Any) -> str:
+def kind_name(order: bt.Order) -> str:
     """'Market', 'Limit' …; what was given where backtrader has no such kind."""
     names, kind = bt.Order.ExecTypes, order.exectype
     is_known = isinstance(kind, int) and 0 <= kind < len(names)
     return str(names[kind]) if is_known else str(kind)
 
 
-def order_text(order: Any) -> str:
+def order_text(order: bt.Order) -> str:
     """``buy 0.05 BTC/USDT limit``"""
     size = order.size
     amount = f"{abs(size):g}" if isinstance(size, (int, float)) else str(size)

@@ -27,19 +27,19 @@ class OrderStore:
     """Backtrader orders by client order id, and their intents by ``order.ref``."""
 
     def __init__(self) -> None:
-        self.orders: list[Any] = []
+        self.orders: list[bt.Order] = []
         """Every order of the run, refused ones too; of those that ended, the latest ``_KEPT`` at least."""
-        self.known: dict[str, Any] = {}
+        self.known: dict[str, bt.Order] = {}
         """By client order id, ended ones too: late fills count. As many as ``orders``."""
-        self._open: dict[str, Any] = {}  # those of them that may still fill
+        self._open: dict[str, bt.Order] = {}  # those of them that may still fill
         self._requests: dict[int, OrderRequest] = {}  # of every order that is not final
         self._expiries_ms: dict[int, int] = {}  # of orders whose validity is kept here
         self._fires_ms: dict[int, int] = {}  # of orders that wait for a time
         self._waiting: set[int] = set()  # they wait on this machine and bind no money
-        self.trailing: dict[int, Any] = {}  # those whose price follows the market
+        self.trailing: dict[int, bt.Order] = {}  # those whose price follows the market
         self._ending: set[int] = set()  # their cancel has been asked for
 
-    def note(self, order: Any) -> None:
+    def note(self, order: bt.Order) -> None:
         """An order that the strategy may ask about from now on; the oldest that ended are forgotten meanwhile."""
         self.orders.append(order)
         if len(self.orders) >= 2 * _KEPT:  # seldom, so that an order costs the same at any age of the run
@@ -50,7 +50,7 @@ class OrderStore:
 
     def add(
         self,
-        order: Any,
+        order: bt.Order,
         request: OrderRequest,
         *,
         waits: bool = False,
@@ -69,7 +69,7 @@ class OrderStore:
         if fires_ms is not None:
             self._fires_ms[order.ref] = fires_ms
 
-    def end(self, order: Any, client_order_id: str) -> None:
+    def end(self, order: bt.Order, client_order_id: str) -> None:
         self._open.pop(client_order_id, None)
         self._requests.pop(order.ref, None)
         self._expiries_ms.pop(order.ref, None)
@@ -93,29 +93,29 @@ class OrderStore:
 
     # -------------------------------------------------------------- intents
 
-    def request(self, order: Any) -> OrderRequest | None:
+    def request(self, order: bt.Order) -> OrderRequest | None:
         """What was asked for; None if the order has ended, or was never sent."""
         return self._requests.get(order.ref)
 
-    def take_request(self, order: Any, request: OrderRequest) -> None:
+    def take_request(self, order: bt.Order, request: OrderRequest) -> None:
         """It is asked for something else now."""
         self._requests[order.ref] = request
 
-    def waits(self, order: Any) -> bool:
+    def waits(self, order: bt.Order) -> bool:
         return order.ref in self._waiting
 
-    def set_waiting(self, order: Any, waits: bool) -> None:
+    def set_waiting(self, order: bt.Order, waits: bool) -> None:
         """Whether it waits on this machine, or is at the exchange, where it binds money."""
         (self._waiting.add if waits else self._waiting.discard)(order.ref)
 
-    def is_tied(self, order: Any) -> bool:
+    def is_tied(self, order: bt.Order) -> bool:
         """Whether it is part of a bracket or a pair."""
         tied = order.parent is not None or order.oco is not None
         return tied or any(other.parent is order or other.oco is order for other in self._open.values())
 
     # -------------------------------------------------------------- validity kept here
 
-    def expires_ms(self, order: Any) -> int | None:
+    def expires_ms(self, order: bt.Order) -> int | None:
         return self._expiries_ms.get(order.ref)
 
     @property
@@ -134,7 +134,7 @@ class OrderStore:
     def some_expire(self) -> bool:
         return bool(self._expiries_ms)
 
-    def take_expired(self, now_ms: int) -> Iterator[tuple[str, Any]]:
+    def take_expired(self, now_ms: int) -> Iterator[tuple[str, bt.Order]]:
         """Client order ids and orders whose time has come, each once."""
         for ref, expires_ms in list(self._expiries_ms.items()):
             if now_ms >= expires_ms:
@@ -144,7 +144,7 @@ class OrderStore:
 
     # -------------------------------------------------------------- money
 
-    def is_ending(self, order: Any) -> None:
+    def is_ending(self, order: bt.Order) -> None:
         """Its cancel is under way: what it binds will be free, and what those bind that go with it."""
         self._ending.add(order.ref)
         if order.parent is not None and order.parent.alive():  # the entry goes; its exits stay for what it has filled
@@ -199,20 +199,20 @@ class OrderStore:
         return total - bound(currency, self.open_orders(), markets)
 
 
-def _go_together(order: Any, other: Any) -> bool:
+def _go_together(order: bt.Order, other: bt.Order) -> bool:
     """Exits of one entry, or members of one pair."""
     if order.parent is not None and other.parent is order.parent:
         return True
     return bool({order.ref, _leader(order)} & {other.ref, _leader(other)})
 
 
-def _first(order: Any) -> Any:
+def _first(order: bt.Order) -> bt.Order:
     """The first order of its pair."""
     return _first(order.oco) if order.oco is not None else order
 
 
-def _leader(order: Any) -> int:
-    return int(_first(order).ref)
+def _leader(order: bt.Order) -> int:
+    return _first(order).ref
 
 
 _FINAL_STATUS = {
@@ -260,7 +260,7 @@ class OrderEventHandler:
         if final is not None and self._own.is_open(live.request.client_order_id):
             self._finish(order, live, final, notified=bool(event.fills) and order.status == final)
 
-    def _finish(self, order: Any, live: LiveOrder, status: int, notified: bool) -> None:
+    def _finish(self, order: bt.Order, live: LiveOrder, status: int, notified: bool) -> None:
         if status == bt.Order.Canceled and order.info.get("expired_here"):
             status = bt.Order.Expired
         changed = order.status != status
@@ -273,7 +273,7 @@ class OrderEventHandler:
             self._broker.notify(order)
 
     @staticmethod
-    def _copy_info(order: Any, live: LiveOrder) -> None:
+    def _copy_info(order: bt.Order, live: LiveOrder) -> None:
         news: dict[str, Any] = {
             "exchange_order_id": live.order_id,
             "raw_status": live.raw_status,
@@ -322,7 +322,7 @@ class OrderEventHandler:
             )
             self._store.order_told(live.client_order_id)
 
-    def _adopt(self, live: LiveOrder, ref: int | None = None) -> Any:
+    def _adopt(self, live: LiveOrder, ref: int | None = None) -> bt.Order:
         """A backtrader order for one that a former run, or somebody else, placed. ``ref``: its number here so far."""
         request = live.request
         data = self._broker.books.first_data(request.symbol)

@@ -21,6 +21,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
+from btccxt.bt.compat import bt
 from btccxt.errors import ConfigError
 
 _CONTAINERS = (list, dict, set)
@@ -111,7 +112,7 @@ class Persistent:
 
     persist_name: str | None = None
     persist_version = 1
-    env: Any
+    env: bt.Cerebro
     broker: Any
 
     @property
@@ -130,15 +131,16 @@ class Persistent:
         )
 
     def _stop(self) -> None:
-        stop: Any = super()
+        stop: Any = super()  # the strategy's
         stop._stop()
         if "_persist" in self.__dict__:  # what stop() changed
             self.persist.save()
 
     def _open_persist(self) -> Variables:
         owner = self.persist_name or type(self).__name__
-        for other in self.env.runningstrats:
-            if other is not self and isinstance(other, Persistent) and _owner(other) == owner:
+        others: list[Any] = [each for each in self.env.runningstrats if isinstance(each, Persistent)]
+        for other in others:
+            if other is not self and _owner(other) == owner:
                 raise ConfigError(f"two strategies keep variables as {owner!r}: give one of them a persist_name")
         keeper = getattr(self.broker, "store", None)
         if not hasattr(keeper, "keep_variables"):

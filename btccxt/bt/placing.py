@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from btccxt.bt.closing import Closing, Guards
@@ -58,7 +59,7 @@ class OrderPlacement:
 
     # -------------------------------------------------------------- one order
 
-    def place(self, order: Any, kwargs: dict[str, Any], reasons: list[str]) -> Any:
+    def place(self, order: bt.Order, kwargs: dict[str, Any], reasons: list[str]) -> bt.Order:
         """Check everything, and send what may go. ``reasons``: what is known to be wrong already."""
         broker = self._broker
         self._own.note(order)
@@ -81,9 +82,10 @@ class OrderPlacement:
         self._give_up_bracket(order)
         return order
 
-    def _plan(self, order: Any, kwargs: dict[str, Any], reasons: list[str]) -> Plan | None:
+    def _plan(self, order: bt.Order, kwargs: dict[str, Any], reasons: list[str]) -> Plan | None:
         symbol = order.data._dataname
-        leader = self._tied_to(order.oco, "oco", reasons) if order.oco is not None else None
+        oco = order.oco
+        leader = self._tied_to(oco, "oco", reasons) if oco is not None else None
         parent = None
         if order.parent is not None and not isinstance(order.parent, bt.Order):
             self._tied_to(order.parent, "parent", reasons)
@@ -91,14 +93,14 @@ class OrderPlacement:
         if order.parent is not None and not self._planner.is_collecting(order.parent):
             parent = self._tied_to(order.parent, "parent", reasons)
         market = self._markets[symbol]
-        if leader is not None and not market.is_contract and "closes" in order.oco.info:
+        if oco is not None and leader is not None and not market.is_contract and "closes" in oco.info:
             reasons.append(
-                f"oco: order {order.oco.ref} shares the coins of a bracket's exits, so it cannot be one of a pair: "
+                f"oco: order {oco.ref} shares the coins of a bracket's exits, so it cannot be one of a pair: "
                 "cancel the bracket first"
             )
         return self._planner.plan(order, market, kwargs, leader, self._situation(order, symbol), parent, reasons)
 
-    def _tied_to(self, other: Any, word: str, reasons: list[str]) -> OrderRequest | None:
+    def _tied_to(self, other: bt.Order, word: str, reasons: list[str]) -> OrderRequest | None:
         """The intent of the order given as ``oco`` or ``parent``."""
         if not isinstance(other, bt.Order):
             reasons.append(f"{word}={other!r}: give the order that buy() or sell() returned")
@@ -112,7 +114,7 @@ class OrderPlacement:
         reasons.append(f"{what}: order {other.ref} has ended already, or was never sent")
         return None
 
-    def _situation(self, order: Any, symbol: str) -> Situation:
+    def _situation(self, order: bt.Order, symbol: str) -> Situation:
         ledger, market = self._broker.ledger, self._markets[symbol]
         held = ledger.holding(symbol).amount
         side = Side.BUY if order.isbuy() else Side.SELL
@@ -128,7 +130,7 @@ class OrderPlacement:
             sellable = funds.sellable(_amount(order), total, taken, ledger.coin_fees(symbol))
         return Situation(self._broker.latest_price(order.data), held, entering, sellable, guards)
 
-    def _check_desk(self, order: Any, request: OrderRequest, kind: str, reasons: list[str]) -> str:
+    def _check_desk(self, order: bt.Order, request: OrderRequest, kind: str, reasons: list[str]) -> str:
         """Warm-up, then risk limits. What was placed by hand (``owner=None``) comes of no bar."""
         symbol = request.symbol
         position = self._broker.ledger.holding(symbol).amount
@@ -145,7 +147,7 @@ class OrderPlacement:
 
     # -------------------------------------------------------------- brackets
 
-    def _take(self, order: Any, plan: Plan) -> None:
+    def _take(self, order: bt.Order, plan: Plan) -> None:
         if self._planner.is_broken(order):
             self._unsent.append(plan)
             return
@@ -162,7 +164,7 @@ class OrderPlacement:
     def _batch_of(self, names: set[str | None]) -> _Waiting | None:
         return next((each for each in self._waiting if names & {p.request.client_order_id for p in each.plans}), None)
 
-    def _give_up_bracket(self, order: Any) -> None:
+    def _give_up_bracket(self, order: bt.Order) -> None:
         plans, why = self._planner.give_up(order)
         for plan in (*plans, *(self._unsent if why else ())):
             self._broker.notify(plan.order)
@@ -245,7 +247,7 @@ class OrderPlacement:
                 kept.append(each)
         self._waiting = kept
 
-    def cancel_waiting(self, order: Any) -> bool:
+    def cancel_waiting(self, order: bt.Order) -> bool:
         """Take back an order that has not left, with what hangs on it. False if it does not wait here."""
         for each in self._waiting:
             if any(plan.order.ref == order.ref for plan in each.plans):
@@ -267,14 +269,14 @@ class OrderPlacement:
 
     # -------------------------------------------------------------- refusing
 
-    def _reject(self, order: Any, reasons: tuple[str, ...], kind: str) -> None:
+    def _reject(self, order: bt.Order, reasons: tuple[str, ...], kind: str) -> None:
         self._store.order_refused(kind, order_text(order), reasons)
         order.addinfo(reasons=reasons)
         order.reject(self._broker)
         self._broker.notify(order)
 
 
-def _amount(order: Any) -> Any:
+def _amount(order: bt.Order) -> Decimal:
     return decimal_of(abs(order.size))
 
 

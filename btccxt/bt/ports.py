@@ -10,6 +10,8 @@ from typing import Any, Protocol
 from btccxt.account.contract_terms import TradedTerms
 from btccxt.account.ledger import AccountLedger, AccountSnapshot
 from btccxt.bars.columns import Columns
+from btccxt.bt.cerebro import CerebroLoop
+from btccxt.bt.compat import bt
 from btccxt.bt.positions import PositionBook
 from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.model import (
@@ -43,6 +45,13 @@ class OrderDesk:
     submit: Callable[[OrderRequest, Mapping[str, str]], None]
 
 
+class RunBroker(Protocol):
+    """What a store needs of a broker to take part in its run."""
+
+    @property
+    def cerebro(self) -> bt.Cerebro: ...
+
+
 class BrokerBackend(Protocol):
     """What the broker needs of its store. All of it answers from memory."""
 
@@ -70,7 +79,7 @@ class BrokerBackend(Protocol):
     def follow_prices(self, streamed: Collection[str], asked: Collection[str]) -> None: ...
     def restored_orders(self) -> RestoredState: ...
     def order_told(self, client_order_id: str) -> None: ...
-    def attach_broker(self, broker: Any) -> None: ...
+    def attach_broker(self, broker: RunBroker) -> None: ...
     def wall_s(self, exchange_ms: float) -> float: ...
     @property
     def trading(self) -> TradingControl: ...
@@ -87,12 +96,13 @@ class OrderHolder(Protocol):
     """What whoever applies news of orders needs of their broker."""
 
     store: BrokerBackend
-    orders: list[Any]
 
     @property
+    def orders(self) -> list[bt.Order]: ...
+    @property
     def books(self) -> PositionBook: ...
-    def getcommissioninfo(self, data: Any) -> Any: ...
-    def notify(self, order: Any) -> None: ...
+    def getcommissioninfo(self, data: bt.AbstractDataBase) -> bt.CommInfoBase: ...
+    def notify(self, order: bt.Order) -> None: ...
 
 
 class PlacingBroker(OrderHolder, Protocol):
@@ -100,9 +110,9 @@ class PlacingBroker(OrderHolder, Protocol):
 
     @property
     def ledger(self) -> AccountLedger: ...
-    def why_not_tradable(self, data: Any) -> str | None: ...
-    def latest_price(self, data: Any) -> Decimal | None: ...
-    def getvalue(self, datas: Any = None) -> float: ...
+    def why_not_tradable(self, data: bt.AbstractDataBase) -> str | None: ...
+    def latest_price(self, data: bt.AbstractDataBase) -> Decimal | None: ...
+    def getvalue(self, datas: Sequence[bt.AbstractDataBase] | None = None) -> float: ...
 
 
 class FeedHandle(Protocol):
@@ -115,10 +125,10 @@ class FeedSource(Protocol):
 
     name: str
     """Of the exchange, for messages."""
-    cerebro_loop: Any
+    cerebro_loop: CerebroLoop | None
     """Set when a Data of this source joins a cerebro."""
 
-    def start(self) -> Any:
+    def start(self) -> object:
         """Connect, if that has not been done. Cerebro calls it; for a data inside another, the data does."""
 
     def timeframes(self) -> Collection[str]:

@@ -11,10 +11,9 @@ ledger and in the value, but ``if self.position`` is false and the trade is clos
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from math import isfinite
-from typing import Any
 
 from btccxt.account.ledger import AccountLedger, Booking
 from btccxt.bt.cerebro import CerebroLoop
@@ -31,10 +30,11 @@ class PositionBook:
     def __init__(self, ledger: AccountLedger) -> None:
         self.ledger = ledger
         self.fills_booked = 0
-        self._views: dict[str, Any] = {}  # symbol -> backtrader Position
+        self._views: dict[str, bt.Position] = {}  # symbol -> backtrader Position
         self._visible: dict[str, Decimal] = {}  # the same size, exact
-        self._datas: dict[str, list[Any]] = {}
-        self._trade_sizes: dict[tuple[Any, str], tuple[float, Decimal]] = {}  # as backtrader's float sum, and exact
+        self._datas: dict[str, list[bt.AbstractDataBase]] = {}
+        self._trade_sizes: dict[tuple[int, str], tuple[float, Decimal]] = {}
+        """By trade id and symbol: as backtrader's float sum, and exact."""
         self._executed: dict[int, tuple[Decimal, Decimal]] = {}  # order ref -> filled, cost
         self._estimates: dict[tuple[str, str, Side], Decimal] = {}  # fee not known yet -> assumed commission
         self._seeded: set[str] = set()
@@ -44,15 +44,15 @@ class PositionBook:
 
     # -------------------------------------------------------------- datas, prices, positions
 
-    def register(self, data: Any, symbol: str) -> bool:
+    def register(self, data: bt.AbstractDataBase, symbol: str) -> bool:
         """Make a data known; True the first time its symbol is seen."""
         datas = self._datas.setdefault(symbol, [])
         if any(known is data for known in datas):
             return False
         datas.append(data)
         self._look_at_all = True
-        if hasattr(data, "wakes_loop"):
-            self._cerebro_loop = data._cerebro_loop
+        if (cerebro_loop := getattr(data, "_cerebro_loop", None)) is not None:
+            self._cerebro_loop = cerebro_loop
         else:
             self._unheard.add(symbol)
         if data is not datas[0]:
@@ -66,11 +66,11 @@ class PositionBook:
     def symbols(self) -> tuple[str, ...]:
         return tuple(self._datas)
 
-    def first_data(self, symbol: str) -> Any | None:
+    def first_data(self, symbol: str) -> bt.AbstractDataBase | None:
         datas = self._datas.get(symbol)
         return datas[0] if datas else None
 
-    def position(self, symbol: str) -> Any:
+    def position(self, symbol: str) -> bt.Position:
         """Backtrader's Position of a symbol; the object stays the same, its figures change."""
         if symbol not in self._views:
             self.show(symbol)
@@ -122,7 +122,7 @@ class PositionBook:
 
     # -------------------------------------------------------------- fills
 
-    def execute(self, order: Any, fill: Fill, amount: Decimal) -> None:
+    def execute(self, order: bt.Order, fill: Fill, amount: Decimal) -> None:
         """Book one fill of an order for ``amount``: one execution bit, with the position as it is after it."""
         self.fills_booked += 1
         self.take_prices()
@@ -169,7 +169,7 @@ class PositionBook:
             return price
         return float((after.price * after.amount - before.price * before.amount) / booking.opened)
 
-    def _set_executed(self, order: Any, filled: Decimal, cost: Decimal, amount: Decimal) -> None:
+    def _set_executed(self, order: bt.Order, filled: Decimal, cost: Decimal, amount: Decimal) -> None:
         self._executed[order.ref] = (filled, cost)
         sign, left = (1 if order.isbuy() else -1), max(amount - filled, ZERO)
         order.executed.size = float(filled) * sign
@@ -177,7 +177,7 @@ class PositionBook:
         order.executed.remsize = float(left) * sign
         order.status = bt.Order.Partial if left else bt.Order.Completed
 
-    def correct(self, order: Any, fill: Fill) -> None:
+    def correct(self, order: bt.Order, fill: Fill) -> None:
         """A fee that came after its fill takes the place of the estimate, in the order and in its open trade."""
         actual = self.ledger.correct_fee(fill)
         self._look_at_all = True
@@ -191,7 +191,7 @@ class PositionBook:
             trades[-1].commission += more
             trades[-1].pnlcomm -= more
 
-    def pay_into_trades(self, payment: FundingPayment, strategies: Iterable[Any]) -> None:
+    def pay_into_trades(self, payment: FundingPayment, strategies: Iterable[bt.Strategy]) -> None:
         """Funding belongs to the trades that are open on its symbol, each in proportion to its size.
 
         It is in their commission, from which backtrader counts ``pnlcomm`` with every further fill.
@@ -208,12 +208,12 @@ class PositionBook:
             trade.commission += part
             trade.pnlcomm -= part
 
-    def resume(self, order: Any, live: LiveOrder) -> None:
+    def resume(self, order: bt.Order, live: LiveOrder) -> None:
         """Show on a restored order what a former run already booked; the ledger's start contains it."""
         if live.filled:
             self._set_executed(order, live.filled, live.cost, live.amount)
 
-    def _trade_bits(self, key: tuple[Any, str], before: Decimal, after: Decimal) -> tuple[float, float]:
+    def _trade_bits(self, key: tuple[int, str], before: Decimal, after: Decimal) -> tuple[float, float]:
         """What a move of the position closes and opens, as floats whose running sum meets the decimal sum exactly."""
         if before * after < 0:
             parts = (-before, after)
@@ -233,7 +233,7 @@ class PositionBook:
 
     # -------------------------------------------------------------- what was there before
 
-    def seeds(self, commission_info_of: Any) -> list[Any]:
+    def seeds(self, commission_info_of: Callable[[bt.AbstractDataBase], bt.CommInfoBase]) -> list[bt.Order]:
         """Orders that tell backtrader of positions it has not seen opened, so that selling them opens no short trade.
 
         They are ``Historical``: analyzers and trades see them, ``notify_order`` does not. Each symbol comes once, as
@@ -256,7 +256,14 @@ class PositionBook:
     def all_seeded(self) -> bool:
         return len(self._seeded) == len(self._datas)
 
-    def _seed(self, data: Any, symbol: str, amount: Decimal, price: float, commission_info_of: Any) -> Any:
+    def _seed(
+        self,
+        data: bt.AbstractDataBase,
+        symbol: str,
+        amount: Decimal,
+        price: float,
+        commission_info_of: Callable[[bt.AbstractDataBase], bt.CommInfoBase],
+    ) -> bt.Order:
         side = CryptoBuyOrder if amount > 0 else CryptoSellOrder
         size = float(amount)
         order = side(data=data, size=abs(size), price=price, exectype=bt.Order.Historical, simulated=True)
@@ -272,7 +279,18 @@ class PositionBook:
         return order
 
 
-def _last_stamp(data: Any) -> float:
+class PositionsByData(dict[bt.AbstractDataBase, bt.Position]):
+    """What a broker calls ``positions``; a data that was never traded is flat, as in backtrader's own broker."""
+
+    def __init__(self, position_of: Callable[[bt.AbstractDataBase], bt.Position]) -> None:
+        super().__init__()
+        self._position_of = position_of
+
+    def __missing__(self, data: bt.AbstractDataBase) -> bt.Position:
+        return self._position_of(data)
+
+
+def _last_stamp(data: bt.AbstractDataBase) -> float:
     return data.datetime[0] if len(data) else float("-inf")
 
 

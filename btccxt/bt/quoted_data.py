@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from btccxt.bt.compat import bt
 from btccxt.bt.data import CCXTData
 from btccxt.session.events import FeedEvent, QuoteSeen
 
@@ -16,10 +15,10 @@ class CCXTQuotedData(CCXTData):
     NaN in history, while the ticker stream is down, and where the exchange has no such stream.
     """
 
-    lines = ("bid", "ask", "spread")
-    bid: Any
-    ask: Any
-    spread: Any
+    lines = ("bid", "ask", "spread")  # type: ignore[assignment]  # backtrader makes the lines of it
+    bid: bt.LineBuffer
+    ask: bt.LineBuffer
+    spread: bt.LineBuffer
     _quote = QuoteSeen(_NAN, _NAN)
 
     def start(self) -> None:

@@ -12,16 +12,9 @@ from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.compat import bt
 from btccxt.bt.data_source import source_of
 from btccxt.bt.fund import Fund
+from btccxt.bt.ports import BrokerBackend
+from btccxt.bt.positions import PositionsByData
 from btccxt.errors import ConfigError
-
-
-class _Positions(dict[Any, Any]):
-    def __init__(self, broker: RoutingBroker) -> None:
-        super().__init__()
-        self._broker = broker
-
-    def __missing__(self, data: Any) -> Any:
-        return self._broker.getposition(data)
 
 
 class RoutingBroker(bt.BrokerBase):
@@ -35,9 +28,9 @@ class RoutingBroker(bt.BrokerBase):
         super().__init__()
         self.accounts: Mapping[str, CCXTBroker] = MappingProxyType(dict(accounts))
         self._brokers: Sequence[CCXTBroker] = tuple(accounts.values())
-        self.positions = _Positions(self)
+        self.positions = PositionsByData(self.getposition)
         self.startingcash = self.startingvalue = 0.0
-        self._cerebro: Any = None
+        self._cerebro: bt.Cerebro = None  # type: ignore[assignment]  # until ``cerebro.setbroker``
         self._fund = Fund()
         self._fundmode = False
         self._told_by: Iterator[CCXTBroker] = iter(())
@@ -45,16 +38,16 @@ class RoutingBroker(bt.BrokerBase):
     # -------------------------------------------------------------- life
 
     @property
-    def store(self) -> Any:
+    def store(self) -> BrokerBackend:
         """Of the first account: where a strategy's own variables are kept."""
         return self._brokers[0].store
 
     @property
-    def cerebro(self) -> Any:
+    def cerebro(self) -> bt.Cerebro:
         return self._cerebro
 
     @cerebro.setter
-    def cerebro(self, cerebro: Any) -> None:
+    def cerebro(self, cerebro: bt.Cerebro) -> None:
         self._cerebro = cerebro
         for broker in self._brokers:
             broker.cerebro = cerebro
@@ -77,7 +70,7 @@ class RoutingBroker(bt.BrokerBase):
 
     # -------------------------------------------------------------- whose data it is
 
-    def of(self, data: Any) -> CCXTBroker | None:
+    def of(self, data: bt.AbstractDataBase) -> CCXTBroker | None:
         """The broker of a data's account; None for data that nobody here trades."""
         source = source_of(data)
         for broker in self._brokers:
@@ -85,7 +78,7 @@ class RoutingBroker(bt.BrokerBase):
                 return broker
         return None
 
-    def _must_be_of(self, data: Any) -> CCXTBroker:
+    def _must_be_of(self, data: bt.AbstractDataBase) -> CCXTBroker:
         """Where nobody trades it, the first one refuses the order with the reason."""
         return self.of(data) or self._brokers[0]
 
@@ -96,7 +89,9 @@ class RoutingBroker(bt.BrokerBase):
 
     get_cash = getcash
 
-    def getvalue(self, datas: Any = None, mkt: bool = False, lever: bool = False) -> float:
+    def getvalue(
+        self, datas: Sequence[bt.AbstractDataBase] | None = None, mkt: bool = False, lever: bool = False
+    ) -> float:
         """Of all accounts, or the signed exposure of ``datas`` only."""
         if datas is None:
             return sum(broker.getvalue() for broker in self._brokers)
@@ -127,11 +122,11 @@ class RoutingBroker(bt.BrokerBase):
     def _money_moved(self, worth: Decimal) -> None:
         self._fund.move(float(worth), self.getvalue() - float(worth))
 
-    def getposition(self, data: Any, clone: bool = True) -> Any:
+    def getposition(self, data: bt.AbstractDataBase, clone: bool = True) -> bt.Position:
         broker = self.of(data)
         return bt.Position() if broker is None else broker.getposition(data, clone)
 
-    def getcommissioninfo(self, data: Any) -> Any:
+    def getcommissioninfo(self, data: bt.AbstractDataBase) -> bt.CommInfoBase:
         return self._must_be_of(data).getcommissioninfo(data)
 
     def setcommission(self, *args: Any, **kwargs: Any) -> None:
@@ -139,7 +134,7 @@ class RoutingBroker(bt.BrokerBase):
         for broker in self._brokers:
             broker.setcommission(*args, **kwargs)
 
-    def addcommissioninfo(self, comminfo: Any, name: str | None = None) -> None:
+    def addcommissioninfo(self, comminfo: bt.CommInfoBase, name: str | None = None) -> None:
         for broker in self._brokers:
             broker.addcommissioninfo(comminfo, name)
 
@@ -156,28 +151,28 @@ class RoutingBroker(bt.BrokerBase):
 
     # -------------------------------------------------------------- orders
 
-    def buy(self, owner: Any, data: Any, *args: Any, **kwargs: Any) -> Any:
+    def buy(self, owner: bt.Strategy | None, data: bt.AbstractDataBase, *args: Any, **kwargs: Any) -> bt.Order:
         """By the account of ``data``; see ``CCXTBroker.buy``."""
         return self._must_be_of(data).buy(owner, data, *args, **kwargs)
 
-    def sell(self, owner: Any, data: Any, *args: Any, **kwargs: Any) -> Any:
+    def sell(self, owner: bt.Strategy | None, data: bt.AbstractDataBase, *args: Any, **kwargs: Any) -> bt.Order:
         """By the account of ``data``; see ``CCXTBroker.sell``."""
         return self._must_be_of(data).sell(owner, data, *args, **kwargs)
 
-    def cancel(self, order: Any) -> Any:
+    def cancel(self, order: bt.Order | None) -> bt.Order | bool | None:
         return None if order is None else self._must_be_of(order.data).cancel(order)
 
-    def edit(self, order: Any, *args: Any, **kwargs: Any) -> Any:
+    def edit(self, order: bt.Order, *args: Any, **kwargs: Any) -> bt.Order:
         return self._must_be_of(order.data).edit(order, *args, **kwargs)
 
-    def orderstatus(self, order: Any) -> Any:
+    def orderstatus(self, order: bt.Order) -> int:
         return self._must_be_of(order.data).orderstatus(order)
 
     @property
-    def orders(self) -> list[Any]:
+    def orders(self) -> list[bt.Order]:
         return [order for broker in self._brokers for order in broker.orders]
 
-    def get_orders_open(self, safe: bool = False) -> list[Any]:
+    def get_orders_open(self, safe: bool = False) -> list[bt.Order]:
         return [order for broker in self._brokers for order in broker.get_orders_open(safe)]
 
     # -------------------------------------------------------------- news
@@ -196,7 +191,7 @@ class RoutingBroker(bt.BrokerBase):
         for broker in self._brokers:
             broker.next()
 
-    def get_notification(self) -> Any:
+    def get_notification(self) -> bt.Order | None:
         """One loop's news of each account in turn; None ends the loop's."""
         for broker in self._told_by:
             while (order := broker.get_notification()) is not None:

@@ -19,7 +19,13 @@ _OF_THIS_BROKER = ("post_only", "reduce_only", "tif", "iceberg", "on_unprotected
 class ShadowBook:
     """Begins with the account's value as cash and holds nothing."""
 
-    def __init__(self, cerebro: Any, markets: Mapping[str, Market], cash: float, comminfo: Mapping[Any, Any]) -> None:
+    def __init__(
+        self,
+        cerebro: bt.Cerebro,
+        markets: Mapping[str, Market],
+        cash: float,
+        comminfo: Mapping[str | None, bt.CommInfoBase],
+    ) -> None:
         self.broker = BacktestBroker(markets=markets)
         self.broker.cerebro = cerebro
         self.broker.setcash(cash)
@@ -28,7 +34,7 @@ class ShadowBook:
         self._datas = list(cerebro.datas)
         self._lengths: list[int] = []
 
-    def place(self, is_buy: bool, kwargs: dict[str, Any]) -> Any:
+    def place(self, is_buy: bool, kwargs: dict[str, Any]) -> bt.Order:
         """One order of the strategy; ``order.info.shadow`` tells it from those that leave."""
         for name in _OF_THIS_BROKER:
             kwargs.pop(name, None)
@@ -43,14 +49,14 @@ class ShadowBook:
             self._lengths = lengths
             self.broker.next()
 
-    def news(self) -> Iterator[Any]:
+    def news(self) -> Iterator[bt.Order]:
         """Copies of orders that changed."""
         while self.broker.notifs:
             order = self.broker.notifs.popleft()
             if order is not None:
                 yield order
 
-    def held(self) -> list[tuple[Any, float]]:
+    def held(self) -> list[tuple[bt.AbstractDataBase, float]]:
         """Datas and signed sizes of what the shadow holds."""
         return [(data, position.size) for data, position in self.broker.positions.items() if position.size]
 
@@ -63,7 +69,7 @@ class ShadowBook:
             if order is not None and order.alive():
                 self.broker.cancel(order)
 
-    def closing_orders(self) -> Iterable[Any]:
+    def closing_orders(self) -> Iterable[bt.Order]:
         """What ends the shadow's trades in the strategy's books: analyzers see it, ``notify_order`` does not."""
         for data, size in self.held():
             price, comminfo = data.close[0], self.broker.getcommissioninfo(data)

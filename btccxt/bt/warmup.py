@@ -31,7 +31,7 @@ class Clock(Protocol):
     def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None: ...
 
 
-def feed_of(data: Any) -> Any:
+def feed_of(data: bt.AbstractDataBase) -> Any:
     """The feed whose bars a data shows, resampled and replayed ones included."""
     while not hasattr(data, "source") and hasattr(data, "data"):
         data = data.data
@@ -45,9 +45,9 @@ class BarAges:
         self.policy = policy
         self._clock = clock
         self._been_live: set[int] = set()
-        self._refused: dict[int, tuple[Any, bool, list[int]]] = {}  # data -> itself, after a cut, refs
+        self._refused: dict[int, tuple[bt.AbstractDataBase, bool, list[int]]] = {}  # data -> itself, after a cut, refs
 
-    def why_old(self, data: Any) -> str | None:
+    def why_old(self, data: bt.AbstractDataBase) -> str | None:
         """Why an order on the newest bar of this data would come of history; None where it would not."""
         if not len(data):
             return None
@@ -66,18 +66,18 @@ class BarAges:
         age, most = f"{age_ms / 1000:.1f} s", f"{most_ms / 1000:.1f} s"
         return f"the bar of {name} is old: it closed {age} ago, at most {most} count as now"
 
-    def has_been_live(self, data: Any) -> bool:
+    def has_been_live(self, data: bt.AbstractDataBase) -> bool:
         return id(data) in self._been_live or getattr(feed_of(data), "been_live", False)
 
-    def _most_ms(self, data: Any) -> float:
+    def _most_ms(self, data: bt.AbstractDataBase) -> float:
         if self.policy.max_bar_age_s is not None:
-            return self.policy.max_bar_age_s * 1000
+            return float(self.policy.max_bar_age_s) * 1000
         bar_ms = _LENGTH_MS.get(data._timeframe, 0) * data._compression
         way_ms = _WAY_S / self._clock.wall_s(1.0)
         return max(bar_ms, _LEAST_AGE_MS) + way_ms
 
     @staticmethod
-    def _close_ms(data: Any, feed: Any) -> float:
+    def _close_ms(data: bt.AbstractDataBase, feed: Any) -> float:
         stamp_ms = ms_of_num(data.datetime[0])
         if getattr(feed, "stamps_begin", False) and not getattr(feed, "is_ticks", False):
             stamp_ms += _LENGTH_MS.get(data._timeframe, 0) * data._compression
@@ -85,7 +85,7 @@ class BarAges:
 
     # -------------------------------------------------------------- what the strategy is told
 
-    def refused(self, order: Any) -> None:
+    def refused(self, order: bt.Order) -> None:
         """Count an order that was refused for the age of its bar."""
         data = order.data
         after_cut = self.has_been_live(data)
@@ -115,6 +115,6 @@ class BarAges:
         return bool(self._refused)
 
 
-def live_now(datas: list[Any], ages: BarAges) -> bool:
+def live_now(datas: list[bt.AbstractDataBase], ages: BarAges) -> bool:
     """Whether all of them have a bar of now."""
     return bool(datas) and all(len(data) and ages.why_old(data) is None for data in datas)

@@ -282,7 +282,7 @@ def _write(form: Format, chosen: _Chosen, wanted: Range, path: Path) -> int:
     arrow = pyarrow()
     pieces = chosen.series.pieces(wanted.from_ms, wanted.to_ms)
     schema = trade_schema() if chosen.key.timeframe is None else bar_schema()
-    rows = sum(piece.table.num_rows for piece in pieces)
+    rows: int = sum(piece.table.num_rows for piece in pieces)
     fresh = path.with_name(path.name + ".new")
     try:
         if form is Format.PANDAS:

@@ -12,7 +12,6 @@ from decimal import Decimal
 from importlib.util import find_spec
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 from rich.console import Console
 
@@ -38,11 +37,11 @@ class MovingAverageDemo(bt.Strategy):
 
     def __init__(self) -> None:
         self.cross = bt.ind.CrossOver(bt.ind.SMA(period=self.p.fast), bt.ind.SMA(period=self.p.slow))
-        self.order: Any = None
+        self.order: bt.Order | None = None
         self.order_bar = 0
         self.live_bars = 0
 
-    def notify_order(self, order: Any) -> None:
+    def notify_order(self, order: bt.Order) -> None:
         if not order.alive():
             self.order = None
 
@@ -61,7 +60,7 @@ class MovingAverageDemo(bt.Strategy):
         elif self.cross < 0 and self.position:
             self._sent(self.sell(size=self.position.size))
 
-    def _sent(self, order: Any) -> None:
+    def _sent(self, order: bt.Order) -> None:
         self.order, self.order_bar = order, len(self)
 
     def _leave(self) -> None:

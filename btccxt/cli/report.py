@@ -102,7 +102,7 @@ class RunRecorder(bt.Analyzer):
         else:
             self.bars.append(bar)
 
-    def notify_order(self, order: Any) -> None:
+    def notify_order(self, order: bt.Order) -> None:
         if order.exectype == bt.Order.Historical:
             return
         executed = order.executed
@@ -127,7 +127,7 @@ class RunRecorder(bt.Analyzer):
             reasons=tuple(order.info.get("reasons", ()) or ()),
         )
 
-    def notify_trade(self, trade: Any) -> None:
+    def notify_trade(self, trade: bt.Trade) -> None:
         if trade.isclosed:
             self.trade_profits.append(trade.pnlcomm)
             closed_by = self.net_profits
@@ -228,7 +228,8 @@ def draw(run: RunRecorder, path: Path, title: str, currency: str) -> Path:
     value_axis.set_ylabel(f"equity {currency}")
     position_axis.step(times, [bar.position for bar in run.bars], where="post", color="#6b4fa0", linewidth=1.2)
     position_axis.set_ylabel("position")
-    position_axis.xaxis.set_major_formatter(mdates.ConciseDateFormatter(mdates.AutoDateLocator(), tz=timezone.utc))
+    dates = mdates.ConciseDateFormatter(mdates.AutoDateLocator(), tz=timezone.utc)  # type: ignore[no-untyped-call]
+    position_axis.xaxis.set_major_formatter(dates)
     for axis in (price_axis, value_axis, position_axis):
         axis.grid(alpha=0.25, linewidth=0.6)
         axis.spines[["top", "right"]].set_visible(False)

@@ -31,11 +31,11 @@ class _Events(bt.Analyzer):
 
     params = (("screen", None),)
 
-    def notify_order(self, order: Any) -> None:
+    def notify_order(self, order: bt.Order) -> None:
         if order.exectype != bt.Order.Historical:
             self.p.screen.order(order)
 
-    def notify_trade(self, trade: Any) -> None:
+    def notify_trade(self, trade: bt.Trade) -> None:
         if trade.isclosed:
             self.p.screen.tell(f"trade closed: {trade.pnlcomm:+,.2f} after fees", "bold")
 
@@ -87,7 +87,7 @@ class RunScreen:
 
     # -------------------------------------------------------------- what happens
 
-    def order(self, order: Any) -> None:
+    def order(self, order: bt.Order) -> None:
         """An order's news."""
         executed = order.executed.size
         new = executed - self._filled.get(order.ref, 0.0)
@@ -127,7 +127,7 @@ class RunScreen:
             self.alarms.append(str(msg))
         self.tell(str(msg), "bold red" if kind is NoticeKind.ALARM else "yellow")
 
-    def _status(self, data: Any, status: int, *args: Any, **kwargs: Any) -> None:
+    def _status(self, data: bt.AbstractDataBase, status: int, *args: Any, **kwargs: Any) -> None:
         self.tell(f"{data._dataname}: {data._getstatusname(status)}", "dim")
 
     # -------------------------------------------------------------- the changing line

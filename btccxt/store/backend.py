@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 from btccxt.account.contract_terms import TradedTerms
 from btccxt.account.explain import log_funding
@@ -20,7 +19,7 @@ from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.metrics import metrics
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.risk import RiskLimits
-from btccxt.orders.tracker import RestoredState
+from btccxt.orders.tracker import OrderTracker, RestoredState
 from btccxt.store.account_session import AccountSession
 from btccxt.store.history import StoreHistory
 
@@ -170,7 +169,7 @@ class StoreBackend(StoreHistory):
         return limits
 
     @property
-    def _tracker(self) -> Any:
+    def _tracker(self) -> OrderTracker:
         tracker = self._open_session.tracker
         if tracker is None:
             raise ConfigError("this store was started without a broker: call getbroker() before cerebro.run()")

@@ -30,6 +30,7 @@ from typing import Any, Protocol
 
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
+from btccxt.bt.compat import bt
 from btccxt.bt.order_text import order_text
 from btccxt.config import nearest
 from btccxt.errors import BtccxtError, ConfigError
@@ -297,7 +298,7 @@ class _Flattening:
         held = [f"{data._dataname} {broker.getposition(data).size:g}" for data in self._held()]
         self.said = f"{len(orders)} orders are being cancelled, then closed: {', '.join(held) or 'nothing is held'}"
 
-    def _held(self) -> list[Any]:
+    def _held(self) -> list[bt.AbstractDataBase]:
         return [data for data in self._broker.traded_datas() if self._broker.getposition(data).size]
 
     def go_on(self) -> bool:
@@ -331,12 +332,12 @@ def check(command: Command) -> None:
         raise ConfigError(f"{command.name} takes no argument: {' '.join(command.arguments)!r}")
 
 
-def _names(order: Any) -> list[str]:
+def _names(order: bt.Order) -> list[str]:
     info = order.info
     return [str(order.ref), *(str(info[key]) for key in ("client_order_id", "exchange_order_id") if info.get(key))]
 
 
-def _params(strategy: Any) -> dict[str, Any]:
+def _params(strategy: bt.Strategy) -> dict[str, Any]:
     return {name: getattr(strategy.params, name) for name in strategy.params._getkeys() if not name.startswith("_")}
 
 

@@ -16,6 +16,7 @@ from btccxt.bars.offline import find, iso, not_fetched
 from btccxt.bars.segments import Range
 from btccxt.bars.series import Damage
 from btccxt.bt.backtest_broker import BacktestBroker
+from btccxt.bt.compat import bt
 from btccxt.bt.data import CCXTData
 from btccxt.bt.ports import History
 from btccxt.bt.quoted_data import CCXTQuotedData
@@ -52,7 +53,7 @@ class StoreHistory(StoreNews):
         self._datas: list[weakref.ref[CCXTData]] = []
 
     @abstractmethod
-    def start(self, data: Any = None, broker: Any = None) -> None: ...
+    def start(self, data: bt.AbstractDataBase | None = None, broker: Any = None) -> None: ...
 
     @abstractmethod
     def _connect_now(self) -> None: ...
@@ -251,8 +252,7 @@ class StoreHistory(StoreNews):
         They come from the lake; without one, from the exchange, which is asked at once. Raises LakeError where neither
         has them.
         """
-        broker_class: Any = BacktestBroker  # its metaclass takes params as keywords
-        broker: BacktestBroker = broker_class(markets=self._known_markets(), cash=cash)
+        broker: BacktestBroker = BacktestBroker(markets=self._known_markets(), cash=cash)
         return broker
 
     def _known_markets(self) -> Mapping[str, Market]:

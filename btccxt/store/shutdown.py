@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
+from btccxt.bt.compat import bt
 from btccxt.config import OnStop
 from btccxt.observe.log import EventName, get_logger
 
@@ -55,7 +55,7 @@ def _flatten(broker: CCXTBroker, cerebro_loop: CerebroLoop, deadline: float, say
         say(f"{data._dataname}: NOT FLAT after on_stop='flatten', {size:g} is left; close it at the exchange")
 
 
-def _positions(broker: CCXTBroker) -> list[tuple[Any, float]]:
+def _positions(broker: CCXTBroker) -> list[tuple[bt.AbstractDataBase, float]]:
     sizes = [(data, broker.getposition(data).size) for data in broker.traded_datas()]
     return [(data, size) for data, size in sizes if size]
 

@@ -22,7 +22,9 @@ from typing_extensions import Self
 from btccxt.account.away import told_of_absence
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
+from btccxt.bt.compat import bt
 from btccxt.bt.other_stores import OF_BROKERS, no_such_argument
+from btccxt.bt.ports import RunBroker
 from btccxt.bt.routing import RoutingBroker, check_accounts
 from btccxt.bt.warmup_policy import Then, WarmUp, WarmUpPolicy
 from btccxt.config import Mode, ModeName
@@ -208,7 +210,7 @@ class CCXTStore(StoreBackend):
             return id(self)
         return self.name, self.mode, self.account, self.profile.market_type, self.settings.sim_address
 
-    def attach_broker(self, broker: CCXTBroker) -> None:
+    def attach_broker(self, broker: RunBroker) -> None:
         """Called by the broker when it learns its cerebro: the store takes part even without a data of its own."""
         CerebroLoop.of(broker.cerebro).attach(self)
 
@@ -221,7 +223,7 @@ class CCXTStore(StoreBackend):
 
     # -------------------------------------------------------------- life
 
-    def start(self, data: Any = None, broker: Any = None) -> None:
+    def start(self, data: bt.AbstractDataBase | None = None, broker: Any = None) -> None:
         """Connect; idempotent. Waits until markets, clock and (with a broker) account and orders are known.
 
         A store whose datas are all of the past and may lie in its lake connects only when one of them needs it. Raises
@@ -368,7 +370,7 @@ class CCXTStore(StoreBackend):
             currency=self.currency,
         )
 
-    def _known_datas(self) -> list[Any]:
+    def _known_datas(self) -> list[bt.AbstractDataBase]:
         return [data for reference in self._datas if (data := reference()) is not None]
 
     def _keep_trading_state(self, journal: str) -> None:

@@ -210,14 +210,13 @@ btccxt.run(Counts, "binance", mode="sim", sim={"speed": 60, "symbols": ("BTC/USD
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 def test_a_kill_loses_nothing_that_was_set(tmp_path):
     journal = tmp_path / "j.sqlite3"
-    process = subprocess.Popen([sys.executable, "-c", KILLED, str(journal)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None and process.stdout.readline().strip() == "kept"
-        until_written(journal)
-        process.send_signal(signal.SIGKILL)
-    finally:
-        process.kill()
-        process.wait(10)
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(journal)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline().strip() == "kept"
+            until_written(journal)
+            process.send_signal(signal.SIGKILL)
+        finally:
+            process.kill()
     opened = Journal.open(journal, exchange="binance", mode="sim", account="nokey")
     try:
         version, values = from_text(opened.variables("Counts").result(5))

@@ -60,16 +60,15 @@ async def test_a_running_store_is_listed_with_its_health_and_gone_when_it_stops(
 
 
 def test_what_a_killed_process_left_behind_is_called_dead_until_it_is_forgotten():
-    process = subprocess.Popen([sys.executable, "-c", DIES], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline().strip() == "written"
-        assert [each.alive for each in find_running()] == [True]
-        process.send_signal(signal.SIGKILL)
-        process.wait(10)
-    finally:
-        process.kill()
-        process.wait(10)
+    with subprocess.Popen([sys.executable, "-c", DIES], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline().strip() == "written"
+            assert [each.alive for each in find_running()] == [True]
+            process.send_signal(signal.SIGKILL)
+            process.wait(10)
+        finally:
+            process.kill()
     assert [each.alive for each in find_running()] == [False]
     shown = status()
     assert shown.exit_code == 1

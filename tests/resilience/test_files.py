@@ -68,16 +68,15 @@ def test_a_folder_of_the_user_keeps_its_permissions(tmp_path):
 
 def test_a_lock_names_its_holder_and_ends_with_its_process(tmp_path):
     path = tmp_path / "account.lock"
-    process = subprocess.Popen([sys.executable, "-c", HOLDS, str(path)], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None and process.stdout.readline().strip() == "held"
-        for _ in range(2):  # asking does not take the holder's name away
-            with pytest.raises(FileLocked, match=f"process {process.pid}"):
-                FileLock(path)
-        assert is_held(path)
-    finally:
-        process.kill()
-        process.wait(10)
+    with subprocess.Popen([sys.executable, "-c", HOLDS, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None and process.stdout.readline().strip() == "held"
+            for _ in range(2):  # asking does not take the holder's name away
+                with pytest.raises(FileLocked, match=f"process {process.pid}"):
+                    FileLock(path)
+            assert is_held(path)
+        finally:
+            process.kill()
     assert not is_held(path)
     lock = FileLock(path)
     with pytest.raises(FileLocked, match=str(os.getpid())):

@@ -1,0 +1,1 @@
+from .bbroker import BackBroker as BackBroker

@@ -1,0 +1,2 @@
+from .chainer import Chainer as Chainer
+from .rollover import RollOver as RollOver
