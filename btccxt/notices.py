@@ -22,6 +22,7 @@ class NoticeKind(str, Enum):
     STRATEGY_LAG = "strategy_lag"
     WARM_UP = "warm_up"
     MONEY = "money"
+    ORDER = "order"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,14 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """A note on the order that the strategy hears of as well (``notify_store``): no alarm."""
+
+    client_order_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Renew:
     """An exit that has ended is needed again, for its entry filled after all: a new order, also for the strategy."""
 
@@ -45,4 +53,4 @@ class Renew:
     request: OrderRequest
 
 
-Action = Place | Cancel | End | Note | Renew | Alarm
+Action = Place | Cancel | End | Note | Tell | Renew | Alarm

@@ -17,7 +17,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from btccxt.model import ZERO, OrderKind, round_amount
-from btccxt.orders.actions import Action, Cancel, End, Note, Renew
+from btccxt.orders.actions import Action, Cancel, End, Note, Renew, Tell
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.exposure import traded
 from btccxt.orders.group import OrderGroup
@@ -290,6 +290,10 @@ class ContingencyGroup(OrderGroup):
         if placement.is_executing or placement.request.kind is OrderKind.MARKET:
             leg.fired = True
             leg.at_market = leg.at_market or placement.is_executing
+            if leg.failures > 1 and order.state is LifecycleState.REJECTED:
+                why = "; ".join(order.reasons) or "refused"
+                text = f"{placement.name}, which closes the position of {leg.name}, was refused ({why}): tried again"
+                self._say("close refused", text, leg, AlarmKind.PROTECTIVE_REJECTED)
         elif order.state is LifecycleState.REJECTED:
             self._refused(leg, order)
         else:
@@ -318,9 +322,13 @@ class ContingencyGroup(OrderGroup):
 
     def _refused(self, leg: Leg, order: LiveOrder) -> None:
         why = "; ".join(order.reasons) or "refused"
+        if self._has_passed(leg, why):  # so it is hit: what a stop is there for
+            leg.fired = leg.at_market = True
+            text = f"the price had passed stop {leg.name} when it was to be placed ({why}): "
+            self._actions.append(Tell(leg.name, text + "its position is closed at market"))
+            return
         text = f"protective order {leg.name} was refused ({why}): "
-        reached = self.last_price is not None and leg.trigger.is_reached(self.last_price)
-        if self._unprotected == "exit" or reached:
+        if self._unprotected == "exit":
             leg.fired = leg.at_market = True
             self._say("refused", text + "its position is closed at market", leg, AlarmKind.PROTECTIVE_REJECTED)
         elif self._unprotected == "retry":
@@ -328,6 +336,12 @@ class ContingencyGroup(OrderGroup):
         else:
             leg.over, leg.is_lost = order.state, True
             self._say("refused", text + "its position has no stop", leg, AlarmKind.PROTECTIVE_REJECTED)
+
+    def _has_passed(self, leg: Leg, why: str) -> bool:
+        """Whether a stop was refused because its price has come already."""
+        if self.last_price is not None and leg.trigger.is_reached(self.last_price):
+            return True
+        return any(text.lower() in why.lower() for text in self._policy.price_passed_texts)
 
     def _taken_away(self, leg: Leg, order: LiveOrder) -> None:
         """Ended at the exchange, and nobody here asked for it: somebody by hand, or the exchange itself."""

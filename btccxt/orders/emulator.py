@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any, get_args
 
 from btccxt.model import ZERO, Market, OrderRequest
-from btccxt.orders.actions import Action, Cancel, End, Note, Place, Renew
+from btccxt.orders.actions import Action, Cancel, End, Note, Place, Renew, Tell
 from btccxt.orders.closing_orders import ClosingOrders
 from btccxt.orders.context import EMULATED, EXPIRES, FOLLOWS, ON_UNPROTECTED, PRIMARY, TRAILS_FROM
 from btccxt.orders.contingency import FIRED, ContingencyGroup
@@ -39,7 +39,8 @@ class OrderEmulator:
     """``watch_prices(symbol, wanted)`` opens or closes the price stream of a symbol; ``alarm`` is for people.
 
     ``publish`` takes news for the strategy that no event of the tracker brings. ``held(symbol)`` says what the account
-    holds of a market: coins on spot, the signed position of a contract.
+    holds of a market: coins on spot, the signed position of a contract. ``tell`` takes what is worth a word to the
+    strategy, and no alarm.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class OrderEmulator:
         *,
         now_ms: Callable[[], int],
         held: Callable[[str], Decimal] = lambda symbol: ZERO,
+        tell: Callable[[str], None] = lambda text: None,
         policy: TrackerPolicy | None = None,
         loop: Loop | None = None,
     ) -> None:
@@ -62,6 +64,7 @@ class OrderEmulator:
         self._publish = publish
         self._now_ms = now_ms
         self._held = held
+        self._tell = tell
         self._policy = policy or TrackerPolicy()
         self._loop: Loop = loop or asyncio.get_running_loop()
         self._groups: dict[str, ContingencyGroup] = {}
@@ -333,6 +336,9 @@ class OrderEmulator:
             case Note(name, text):
                 if self._tracker.order(name) is not None:
                     self._tracker.note(name, text)
+            case Tell(name, text):
+                self._tracker.note(name, text)
+                self._tell(text)
             case Renew(leg, request):
                 context = {key: value for key, value in group.context_of(leg).items() if key != "ref"}
                 self.submit(request, {**context, FOLLOWS: leg})

@@ -25,12 +25,16 @@ class _Whole(_FromProfile, int):  # also for yes and no: bool cannot be subclass
     pass
 
 
+class _Texts(_FromProfile, tuple[str, ...]):
+    pass
+
+
 class _Float(_FromProfile, float):
     pass
 
 
 def _from_profile(usual: Any) -> Any:
-    kinds: dict[type, type] = {str: _Text, int: _Whole, bool: _Whole, float: _Float}
+    kinds: dict[type, type] = {str: _Text, int: _Whole, bool: _Whole, float: _Float, tuple: _Texts}
     return kinds[type(usual)](usual)
 
 
@@ -53,6 +57,9 @@ class TrackerPolicy:
     visibility_delay_s: float = _from_profile(
         2.0
     )  # an order may be invisible to queries for this long after it was accepted
+    price_passed_texts: tuple[str, ...] = _from_profile(
+        ("trigger immediately", "immediately trigger")
+    )  # by which a refused stop is one that was hit
     refuses_duplicates: bool = _from_profile(True)  # a client order id is taken once, whatever became of its order
     # Sending
     max_send_attempts: int = 4  # of one client order id, counting only definite "not placed" answers

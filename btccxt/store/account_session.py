@@ -178,6 +178,7 @@ class AccountSession:
             self._tell,
             now_ms=self.clock.now_ms,
             held=self._figures.held,
+            tell=self._listeners.order_note,
             policy=policy,
         )
         self.restored = self._emulator.restore(self.restored)

@@ -25,4 +25,5 @@ class Listeners:
     money: Callable[[tuple[Transfer, ...]], None]
     """What came and went while no program ran."""
     say: Callable[[str], None]
+    order_note: Callable[[str], None]
     task: TaskListener

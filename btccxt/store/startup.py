@@ -56,6 +56,7 @@ def tracker_policy_of(given: TrackerPolicy | None, profile: Profile) -> TrackerP
         "query_by_client_id": profile.client_id.lookup == "fetch_order",
         "infer_fills": not profile.streams.fills,
         "refuses_duplicates": profile.client_id.duplicate_refused == "always",
+        "price_passed_texts": profile.statuses.price_passed_texts,
         "visibility_delay_s": profile.visibility_delay_ms / 1000,
         "open_orders_fast_s": max(given.open_orders_fast_s, _POLLING_SHARE * profile.rate.seconds_of(_POLLED)),
     }

@@ -31,7 +31,7 @@ from btccxt.config import Mode, ModeName
 from btccxt.errors import ConfigError, ConnectionLost
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.profile.profile import current_name, load_profile
-from btccxt.notices import MoneyMoved, StoreNotice
+from btccxt.notices import MoneyMoved, NoticeKind, StoreNotice
 from btccxt.observe.alerts import AlertKind
 from btccxt.observe.log import EventName, get_logger
 from btccxt.observe.redact import register_secret
@@ -455,6 +455,7 @@ class CCXTStore(StoreBackend):
             trouble=self._notifier.trouble,
             money=lambda transfers: self._notify(StoreNotice.of_money(MoneyMoved(transfers))),
             say=self._notifier.say,
+            order_note=partial(self._notifier.say, kind=NoticeKind.ORDER),
             task=self._notifier.task,
         )
 

@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal as D
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
+from btccxt.matching.records import EngineReject, RejectCode
+from btccxt.model import OrderKind
 from btccxt.orders.events import AlarmKind
 from btccxt.sim.faults import Fault, FaultKind
 from tests.e2e.stage import Player, Step, Venue, play, quick_policy
@@ -129,14 +132,26 @@ def unknown_outcome(venue: Venue, store: CCXTStore) -> list[Step]:
     return [Step(PRICE, buy, until=found), Step(PRICE)]
 
 
+def bracket(player: Player) -> None:
+    player.buy_bracket(size=0.05, price=59_900.0, stopprice=59_800.0, limitprice=61_000.0)
+
+
 def protective_rejected(venue: Venue, store: CCXTStore) -> list[Step]:
-    """The price falls through entry and stop at once: the stop would trigger when it is placed, and is refused."""
+    """The exchange takes no more stops."""
 
-    def bracket(player: Player) -> None:
-        player.buy_bracket(size=0.05, price=59_900.0, stopprice=59_800.0, limitprice=61_000.0)
+    def refuse_stops(exchange: Any) -> None:
+        submit = exchange.engine.submit
 
-    fall = Step(D(59_700), until=heard(AlarmKind.PROTECTIVE_REJECTED))
-    return [Step(PRICE, bracket), fall, Step(D(59_700))]
+        def refusing(account: str, order: Any, *rest: Any, **more: Any) -> Any:
+            if order.kind is OrderKind.STOP:
+                raise EngineReject(RejectCode.MARKET_CLOSED, "no stops just now")
+            return submit(account, order, *rest, **more)
+
+        exchange.engine.submit = refusing
+
+    venue.call(refuse_stops)
+    fall = Step(D(59_850), until=heard(AlarmKind.PROTECTIVE_REJECTED))
+    return [Step(PRICE, bracket), fall, Step(D(59_850))]
 
 
 def journal_trouble(venue: Venue, store: CCXTStore) -> list[Step]:
@@ -191,6 +206,28 @@ def test_each_reaches_the_log_the_strategy_and_the_service_once(tmp_path, servic
     sent = [body for body in service.bodies if body["title"] == f"btccxt: {alert}"]
     assert len(sent) == 1
     assert text in sent[0]["message"]
+
+
+@pytest.mark.parametrize("exchange", ["binance", "binanceusdm", "bybit", "okx"])
+def test_a_price_that_falls_through_entry_and_stop_at_once_is_told_and_no_alarm(exchange):
+    """The stop would trigger when it is placed, so it is refused: the position is closed, as by a stop that is hit."""
+
+    def closed(player: Player) -> bool:
+        return not player.position.size and not any(order.alive() for order in player.broker.orders)
+
+    with Venue(exchange) as venue:
+        steps = [Step(PRICE, bracket), Step(D(59_700), until=closed), Step(D(59_700))]
+        ran, _ = play(venue, venue.store(), steps)
+        ends = [order.getstatusname() for order in ran.broker.orders]
+        assert ends[:2] == ["Completed", "Completed"]
+        assert ends[2] in ("Canceled", "Expired")  # Expired where the exchange ends it with the position
+        assert venue.position() == 0
+    kinds = [getattr(news, "kind", None) for news in ran.store_news]
+    assert "alarm" not in kinds
+    if "order" in kinds:  # where a trigger that has passed is refused, not executed at once
+        assert "had passed stop" in str(ran.store_news[kinds.index("order")])
+    else:
+        assert exchange in ("bybit", "okx")
 
 
 def test_a_flood_of_the_same_trouble_is_sent_once_and_counted(tmp_path, service, caplog):

@@ -156,7 +156,7 @@ class Exchange:
         if request.reduce_only and self.position * request.side.sign >= 0:
             return "reduce-only without a position"
         if request.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT) and self._reached(request):
-            return "would trigger at once"
+            return "Stop price would trigger immediately."
         return None
 
     def cancel(self, name: str) -> None:
@@ -249,6 +249,7 @@ class World:
         self.told: set[str] = set()
         self.best: dict[str, Decimal] = {}
         self.alarms: list[Alarm] = []
+        self.notes_told: list[str] = []
         self.strategy: dict[str, LiveOrder] = {}
         self.news: list[OrderEvent] = []
         self.watched = False
@@ -258,7 +259,7 @@ class World:
     def _begin_life(self) -> None:
         self.emulator = OrderEmulator(
             self, {self.market.symbol: self.market}, self._watch, self.alarms.append, self._publish,
-            now_ms=lambda: int(self.clock.now_s * 1000), held=self._held,
+            now_ms=lambda: int(self.clock.now_s * 1000), held=self._held, tell=self.notes_told.append,
             policy=self.policy, loop=self.clock,
         )  # type: ignore[arg-type]  # fmt: skip
 

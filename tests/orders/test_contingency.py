@@ -339,6 +339,34 @@ def test_a_refused_stop_is_dealt_with_as_the_policy_says(
     assert says in world.alarms[0].text
 
 
+@BOTH
+@pytest.mark.parametrize("policy", ["exit", "retry", "alarm"])
+def test_a_stop_refused_because_its_price_has_come_is_hit_and_no_alarm(market: Market, policy: str) -> None:
+    world = World(market)
+    world.bracket(entry="95", on_unprotected=policy)
+    world.instant = False
+    world.exchange.fill(world.exchange.orders["entry"], D(1))
+    world.exchange.price = D(89)
+    world.instant = True
+    world.settle()
+    world.wait(10)
+    assert (world.exchange.position, world.at_exchange(), world.alarms) == (0, {}, [])
+    assert world.states() == {"entry": "filled", "stop": "filled", "target": "canceled"}
+    (told,) = world.notes_told
+    assert "had passed stop stop" in told and "would trigger immediately" in told
+    assert told in world.strategy["stop"].notes
+
+
+def test_a_close_after_such_a_stop_that_is_refused_too_is_alarmed() -> None:
+    world = World(SPOT)
+    world.bracket(entry="95")
+    world.exchange.refuse_next = ["Stop price would trigger immediately."] + ["down for maintenance"] * 20
+    world.fill("entry", "1")
+    world.wait(8)
+    assert kinds(world) == [AlarmKind.PROTECTIVE_REJECTED]
+    assert "down for maintenance" in world.alarms[0].text
+
+
 def test_a_bracket_whose_stop_is_refused_is_closed_unless_something_else_is_asked_for() -> None:
     world = World(SPOT)
     world.bracket(entry="95")
