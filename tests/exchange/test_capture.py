@@ -1,8 +1,8 @@
 """Every order kind that the mapping table calls native is proven: real ccxt builds the request, the intent is in it.
 
-Three proofs that do not share a source: the captured request is the one a person has read (``captured_requests.txt``);
-the figures of the intent stand in it, whatever their fields are called; the guard, which reads the table's ``wire``
-entries, accepts it - and refuses it when any of the fields it looks at is taken away.
+Three proofs that do not share a source: the captured request is the one a person has read
+(``btccxt/exchange/proof/proven``); the figures of the intent stand in it, whatever their fields are called; the guard,
+which reads the table's ``wire`` entries, accepts it - and refuses it when any of the fields it looks at is taken away.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from btccxt.errors import Refused
+from btccxt.exchange.proof.differences import same, what_differs
+from btccxt.exchange.proof.intents import account_reads, environments, market_reads, stream_keys
 from btccxt.exchange.request import needs_reference_price
 from btccxt.model import OrderKind, OrderRequest, Side
 from tests.exchange.capture import (
-    CAPTURES,
     ORDER_ID,
     Captured,
     capture_list,
@@ -33,10 +34,10 @@ from tests.exchange.capture import (
     native_lists,
     native_requests,
     profiles,
+    proven,
     references,
 )
 
-_PROVEN = dict(line.rsplit(" | ", 1) for line in CAPTURES.read_text(encoding="utf-8").splitlines())
 _PROFILES = {f"{profile.exchange} {profile.market_type.value}": profile for profile in profiles()}
 _each_profile = pytest.mark.parametrize("name", _PROFILES)
 _LISTS = [(name, title) for name, profile in _PROFILES.items() for title, _ in native_lists(profile)]
@@ -52,9 +53,9 @@ def _captures(name: str) -> list[tuple[str, OrderRequest, Captured]]:
 @_each_profile
 def test_every_native_request_is_the_one_that_was_proven(name: str) -> None:
     for title, _, found in _captures(name):
-        proof = _PROVEN.get(f"{name} | {title}")
-        assert proof is not None, f"{title}: native without a proof: python -m tests.exchange.capture --write"
-        assert found.text() == proof, title
+        proof = proven(_PROFILES[name]).get(title)
+        assert proof is not None, f"{title}: native without a proof: python -m tests.exchange.prove --write"
+        assert same(proof, found.line()), f"{title}: {what_differs(proof, found.line())}"
 
 
 @_each_profile
@@ -105,7 +106,7 @@ def test_query_cancel_and_open_orders_name_the_order_and_nothing_else(name: str)
     profile = _PROFILES[name]
     for title, call in references(profile):
         found = capture_reference(profile, call)
-        assert found.text() == _PROVEN.get(f"{name} | {title}"), title
+        assert same(proven(profile)[title], found.line()), title
         words = [found.path, *(str(value) for _, value in _leaves(found.fields))]
         wanted = client_id_for(profile) if title.endswith("by client id") else ORDER_ID
         if title.endswith(("by client id", "by id")):
@@ -118,7 +119,7 @@ def test_every_order_list_is_the_one_that_was_proven_and_has_the_figures_of_both
     profile = _PROFILES[name]
     pair = dict(native_lists(profile))[title]
     found = capture_list(profile, pair)
-    assert found.text() == _PROVEN.get(f"{name} | {title}"), "python -m tests.exchange.capture --write"
+    assert same(proven(profile)[title], found.line()), "python -m tests.exchange.prove --write"
     leaves = list(_leaves(found.fields))
     for intent in pair:
         for figure in _figures(intent, by_protected_price=False):
@@ -148,11 +149,16 @@ def test_the_guard_refuses_an_order_list_without_any_field_of_either_order(name:
             check_list(profile, other, found)
 
 
-def test_no_proof_outlives_its_entry() -> None:
-    listed = {f"{name} | {title}" for name in _PROFILES for title, _, _ in _captures(name)}
-    listed |= {f"{name} | {title}" for name, title in _LISTS}
-    listed |= {f"{name} | {title}" for name, profile in _PROFILES.items() for title, _ in references(profile)}
-    assert set(_PROVEN) == listed
+@_each_profile
+def test_no_proof_outlives_its_entry(name: str) -> None:
+    profile = _PROFILES[name]
+    exchange, market = make_exchange(profile.exchange, profile.market_type)
+    listed = {title for title, _, _ in _captures(name)} | {title for title, _ in references(profile)}
+    listed |= {title for title, _ in native_lists(profile)}
+    listed |= {read.title for reads in (account_reads, market_reads) for read in reads(exchange, market, profile)}
+    listed |= {f"stream {key.kind.value}" for key in stream_keys(profile, exchange, market)}
+    for environment in environments(profile):
+        assert set(proven(profile, environment)) == listed, environment
 
 
 # ------------------------------------------------------------------ reading a request without the table
