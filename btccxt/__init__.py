@@ -81,6 +81,10 @@ if TYPE_CHECKING:
     from btccxt.sim.options import SimOptions
     from btccxt.store.engine import LiveEngine, run, run_backtest
     from btccxt.store.store import CCXTStore
+    from btccxt.sweep.grid import Span
+    from btccxt.sweep.records import StudyRun, StudyTrade
+    from btccxt.sweep.result import StudyResult
+    from btccxt.sweep.study import StudyProgress, study
 
 __version__ = "0.1.0"
 _HOMES = {
@@ -183,6 +187,10 @@ _HOMES = {
     "btccxt.sim.options": ("SimOptions",),
     "btccxt.store.engine": ("LiveEngine", "run", "run_backtest"),
     "btccxt.store.store": ("CCXTStore",),
+    "btccxt.sweep.grid": ("Span",),
+    "btccxt.sweep.records": ("StudyRun", "StudyTrade"),
+    "btccxt.sweep.result": ("StudyResult",),
+    "btccxt.sweep.study": ("StudyProgress", "study"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
@@ -247,12 +255,17 @@ __all__ = [
     "SeriesKey",
     "Side",
     "SimOptions",
+    "Span",
     "StateMismatch",
     "StoreConfig",
     "StoreNotice",
     "StrategyLag",
     "StreamChanged",
     "StreamPolicy",
+    "StudyProgress",
+    "StudyResult",
+    "StudyRun",
+    "StudyTrade",
     "TakeProfit",
     "TakeProfitLimit",
     "Then",
@@ -270,6 +283,7 @@ __all__ = [
     "open_columns",
     "run",
     "run_backtest",
+    "study",
 ]
 
 

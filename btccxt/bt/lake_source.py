@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
 
 from btccxt.bars.columns import Columns
 from btccxt.bars.lake import LIVE, DataVenue, Lake, LakeView, SeriesKey
 from btccxt.bars.offline import find, not_fetched
-from btccxt.bt.cerebro import CerebroLoop
-from btccxt.bt.compat import bt
-from btccxt.bt.ports import FeedHandle
+from btccxt.bt.offline_source import OfflineSource
 from btccxt.errors import ConfigError
 from btccxt.model import Market, Trade
-from btccxt.session.events import FeedEvent, FeedRequest
+from btccxt.session.events import FeedRequest
 from btccxt.timeframe import parse_timeframe
 
 _SHOWN = 8
@@ -44,15 +41,13 @@ def find_venue(lake: Lake, symbol: str, exchange: str | None, market_type: str |
     raise ConfigError(f"the lake at {lake.path} has no {symbol}{of}; {shown}. btccxt data ls shows everything")
 
 
-class LakeSource:
+class LakeSource(OfflineSource):
     """A ``FeedSource`` of one venue's history."""
 
     def __init__(self, lake: Lake, venue: DataVenue) -> None:
-        self.name = f"the lake of {venue.exchange}"
-        self.cerebro_loop: CerebroLoop | None = None
+        super().__init__(f"the lake of {venue.exchange}")
         self._venue = venue
         self._path = lake.path
-        self._news: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
 
     def _view(self) -> LakeView:
         return LakeView(Lake(self._path, create=False), self._venue)
@@ -103,31 +98,3 @@ class LakeSource:
         more = " ..." if len(beside) > _SHOWN else ""
         shown = f"it has {', '.join(beside[:_SHOWN])}{more}" if beside else f"it has nothing of {self._venue}"
         raise ConfigError(f"the lake at {self._path} has no {wanted}; {shown}. btccxt data ls shows everything")
-
-    def open_feed(self, request: FeedRequest, sink: Callable[[FeedEvent], None]) -> FeedHandle:
-        raise ConfigError("a lake has no live bars: give historical=True, or take the data from a store")
-
-    def now_ms(self) -> float:
-        return time.time() * 1000
-
-    def wall_s(self, exchange_ms: float) -> float:
-        return exchange_ms / 1000
-
-    # -------------------------------------------------------------- what cerebro asks of a store
-
-    def start(self, data: bt.AbstractDataBase | None = None, broker: Any = None) -> None:
-        """Nothing is connected."""
-
-    def stop(self) -> None:
-        """Nothing is open."""
-
-    def put_notification(self, msg: Any, *args: Any, **kwargs: Any) -> None:
-        self._news.append((msg, args, kwargs))
-
-    def get_notifications(self) -> list[tuple[Any, tuple[Any, ...], dict[str, Any]]]:
-        news, self._news = self._news, []
-        return news
-
-    @property
-    def has_news(self) -> bool:
-        return bool(self._news)

@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "reconcile": (_LOOK, "Orders, trades, balances and positions of journal and exchange side by side."),
     "exchanges": (_SET_UP, "What each exchange can do: native, emulated or refused, and how well that is proven."),
     "verify": (_TEST, "Prove on the exchange itself what its profile says."),
+    "study": (_TEST, "Backtest a strategy with many sets of parameters, on all cores or a Ray cluster."),
     "rehearse": (_TEST, "Run a strategy against the embedded exchange with faults."),
     "sim": (_TEST, "The embedded exchange on its own, for stores with sim_address."),
 }

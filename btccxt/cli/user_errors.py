@@ -11,11 +11,8 @@ from types import TracebackType
 
 import typer
 
-import btccxt
-from btccxt.bt.compat import bt
 from btccxt.errors import BtccxtError
-
-_OURS = (Path(btccxt.__file__).parent, Path(bt.__file__).parent)
+from btccxt.store.user_frames import user_frames
 
 
 @contextmanager
@@ -38,13 +35,4 @@ def explained(strategy: Path) -> Iterator[None]:
 
 
 def _lines_of(trace: TracebackType | None, strategy: Path) -> list[str]:
-    """The frames outside of backtrader, btccxt and Python itself, from the first one in the user's folder."""
-    frames = traceback.extract_tb(trace)
-    folder = strategy.resolve().parent
-    own = [frame for frame in frames if _is_users(Path(frame.filename), folder)]
-    return traceback.format_list(own)
-
-
-def _is_users(file: Path, folder: Path) -> bool:
-    file = file.resolve()
-    return folder in file.parents and not any(part in file.parents for part in _OURS)
+    return traceback.format_list(user_frames(trace, strategy))

@@ -239,9 +239,13 @@ class StoreHistory(StoreNews):
             now_ms=self.now_ms,
             missing=missing_means(self.profile),
             max_candles_back=self.profile.history.max_candles_back,
-            archives=self.profile.archives if archives else None,
+            archives=self.profile.archives if archives and self._takes_archives() else None,
             second=second._supply(archives=False) if second is not None else None,
         )
+
+    def _takes_archives(self) -> bool:
+        """Whether the public files are of this store's market: the exchange's are of its own, none of a testnet."""
+        return self._lake_mode() == LIVE or "archives" in self.settings.overrides
 
     # -------------------------------------------------------------- backtests
 

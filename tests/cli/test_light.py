@@ -9,7 +9,10 @@ import pytest
 
 from btccxt.cli import COMMANDS
 
-HEAVY = ("ccxt", "backtrader", "aiohttp", "requests", "cryptography", "pyarrow", "apprise", "btccxt.store")
+HEAVY = (
+    "ccxt", "backtrader", "aiohttp", "requests", "cryptography", "pyarrow", "apprise", "ray", "optuna", "pandas",
+    "btccxt.store",
+)  # fmt: skip
 
 
 def modules_after(code: str, **environment: str) -> list[str]:

@@ -391,3 +391,18 @@ def test_a_series_has_a_name(filled: tuple[Path, list[Any]]) -> None:
     assert isinstance(key, SeriesKey)
     assert str(key).endswith("BTC/USDT 1m")
     assert isinstance(Lake(filled[0]).bars(key.venue, key.symbol, "1m").read(0, START_MS)[0], Bar)
+
+
+@pytest.mark.parametrize(
+    ("options", "asks_it"),
+    [
+        ({"mode": "paper"}, True),
+        ({"mode": "testnet", "config": {"apiKey": "k", "secret": "s"}}, False),
+        ({"mode": "sim", "sim": SIM}, False),
+        ({"mode": "sim", "sim": SIM, "overrides": {"archives": {"bars": {"month": "http://127.0.0.1/{year}"}}}}, True),
+    ],
+)
+def test_the_exchanges_archive_is_of_its_own_market_alone(tmp_path: Path, options: Any, asks_it: bool) -> None:
+    """A testnet's or an embedded exchange's lake must not get the real market's bars."""
+    store = CCXTStore("binance", lake=tmp_path, **options)
+    assert store._takes_archives() is asks_it

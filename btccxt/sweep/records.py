@@ -1,0 +1,85 @@
+"""What a study asks for and what comes of it, run by run. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from btccxt.sweep.grid import Params, as_text
+from btccxt.sweep.windows import Part
+
+RunKey = tuple[int, str, str]
+WORKER_DIED = "its worker died"
+"""How the error of such a run begins: another attempt may do better."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """One backtest: these parameters on this side of this window."""
+
+    window: int
+    part: Part
+    params: Params
+
+    @property
+    def key(self) -> RunKey:
+        return self.window, self.part.value, as_text(self.params)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyTrade:
+    """A closed trade. ``size`` is its largest, negative for a short one; ``profit`` is after ``fees``."""
+
+    symbol: str
+    opened_ms: int
+    closed_ms: int
+    size: float
+    price: float
+    profit: float
+    fees: float
+    bars: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudyRun:
+    """One backtest's outcome. ``error``: why there are no figures, with the strategy's own line; None: it ran."""
+
+    window: int
+    part: Part
+    params: Params
+    figures: Mapping[str, float | None] = field(default_factory=dict)
+    trades: Sequence[StudyTrade] = ()
+    error: str | None = None
+
+    @property
+    def spec(self) -> RunSpec:
+        return RunSpec(self.window, self.part, self.params)
+
+    @property
+    def key(self) -> RunKey:
+        return self.spec.key
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The figure that decides which run is better."""
+
+    figure: str
+    minimise: bool = False
+
+    def __str__(self) -> str:
+        return f"{'lowest' if self.minimise else 'highest'} {self.figure}"
+
+    def value(self, run: StudyRun) -> float | None:
+        """None for a run that failed, or has no such figure: it is never the best."""
+        return run.figures.get(self.figure)
+
+    def ranked(self, runs: Sequence[StudyRun]) -> list[StudyRun]:
+        """Best first; equal ones as they came; those without the figure last."""
+        return sorted(runs, key=self._rank)
+
+    def _rank(self, run: StudyRun) -> tuple[bool, float]:
+        value = self.value(run)
+        if value is None:
+            return True, 0.0
+        return False, value if self.minimise else -value
