@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from btccxt.bt.compat import bt
@@ -72,6 +73,8 @@ class CerebroLoop:
         self.has_notifications = True
         """Set by a data that has news for ``notify_data``."""
         self.is_live = False
+        self.in_worker = False
+        """Whether this is a copy in one of the processes of an optimisation."""
         self._begun = False
         self.every_loop: list[Callable[[], None]] = []
         """Called once per loop in the strategy's thread, at least twice a second while live; must be quick."""
@@ -81,6 +84,10 @@ class CerebroLoop:
         cerebro._runonce = functools.partial(_tell_and_run_once, cerebro)
         cerebro.runstop = functools.partial(_stop_at_once, cerebro)
         cerebro._datanotify = functools.partial(_pass_on_news, cerebro, self)
+
+    def __reduce__(self) -> tuple[Callable[..., CerebroLoop], tuple[bt.Cerebro]]:
+        """An optimisation sends cerebro to its processes: there its loop is made anew."""
+        return _loop_in_worker, (self._cerebro(),)
 
     def _forget(self) -> None:
         self.this_run: list[Callable[[], None]] = []
@@ -114,6 +121,12 @@ class CerebroLoop:
             self._datas_judged = len(datas)
             self._all_daily = all(data._timeframe >= bt.TimeFrame.Days and not data.replaying for data in datas)
         return self._all_daily
+
+    @property
+    def leaves_it_to_workers(self) -> bool:
+        """Whether other processes will load the datas, each for itself: this one need not."""
+        cerebro = self._cerebro()
+        return bool(cerebro._dooptimize) and cerebro.p.maxcpus != 1 and not self.in_worker
 
     @property
     def cerebro(self) -> Any:
@@ -374,7 +387,10 @@ def _run_guarded(cerebro: bt.Cerebro, iterstrat: Any, predata: bool = False) -> 
     try:
         with ended_by_signals(cerebro.runstop), trading_set_by_signals(functools.partial(_ask_stores, cerebro)):
             try:
-                return type(cerebro).runstrategies(cerebro, iterstrat, predata=predata)
+                if not predata:
+                    return type(cerebro).runstrategies(cerebro, iterstrat)
+                with _own_datas_loaded(cerebro):
+                    return type(cerebro).runstrategies(cerebro, iterstrat, predata=True)
             except BaseException as error:
                 _stop_all(cerebro, error)
                 raise
@@ -382,6 +398,27 @@ def _run_guarded(cerebro: bt.Cerebro, iterstrat: Any, predata: bool = False) -> 
         return []
     finally:
         cerebro_loop.end_run()
+
+
+@contextmanager
+def _own_datas_loaded(cerebro: bt.Cerebro) -> Iterator[None]:
+    """In a process of an optimisation backtrader takes all datas for loaded: stock ones came along with their bars."""
+    own = [data for data in cerebro.datas if getattr(data, "wakes_loop", False)]
+    for data in own:
+        data.reset()
+        if cerebro._exactbars < 1:
+            data.extend(size=cerebro.p.lookahead)
+        data._start()
+        data.preload()
+    yield
+    for data in own:
+        data.stop()
+
+
+def _loop_in_worker(cerebro: bt.Cerebro) -> CerebroLoop:
+    cerebro_loop = CerebroLoop.of(cerebro)
+    cerebro_loop.in_worker = True
+    return cerebro_loop
 
 
 def _ask_stores(cerebro: bt.Cerebro, state: TradingState) -> None:

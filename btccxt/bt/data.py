@@ -195,6 +195,9 @@ class CCXTData(ToldLines):
         first_rows = self._backfill_rows()
         request = self._request()
         if self.p.historical:
+            if self._cerebro_loop.leaves_it_to_workers:
+                self._shareable().share(request)
+                return
             self._history = self._load_history(request)
             self._rows = _chain(first_rows, self._made.rows_of(self._history))
             if not len(self._history) and not first_rows:
@@ -215,7 +218,16 @@ class CCXTData(ToldLines):
         if self._env._dooptimize and self.islive():
             raise ConfigError(f"{self.label}: optstrategy needs data that end: getdata(..., historical=True)")
         if self._env._dooptimize and self._env.p.maxcpus != 1:
-            raise ConfigError(f"{self.label}: other processes cannot share this connection: bt.Cerebro(maxcpus=1)")
+            self._shareable()
+
+    def _shareable(self) -> LakeSource:
+        """Raises ConfigError where other processes cannot have these bars."""
+        if not isinstance(self.source, LakeSource):
+            raise ConfigError(
+                f"{self.label}: other processes cannot share this connection: bt.Cerebro(maxcpus=1), or "
+                "CCXTData.from_lake(...)"
+            )
+        return self.source
 
     def _load_history(self, request: FeedRequest) -> History:
         if self._kept is not None and self._kept[0] == request:
@@ -311,6 +323,8 @@ class CCXTData(ToldLines):
 
     def preload(self) -> None:
         """Everything into the line buffers at once."""
+        if self._cerebro_loop.leaves_it_to_workers:
+            return
         if self._filters or self.is_ticks or self.p.backfill_from is not None or not self._history:
             super().preload()
             return

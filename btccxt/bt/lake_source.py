@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
+from pathlib import Path
 
 from btccxt.bars.columns import Columns
 from btccxt.bars.lake import LIVE, DataVenue, Lake, LakeView, SeriesKey
+from btccxt.bars.mapped import map_file, open_mapped
 from btccxt.bars.offline import find, not_fetched
 from btccxt.bt.offline_source import OfflineSource
 from btccxt.errors import ConfigError
@@ -48,6 +50,7 @@ class LakeSource(OfflineSource):
         super().__init__(f"the lake of {venue.exchange}")
         self._venue = venue
         self._path = lake.path
+        self._files: dict[FeedRequest, Path] = {}
 
     def _view(self) -> LakeView:
         return LakeView(Lake(self._path, create=False), self._venue)
@@ -63,8 +66,17 @@ class LakeSource(OfflineSource):
         known = [key for key in self._view().lake.series() if key.venue == self._venue]
         return sorted({key.timeframe for key in known if key.timeframe is not None})
 
+    def share(self, request: FeedRequest) -> None:
+        """Have the bars in a file that other processes, to which this source is sent, map. Raises as ``history``."""
+        found = self.history(request)
+        if isinstance(found, Columns) and len(found) and request.timeframe is not None:
+            series = self._view().bars(request.symbol, request.timeframe)
+            self._files[request] = map_file(series, int(found.open_ms[0]), int(found.open_ms[-1]) + 1)
+
     def history(self, request: FeedRequest) -> Columns | list[Trade]:
         """Raises LakeError for what was never fetched."""
+        if (file := self._files.get(request)) is not None and file.exists():
+            return open_mapped(file)
         view = self._view()
         end_ms = request.to_ms if request.to_ms is not None else int(time.time() * 1000)
         self._check_symbol(view, request)
