@@ -22,6 +22,7 @@ from benchmarks import (
     recovery,
     sense_checks,
     startup,
+    two_months,
 )
 from benchmarks.report import Report
 from benchmarks.sizes import Size
@@ -44,5 +45,6 @@ _MODULES = (
     download,
     exits_follow,
     account_reads,
+    two_months,
 )
 BENCHMARKS: Mapping[str, Callable[[Size], Report]] = {module.NAME: module.run for module in _MODULES}

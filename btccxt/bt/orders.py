@@ -11,6 +11,7 @@ from math import isfinite
 from typing import Any
 
 from btccxt.bt.compat import bt
+from btccxt.bt.kept import KEPT, bound_notifications, forget_trades
 from btccxt.bt.order_request import order_of, take_figures, take_ref
 from btccxt.bt.ports import OrderHolder
 from btccxt.errors import BtccxtError
@@ -20,15 +21,13 @@ from btccxt.orders.funds import OpenOrder, bound
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
 
-_KEPT = 10_000  # orders that ended, of which a strategy may still ask or a late fill may come
-
 
 class OrderStore:
     """Backtrader orders by client order id, and their intents by ``order.ref``."""
 
     def __init__(self) -> None:
         self.orders: list[bt.Order] = []
-        """Every order of the run, refused ones too; of those that ended, the latest ``_KEPT`` at least."""
+        """Every order of the run, refused ones too; of those that ended, the latest ``KEPT`` at least."""
         self.known: dict[str, bt.Order] = {}
         """By client order id, ended ones too: late fills count. As many as ``orders``."""
         self._open: dict[str, bt.Order] = {}  # those of them that may still fill
@@ -42,8 +41,12 @@ class OrderStore:
     def note(self, order: bt.Order) -> None:
         """An order that the strategy may ask about from now on; the oldest that ended are forgotten meanwhile."""
         self.orders.append(order)
-        if len(self.orders) >= 2 * _KEPT:  # seldom, so that an order costs the same at any age of the run
-            latest = len(self.orders) - _KEPT
+        if order.owner is not None:
+            bound_notifications(order.owner)
+        if len(self.orders) >= 2 * KEPT:  # seldom, so that an order costs the same at any age of the run
+            for owner in {each.owner for each in self.orders if each.owner is not None}:
+                forget_trades(owner)
+            latest = len(self.orders) - KEPT
             self.orders = [each for place, each in enumerate(self.orders) if place >= latest or each.alive()]
             refs = {each.ref for each in self.orders}
             self.known = {name: each for name, each in self.known.items() if each.ref in refs}

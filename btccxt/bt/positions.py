@@ -18,6 +18,7 @@ from math import isfinite
 from btccxt.account.ledger import AccountLedger, Booking
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
+from btccxt.bt.kept import KEPT
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder
 from btccxt.bt.time import num_of_ms
 from btccxt.model import ZERO, Fill, FundingPayment, Market, Side, decimal_of, round_amount
@@ -35,7 +36,6 @@ class PositionBook:
         self._datas: dict[str, list[bt.AbstractDataBase]] = {}
         self._trade_sizes: dict[tuple[int, str], tuple[float, Decimal]] = {}
         """By trade id and symbol: as backtrader's float sum, and exact."""
-        self._executed: dict[int, tuple[Decimal, Decimal]] = {}  # order ref -> filled, cost
         self._estimates: dict[tuple[str, str, Side], Decimal] = {}  # fee not known yet -> assumed commission
         self._seeded: set[str] = set()
         self._cerebro_loop: CerebroLoop | None = None
@@ -153,10 +153,12 @@ class PositionBook:
             psize=float(after),
             pprice=self._views[fill.symbol].price,
         )
-        filled, cost = self._executed.get(order.ref, (ZERO, ZERO))
+        filled, cost = getattr(order, "booked", (ZERO, ZERO))
         self._set_executed(order, filled + fill.amount, cost + fill.amount * fill.price, amount)
         if booking.commission_estimated:
             self._estimates[fill.key] = booking.commission
+            if len(self._estimates) > KEPT:  # this exchange may never tell
+                del self._estimates[next(iter(self._estimates))]
             order.addinfo(commission_estimated=True)
 
     def _price_of_bit(self, booking: Booking, price: float) -> float:
@@ -170,7 +172,7 @@ class PositionBook:
         return float((after.price * after.amount - before.price * before.amount) / booking.opened)
 
     def _set_executed(self, order: bt.Order, filled: Decimal, cost: Decimal, amount: Decimal) -> None:
-        self._executed[order.ref] = (filled, cost)
+        vars(order)["booked"] = (filled, cost)  # with the order, for as long as it is kept
         sign, left = (1 if order.isbuy() else -1), max(amount - filled, ZERO)
         order.executed.size = float(filled) * sign
         order.executed.price = float(cost / filled)

@@ -19,6 +19,7 @@ Rules, where exchanges differ:
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -75,12 +76,14 @@ class Engine(OrderEntry):
         *,
         third_coin_fees: Mapping[str, Decimal] | None = None,
         brackets: Mapping[str, Sequence[Bracket]] | None = None,
+        ended_kept: int | None = None,
     ) -> None:
         """``third_coin_fees``: coin -> discount on fees paid with it (``{'BNB': Decimal('0.25')}``: 25 % less).
 
-        ``brackets``: of a contract, other than the usual ones.
+        ``brackets``: of a contract, other than the usual ones. ``ended_kept``: how many ended orders, and how many
+        fills, an account can ask for, the latest ones; None: all.
         """
-        super().__init__(markets, third_coin_fees or {}, brackets)
+        super().__init__(markets, third_coin_fees or {}, brackets, ended_kept)
         self._fundings: list[FundingPaid] = []
         self._deposits: list[Deposited] = []
         self._charged: list[FundingCharged] = []
@@ -93,7 +96,7 @@ class Engine(OrderEntry):
         if name in self._accounts:
             raise EngineReject(RejectCode.BAD_REQUEST, f"account {name!r} exists already")
         account = self._accounts[name] = Account(name, fee_currency)
-        self._orders[name], self._fills[name] = {}, []
+        self._orders[name], self._ended[name], self._fills[name] = {}, deque(), deque(maxlen=self._ended_kept)
         for coin, amount in balances.items():
             account.ledger.move(coin, amount)
         account.ledger.changed.clear()

@@ -39,8 +39,9 @@ class OrderEntry(Solvency):
         markets: Iterable[Market],
         third_coin_fees: Mapping[str, Decimal],
         brackets: Mapping[str, Sequence[Bracket]] | None = None,
+        ended_kept: int | None = None,
     ) -> None:
-        super().__init__(markets, third_coin_fees, brackets)
+        super().__init__(markets, third_coin_fees, brackets, ended_kept)
         self._expiries: list[tuple[int, int, WorkingOrder]] = []
         self._listeners: list[Callable[[Event], None]] = []
         self._follow_ups: list[Callable[[int], None]] = []

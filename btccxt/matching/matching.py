@@ -51,7 +51,9 @@ class Matching:
         markets: Iterable[Market],
         third_coin_fees: Mapping[str, Decimal],
         brackets: Mapping[str, Sequence[Bracket]] | None = None,
+        ended_kept: int | None = None,
     ) -> None:
+        self._ended_kept = ended_kept
         self._markets = {market.symbol: market for market in markets}
         self._books = {symbol: Book() for symbol in self._markets}
         self._triggers = {symbol: TriggerBook(market) for symbol, market in self._markets.items()}
@@ -59,7 +61,8 @@ class Matching:
         self._accounts: dict[str, Account] = {}
         self._orders: dict[str, dict[str, WorkingOrder]] = {}  # account -> order id -> order, oldest first
         self._by_client_id: dict[tuple[str, str, str], WorkingOrder] = {}  # the newest with that id
-        self._fills: dict[str, list[SimFill]] = {}
+        self._ended: dict[str, deque[WorkingOrder]] = {}  # those of them that have ended, in that order
+        self._fills: dict[str, deque[SimFill]] = {}
         self._lists: dict[tuple[str, str], OrderList] = {}
         self._pending: dict[tuple[str, str], PendingOrders] = {}  # by account and list
         self._ready: deque[PendingOrders] = deque()  # their working order is filled
@@ -167,7 +170,7 @@ class Matching:
         if self._is_complete(order):
             order.status = SimStatus.FILLED
             self._clearing.release(account, order)
-            account.open_orders.pop(order.order_id, None)
+            self._retire(account, order)
             if order.list_id is not None and (order.account, order.list_id) in self._pending:
                 self._ready.append(self._pending.pop((order.account, order.list_id)))
         else:
@@ -343,9 +346,22 @@ class Matching:
         elif order.price is not None:
             self._books[symbol].side(order.request.side).remove(order)
         self._clearing.release(account, order)
-        account.open_orders.pop(order.order_id, None)
+        self._retire(account, order)
         order.status, order.updated_ms = status, self._now_ms
         self._emit(OrderChanged(order.snapshot(), None, reason, detail))
+
+    def _retire(self, account: Account, order: WorkingOrder) -> None:
+        """It has ended; the oldest that have are forgotten, as at any exchange."""
+        if account.open_orders.pop(order.order_id, None) is None:
+            return
+        ended = self._ended[account.name]
+        ended.append(order)
+        if self._ended_kept is not None and len(ended) > self._ended_kept:
+            oldest = ended.popleft()
+            del self._orders[account.name][oldest.order_id]
+            key = account.name, oldest.request.symbol, oldest.client_order_id
+            if self._by_client_id.get(key) is oldest:
+                del self._by_client_id[key]
 
     def _accept(self, owner: Account, order: WorkingOrder) -> None:
         self._orders[owner.name][order.order_id] = order

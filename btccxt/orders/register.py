@@ -65,9 +65,12 @@ class OrderRegister:
         self._follow_up = follow_up
         self._infer_fills = infer_fills
         self._kept = final_orders_kept
+        self._unfinished: dict[str, None] = {}  # of ``orders``, so that looking for them costs the same at any age
+        self._lacking: set[str] = set()  # those of which trades are known to be missing
         self._final: deque[str] = deque()
         self._by_order_id: dict[tuple[str, str], str] = {}
         self._aliases: dict[str, str] = {}
+        self._aliases_of: dict[str, list[str]] = {}
         self.changes = 0
         """How often an order has become another; for whoever wants to know whether something changed."""
         self._doubted: set[str] = set()  # orders of which something was said that cannot be
@@ -82,12 +85,18 @@ class OrderRegister:
         return client_order_id in self.orders
 
     def unfinished(self) -> Iterator[LiveOrder]:
-        return (order for order in list(self.orders.values()) if not order.is_final)
+        known = (self.orders.get(name) for name in list(self._unfinished))
+        return (order for order in known if order is not None and not order.is_final)
+
+    @property
+    def lacks_trades(self) -> bool:
+        """Whether trades of an order are known to be missing."""
+        return bool(self._lacking)
 
     # -------------------------------------------------------------- adding
 
     def add(self, order: LiveOrder) -> None:
-        self.orders[order.client_order_id] = order
+        self._keep(order)
         self._index(order)
 
     def restore(self, stored: StoredOrder) -> LiveOrder:
@@ -103,6 +112,7 @@ class OrderRegister:
     def alias(self, other_client_order_id: str, client_order_id: str) -> None:
         """The exchange knows the order under a second client order id as well (after an edit)."""
         self._aliases[other_client_order_id] = client_order_id
+        self._aliases_of.setdefault(client_order_id, []).append(other_client_order_id)
 
     def drop_alias(self, other_client_order_id: str) -> None:
         self._aliases.pop(other_client_order_id, None)
@@ -184,7 +194,7 @@ class OrderRegister:
         self._journal.write_now()
 
     def _store(self, before: LiveOrder, order: LiveOrder) -> None:
-        self.orders[order.client_order_id] = order
+        self._keep(order)
         self.changes += 1
         if order.state is not before.state:
             log.info(
@@ -237,6 +247,15 @@ class OrderRegister:
 
     # -------------------------------------------------------------- indexes and memory
 
+    def _keep(self, order: LiveOrder) -> None:
+        name = order.client_order_id
+        self.orders[name] = order
+        if order.is_final:
+            self._unfinished.pop(name, None)
+        else:
+            self._unfinished[name] = None
+        (self._lacking.add if order.trades_missing > ZERO else self._lacking.discard)(name)
+
     def _index(self, order: LiveOrder) -> None:
         for order_id in (order.order_id, order.child_order_id, *order.replaced_ids):
             if order_id is not None:
@@ -251,6 +270,9 @@ class OrderRegister:
             if old is None:
                 continue
             self._doubted.discard(old.client_order_id)
+            self._lacking.discard(old.client_order_id)
+            for alias in self._aliases_of.pop(old.client_order_id, ()):
+                self._aliases.pop(alias, None)
             for order_id in (old.order_id, old.child_order_id, *old.replaced_ids):
                 if order_id is not None:
                     self._by_order_id.pop((old.symbol, order_id), None)

@@ -55,7 +55,6 @@ log = get_logger(__name__)
 __all__ = ["OrderEvent", "OrderTracker", "RestoredState", "TrackerPolicy"]
 
 _CLOSE_S = 5.0
-UNSENT = "changed before it was sent"
 
 
 class OrderTracker:
@@ -88,7 +87,7 @@ class OrderTracker:
         self._on_task = on_task
         self._compared_at = 0.0  # when all was compared last, by the loop's time
         self._sending: set[str] = set()
-        self._cancel_again_s: dict[str, float] = {}
+        self._cancel_again_s: dict[str, float] = {}  # not before that, by the loop's time
         self._stopping = False
         self._register = register = OrderRegister(
             journal,
@@ -187,12 +186,12 @@ class OrderTracker:
         """Cancel, and confirm. An order that was not sent yet is not sent any more."""
         self._running_loop().call_soon_threadsafe(self._cancel, client_order_id)
 
-    def edit(self, client_order_id: str, request: OrderRequest, *, follows: bool = False, why: str = UNSENT) -> None:
-        """Make an order what ``request`` says (see ``editing.py``); a held one is changed where it is, ``why`` noted.
+    def edit(self, client_order_id: str, request: OrderRequest, *, follows: bool = False) -> None:
+        """Make an order what ``request`` says (see ``editing.py``); a held one is changed where it is.
 
         ``follows``: the strategy has an order of its own for ``request``, and is told if nothing comes of it.
         """
-        self._running_loop().call_soon_threadsafe(self._edit, client_order_id, request, follows, why)
+        self._running_loop().call_soon_threadsafe(self._edit, client_order_id, request, follows)
 
     def order(self, client_order_id: str) -> LiveOrder | None:
         """As it stands now; None if unknown or long ended."""
@@ -205,13 +204,12 @@ class OrderTracker:
     @property
     def is_at_rest(self) -> bool:
         """No order is being sent, looked up or cancelled, and no trade is known to be missing. Session loop."""
-        return not any(
+        return not self._register.lacks_trades and not any(
             order.state is LifecycleState.INTENT
             or order.state.is_in_flight
             or (order.state is LifecycleState.JOURNALED and not order.pending_release)
-            or (not order.is_final and order.cancel_requested)
-            or order.trades_missing > ZERO
-            for order in self._register.orders.values()
+            or order.cancel_requested
+            for order in self._register.unfinished()
         )
 
     def confirm_told(self, client_order_id: str) -> None:
@@ -388,7 +386,7 @@ class OrderTracker:
         self._cancel_again_s[client_order_id] = asyncio.get_running_loop().time() + self.policy.cancel_total_s
         self._spawn(self._inquiry.cancel(client_order_id), "cancel")
 
-    def _edit(self, client_order_id: str, request: OrderRequest, follows: bool, why: str) -> None:
+    def _edit(self, client_order_id: str, request: OrderRequest, follows: bool) -> None:
         order = self._register.orders.get(client_order_id)
         if order is None or order.is_final:
             if follows:
@@ -396,7 +394,7 @@ class OrderTracker:
             return
         if order.pending_release:
             kept = replace(request, client_order_id=client_order_id)
-            self._register.apply(client_order_id, Amended(kept, None, why))
+            self._register.apply(client_order_id, Amended(kept, None, "changed before it was sent"))
         else:
             self._spawn(self._editing.edit(client_order_id, request, follows), "edit")
 
@@ -428,11 +426,12 @@ class OrderTracker:
         """Orders whose outcome or end is not known are looked at often."""
         self._external.expire()
         now_s = asyncio.get_running_loop().time()
+        self._cancel_again_s = {name: at_s for name, at_s in self._cancel_again_s.items() if at_s > now_s}
         for order in list(self._register.unfinished()):
             if order.state.is_in_flight and order.client_order_id not in self._sending:
                 self._spawn(self._look_again(order.client_order_id), "look")
             # Asked for before a restart, while the outcome was unknown, or not confirmed in its time:
-            elif order.cancel_requested and order.acknowledged and self._may_cancel_again(order, now_s):
+            elif order.cancel_requested and order.acknowledged and order.client_order_id not in self._cancel_again_s:
                 self._follow_cancel(order.client_order_id)
 
     async def _watch_open(self) -> None:
@@ -447,9 +446,6 @@ class OrderTracker:
         except BtccxtError as error:
             self._journal.note(f"reconciliation failed: {type(error).__name__}: {error}", self._clock.now_ms())
             raise
-
-    def _may_cancel_again(self, order: LiveOrder, now_s: float) -> bool:
-        return now_s >= self._cancel_again_s.get(order.client_order_id, 0.0)
 
     async def _look_again(self, client_order_id: str) -> None:
         self._sending.add(client_order_id)

@@ -60,6 +60,7 @@ from btccxt.resilience.supervised import TaskListener, TaskPolicy, Tasks
 
 ACCOUNT = "paper"
 _ASSUMED_DEPTH_COST = Decimal(100_000)  # quote units at the best price, where a stream shows no amounts
+_ENDED_KEPT = 10_000  # orders and fills
 _RECONNECT_S = 1.0
 _POLICY = TaskPolicy(Backoff(first_s=_RECONNECT_S, start_s=_RECONNECT_S, factor=1.5, max_s=10.0))
 _STATUS = {
@@ -108,7 +109,7 @@ class PaperExchange(ExchangeAPI):
     async def load_markets(self) -> Mapping[str, Market]:
         markets = await self.public.load_markets()
         if self._engine is None:
-            self._engine = Engine(markets.values())
+            self._engine = Engine(markets.values(), ended_kept=_ENDED_KEPT)
             self._engine.open_account(ACCOUNT, self._start_balances)
             self._engine.listen(self._on_engine_event)
         return markets

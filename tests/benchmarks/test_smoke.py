@@ -31,6 +31,7 @@ CONTENDERS = {
     "sense_checks": {"btccxt translate", "btccxt check"},
     "fills_applied": {"btccxt"},
     "account_reads": {"btccxt", "backtrader's own broker"},
+    "two_months": {"btccxt"},
     "exits_follow": {*_JOURNALS, "a bare callback"},
     "guard_cost": {"btccxt refusals", "btccxt risk", "btccxt call", "btccxt guard", "btccxt load"},
     "limiter_priority": {"btccxt", "ccxt throttler"},

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from btccxt.matching.engine import BalanceChanged, OrderChanged, PublicTrade, RejectCode, SimOrder, SimStatus
-from btccxt.model import OrderKind
+from btccxt.matching.engine import (
+    BalanceChanged,
+    Engine,
+    EngineReject,
+    NewOrder,
+    OrderChanged,
+    PublicTrade,
+    RejectCode,
+    SimOrder,
+    SimStatus,
+)
+from btccxt.model import OrderKind, Side
 from tests.sim.exchange_kit import BTC, BUY, SELL, D, Kit, new, refused
 
 
@@ -376,3 +386,25 @@ def test_a_listener_may_act_on_the_engine() -> None:
     kit.depth([], [(100, 1)])
     kit.market("ann", BUY, "0.5")
     assert [order.request.price for order in kit.engine.orders("ann", open_only=True)] == [110]
+
+
+def test_an_engine_that_keeps_so_many_forgets_the_oldest_ended_orders_and_fills_and_no_open_one() -> None:
+    kit = Kit()
+    engine = Engine(kit.engine.markets.values(), ended_kept=2)
+    engine.open_account("ann", {"USDT": D(100_000), "BTC": D(10)})
+
+    def place(name: str, side: Side, price: int) -> SimOrder:
+        order = NewOrder(BTC, side, OrderKind.LIMIT, D("0.1"), D(price), client_order_id=name)
+        return engine.submit("ann", order, kit.tick())
+
+    resting = place("rests", Side.BUY, 90)
+    for number in range(4):
+        place(f"sold-{number}", Side.SELL, 100)
+        place(f"bought-{number}", Side.BUY, 100)
+    assert [order.client_order_id for order in engine.orders("ann")] == ["rests", "sold-3", "bought-3"]
+    assert [fill.client_order_id for fill in engine.fills("ann")] == ["sold-3", "bought-3"]
+    for known in ({"client_order_id": "sold-2"}, {"order_id": "2"}):
+        with pytest.raises(EngineReject):
+            engine.order("ann", symbol=BTC, **known)  # type: ignore[arg-type]
+    assert engine.order("ann", symbol=BTC, client_order_id="rests") == resting
+    place("sold-2", Side.SELL, 200)  # its id is free again

@@ -270,3 +270,9 @@ def _journal_writes(journal: Journal) -> list[str]:
 
     journal.mark_told, journal.keep_alarm, journal.record_durably = told, alarm, durably  # type: ignore[method-assign]
     return written
+
+
+async def test_the_names_of_what_is_told_once_have_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("btccxt.orders.alarm_log._REMEMBERED", 2)
+    raised = [Alarm(AlarmKind.OVERFILL, name, once=name) for name in ("a", "b", "b", "c", "c", "a")]
+    assert [alarm.text for alarm in await _life(tmp_path / "journal.sqlite3", *raised)] == ["a", "b", "c", "a"]

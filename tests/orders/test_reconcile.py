@@ -375,6 +375,19 @@ async def test_late_news_of_an_order_long_ended_finds_it_in_the_journal(make_des
     assert not desk.alarmed(AlarmKind.EXTERNAL_ORDER)
 
 
+async def test_the_other_names_of_an_order_are_forgotten_with_it(make_desk: Callable[..., Desk]) -> None:
+    desk = await make_desk(FakeExchange(can_edit=True), final_orders_kept=1).start()
+    for _ in range(3):
+        name = await desk.opened()
+        desk.tracker.edit(name, replace(desk.request(price="99")))
+        await eventually(lambda name=name: desk.order(name).request.price == D("99"))
+        desk.placed(name).status = OrderStatus.CANCELED
+        desk.tracker.on_update(desk.exchange.update(desk.placed(name), Origin.PUSH))
+        await desk.until(name, S.CANCELED)
+    register = desk.tracker._register
+    assert len(register._aliases) == len(register._aliases_of) == len(register.orders) == 1
+
+
 # ------------------------------------------------------------------ drift and contradiction
 
 

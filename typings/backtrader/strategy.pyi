@@ -21,6 +21,7 @@ class Strategy:
     stats: Any
     _slave_analyzers: Sequence[Analyzer]
     _minperiods: list[int]
+    _orders: Any  # a list, which it only extends
     _trades: dict[AbstractDataBase, dict[int, list[Trade]]]
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     def __len__(self) -> int: ...
