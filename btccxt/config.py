@@ -74,6 +74,13 @@ CREDENTIALS: Mapping[str, str] = MappingProxyType(
 )
 
 
+class ChangedCcxt(str, Enum):
+    """What becomes of an order kind or stream that the installed ccxt does otherwise than it was proven."""
+
+    REFUSE = "refuse"
+    WARN = "warn"
+
+
 class Mode(str, Enum):
     SIM = "sim"  # the embedded exchange, offline
     PAPER = "paper"  # live data, simulated fills
@@ -273,6 +280,9 @@ class StoreConfig(_Frozen):
     """From when on a bar is old, on the exchange's clock; default: one bar, and at least 10 s."""
     risk: Annotated[Any, _policy(RiskLimits)] = Field(default_factory=RiskLimits)
     """Limits that no order may go beyond; what each of them means is in ``RiskLimits``."""
+    changed_ccxt: ChangedCcxt = ChangedCcxt.REFUSE
+    """What the installed ccxt does otherwise than proven (``btccxt selfcheck``): 'refuse' that order kind or stream, or
+    'warn' and use it."""
     trading_file: Path | None = None
     """File that sets the trading state (active, reducing, halted); default: beside the journal."""
     alerts: tuple[SecretStr, ...] = ()

@@ -41,6 +41,7 @@ class AlertKind(str, Enum):
     STRATEGY_SLOW = "strategy_slow"
     TRADING_STOPPED = "trading_stopped"
     OPERATOR = "operator"  # a person told a bot something (btccxt ctl)
+    CCXT_CHANGED = "ccxt_changed"  # the installed ccxt does something otherwise than proven: orders may be refused
     SHUTDOWN = "shutdown"  # could not be done as asked: orders left open, position not flat
     INTERNAL = "internal"  # a defect of ours
 

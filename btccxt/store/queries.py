@@ -16,6 +16,7 @@ from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import DrivenExchange
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.profile.support import Support, support_of
+from btccxt.exchange.proof.verdict import Verdict
 from btccxt.model import (
     Balance,
     ConnectionState,
@@ -33,6 +34,7 @@ from btccxt.orders.trading_state import TradingControl
 from btccxt.session.loop_thread import Session
 from btccxt.store.account_session import AccountSession
 from btccxt.store.notifier import Notifier
+from btccxt.store.self_check import facts as self_check_facts
 from btccxt.store.startup import did_you_mean
 
 if TYPE_CHECKING:  # heavy, and needed for types only
@@ -123,6 +125,8 @@ class StoreQueries(ABC):
     _notifier: Notifier
     _broker: CCXTBroker | None
     trading: TradingControl
+    verdict: Verdict | None = None
+    """Whether the installed ccxt does what was proven; known after ``start()``."""
 
     @property
     def markets(self) -> Mapping[str, Market]:
@@ -156,6 +160,8 @@ class StoreQueries(ABC):
             "why": why,
             "file": None if self.trading.path is None else str(self.trading.path),
         }
+        if self.verdict is not None:
+            facts["ccxt"] = self_check_facts(self.verdict)
         if self._broker is not None:
             facts["warmup"] = self._broker.warm_up_facts()
         if account_session is not None:

@@ -54,6 +54,7 @@ from btccxt.store.keys import resolve_keys
 from btccxt.store.listeners import Listeners
 from btccxt.store.notifier import Notifier
 from btccxt.store.operations import Operations
+from btccxt.store.self_check import self_check, warning
 from btccxt.store.shutdown import end_orders
 from btccxt.store.startup import (
     account_lasts,
@@ -121,6 +122,7 @@ class CCXTStore(StoreBackend):
                 self.profile.switch_to("testnet" if self.mode is Mode.TESTNET else "demo")
         else:
             self.profile = profile_of(self._exchange_given, settings)
+        self._given_profile = self.profile
         usual = self.profile.quote_currency
         if self.mode is Mode.SIM and settings.sim_address is None:
             usual = settings.sim.currency(usual, quote_of(self.name))
@@ -244,6 +246,7 @@ class CCXTStore(StoreBackend):
                 self._notifier.start()
                 self._session = Session(f"btccxt {self.name}", on_error=self._notifier.trouble)
                 self._session.start()
+                self._check_ccxt(self._session)
                 self._venue = self._connect(self._session)
                 if (notice := ending(self.profile, self.mode, self._venue.clock.now_ms())) is not None:
                     self._notifier.say(notice)
@@ -306,6 +309,17 @@ class CCXTStore(StoreBackend):
         )
         for text in (*told_of_absence(account_session.restored), *hints):
             self._notifier.say(text)
+
+    def _check_ccxt(self, session: Session) -> None:
+        """An exchange that somebody wrote himself needs no ccxt."""
+        if not isinstance(self._exchange_given, str):
+            return
+        changed = self.settings.changed_ccxt
+        check = self_check(self._given_profile, self.mode, changed)
+        self.verdict, self.profile = session.call(check, timeout=self.settings.start_timeout_s)
+        if (text := warning(self.verdict, changed)) is not None:
+            self._notifier.say(text)
+            self._notifier.alert(AlertKind.CCXT_CHANGED, text)
 
     def _open_in_time(self, session: Session, account_session: AccountSession) -> None:
         timeout_s = self.settings.start_timeout_s

@@ -22,8 +22,9 @@ import ccxt
 
 from btccxt.exchange.profile.profile import Profile, known_exchanges, load_profile, market_types
 from btccxt.exchange.proof.answers import meaning_of_answer
+from btccxt.exchange.proof.differences import ANY
 from btccxt.exchange.proof.intents import environments
-from btccxt.exchange.proof.offline import ANY, make_offline
+from btccxt.exchange.proof.offline import make_offline
 from btccxt.exchange.proof.record import FOLDER, Answer, MarketProof, Proof, Scripted, as_json, load_proof
 from btccxt.exchange.proof.replay import errors_of, facts_of, replay
 from btccxt.exchange.proof.tap import converse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,6 +113,11 @@ class Table:
         for key in path:
             node, line = _step(node, key, line)
         return f"{self.path.name}:{line}"
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the whole text: another table has another."""
+        return hashlib.sha256(self._text.encode()).hexdigest()
 
     @property
     def exchanges(self) -> tuple[str, ...]:

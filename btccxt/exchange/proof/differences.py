@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 from btccxt.exchange.proof.intents import About
-from btccxt.exchange.proof.offline import ANY
 
 Concerns: TypeAlias = About | Literal["push", "calls", "fact"]
 """Also: the hooks on streams, those on REST calls, and what ccxt says of an exchange."""
+ANY = "?"
+"""In place of what differs from run to run: a value has to be there."""
 _LONGEST = 5
 
 
@@ -59,6 +60,11 @@ def what_differs(proven: str | None, now: str | None) -> str:
     new = [each for each in after if not any(_fits(other, each) for other in before)]
     if not gone and not new:
         return "in another order"
+    # A signature differs with what it signs.
+    plain_gone, plain_new = ([each for each in words if "=#" not in each] for words in (gone, new))
+    if not plain_gone and not plain_new:
+        return f"{_some(each.partition('=')[0] for each in new or gone)} is made otherwise"
+    gone, new = plain_gone, plain_new
     if not new:
         return f"{_some(gone)} is missing"
     return f"{_some(gone)} is now {_some(new)}" if gone else f"{_some(new)} is new"

@@ -14,12 +14,11 @@ from btccxt.exchange.ccxt import translate
 from btccxt.exchange.ccxt.ccxt_instance import HttpSession, make_instance
 from btccxt.exchange.guard import decode_request
 from btccxt.exchange.profile.profile_schema import Profile
+from btccxt.exchange.proof.differences import ANY
 from btccxt.model import Market
 from btccxt.resilience.clock import ExchangeClock
 
 NOW_MS = 1_800_000_000_000
-ANY = "?"
-"""In place of what differs from run to run: a value has to be there."""
 
 # What belongs to the signature or the moment and not to the order.
 _VOLATILE = frozenset(

@@ -10,7 +10,8 @@ from btccxt.exchange.ccxt.push import Subscription
 from btccxt.exchange.ccxt.reading import Reader
 from btccxt.exchange.ccxt.subscriptions import StreamChecks, subscriptions_for
 from btccxt.exchange.profile.profile_schema import Profile
-from btccxt.exchange.proof.offline import ANY, NOW_MS, Blocked, captured, drive, flatten
+from btccxt.exchange.proof.differences import ANY
+from btccxt.exchange.proof.offline import NOW_MS, Blocked, captured, drive, flatten
 from btccxt.exchange.proof.offline import _shown as shown
 from btccxt.model import Bar, StreamKey
 

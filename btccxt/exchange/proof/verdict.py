@@ -13,6 +13,7 @@ from btccxt.exchange.proof.intents import ORDER_LIST
 from btccxt.model import StreamKind
 
 _STREAM = "stream "
+_TRIGGERS = "?triggers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,14 @@ class Verdict:
                 found.setdefault(_stream_of(each.title), self._why(each))
         return found
 
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """What is refused, in words."""
+        orders, streams = self.refused_orders(), sorted(self.refused_streams())
+        of_kinds = sorted(key for key in orders if " " not in key or key.rpartition(" ")[2] not in orders)
+        named = ["all orders"] if "*" in orders else [{_TRIGGERS: "trigger orders"}.get(key, key) for key in of_kinds]
+        return (*named, *(["all streams"] if "*" in streams else [f"stream {kind}" for kind in streams]))
+
     def _why(self, difference: Difference) -> str:
         return (
             f"ccxt {self.ccxt} does it otherwise than ccxt {self.proven_with}, with which it was proven "
@@ -73,7 +82,7 @@ class Verdict:
             "exchange": self.exchange, "market_type": self.market_type, "environment": self.environment,
             "ccxt": self.ccxt, "proven_with": self.proven_with, "checked": self.checked, "good": self.good,
             "differences": [each.as_dict() for each in self.differences],
-            "refused_orders": sorted(self.refused_orders()), "refused_streams": sorted(self.refused_streams()),
+            "refused": list(self.refused),
         }  # fmt: skip
 
 
@@ -85,7 +94,7 @@ def _orders_of(difference: Difference) -> tuple[str, ...]:
             words = difference.title.split(" ")
             return (words[0],) if words[0] in KIND_KEYS else (" ".join(words[:2]),)
         case "triggers":
-            return ("?triggers",)
+            return (_TRIGGERS,)
         case "book" | "account" | "calls":
             return ("*",)
         case _:
@@ -122,7 +131,7 @@ def under(profile: Profile, verdict: Verdict, proven: Profile) -> Profile:
 def _under(key: str, rule: OrderRule, refused: Mapping[str, str], profile: Profile) -> OrderRule:
     why = refused.get("*") or refused.get(key)
     if why is None and key in profile.conditional.kinds:
-        why = refused.get("?triggers")
+        why = refused.get(_TRIGGERS)
     if why is not None:
         return OrderRule(support="refused", why=why)
     if key not in FEATURE_KEYS:
