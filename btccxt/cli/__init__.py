@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "orders": (_LOOK, "The order journal: what was asked, sent, answered and filled."),
     "reconcile": (_LOOK, "Orders, trades, balances and positions of journal and exchange side by side."),
     "exchanges": (_SET_UP, "What each exchange can do: native, emulated or refused, and how well that is proven."),
+    "selfcheck": (_TEST, "Whether the installed ccxt still does what was proven; no network, no keys."),
     "verify": (_TEST, "Prove on the exchange itself what its profile says."),
     "study": (_TEST, "Backtest a strategy with many sets of parameters, on all cores or a Ray cluster."),
     "rehearse": (_TEST, "Run a strategy against the embedded exchange with faults."),

@@ -10,6 +10,7 @@ from typing import Any
 from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.exchange.profile.profile import known_exchanges, load_profile, market_types
 from btccxt.exchange.profile.profile_schema import Profile
+from btccxt.exchange.proof.record import proven_with
 from btccxt.model import MarketType, OrderFeature, OrderKind
 
 ORDER_WORDS = [*(kind.value for kind in OrderKind), *(feature.value for feature in OrderFeature)]
@@ -38,7 +39,7 @@ def facts(profile: Profile) -> dict[str, str]:
     streams = [name for name in _STREAMS if getattr(profile.streams, name)]
     switch = profile.dead_mans_switch
     told: dict[str, str | None] = {
-        "proof": f"{profile.verified}: {GRADES[profile.verified]}",
+        "proof": f"{profile.verified}: {GRADES[profile.verified]}" + _with(proven_with(profile.exchange)),
         "the same as": profile.same_as,
         "testnet": profile.testnet + (f": {profile.no_testnet}" if profile.no_testnet else ""),
         "demo": profile.demo if profile.demo != "none" else None,
@@ -83,6 +84,10 @@ def _lists(profile: Profile) -> str | None:
         return None
     stops, targets = (" or ".join(kinds).replace("_", " ") for kinds in (rule.stop, rule.target))
     return f"a {stops} with a {targets} of the same size: {rule.request}"
+
+
+def _with(version: str | None) -> str:
+    return "" if version is None else f"; proven with ccxt {version}"
 
 
 def how(rule: OrderRule) -> str:

@@ -14,6 +14,7 @@ from rich.table import Table
 from btccxt.cli.exchange_pages import GRADES, ORDER_WORDS, facts, how, pages, write_pages
 from btccxt.exchange.profile.profile import known_exchanges, load_profile, market_types
 from btccxt.exchange.profile.profile_schema import Profile
+from btccxt.exchange.proof.record import proven_with
 
 _SHORT = {
     "market": "mkt", "limit": "lmt", "stop": "stop", "stop_limit": "stop lmt", "take_profit": "tp",
@@ -52,7 +53,8 @@ def command(
 def _row(profile: Profile) -> dict[str, Any]:
     return {
         "exchange": profile.exchange, "market_type": profile.market_type.value, "verified": profile.verified,
-        "testnet": profile.testnet, "orders": {key: profile.orders[key].support for key in ORDER_WORDS},
+        "testnet": profile.testnet, "proven_with_ccxt": proven_with(profile.exchange),
+        "orders": {key: profile.orders[key].support for key in ORDER_WORDS},
     }  # fmt: skip
 
 
@@ -77,6 +79,8 @@ def _print_all(profiles: list[Profile]) -> None:
     console.print(f"{_SIGNS['native']} native   {_SIGNS['emulated']} emulated   {_SIGNS['refused']} refused")
     for grade, meaning in GRADES.items():
         console.print(f"  {grade}: {meaning}", highlight=False)
+    versions = sorted({proven_with(profile.exchange) or "no ccxt" for profile in profiles})
+    console.print(f"proven with ccxt {', '.join(versions)}; whether the installed one does the same: btccxt selfcheck")
     console.print("any other ccxt exchange: market and limit orders only. One of them in full: btccxt exchanges NAME")
 
 

@@ -39,7 +39,18 @@ def _print(found: list[FoundStatus]) -> None:
         console.print("no store is running here (under this user)")
         return
     table = Table(title="Stores", header_style="bold", title_justify="left")
-    for name in ("store", "process", "state", "streams", "oldest data", "clock off", "orders", "as of", "last error"):
+    for name in (
+        "store",
+        "process",
+        "state",
+        "streams",
+        "oldest data",
+        "clock off",
+        "orders",
+        "ccxt",
+        "as of",
+        "last error",
+    ):
         table.add_column(name, justify="right" if name in ("process", "oldest data", "clock off", "as of") else "left")
     for each in found:
         table.add_row(*_row(each))
@@ -68,6 +79,7 @@ def _row(found: FoundStatus) -> tuple[str, ...]:
         f"{max(ages):.1f} s" if ages else "-",
         f"{facts.get('clock', {}).get('offset_ms', 0):.0f} ms",
         _orders(facts.get("orders", {})),
+        _ccxt(facts.get("ccxt")),
         f"{age_s:.0f} s ago",
         escape(str(errors[-1]["error"])[:60]),
     )
@@ -80,3 +92,15 @@ def _orders(orders: Mapping[str, Any]) -> str:
     if orders["unknown"]:
         text += f", {len(orders['unknown'])} unknown"
     return text + (", HALTED" if orders["halted"] else "")
+
+
+def _ccxt(told: Mapping[str, Any] | None) -> str:
+    """The version, and whether it does what was proven."""
+    if not told:
+        return "-"
+    version = str(told["version"])
+    if told["proven_with"] is None:
+        return f"{version}, nothing proven"
+    if not told["good"]:
+        return f"{version} [red]differs in {len(told['differences'])}[/] from {told['proven_with']}"
+    return version if version == told["proven_with"] else f"{version}, as proven with {told['proven_with']}"
