@@ -8,9 +8,12 @@ from typing import Any
 
 from btccxt.bt.commission import CryptoCommInfo
 from btccxt.bt.compat import bt
+from btccxt.bt.percent_bracket import PercentBracket
 from btccxt.exchange.request import market_refusals
-from btccxt.model import Market, OrderKind, OrderRequest, Side, decimal_of, round_amount, round_price
+from btccxt.model import Market, MarketType, OrderKind, OrderRequest, Side, decimal_of, round_amount, round_price
+from btccxt.orders.from_entry import priced_from
 
+_WITHOUT_STEPS = Market("", "", "", None, MarketType.SPOT, active=True, price_step=None, amount_step=None)
 _KINDS = {
     bt.Order.Limit: OrderKind.LIMIT,
     bt.Order.Stop: OrderKind.STOP,
@@ -20,7 +23,7 @@ _KINDS = {
 }
 
 
-class BacktestBroker(bt.brokers.BackBroker):
+class BacktestBroker(PercentBracket, bt.brokers.BackBroker):
     """Made by ``store.backtest_broker()``: fills as ``BackBroker`` does.
 
     Sizes are floored to the exchange's amount step and prices rounded to its price step; an order that the exchange
@@ -53,7 +56,7 @@ class BacktestBroker(bt.brokers.BackBroker):
 
     def submit(self, order: bt.Order, check: bool = True) -> bt.Order:
         market = self._market(order.data)
-        reasons = _fit(order, market) if market is not None else ()
+        reasons = order.info.get("refused") or (_fit(order, market) if market is not None else ())
         if not reasons:
             return super().submit(order, check)
         order.addinfo(reasons=reasons)
@@ -63,6 +66,14 @@ class BacktestBroker(bt.brokers.BackBroker):
         self._ococheck(order)
         self._bracketize(order, cancel=True)
         return order
+
+    def _bracketize(self, order: bt.Order, cancel: bool = False) -> None:
+        """The entry is filled: exits that are so many per cent from it get their price."""
+        if not cancel and order.parent is None:
+            for child in self._pchildren[order.ref]:
+                if "entry_pct" in child.info:
+                    _take_price(child, order.executed.price, self._market(order.data))
+        super()._bracketize(order, cancel)
 
     def _execute(self, order: bt.Order, ago: int | None = None, *args: Any, **kwargs: Any) -> float | None:
         market = self._market(order.data)
@@ -98,6 +109,23 @@ def _fit(order: bt.Order, market: Market) -> tuple[str, ...]:
     elif request.price is not None:
         order.pricelimit = created.pricelimit = float(request.price)
     return tuple(market_refusals(request, market, decimal_of(float(order.data.close[0]))))
+
+
+def _take_price(order: bt.Order, entry_price: float, market: Market | None) -> None:
+    """``order.info.entry_pct`` per cent from its entry's fill."""
+    created, is_limit = order.created, order.exectype == bt.Order.Limit
+    price = decimal_of(float(created.price))
+    limit = None if created.pricelimit is None else decimal_of(float(created.pricelimit))
+    request = OrderRequest(
+        "", order.data._name, Side.BUY if order.isbuy() else Side.SELL,
+        OrderKind.LIMIT if is_limit else OrderKind.STOP, decimal_of(abs(order.size)),
+        price=price if is_limit else limit, trigger_price=None if is_limit else price,
+    )  # fmt: skip
+    percent = decimal_of(order.info.entry_pct)
+    priced = priced_from(request, decimal_of(float(entry_price)), percent, market or _WITHOUT_STEPS)
+    order.price = created.price = float((priced.price if is_limit else priced.trigger_price) or price)
+    if not is_limit and priced.price is not None:
+        order.pricelimit = created.pricelimit = float(priced.price)
 
 
 def _rounded(market: Market, price: float | None) -> Decimal | None:

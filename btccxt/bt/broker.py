@@ -24,6 +24,7 @@ from btccxt.bt.fund import measure_shares
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder, edited, follower_of
 from btccxt.bt.order_words import make_plain
 from btccxt.bt.orders import OrderEventHandler, OrderStore
+from btccxt.bt.percent_bracket import PercentBracket
 from btccxt.bt.placing import OrderPlacement
 from btccxt.bt.ports import BrokerBackend
 from btccxt.bt.positions import PositionBook, PositionsByData
@@ -40,7 +41,7 @@ from btccxt.orders.tracker import OrderEvent
 _NOT_STARTED = "the broker has not been started: run it in a Cerebro (cerebro.setbroker(broker))"
 
 
-class CCXTBroker(FundBroker):
+class CCXTBroker(PercentBracket, FundBroker):
     """Broker on one account of one exchange. Made by ``store.getbroker()``.
 
     Sizes are base units on spot and contracts on swaps. ``getcash`` is the total of the account's currency, orders in
@@ -335,7 +336,7 @@ class CCXTBroker(FundBroker):
         order = (CryptoBuyOrder if is_buy else CryptoSellOrder)(**kwargs)
         if self._placement is None:
             raise ConfigError(_NOT_STARTED)
-        return self._placement.place(order, own_words, reasons)
+        return self._placement.place(order, own_words, [*reasons, *own_words.pop("refused", ())])
 
     def cancel(self, order: bt.Order | None) -> bt.Order | bool | None:
         """Ask for a cancel. The order stays alive until the exchange has confirmed; it may still fill."""

@@ -29,12 +29,15 @@ from btccxt.model import (
     round_price,
 )
 from btccxt.orders.closing import is_at_once, shares_text
-from btccxt.orders.context import CLOSES, EMULATED, EXPIRES, FIRES, ON_UNPROTECTED, TRAILS_FROM
+from btccxt.orders.context import CLOSES, EMULATED, ENTRY_PCT, EXPIRES, FIRES, ON_UNPROTECTED, TRAILS_FROM
 from btccxt.orders.risk import reduces
-from btccxt.orders.trigger import Trigger
+from btccxt.orders.trigger import PROTECTIVE_KINDS, Trigger
 
 _UNTIL_CLOSE = "waits on this machine, while the program runs, until the session of its data ends"
 _NO_TRAILING_LIMIT = "no exchange lets a trailing stop end as a limit order"
+_PRICED_FROM_ENTRY = frozenset(
+    {OrderKind.STOP, OrderKind.STOP_LIMIT, OrderKind.LIMIT, OrderKind.TAKE_PROFIT, OrderKind.TAKE_PROFIT_LIMIT}
+)
 _HERE = "waits on this machine, while the program runs: "
 
 
@@ -101,6 +104,9 @@ class Planner:
         if request is None:
             return None
         plan = self._plan(order, market, request, leader, situation, parent, reasons)
+        if keywords.entry_pct is not None:
+            reasons.extend(_why_not_from_entry(order, request, keywords.entry_pct))
+            plan = replace(plan, context={**plan.context, ENTRY_PCT: str(keywords.entry_pct)})
         if keywords.on_unprotected is not None:
             plan = replace(plan, context={**plan.context, ON_UNPROTECTED: keywords.on_unprotected})
         return plan
@@ -278,6 +284,13 @@ def _wrong_side(request: OrderRequest, name: str, level: Decimal, price: Decimal
         f"{request.side.value} {name} at {level:f} is on the wrong side: it must be {'above' if up else 'below'} "
         f"{what}, which is {price:f}"
     )
+
+
+def _why_not_from_entry(order: Any, request: OrderRequest, percent: Decimal) -> Iterator[str]:
+    if order.parent is None or request.kind not in _PRICED_FROM_ENTRY:
+        yield "entry_pct= is for exits of a bracket (parent=) with a price: Stop, StopLimit, Limit, TakeProfit"
+    elif (percent < 0) is not ((request.side is Side.SELL) == (request.kind in PROTECTIVE_KINDS)):
+        yield f"entry_pct={percent:f} is on the wrong side of the entry for a {request.side.value} {request.kind.value}"
 
 
 def _why_nothing_reduced(request: OrderRequest, situation: Situation) -> Iterator[str]:

@@ -18,7 +18,7 @@ from typing import Any, get_args
 from btccxt.model import TimeInForce, decimal_of
 from btccxt.orders.policy import Unprotected
 
-KEYWORDS = ("post_only", "reduce_only", "tif", "iceberg", "on_unprotected", "params")
+KEYWORDS = ("post_only", "reduce_only", "tif", "iceberg", "on_unprotected", "entry_pct", "params")
 _BACKTRADERS = (
     "size", "price", "plimit", "exectype", "valid", "tradeid", "oco", "trailamount", "trailpercent", "parent",
     "transmit",
@@ -72,6 +72,8 @@ class Keywords:
     iceberg_amount: Decimal | None = None
     on_unprotected: str | None = None
     """When the stop of a bracket or pair cannot be placed: 'exit' at market, 'retry', or only 'alarm'."""
+    entry_pct: Decimal | None = None
+    """Of an exit: its price in per cent (signed) from the average price of its entry's fills."""
     params: Mapping[str, Any] | None = None
 
     @classmethod
@@ -97,12 +99,27 @@ class Keywords:
         if unprotected is not None and unprotected not in get_args(Unprotected):
             reasons.append(f"on_unprotected={unprotected!r} is not one of {', '.join(get_args(Unprotected))}")
             unprotected = None
+        entry_pct = _signed(kwargs.pop("entry_pct", None), reasons)
         reasons += [f"{name}: write {meant}" for name in kwargs if (meant := _meant_by(name))]
         tif_asked = TimeInForce[word] if word else None
-        return cls(post_only, reduce_only, tif_asked, iceberg_amount, unprotected, params)
+        return cls(post_only, reduce_only, tif_asked, iceberg_amount, unprotected, entry_pct, params)
 
 
 _NONE = Keywords()
+
+
+def _signed(value: Any, reasons: list[str]) -> Decimal | None:
+    """A percentage below or above zero."""
+    if value is None:
+        return None
+    try:
+        number = decimal_of(value)
+    except (InvalidOperation, TypeError, ValueError):
+        number = Decimal("nan")
+    if isinstance(value, bool) or not number.is_finite() or not number or number <= -100:
+        reasons.append(f"entry_pct={value!r}: write per cent from the entry's price, as -2 or 4")
+        return None
+    return number
 
 
 def _flag(name: str, value: Any, reasons: list[str]) -> bool:

@@ -159,6 +159,10 @@ class RoutingBroker(bt.BrokerBase):
         """By the account of ``data``; see ``CCXTBroker.sell``."""
         return self._must_be_of(data).sell(owner, data, *args, **kwargs)
 
+    def bracket(self, data: bt.feed.DataBase, size: float, **words: Any) -> list[Any]:
+        """By the account of ``data``; see ``CCXTBroker.bracket``."""
+        return self._must_be_of(data).bracket(data, size, **words)
+
     def cancel(self, order: bt.Order | None) -> bt.Order | bool | None:
         return None if order is None else self._must_be_of(order.data).cancel(order)
 

@@ -38,6 +38,15 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Reprice:
+    """A leg that waits here is another order now; ``why`` is noted on it, and found again after a restart."""
+
+    leg: str
+    request: OrderRequest
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tell:
     """A note on the order that the strategy hears of as well (``notify_store``): no alarm."""
 
@@ -53,4 +62,4 @@ class Renew:
     request: OrderRequest
 
 
-Action = Place | Cancel | End | Note | Tell | Renew | Alarm
+Action = Place | Cancel | End | Note | Reprice | Tell | Renew | Alarm

@@ -17,12 +17,14 @@ from dataclasses import replace
 from decimal import Decimal
 
 from btccxt.model import ZERO, OrderKind, round_amount
-from btccxt.orders.actions import Action, Cancel, End, Note, Renew, Tell
+from btccxt.orders.actions import Action, Cancel, End, Note, Renew, Reprice, Tell
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.exposure import traded
+from btccxt.orders.from_entry import PRICED, priced_from
 from btccxt.orders.group import OrderGroup
 from btccxt.orders.leg import MADE_WAY, Leg, Placement
 from btccxt.orders.live_order import LifecycleState, LiveOrder
+from btccxt.orders.trigger import Trigger
 
 _MOST_RETURNS = 3  # of a stop that somebody takes off at the exchange
 FIRED = "its price came: sent as soon as the other orders of its group are out of the way"
@@ -170,7 +172,7 @@ class ContingencyGroup(OrderGroup):
         leaving = next((leg for leg in hit if leg.over is None), None)
         if leaving is not None:
             self._exit(leaving, exposure - self.closing.under_way)
-        elif not self._waits_for_more():
+        elif not self._waits_for_more() and self._settle_prices():
             self._protect(exposure)
 
     def _waits_for_more(self) -> bool:
@@ -180,6 +182,26 @@ class ContingencyGroup(OrderGroup):
         if self.entry_is_over or self.entry is None or self.entry.request.kind is not OrderKind.MARKET:
             return False
         return self._before(self._first_fill_s + self._policy.market_entry_wait_s)
+
+    def _settle_prices(self) -> bool:
+        """Exits that are so many per cent from the entry get their price once, from what has been filled by then.
+
+        False while no trade tells the price; soon the estimate has to do, for nobody stays without a stop for it.
+        """
+        legs = [leg for leg in self.legs.values() if leg.entry_pct is not None]
+        if not legs:
+            return True
+        average = None if self.entry is None else self.entry.average
+        if average is None and self._before((self._first_fill_s or 0.0) + self._policy.market_entry_wait_s):
+            return False
+        for leg in legs:
+            percent, leg.entry_pct = leg.entry_pct or ZERO, None
+            if average is not None:
+                leg.request = priced_from(leg.request, average, percent, self._market)
+                leg.trigger = Trigger(leg.request)
+                why = f"{PRICED}{percent.normalize():+f} % of {average:f}"
+                self._actions.append(Reprice(leg.name, leg.request, why))
+        return True
 
     def _protect(self, exposure: Decimal) -> None:
         wanted = self._wanted()

@@ -15,12 +15,13 @@ from decimal import Decimal
 from typing import Any, get_args
 
 from btccxt.model import ZERO, Market, OrderRequest
-from btccxt.orders.actions import Action, Cancel, End, Note, Place, Renew, Tell
+from btccxt.orders.actions import Action, Cancel, End, Note, Place, Renew, Reprice, Tell
 from btccxt.orders.closing_orders import ClosingOrders
-from btccxt.orders.context import EMULATED, EXPIRES, FOLLOWS, ON_UNPROTECTED, PRIMARY, TRAILS_FROM
+from btccxt.orders.context import EMULATED, FOLLOWS, ON_UNPROTECTED, PRIMARY
 from btccxt.orders.contingency import FIRED, ContingencyGroup
 from btccxt.orders.event_loop import Loop
 from btccxt.orders.events import Alarm, AlarmKind
+from btccxt.orders.from_entry import PRICED
 from btccxt.orders.leg import MADE_WAY, Leg, Placement, made_way
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy, Unprotected
@@ -127,9 +128,8 @@ class OrderEmulator:
             return [event]
         touched = list(closed)
         if known is not None:
-            group, leg = known
-            group.hear(order, leg)
-            touched.append(group)
+            known[0].hear(order, known[1])
+            touched.append(known[0])
         if entry_of is not None and known is None:
             entry_of.hear(order)
             touched.append(entry_of)
@@ -194,10 +194,8 @@ class OrderEmulator:
             group = self._new(name, request, context, are_exits=False)
         else:
             return None
-        leg = Leg(request, EMULATED not in context, is_guest=host is not None)
-        if TRAILS_FROM in context:
-            leg.trigger = Trigger(request, Decimal(context[TRAILS_FROM]))
-        leg.ends_at_ms = int(context[EXPIRES]) if EXPIRES in context else None
+        leg = Leg.of(request, context)
+        leg.is_guest = host is not None
         group.add(leg)
         self._legs[name] = group, name
         self._ended.pop(group.name, None)
@@ -213,9 +211,7 @@ class OrderEmulator:
         closes = self._closes(request) and (first is None or self._closes(first.intent))
         group = self._new(leader, request, context, are_exits=closes)
         if first is not None and leader != request.client_order_id:
-            leg = Leg(first.intent, EMULATED not in first.context)
-            leg.ends_at_ms = int(first.context[EXPIRES]) if EXPIRES in first.context else None
-            group.add(leg)
+            group.add(Leg.of(first.intent, first.context))
             self._legs[leader] = group, leader
             group.hear(first, leader)
         return group
@@ -336,6 +332,8 @@ class OrderEmulator:
             case Note(name, text):
                 if self._tracker.order(name) is not None:
                     self._tracker.note(name, text)
+            case Reprice(leg, request, why):
+                self._tracker.edit(leg, request, why=why)
             case Tell(name, text):
                 self._tracker.note(name, text)
                 self._tell(text)
@@ -479,6 +477,8 @@ class OrderEmulator:
             return
         group, leg_name = found
         leg = group.legs[leg_name]
+        if any(note.startswith(PRICED) for note in order.notes):
+            leg.entry_pct = None
         group.hear(order, leg_name)
         if order.cancel_requested and not made_way(order):  # the strategy's wish, or its time was over
             if leg.ends_at_ms is not None and leg.ends_at_ms <= self._now_ms():

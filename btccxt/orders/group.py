@@ -147,7 +147,7 @@ class OrderGroup:
         return min(self._deadlines, default=None)
 
     def _is_watched(self, leg: Leg) -> bool:
-        if leg.over is not None or leg.fired or not self.entry_is_under_way:
+        if leg.over is not None or leg.fired or leg.entry_pct is not None or not self.entry_is_under_way:
             return False
         if not leg.standing:
             return not leg.open or not leg.is_native or self.is_exclusive

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from btccxt.model import ZERO, OrderKind, OrderRequest, TimeInForce
+from btccxt.orders.context import EMULATED, ENTRY_PCT, EXPIRES, TRAILS_FROM
 from btccxt.orders.live_order import FillLog, LifecycleState, LiveOrder, changed
 from btccxt.orders.trigger import PROTECTIVE_KINDS, Trigger
 
@@ -81,10 +82,21 @@ class Leg:
     replacement: str | None = None  # this placement takes the place of the older ones once it is confirmed
     shrink_since_s: float | None = None
     shown: LiveOrder | None = None  # as the strategy saw it last
+    entry_pct: Decimal | None = None  # its price lies so far from what the entry was filled at, and is not settled yet
     is_guest: bool = False  # an order of its own that closes the position of a group whose coins are bound once
 
     def __post_init__(self) -> None:
         self.trigger = Trigger(self.request)
+
+    @classmethod
+    def of(cls, request: OrderRequest, context: Mapping[str, str]) -> Leg:
+        """``context``: as it is journaled with the order."""
+        leg = cls(request, EMULATED not in context)
+        if TRAILS_FROM in context:
+            leg.trigger = Trigger(request, Decimal(context[TRAILS_FROM]))
+        leg.ends_at_ms = int(context[EXPIRES]) if EXPIRES in context else None
+        leg.entry_pct = Decimal(context[ENTRY_PCT]) if ENTRY_PCT in context else None
+        return leg
 
     @property
     def name(self) -> str:

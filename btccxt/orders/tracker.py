@@ -55,6 +55,7 @@ log = get_logger(__name__)
 __all__ = ["OrderEvent", "OrderTracker", "RestoredState", "TrackerPolicy"]
 
 _CLOSE_S = 5.0
+UNSENT = "changed before it was sent"
 
 
 class OrderTracker:
@@ -186,12 +187,12 @@ class OrderTracker:
         """Cancel, and confirm. An order that was not sent yet is not sent any more."""
         self._running_loop().call_soon_threadsafe(self._cancel, client_order_id)
 
-    def edit(self, client_order_id: str, request: OrderRequest, *, follows: bool = False) -> None:
-        """Make an order what ``request`` says (see ``editing.py``); a held one is changed where it is.
+    def edit(self, client_order_id: str, request: OrderRequest, *, follows: bool = False, why: str = UNSENT) -> None:
+        """Make an order what ``request`` says (see ``editing.py``); a held one is changed where it is, ``why`` noted.
 
         ``follows``: the strategy has an order of its own for ``request``, and is told if nothing comes of it.
         """
-        self._running_loop().call_soon_threadsafe(self._edit, client_order_id, request, follows)
+        self._running_loop().call_soon_threadsafe(self._edit, client_order_id, request, follows, why)
 
     def order(self, client_order_id: str) -> LiveOrder | None:
         """As it stands now; None if unknown or long ended."""
@@ -386,7 +387,7 @@ class OrderTracker:
         self._cancel_again_s[client_order_id] = asyncio.get_running_loop().time() + self.policy.cancel_total_s
         self._spawn(self._inquiry.cancel(client_order_id), "cancel")
 
-    def _edit(self, client_order_id: str, request: OrderRequest, follows: bool) -> None:
+    def _edit(self, client_order_id: str, request: OrderRequest, follows: bool, why: str) -> None:
         order = self._register.orders.get(client_order_id)
         if order is None or order.is_final:
             if follows:
@@ -394,7 +395,7 @@ class OrderTracker:
             return
         if order.pending_release:
             kept = replace(request, client_order_id=client_order_id)
-            self._register.apply(client_order_id, Amended(kept, None, "changed before it was sent"))
+            self._register.apply(client_order_id, Amended(kept, None, why))
         else:
             self._spawn(self._editing.edit(client_order_id, request, follows), "edit")
 

@@ -17,7 +17,7 @@ from btccxt.exchange.request import build_call, refusals
 from btccxt.exchange.templates import Values, features_of, fill
 from btccxt.model import MarketType, OrderKind, OrderRequest, Side, TimeInForce
 from btccxt.orders.client_ids import ClientIds
-from btccxt.orders.context import EMULATED, EXPIRES, FIRES
+from btccxt.orders.context import EMULATED, ENTRY_PCT, EXPIRES, FIRES
 from tests.bt.fake_ports import FakeBackend, run
 
 Order = bt.Order
@@ -38,6 +38,7 @@ WORDS: dict[str, dict[str, Any]] = {
     "parent": {"parent": "entry"},
     "iceberg": {"iceberg": 0.1},
     "trail": {"trailpercent": 0.02},
+    "entry_pct": {},  # its sign follows from side and kind
 }
 PRICE = 50_000.0
 MARKETS = [
@@ -57,6 +58,9 @@ def words_of(exectype: int, side: Side, names: tuple[str, ...]) -> dict[str, Any
     words: dict[str, Any] = {"size": 1, "exectype": exectype, **price}
     for name in names:
         words |= WORDS[name]
+    if "entry_pct" in names:
+        is_below = (side is Side.SELL) == (exectype in (Order.Stop, Order.StopLimit))
+        words["entry_pct"] = -2 if is_below else 2
     return words
 
 
@@ -142,6 +146,8 @@ def faults(
         yield "oco is dropped"
     if "parent" in names and not context.get("parent"):
         yield "parent is dropped"
+    if "entry_pct" in names and D(context.get(ENTRY_PCT, "0")) != words["entry_pct"]:
+        yield "entry_pct is dropped"
     if "trailpercent" in words and request.trailing_percent != 2:
         yield "trail is dropped"
 

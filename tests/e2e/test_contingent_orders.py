@@ -249,6 +249,25 @@ def test_an_exit_is_cancelled_and_its_position_closed_in_one_bar(cancelled: str)
         assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
 
 
+@pytest.mark.parametrize(("exchange", "size"), [("binance", 0.1), ("binanceusdm", 0.1), ("binanceusdm", -0.1)])
+def test_a_percent_bracket_stands_where_its_entry_was_filled(exchange: str, size: float) -> None:
+    def enters(player: Player) -> None:
+        orders = player.broker.bracket(player.data, size, stop_pct=2, target_pct=4)
+        player.made = dict(zip(("entry", "stop", "target"), orders, strict=True))
+
+    sign = D(1) if size > 0 else D(-1)
+    with venue(exchange) as place:
+        player = run(place, Step(PRICE, enters, until=once(lambda p: len(resting(place)) > 0)), Step(PRICE))
+        paid = D(str(player.made["entry"].executed.price))
+        assert paid != PRICE  # thin levels: it is no round number
+        (stop,) = [o for o in place.call(lambda each: list(each.engine.orders("main", open_only=True)))
+                   if o.request.kind is OrderKind.STOP]  # fmt: skip
+        assert abs(stop.request.trigger_price - paid * (1 - sign * D("0.02"))) <= D("0.1")
+        assert player.made["stop"].created.price == float(stop.request.trigger_price)
+        assert abs(D(str(player.made["target"].created.price)) - paid * (1 + sign * D("0.04"))) <= D("0.1")
+        assert alarms(player) == []
+
+
 @pytest.mark.parametrize("exchange", ["binance", "binanceusdm"])
 @pytest.mark.parametrize("size", [None, 0.04])
 def test_a_close_under_a_live_bracket_is_done_and_the_exits_make_way(exchange: str, size: float | None) -> None:

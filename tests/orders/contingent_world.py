@@ -29,7 +29,7 @@ from btccxt.model import (
     Side,
 )
 from btccxt.orders.emulator import OrderEmulator
-from btccxt.orders.events import Alarm, CancelRequested, Journaled, Noted, Rejection, Released, Sent, Withdrawn
+from btccxt.orders.events import Alarm, Amended, CancelRequested, Journaled, Noted, Rejection, Released, Sent, Withdrawn
 from btccxt.orders.lifecycle import apply
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.policy import TrackerPolicy
@@ -440,8 +440,9 @@ class World:
     def confirm_told(self, name: str) -> None:
         self.told.add(name)
 
-    def edit(self, name: str, request: OrderRequest, *, follows: bool = False) -> None:
-        raise AssertionError("not used here")
+    def edit(self, name: str, request: OrderRequest, *, why: str) -> None:
+        """Of one that waits here."""
+        self.clock.call_soon(lambda: self._apply(name, Amended(replace(request, client_order_id=name), None, why)))
 
     def _send(self, name: str) -> None:
         order = self.orders[name]

@@ -36,10 +36,22 @@ class ContingentOrders(RuleBasedStateMachine):
         kind=st.sampled_from(KINDS),
         emulated=st.booleans(), unprotected=st.sampled_from(["exit", "retry", "alarm"]),
         stop_first=st.booleans(), entered=st.booleans(), liquidity=st.sampled_from([None, "0.3"]),
-        others=st.booleans(), short=st.booleans(),
+        others=st.booleans(), short=st.booleans(), percent=st.booleans(),
     )  # fmt: skip
     def begin(
-        self, spot, entry, fee_in_base, kind, emulated, unprotected, stop_first, entered, liquidity, others, short
+        self,
+        spot,
+        entry,
+        fee_in_base,
+        kind,
+        emulated,
+        unprotected,
+        stop_first,
+        entered,
+        liquidity,
+        others,
+        short,
+        percent=False,
     ) -> None:
         self.world = world = World(SPOT if spot else PERP, instant=False, policy=TrackerPolicy())
         world.exchange.fee_in_base = spot and fee_in_base
@@ -49,7 +61,7 @@ class ContingentOrders(RuleBasedStateMachine):
         self.entering, self.leaving = (Side.SELL, Side.BUY) if self.short else (Side.BUY, Side.SELL)
         self.late: list[Any] = []
         self.kind, self.emulated, self.unprotected, self.entry = kind, emulated, unprotected, entry
-        self.by_pair = entry == "pair"
+        self.by_pair, self.percent = entry == "pair", False
         self.had_coins = D(self.by_pair)
         if others:  # reduce-only does not keep btccxt from closing what is not its own
             world.exchange.position = D(-5 if self.short else 5)
@@ -74,8 +86,13 @@ class ContingentOrders(RuleBasedStateMachine):
                 target(), stop(oco="target")
             return
         tied = {"parent": "entry", "oco": "stop"}
+        self.percent = percent = percent and kind is OrderKind.STOP
+        if percent:  # at 99 to 100 the same prices, nearly
+            tied["entry_pct"] = "10" if self.short else "-10"
         reduces = {} if spot else {"reduce_only": True}
         world.give("stop", self.leaving, kind, "1", {**tied, **context}, **fields, **reduces)
+        if percent:
+            tied["entry_pct"] = "-10" if self.short else "10"
         world.give("target", self.leaving, OrderKind.LIMIT, "1", tied, price=self.at(110), **reduces)
         if entry == "never":
             return
@@ -226,7 +243,7 @@ class ContingentOrders(RuleBasedStateMachine):
         guarded = sum(group.protected for group in groups)
         if self.open >= step and wanted and not is_dust:
             assert guarded >= self.open - step, f"{self.open} open, protected {guarded}, {world.at_exchange()}"
-            at_stop = self.kind is OrderKind.STOP and D(self.at(world.exchange.price)) <= 89
+            at_stop = self.kind is OrderKind.STOP and D(self.at(world.exchange.price)) <= (79 if self.percent else 89)
             assert not at_stop, f"{self.open} is open at {world.exchange.price}: {world.at_exchange()}"
         elif self.open >= step:
             alarmed = self._alarmed(AlarmKind.UNPROTECTED, AlarmKind.PROTECTIVE_REJECTED)
@@ -258,7 +275,7 @@ def play(seed: int, steps: int = 20) -> None:
         fee_in_base=rng.random() < 0.5,
         kind=rng.choice(KINDS), emulated=rng.random() < 0.3, unprotected=rng.choice(["exit", "retry", "alarm"]),
         stop_first=rng.random() < 0.5, entered=rng.random() < 0.8, liquidity=rng.choice([None, "0.3"]),
-        others=rng.random() < 0.5, short=rng.random() < 0.5,
+        others=rng.random() < 0.5, short=rng.random() < 0.5, percent=rng.random() < 0.3,
     )  # fmt: skip
     for _ in range(rng.randint(1, steps)):
         rng.choices(
