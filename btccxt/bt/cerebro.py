@@ -8,6 +8,7 @@ asks its stores for notifications once per loop, before it polls feeds and broke
 from __future__ import annotations
 
 import functools
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -76,6 +77,7 @@ class CerebroLoop:
         self.in_worker = False
         """Whether this is a copy in one of the processes of an optimisation."""
         self._begun = False
+        self._thread = 0
         self.every_loop: list[Callable[[], None]] = []
         """Called once per loop in the strategy's thread, at least twice a second while live; must be quick."""
         self._forget()
@@ -127,6 +129,16 @@ class CerebroLoop:
         """Whether other processes will load the datas, each for itself: this one need not."""
         cerebro = self._cerebro()
         return bool(cerebro._dooptimize) and cerebro.p.maxcpus != 1 and not self.in_worker
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run has begun, and not ended. Any thread."""
+        return self._begun
+
+    @property
+    def is_own_thread(self) -> bool:
+        """Whether the caller is the strategy's thread."""
+        return threading.get_ident() == self._thread
 
     @property
     def cerebro(self) -> Any:
@@ -313,6 +325,7 @@ class CerebroLoop:
     def begin_run(self) -> None:
         cerebro = self._cerebro()
         self._begun = True
+        self._thread = threading.get_ident()
         self._forget()
         self.inbox.clear()
         self.has_work = self.has_notifications = True

@@ -13,6 +13,7 @@ from btccxt.bt.order_words import positive
 from btccxt.model import decimal_of
 
 _LEAST_PCT = decimal_of("0.05")  # nearer than the spread of most markets: a fraction was meant
+_RUNNING: Any = object()
 
 
 class BracketBroker(Protocol):
@@ -37,7 +38,7 @@ class PercentBracket:
         target_pct: float | None = None,
         trail_pct: float | None = None,
         on_unprotected: str | None = None,
-        owner: Any = None,
+        owner: Any = _RUNNING,
         **entry_words: Any,
     ) -> list[Any]:
         """Buy (``size`` above zero) or sell short (below) with exits: returns [entry, stop, target] as ``buy_bracket``.
@@ -63,8 +64,9 @@ class PercentBracket:
         if near is None:
             reasons.append("the market has no price yet")
         is_buy = amount > 0
-        running = getattr(self.cerebro, "runningstrats", None)
-        owner = owner if owner is not None else (running[0] if running else None)
+        if owner is _RUNNING:
+            running = getattr(self.cerebro, "runningstrats", None)
+            owner = running[0] if running else None
         enter, leave = (self.buy, self.sell) if is_buy else (self.sell, self.buy)
         if reasons or near is None:
             return [enter(owner, data, abs(amount), refused=tuple(reasons)), None, None]

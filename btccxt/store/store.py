@@ -54,6 +54,7 @@ from btccxt.store.keys import resolve_keys
 from btccxt.store.listeners import Listeners
 from btccxt.store.notifier import Notifier
 from btccxt.store.operations import Operations
+from btccxt.store.order_entry import StoreOrders
 from btccxt.store.self_check import self_check, warning
 from btccxt.store.shutdown import end_orders
 from btccxt.store.startup import (
@@ -151,6 +152,8 @@ class CCXTStore(StoreBackend):
         self.cerebro_loop: CerebroLoop | None = None
         self._notifier = Notifier(settings, self._notify)
         self._operations = Operations(self, self._notifier.trouble)
+        self.orders = StoreOrders(self)
+        """Orders from outside a strategy, from any thread."""
         self._lock = threading.Lock()
         self._holds = 0
         self.arrivals: deque[Any] = deque()
