@@ -23,3 +23,12 @@ settings.register_profile("mutants", derandomize=True, database=None, phases=[Ph
 def _own_state_directory() -> Iterator[None]:
     yield
     _state.cleanup()
+
+
+@pytest.fixture
+def patient_market() -> Iterator[None]:
+    """See ``tests/patient_market.py``; for tests that count bars of a fast market."""
+    from tests.patient_market import patient_market as waiting
+
+    with waiting():
+        yield

@@ -225,7 +225,7 @@ def test_a_kill_loses_nothing_that_was_set(tmp_path):
     assert version == 1 and values["stop"] == 0.1 and len(values["seen"]) >= 3
 
 
-def until_written(journal, patience_s=10.0):
+def until_written(journal, patience_s=60.0):
     """Its thread writes at once, but not before the print."""
     import sqlite3
     import time

@@ -18,6 +18,7 @@ from btccxt.bt.compat import bt
 from btccxt.orders.journal.journal import Journal
 from tests.chaos import wires
 from tests.chaos.forked import Pipe
+from tests.chaos.referee import patience_s
 from tests.chaos.run import make_store
 from tests.chaos.scenario import START_PRICE, make_scenario
 from tests.chaos.strategy import SETTLE_S, ChaosStrategy, Known, Rest
@@ -66,7 +67,7 @@ class Led:
         self._hear()
         busy = self._rest.busy(self._known, self._price) if self.acted else ["the strategy has not acted yet"]
         if busy:
-            if time.monotonic() - self._since > SETTLE_S:
+            if time.monotonic() - self._since > patience_s(SETTLE_S):
                 self._lead.say({"unsettled": busy})
                 os._exit(4)
             return None

@@ -26,7 +26,7 @@ from btccxt.store.store import CCXTStore
 from tests.chaos.books import differences, digest, naked
 from tests.chaos.bot import lead_a_life
 from tests.chaos.forked import ForkedBot
-from tests.chaos.referee import referee
+from tests.chaos.referee import patience_s, referee
 from tests.chaos.run import Outcome, lives_of, make_store
 from tests.chaos.scenario import Scenario, Step, make_scenario
 from tests.chaos.strategy import ChaosStrategy, Conductor, Unsettled, data_of
@@ -193,7 +193,7 @@ def last_life(
     cerebro.addstrategy(ChaosStrategy, conductor=conductor)
     with store.kept_open():
         strategy = cerebro.run()[0]
-        deadline = time.monotonic() + 20.0
+        deadline = time.monotonic() + patience_s(20.0)
         while (problems := _problems(venue, store, strategy, journal)) and time.monotonic() < deadline:
             time.sleep(1.0)  # the exchange limits how often it may be asked
         orders = journaled(store, journal)

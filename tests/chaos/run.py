@@ -19,6 +19,7 @@ from btccxt.session.stream_policy import StreamPolicy
 from btccxt.store.startup import tracker_policy_of
 from btccxt.store.store import CCXTStore
 from tests.chaos.books import Books, compare
+from tests.chaos.referee import patience_s
 from tests.chaos.scenario import Scenario
 from tests.chaos.strategy import ChaosStrategy, Conductor, data_of
 from tests.chaos.venue import ChaosVenue
@@ -115,7 +116,7 @@ def lives_of(journal: Path) -> list[str]:
 
 def _at_rest(venue: ChaosVenue, store: CCXTStore, strategy: ChaosStrategy) -> Books:
     """Reconcile until both sides agree; what they do not agree on in time is a problem."""
-    deadline = time.monotonic() + _AGREE_S
+    deadline = time.monotonic() + patience_s(_AGREE_S)
     while True:
         books = compare(venue, store, strategy)
         if not books.problems or time.monotonic() > deadline:

@@ -13,6 +13,7 @@ from btccxt.model import ConnectionState, OrderKind
 from btccxt.orders.emulator import OrderEmulator
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.store.store import CCXTStore
+from tests.chaos.referee import patience_s
 from tests.chaos.scenario import Action, Scenario
 from tests.chaos.told import as_told
 from tests.chaos.venue import ChaosVenue
@@ -135,7 +136,7 @@ class Conductor:
             self._finish_step()
             return None
         if self.step >= 0 and not self.until(self.step):
-            if time.monotonic() - self._moved > SETTLE_S:
+            if time.monotonic() - self._moved > patience_s(SETTLE_S):
                 raise Unsettled(f"step {self.step}: what should follow from it did not")
             return None
         if self.step + 1 >= len(self.scenario.steps):
@@ -180,7 +181,7 @@ class Conductor:
         else:
             busy = ["the strategy has not acted yet"]
         if busy:
-            if time.monotonic() - self._since > SETTLE_S:
+            if time.monotonic() - self._since > patience_s(SETTLE_S):
                 raise Unsettled(f"step {self.step}: after {SETTLE_S:g} s still {busy}")
             return False
         self._rest.again()

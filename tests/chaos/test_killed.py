@@ -22,7 +22,7 @@ from tests.chaos.stage import Job, Stage
 from tests.chaos.venue import ChaosVenue
 from tests.chaos.wires import SPOT
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 
 
 def _wait_for(condition) -> None:

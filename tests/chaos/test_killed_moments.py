@@ -29,7 +29,7 @@ from tests.chaos.wires import LINEAR
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 
-_PATIENCE_S = 40.0
+_PATIENCE_S = 60.0
 _REPOSITORY = Path(__file__).parents[2]
 
 

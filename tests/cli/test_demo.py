@@ -13,6 +13,8 @@ from btccxt.cli import app, demo_run
 from btccxt.cli.demo_run import MovingAverageDemo
 from btccxt.store.store import CCXTStore
 
+pytestmark = pytest.mark.usefixtures("patient_market")
+
 
 def demo(folder, *options: str):
     return CliRunner().invoke(app, ["demo", "--speed", "360", "--seed", "3", "--output", str(folder), *options])

@@ -20,6 +20,8 @@ from btccxt.store.plan import planned_kinds
 STRATEGY = """
 import backtrader as bt
 
+pytestmark = pytest.mark.usefixtures("patient_market")
+
 class Turns(bt.Strategy):
     params = dict(size=0.01)
     live = 0
@@ -141,7 +143,7 @@ def test_the_users_own_errors_show_his_lines_and_not_ours(tmp_path, code, line):
     (tmp_path / "bad.py").write_text(f"import backtrader as bt\n\nclass Bad(bt.Strategy):\n{code}")
     done = subprocess.run(
         [sys.executable, "-m", "btccxt", "run", "bad.py", *SIM, "--bars", "3"],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert line.replace("\n    ", "\n") in done.stderr.replace("\n    ", "\n"), done.stderr
@@ -160,7 +162,7 @@ def test_ctrl_c_ends_it_with_the_result_and_without_a_traceback(strategy):
         while "LIVE" not in (line := process.stdout.readline()):
             assert line
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=100)
     finally:
         process.kill()
     assert process.returncode == 0

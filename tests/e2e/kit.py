@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from btccxt import CCXTStore
 from btccxt.bt.compat import bt
 from btccxt.bt.time import ms_of_num
 
+START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)  # of markets; one that begins at "now" is another each day
 Row = tuple[int, float, float, float, float, float]  # stamp in ms, open, high, low, close, volume
 
 

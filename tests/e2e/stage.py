@@ -27,7 +27,7 @@ D = Decimal
 START_PRICE = D(60_000)
 BTC, BNB, PERP, INVERSE = "BTC/USDT", "BNB/USDT", "BTC/USDT:USDT", "BTC/USD:BTC"
 BNB_PRICE = D(600)
-SETTLE_S = 20.0
+SETTLE_S = 60.0
 
 
 # What is asked for many times a second here would starve behind real limits of a few calls a minute.

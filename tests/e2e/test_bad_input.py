@@ -204,7 +204,7 @@ def test_a_signal_ends_a_run_cleanly(number):
         assert process.stdout is not None
         assert process.stdout.readline().strip() == "live"
         process.send_signal(number)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=100)
     finally:
         process.kill()
     assert output.split() == ["stopped", "threads", "1"]

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
 import pytest
 
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
-from tests.e2e.kit import Witness, run
+from tests.e2e.kit import START, Witness, run
 
-FAST = {"speed": 300.0, "seed": 3, "symbols": ("BTC/USDT",)}
+pytestmark = pytest.mark.usefixtures("patient_market")
 
-
-START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
+FAST = {"speed": 300.0, "seed": 3, "start": START, "symbols": ("BTC/USDT",)}
 
 
 def go(act, **options) -> tuple[Witness, list]:
-    store = CCXTStore("binance", mode="sim", balance=10_000, sim={**FAST, "start": START})
+    store = CCXTStore("binance", mode="sim", balance=10_000, sim=FAST)
     data = store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes)
     with store.kept_open():
         witness = run(store, data, broker=True, act=act, **options)

@@ -11,7 +11,10 @@ import pytest
 
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
-from tests.e2e.kit import Witness, run
+from btccxt.model import ConnectionState
+from tests.e2e.kit import START, Witness, run
+
+pytestmark = pytest.mark.usefixtures("patient_market")
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,12 @@ class Row:
         return f"BTC/{self.currency}" if self.market_type == "spot" else f"BTC/{self.currency}:{self.currency}"
 
 
-# ccxt signs its actions in plain Python: an order takes longer than a minute at 300x.
 _HYPERLIQUID: dict[str, Any] = {
     "expired": "Rejected",
     "rest": "Canceled",
     "would_take": "Rejected",
     "has_fok": False,
     "currency": "USDC",
-    "speed": 60.0,
 }
 ROWS = [
     Row("binance", expired="Expired", would_take="Rejected"),
@@ -51,7 +52,7 @@ ROWS = [
     Row("okx"),
     Row("okx", "linear"),
     Row("kraken", would_take="Rejected"),
-    Row("coinbase", would_take="Rejected", streams=("orders",), bars="trades", speed=100.0),
+    Row("coinbase", would_take="Rejected", streams=("orders",), bars="trades"),
     Row("hyperliquid", **_HYPERLIQUID),
     Row("hyperliquid", "linear", **_HYPERLIQUID),
 ]
@@ -75,6 +76,7 @@ def sim_store(row: Row, balance: float = 1_000_000, **options) -> CCXTStore:
     sim = {
         "speed": row.speed,
         "seed": 3,
+        "start": START,
         "symbols": (f"BTC/{row.currency}", f"BTC/{row.currency}:{row.currency}"),
         **options,
     }
@@ -95,7 +97,7 @@ def trade(row: Row, act, *, live_bars: int = 8, at_once: bool = False, **options
     store = sim_store(row, **options)
 
     def act_when_ready(strategy: Witness) -> None:
-        if at_once or {f"{stream}: live" for stream in row.streams} <= set(strategy.store_news):
+        if at_once or store.state is ConnectionState.LIVE:
             act(strategy)
         else:
             strategy.live -= 1  # bars are counted from here on
@@ -248,10 +250,11 @@ def test_stop_limits_and_trailing_stops_fire_natively_or_emulated(row):
 def test_what_a_partly_filled_order_has_got_stays_when_the_rest_ends(row):
     def act(strategy: Witness) -> None:
         if strategy.live == 1:
-            price = strategy.data.close[0] * 1.0003
+            best_ask = strategy.broker.store.sim.engine.best(row.symbol)[1]  # as it is now
+            price = float(best_ask) * 1.0003
             strategy.order = strategy.buy(size=140.0, exectype=bt.Order.Limit, price=price, tif="IOC")
 
-    witness, books = trade(row, act, live_bars=5, balance=100_000_000, speed=row.speed / 3)
+    witness, books = trade(row, act, live_bars=5, balance=100_000_000)
     statuses = names(witness, witness.order)
     assert "Partial" in statuses and statuses[-1] == (row.rest or row.expired)
     assert 0 < witness.order.executed.size < 140

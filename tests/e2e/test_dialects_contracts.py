@@ -10,6 +10,8 @@ from btccxt.bt.compat import bt
 from tests.e2e.kit import Witness, run
 from tests.e2e.test_dialects import ROWS, Row, agree, minutes, names, sim_store, trade
 
+pytestmark = pytest.mark.usefixtures("patient_market")
+
 CONTRACTS = [row for row in ROWS if row.market_type == "linear"]
 
 

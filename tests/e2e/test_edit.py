@@ -6,13 +6,17 @@ import pytest
 
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
-from tests.e2e.kit import Witness, run
+from tests.e2e.kit import START, Witness, run
+
+pytestmark = pytest.mark.usefixtures("patient_market")
 
 
 @pytest.mark.parametrize(("exchange", "natively"), [("bybit", True), ("okx", True), ("binance", False)])
 def test_an_edited_order_is_what_the_exchange_has_and_fills_at_its_new_price(exchange, natively):
     """Bought far below the market, then moved above it: it fills, once, and the books agree."""
-    store = CCXTStore(exchange, mode="sim", market_type="spot", journal=":memory:", sim={"speed": 240.0, "seed": 3})
+    store = CCXTStore(
+        exchange, mode="sim", market_type="spot", journal=":memory:", sim={"speed": 240.0, "seed": 3, "start": START}
+    )
     seen = {}
 
     def act(strategy: Witness) -> None:

@@ -16,9 +16,11 @@ from btccxt.errors import ConfigError
 from btccxt.observe.alerts import AlertKind
 from btccxt.observe.metrics import disable
 from btccxt.store.notifier import NoticeKind, StoreNotice
-from tests.e2e.kit import run
+from tests.e2e.kit import START, run
 
-FAST = {"speed": 300.0, "symbols": ("BTC/USDT",)}
+pytestmark = pytest.mark.usefixtures("patient_market")
+
+FAST = {"speed": 300.0, "start": START, "symbols": ("BTC/USDT",)}
 
 
 def write(tmp_path, text: str):
@@ -94,7 +96,7 @@ profiles:
             store._notifier.alert(AlertKind.DRIFT, "a test of the alarm", "BTC")
             assert arrived.wait(20)
             port = store.settings.metrics_port
-            body = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+            body = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=100).read().decode()
         finally:
             store.stop()
     finally:

@@ -11,7 +11,7 @@ from btccxt import CCXTStore
 from btccxt.bt.compat import bt
 from btccxt.config import OnStop
 from btccxt.notices import StoreNotice, WarmUpEnded
-from tests.e2e.kit import Witness, run
+from tests.e2e.kit import START, Witness, run
 from tests.e2e.stage import Player, Step, Venue, play, quick_policy
 
 D = Decimal
@@ -149,7 +149,7 @@ def test_what_was_bought_can_be_sold_although_the_fee_was_taken_in_coins():
 
 # ------------------------------------------------------------------ warm-up
 
-SIM = {"speed": 60.0, "seed": 5, "symbols": ("BTC/USDT",)}
+SIM = {"speed": 60.0, "seed": 5, "start": START, "symbols": ("BTC/USDT",)}
 
 
 class Eager(Witness):

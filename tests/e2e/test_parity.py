@@ -12,7 +12,8 @@ import pytest
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
 from btccxt.bt.time import ms_of_num, num_of_ms
-from tests.e2e.kit import Row, row
+from tests.e2e.kit import START, Row, row
+from tests.patient_market import patient_market
 
 
 class Crossing(bt.Strategy):
@@ -65,12 +66,18 @@ class Replayed(bt.feed.DataBase):
 
 @pytest.fixture(scope="module")
 def live() -> Crossing:
-    store = CCXTStore("binance", mode="sim", sim={"speed": 300.0, "seed": 11, "symbols": ("BTC/USDT",)}, balance=10_000)
+    store = CCXTStore(
+        "binance",
+        mode="sim",
+        sim={"speed": 300.0, "seed": 11, "start": START, "symbols": ("BTC/USDT",)},
+        balance=10_000,
+    )
     cerebro = bt.Cerebro(stdstats=False)
     cerebro.adddata(store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes, backfill_start=False))
     cerebro.setbroker(store.getbroker())
     cerebro.addstrategy(Crossing, bars=60)
-    return cerebro.run()[0]
+    with patient_market():
+        return cerebro.run()[0]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from btccxt import CCXTStore, ConfigError
 from btccxt.bt.compat import bt
 
-BOUND_S = 20.0
+BOUND_S = 60.0
 
 
 @pytest.mark.parametrize("exchange", ["binance", "bybit", "okx", "kraken"])

@@ -10,6 +10,8 @@ from btccxt.errors import ConfigError
 from tests.e2e.kit import Witness
 from tests.e2e.test_two_stores import market, minutes
 
+pytestmark = pytest.mark.usefixtures("patient_market")
+
 
 def test_spot_on_one_exchange_is_hedged_on_another_and_each_account_is_visible():
     spot, perp = market("binance", 3, balance=20_000), market("okx", 8, market_type="linear", balance=30_000)

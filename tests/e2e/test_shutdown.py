@@ -10,9 +10,11 @@ import pytest
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
 from btccxt.errors import ConfigError
-from tests.e2e.kit import Witness, run
+from tests.e2e.kit import START, Witness, run
 
-FAST = {"speed": 300.0, "seed": 3, "symbols": ("BTC/USDT",)}
+pytestmark = pytest.mark.usefixtures("patient_market")
+
+FAST = {"speed": 300.0, "seed": 3, "start": START, "symbols": ("BTC/USDT",)}
 
 
 def run_with(on_stop: str) -> tuple[CCXTStore, Witness, list, dict]:

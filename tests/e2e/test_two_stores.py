@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import threading
-from datetime import datetime, timezone
+
+import pytest
 
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
-from tests.e2e.kit import Witness
+from tests.e2e.kit import START, Witness
 
-START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
+pytestmark = pytest.mark.usefixtures("patient_market")
 
 
 def market(exchange: str, seed: int, **options) -> CCXTStore:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.examples.load import EXAMPLES, example
 
+pytestmark = pytest.mark.usefixtures("patient_market")
+
 FAST: dict[str, Any] = {"speed": 480, "seed": 1, "start": datetime(2026, 1, 5, 12, tzinfo=timezone.utc)}
 
 

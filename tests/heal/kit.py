@@ -139,7 +139,7 @@ class Run:
         self.until(lambda: bool(self._cerebro.runningstrats), "strategy runs")
         return self._cerebro.runningstrats[0]
 
-    def until(self, condition: Callable[[], object], what: str, patience_s: float = 30.0) -> None:
+    def until(self, condition: Callable[[], object], what: str, patience_s: float = 60.0) -> None:
         """Poll; fails with the store's own words if it takes too long."""
         deadline = time.monotonic() + patience_s
         while not condition():
@@ -162,7 +162,7 @@ class Run:
     def finish(self) -> Diary:
         diary = self.diary
         diary.enough.set()
-        self._thread.join(60)
+        self._thread.join(100)
         if self._failure is not None:
             raise self._failure
         assert not self._thread.is_alive(), "the strategy would not end"

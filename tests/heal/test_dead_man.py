@@ -161,6 +161,6 @@ def test_orders_stay_while_the_bot_lives_and_are_gone_soon_after_it_was_killed(d
 def test_an_orderly_stop_that_leaves_the_orders_disarms_the_switch():
     with resting_order("okx") as (bot, open_orders, let_pass):
         bot.send_signal(signal.SIGINT)
-        bot.wait(20)
+        bot.wait(100)
         let_pass(1.5 * SECONDS)
         assert len(open_orders()) == 1

@@ -42,7 +42,7 @@ class Scraper:
 
     def samples(self) -> dict[str, float]:
         """Sample with its labels, as it is written -> value."""
-        with urllib.request.urlopen(self._url, timeout=5) as answer:
+        with urllib.request.urlopen(self._url, timeout=100) as answer:
             lines = answer.read().decode().splitlines()
         return {
             name: float(value)

@@ -101,7 +101,7 @@ class Run:
 
 
 def until(condition: Callable[[], bool], what: str, more: Callable[[], object] = str) -> None:
-    deadline = time.monotonic() + 20.0
+    deadline = time.monotonic() + 60.0
     while not condition():
         assert time.monotonic() < deadline, f"never came: {what} {more()}"
         time.sleep(0.005)

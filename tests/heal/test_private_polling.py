@@ -13,10 +13,13 @@ from btccxt.model import MarketType, StreamKind
 from btccxt.session.private_monitor import PrivateStreamMonitor, state_to_hear
 from btccxt.sim.background import BackgroundExchange
 from btccxt.sim.faults import Fault, FaultKind
-from tests.heal.kit import QUICK_ORDERS, Run, check_fills, exchange, store_on
+from tests.heal.kit import QUICK, QUICK_ORDERS, Run, check_fills, exchange, store_on
 
 # Nothing is compared for its own sake: what is learned, polling has told.
 ORDERS = replace(QUICK_ORDERS, open_orders_slow_s=3600.0, open_orders_fast_s=0.3, private_stream_silent_s=3600.0)
+
+# What a busy machine hands on late is not missed.
+PATIENT = replace(QUICK, least_silence_s=60.0, most_silence_s=120.0, open_within_s=60.0, told_within_s=60.0)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ def test_fills_balances_and_positions_come_by_the_private_stream_alone(place):
     with place.exchange() as background:
         asked: Counter[str] = Counter()
         background.exchange.on_request(lambda seen: asked.update([seen.path.rsplit("/", 1)[-1]]))
-        store = store_on(background, place.dialect, market_type=place.market_type, currency="USDT", tracker=ORDERS)
+        store = store_on(
+            background, place.dialect, market_type=place.market_type, currency="USDT", tracker=ORDERS, streams=PATIENT
+        )
         with store.kept_open():
             data = store.getdata(dataname=place.symbol, timeframe=bt.TimeFrame.Minutes)
             run = Run(store, data, trade_every=0)

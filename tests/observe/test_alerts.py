@@ -144,7 +144,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    until_s = time.monotonic() + 20
+    until_s = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < until_s, "the condition did not come true"
         time.sleep(0.005)

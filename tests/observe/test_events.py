@@ -61,7 +61,7 @@ def said() -> Any:
 
 
 def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 15.0
+    deadline = time.monotonic() + 60.0
     while not condition():
         assert time.monotonic() < deadline, f"never came: {what}"
         time.sleep(0.01)

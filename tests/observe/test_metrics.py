@@ -88,7 +88,7 @@ def test_the_server_serves_what_was_counted_and_ends() -> None:
     server = start_http_server(0)
     try:
         metrics().order_outcome("binance", "filled")
-        with urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{server.port}/metrics", timeout=100) as answer:
             text = answer.read().decode()
         assert 'btccxt_order_outcomes_total{exchange="binance",outcome="filled"} 1.0' in text
         with pytest.raises(ConfigError, match=f"metrics_port {server.port}"):

@@ -171,7 +171,7 @@ def open_journal(path: Path | str) -> Journal:
     return Journal.open(path, exchange="fake", mode="testnet", account="abc123")
 
 
-async def eventually(condition: Callable[[], bool], otherwise: Callable[[], str] = str, bound_s: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool], otherwise: Callable[[], str] = str, bound_s: float = 60.0) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + bound_s
     while not condition():

@@ -36,9 +36,9 @@ async def test_through_cuts_and_lost_frames_a_feed_gives_exactly_the_candles_of_
         async with running(feed):
             supervisor.add(feed.stream_key, feed)
             for count in (105, 115, 125, 135):
-                await until(lambda count=count: len(heard.bars) >= count, bound_s=30)
+                await until(lambda count=count: len(heard.bars) >= count, bound_s=100)
                 sim.cut_connections()
-            await until(lambda: len(heard.bars) >= 145, bound_s=30)
+            await until(lambda: len(heard.bars) >= 145, bound_s=100)
         await supervisor.stop()
         struck = {applied.fault.kind for applied in sim.faults.log}
         assert FaultKind.ERROR_BEFORE in struck
@@ -67,11 +67,11 @@ async def test_through_cuts_a_trade_feed_gives_every_trade_once() -> None:
             supervisor.add(key, feed)
             for _ in range(3):
                 count = len(heard.trades)
-                await until(lambda count=count: len(heard.trades) >= count + 20, bound_s=30)
+                await until(lambda count=count: len(heard.trades) >= count + 20, bound_s=100)
                 sim.cut_connections()
                 await asyncio.sleep(0.05)
             count = len(heard.trades)
-            await until(lambda count=count: len(heard.trades) >= count + 20, bound_s=30)
+            await until(lambda count=count: len(heard.trades) >= count + 20, bound_s=100)
         await supervisor.stop()
         ids = [int(trade.trade_id) for trade in heard.trades]
         assert ids == list(range(ids[0], ids[0] + len(ids)))

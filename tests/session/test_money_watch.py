@@ -22,8 +22,22 @@ class Exchange:
 
 
 @pytest.fixture
-def watch(monkeypatch):
-    monkeypatch.setattr(money_watch, "_FILL_NEAR_S", 0.02)
+async def passes(monkeypatch):
+    """Time passes in this test's loop only when it is told to."""
+    loop = asyncio.get_running_loop()
+    now_s = [loop.time()]
+    monkeypatch.setattr(loop, "time", lambda: now_s[0])
+
+    async def passes(seconds: float) -> None:
+        now_s[0] += seconds
+        for _ in range(3):  # what is due becomes ready, then runs
+            await asyncio.sleep(0)
+
+    return passes
+
+
+@pytest.fixture
+def watch():
     looked, troubled = [], []
     made = MoneyWatch(
         Exchange(), ExchangeClock(WallTime()), lambda: looked.append(1), lambda what, _: troubled.append(what)
@@ -36,15 +50,15 @@ def watch(monkeypatch):
     ("events", "looks"),
     [("m", True), ("mf", False), ("fm", False), ("fmm", True), ("ffmm", False), ("fm.m", True), ("ffm", False)],
 )
-async def test_what_no_fill_accounts_for_is_looked_for(watch, events, looks) -> None:
+async def test_what_no_fill_accounts_for_is_looked_for(watch, passes, events, looks) -> None:
     for event in events:
         if event == "m":
             watch.balance_moved()
         elif event == "f":
             watch.filled(1)
         else:
-            await asyncio.sleep(0.06)
-    await asyncio.sleep(0.06)
+            await passes(3 * money_watch._FILL_NEAR_S)
+    await passes(3 * money_watch._FILL_NEAR_S)
     assert (watch.is_due, bool(watch.looked)) == (looks, looks)
 
 

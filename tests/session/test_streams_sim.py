@@ -116,9 +116,9 @@ async def test_a_stream_that_falls_silent_while_its_socket_lives_is_noticed_and_
     supervisor.add(BTC_1M, consumer)
     await until(lambda: consumer.of(BTC_1M))
     sim.faults.add(Fault(fault, host="stream.*"))
-    await until(lambda: ConnectionState.STALE in [change.new for change in changes], bound_s=20)
+    await until(lambda: ConnectionState.STALE in [change.new for change in changes])
     seen = len(consumer.of(BTC_1M))
-    await until(lambda: live(supervisor) and len(consumer.of(BTC_1M)) > seen, bound_s=20)
+    await until(lambda: live(supervisor) and len(consumer.of(BTC_1M)) > seen)
     await until(lambda: len([each for each in sim.connections if each.host.startswith("stream")]) == 1)
 
 
@@ -168,7 +168,7 @@ async def test_a_hundred_subscriptions_share_a_few_connections(sim, supervise):
     for key in keys:
         supervisor.add(key, consumer)
     await until(lambda: live(supervisor))
-    await until(lambda: {key for key, _ in consumer.events} == set(keys), bound_s=20)
+    await until(lambda: {key for key, _ in consumer.events} == set(keys))
     assert len(sim.connections) == -(-len(keys) // 25)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from btccxt.sim.faults import Fault, FaultKind
 from btccxt.sim.server import SimExchange
-from tests.sim.dialects.binance_kit import SYMBOL, soon
+from tests.sim.dialects.binance_kit import SYMBOL, soon, until
 
 ORDERS = {"method": "POST", "path": "/api/v3/order"}
 
@@ -58,7 +58,7 @@ async def test_a_failed_order_call_may_have_placed_the_order(
 
 @pytest.mark.parametrize("kind", [FaultKind.IGNORE_REQUEST, FaultKind.HANG])
 async def test_an_answer_that_never_comes_ends_in_a_time_out(sim: SimExchange, client: Any, kind: FaultKind) -> None:
-    client.timeout = 400
+    client.timeout = 800
     sim.faults.add(Fault(kind, **ORDERS))
     with pytest.raises(ccxt.RequestTimeout):
         await soon(buy(client))
@@ -90,8 +90,8 @@ async def test_a_delayed_request_is_accepted_late_and_a_delayed_answer_early(sim
 
 async def test_a_time_out_while_an_order_is_delayed_places_it_all_the_same(sim: SimExchange, client: Any) -> None:
     """A request that was sent cannot be called back."""
-    client.timeout = 400
-    sim.faults.add(Fault(FaultKind.DELAY_ANSWER, delay_s=5, **ORDERS))
+    client.timeout = 800
+    sim.faults.add(Fault(FaultKind.DELAY_ANSWER, delay_s=60, **ORDERS))
     with pytest.raises(ccxt.RequestTimeout):
         await soon(buy(client))
     assert placed(sim) == 1
@@ -149,7 +149,8 @@ async def test_a_silent_websocket_call_leaves_the_client_waiting(
 ) -> None:
     sim.faults.add(Fault(kind, method="WS", path="order.place", delay_s=0.5))
     request = asyncio.ensure_future(client.create_order_ws(SYMBOL, "limit", "buy", 1, 90))
-    await asyncio.wait({request}, timeout=0.1)
+    await until(lambda: sim.faults.log)
+    await asyncio.sleep(0.05)
     assert not request.done()
     assert placed(sim) == (0 if kind is FaultKind.IGNORE_REQUEST else 1)
     if kind is FaultKind.DELAY_ANSWER:

@@ -76,7 +76,7 @@ def open_orders(engine):
     return engine.cerebro.broker.get_orders_open()
 
 
-def until(condition, patience_s=30.0):
+def until(condition, patience_s=60.0):
     deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline

@@ -12,8 +12,11 @@ from btccxt import LiveEngine
 from btccxt.bt.compat import bt
 from btccxt.errors import ConfigError
 from btccxt.store.engine import run_journals
+from tests.e2e.kit import START
 
-SIM = {"speed": 300.0, "seed": 3, "symbols": ("BTC/USDT",)}
+pytestmark = pytest.mark.usefixtures("patient_market")
+
+SIM = {"speed": 300.0, "seed": 3, "start": START, "symbols": ("BTC/USDT",)}
 OPTIONS = {"mode": "sim", "sim": SIM, "symbol": "BTC/USDT", "data_options": {"bars": 30}}
 
 

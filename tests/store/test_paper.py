@@ -28,7 +28,7 @@ from btccxt.sim.tls import connector_for
 from btccxt.store.paper import PaperExchange
 from tests.e2e.stage import BTC, Venue
 
-BOUND_S = 20.0
+BOUND_S = 60.0
 
 
 class OnlyTrades(CCXTExchange):

@@ -130,7 +130,7 @@ def execution(
     return {"subscriptionId": 0, "event": event}
 
 
-async def until(condition: Callable[[], object], bound_s: float = 5.0) -> None:
+async def until(condition: Callable[[], object], bound_s: float = 60.0) -> None:
     """Poll for a condition, with a generous bound."""
     loop = asyncio.get_running_loop()
     end = loop.time() + bound_s

@@ -51,7 +51,7 @@ async def client_of(sim: SimExchange, **config: Any) -> AsyncIterator[Any]:
     """An unmodified ``ccxt.pro.binance`` with the keys of the default account."""
     session = aiohttp.ClientSession(connector=sim.connector())
     keys = {"apiKey": "sim-key", "secret": "simsecretkey"}
-    quick = {"enableRateLimit": False, "timeout": 3_000, "timeout_on_exit": 1}
+    quick = {"enableRateLimit": False, "timeout": 30_000, "timeout_on_exit": 1}
     client = ccxt.pro.binance({**keys, **quick, "session": session, **config})
     client.ssl_context = _PUBLIC_TRUST  # what ccxt would load itself, 80 ms each time; the session never uses it
     try:
@@ -61,7 +61,7 @@ async def client_of(sim: SimExchange, **config: Any) -> AsyncIterator[Any]:
         await session.close()
 
 
-async def until(condition: Callable[[], Any], bound_s: float = 5.0) -> None:
+async def until(condition: Callable[[], Any], bound_s: float = 60.0) -> None:
     """Poll until the condition holds."""
     loop = asyncio.get_running_loop()
     end = loop.time() + bound_s
@@ -70,7 +70,7 @@ async def until(condition: Callable[[], Any], bound_s: float = 5.0) -> None:
         await asyncio.sleep(0.005)
 
 
-async def soon(awaitable: Awaitable[Answer], bound_s: float = 5.0) -> Answer:
+async def soon(awaitable: Awaitable[Answer], bound_s: float = 60.0) -> Answer:
     """What it gives, within a generous bound."""
     return await asyncio.wait_for(awaitable, bound_s)
 

@@ -39,7 +39,7 @@ def trade(sim: SimExchange, price: str, amount: str = "0.001") -> None:
 @asynccontextmanager
 async def client_of(sim: SimExchange, **config: Any) -> AsyncIterator[Any]:
     session = aiohttp.ClientSession(connector=sim.connector())
-    quick = {"enableRateLimit": False, "timeout": 3_000, "timeout_on_exit": 1}
+    quick = {"enableRateLimit": False, "timeout": 30_000, "timeout_on_exit": 1}
     client = ccxt.pro.binanceusdm({**KEYS, **quick, "session": session, "options": {"fetchMargins": False}, **config})
     client.ssl_context = _PUBLIC_TRUST
     try:

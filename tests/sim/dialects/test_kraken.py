@@ -40,7 +40,7 @@ def exchange(**options: Any) -> SimExchange:
 @asynccontextmanager
 async def client_of(sim: SimExchange, **config: Any) -> AsyncIterator[Any]:
     session = aiohttp.ClientSession(connector=sim.connector())
-    quick = {"enableRateLimit": False, "timeout": 3_000, "timeout_on_exit": 1}
+    quick = {"enableRateLimit": False, "timeout": 30_000, "timeout_on_exit": 1}
     client = ccxt.pro.kraken({**KEYS, **quick, "session": session, **config})
     client.ssl_context = _PUBLIC_TRUST
     try:

@@ -57,7 +57,7 @@ def trade(sim: SimExchange, symbol: str, price: str, amount: str = "1", side: Si
 async def client_of(sim: SimExchange, exchange_id: str, **config: Any) -> AsyncIterator[Any]:
     """An unmodified ccxt.pro client with the keys of the default account."""
     session = aiohttp.ClientSession(connector=sim.connector())
-    quick = {"enableRateLimit": False, "timeout": 3_000, "timeout_on_exit": 1}
+    quick = {"enableRateLimit": False, "timeout": 30_000, "timeout_on_exit": 1}
     keys = dialect_class(exchange_id).client_keys(SimAccount())
     client = getattr(ccxt.pro, exchange_id)({**keys, **quick, "session": session, **config})
     client.ssl_context = _PUBLIC_TRUST  # what ccxt would load itself, 80 ms each time; the session never uses it
