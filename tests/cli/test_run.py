@@ -17,10 +17,11 @@ from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
 from btccxt.store.plan import planned_kinds
 
+pytestmark = pytest.mark.usefixtures("patient_market")
+
 STRATEGY = """
 import backtrader as bt
 
-pytestmark = pytest.mark.usefixtures("patient_market")
 
 class Turns(bt.Strategy):
     params = dict(size=0.01)

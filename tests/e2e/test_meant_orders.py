@@ -13,6 +13,7 @@ from btccxt.config import OnStop
 from btccxt.notices import StoreNotice, WarmUpEnded
 from tests.e2e.kit import START, Witness, run
 from tests.e2e.stage import Player, Step, Venue, play, quick_policy
+from tests.patient_market import patient_market
 
 D = Decimal
 P = D(60_000)
@@ -149,7 +150,7 @@ def test_what_was_bought_can_be_sold_although_the_fee_was_taken_in_coins():
 
 # ------------------------------------------------------------------ warm-up
 
-SIM = {"speed": 60.0, "seed": 5, "start": START, "symbols": ("BTC/USDT",)}
+SIM = {"speed": 240.0, "seed": 5, "start": START, "symbols": ("BTC/USDT",)}
 
 
 class Eager(Witness):
@@ -185,7 +186,7 @@ class EagerOnce(Eager):
 def eager(strategy: type[Eager] = Eager, **options) -> tuple[Eager, CCXTStore]:
     store = CCXTStore("binance", mode="sim", sim=SIM, balance=10_000, **options)
     data = store.getdata(dataname="BTC/USDT", timeframe=bt.TimeFrame.Minutes)
-    with store.kept_open():
+    with store.kept_open(), patient_market():
         witness = run(store, data, broker=True, live_bars=4, strategy=strategy)
         witness.health = store.health()
         witness.filled = store.trade_history("BTC/USDT")
