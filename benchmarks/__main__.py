@@ -1,4 +1,4 @@
-"""``python -m benchmarks [names] [--quick]``: tables on the screen, everything as JSON in a file."""
+"""``python -m benchmarks [names] [--quick | --full]``: tables on the screen, everything as JSON in a file."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"which: {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument("--quick", action="store_true", help="a quick look: fewer cases, shorter rounds")
+    parser.add_argument("--full", action="store_true", help="also what takes an hour: 1,000 runs x 100,000 bars")
     parser.add_argument("--smoke", action="store_true", help="only see that everything runs; the figures mean nothing")
     parser.add_argument("--json", type=Path, help="where to write (default: a new file in benchmarks/results)")
     given = parser.parse_args(arguments)
@@ -28,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         if name not in BENCHMARKS:
             near = difflib.get_close_matches(name, BENCHMARKS, n=1, cutoff=0.0)
             parser.error(f"there is no benchmark {name!r}; did you mean {near[0]!r}?")
-    size = Size.SMOKE if given.smoke else Size.QUICK if given.quick else Size.FULL
+    size = Size.SMOKE if given.smoke else Size.QUICK if given.quick else Size.LONG if given.full else Size.FULL
     began = datetime.now(timezone.utc)
     facts = {"began": began.isoformat(timespec="seconds"), "size": size.value, "machine": machine.describe()}
     print(json.dumps(facts["machine"]), flush=True)

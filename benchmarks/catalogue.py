@@ -22,6 +22,7 @@ from benchmarks import (
     recovery,
     sense_checks,
     startup,
+    study,
     two_months,
 )
 from benchmarks.report import Report
@@ -43,6 +44,7 @@ _MODULES = (
     many_symbols,
     lake,
     download,
+    study,
     exits_follow,
     account_reads,
     two_months,

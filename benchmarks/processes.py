@@ -37,13 +37,13 @@ class Worker:
     It sends 'ready' when it is, then answers each ``ask`` until it is asked to ``("stop",)``.
     """
 
-    def __init__(self, function: Callable[..., None], *arguments: Any) -> None:
+    def __init__(self, function: Callable[..., None], *arguments: Any, patience_s: float = _PATIENCE_S) -> None:
         self.name = function.__module__
         self._link, theirs = _context.Pipe()
         self._process = _context.Process(target=_run, args=(theirs, function, arguments), daemon=True)
         self._process.start()
         theirs.close()
-        self.ready = self._answer(_PATIENCE_S)
+        self.ready = self._answer(patience_s)
 
     def ask(self, *question: Any, patience_s: float = _PATIENCE_S) -> Any:
         self._link.send(question)
@@ -114,9 +114,9 @@ def worker(function: Callable[..., None], *arguments: Any) -> Iterator[Worker]:
         running.stop()
 
 
-def once(function: Callable[..., Any], *arguments: Any) -> Any:
+def once(function: Callable[..., Any], *arguments: Any, patience_s: float = _PATIENCE_S) -> Any:
     """What ``function(*arguments)`` returns in a fresh process."""
-    running = Worker(_answer_once, function, arguments)
+    running = Worker(_answer_once, function, arguments, patience_s=patience_s)
     running.stop()
     return running.ready
 

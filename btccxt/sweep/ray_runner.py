@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from btccxt.errors import BtccxtError, ConfigError
@@ -71,11 +73,12 @@ class RayRunner:
             self._ray.init(num_cpus=self._workers, include_dashboard=False, **quiet)
             return None
         file = Path(task.source.file)
-        code_only = {"working_dir": str(file.parent), "excludes": ["*", "!*/", "!*.py"]}
-        try:
-            self._ray.init(address=address, runtime_env=code_only, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
-            raise ConfigError(f"no Ray cluster at {address}: {str(error).splitlines()[0]}") from None
+        with TemporaryDirectory(prefix="btccxt-study-") as code:
+            shutil.copytree(file.parent, code, ignore=_no_code, dirs_exist_ok=True)
+            try:
+                self._ray.init(address=address, runtime_env={"working_dir": code}, **quiet)
+            except (ConnectionError, ValueError, RuntimeError) as error:
+                raise ConfigError(f"no Ray cluster at {address}: {str(error).splitlines()[0]}") from None
         return file.name
 
     def run(self, specs: Sequence[RunSpec]) -> Iterator[StudyRun]:
@@ -112,6 +115,17 @@ class RayRunner:
         if self._ours:
             self._ours = False
             self._ray.shutdown()
+
+
+def _no_code(folder: str, names: list[str]) -> set[str]:
+    """What of a folder need not be sent: all but Python's files, and other people's packages."""
+    path = Path(folder)
+    return {
+        name
+        for name in names
+        if name.startswith((".", "__pycache__"))
+        or not (name.endswith(".py") or ((path / name).is_dir() and not (path / name / "pyvenv.cfg").exists()))
+    }
 
 
 def _make_run(study: tuple[str, Task], spec: RunSpec, keys: tuple[tuple[str, str], ...], *columns: Any) -> StudyRun:

@@ -37,6 +37,7 @@ CONTENDERS = {
     "limiter_priority": {"btccxt", "ccxt throttler"},
     "many_symbols": {"btccxt"},
     "lake": {"btccxt lake", "btccxt lake, mapped", "pandas.read_parquet", "pandas feather"},
+    "study": {"btccxt study, all cores", "btccxt study, one process"},
     "download": {"btccxt download", "one page after the other", "the rate limit alone"},
 }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,3 +107,41 @@ def test_bars_are_looked_at_where_they_lie_and_not_copied_for_each_worker(ray: A
     )
     result = made(write_strategy(tmp_path, text), lake)
     assert {(run.error or "").rpartition(": ")[2] for run in result.runs} == {"False False"}
+
+
+def test_a_cluster_gets_the_code_and_the_bars(ray: Any, lake: Path, tmp_path: Path):
+    folder = tmp_path / "bots"
+    (folder / "lib").mkdir(parents=True)
+    (folder / "lib" / "sizes.py").write_text("SIZE = 0.2\n")
+    (folder / "secret.env").touch()
+    text = CROSSING.replace(
+        "    def next(self):",
+        """
+    def stop(self):
+        import os
+        if self.p.fast == 5:
+            raise ValueError(sorted(os.listdir(".")))
+
+    def next(self):""",
+    )
+    strategy = write_strategy(folder, f"from lib.sizes import SIZE\n{text}")
+    words = [
+        str(strategy),
+        "-s",
+        SYMBOL,
+        "-t",
+        "1h",
+        "-g",
+        "fast=3,5",
+        "--lake",
+        str(lake),
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-m", "btccxt", "study", *words, "--address", ray.get_runtime_context().gcs_address],
+        capture_output=True, text=True, timeout=100, check=False, env={**os.environ, "PYTHONPATH": os.getcwd()},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "1 of 2 runs failed" in done.stdout
+    assert "ValueError: ['crossing.py', 'lib']" in done.stdout
