@@ -97,6 +97,24 @@ def test_the_tables_addresses_are_those_of_binances_archive(kind: MarketType) ->
     assert day.url == f"{beginning}/daily/aggTrades/BTCUSDT/BTCUSDT-aggTrades-2026-01-01.zip"
 
 
+def test_trades_of_bybits_contracts_are_read_from_its_files() -> None:
+    market = Market("x", "BTC", "USDT", "USDT", MarketType.LINEAR, True, None, None, taker_rate=Decimal(0))
+    archives = load_profile("bybit", MarketType.LINEAR).archives
+    assert load_profile("bybit", MarketType.SPOT).archives.trades is None
+    (file,) = files_for(archives, market, None, [Range(JANUARY, JANUARY + DAY)])
+    assert file.url == "https://public.bybit.com/trading/BTCUSDT/BTCUSDT2026-01-01.csv.gz"
+    head = "timestamp,symbol,side,size,price,tickDirection,trdMatchID,grossValue,homeNotional,foreignNotional\n"
+    rows = [
+        f"{JANUARY // 1000 + 5}.1385,BTCUSDT,Sell,0.007,60000.5,ZeroMinusTick,d9cd8295-40dc,4.2e+10,0.007,420.0035",
+        f"{JANUARY // 1000 + 6},BTCUSDT,Buy,1.5,60001.0,PlusTick,42882580-5dce,9.0e+12,1.5,90001.5",
+    ]
+    table = rows_of(file, gzip.compress((head + "\n".join(rows) + "\n").encode()))
+    assert trades_of(table, "BTC/USDT:USDT") == [
+        Trade("d9cd8295-40dc", JANUARY + 5_138, 60_000.5, 0.007, Side.SELL, "BTC/USDT:USDT"),
+        Trade("42882580-5dce", JANUARY + 6_000, 60_001.0, 1.5, Side.BUY, "BTC/USDT:USDT"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("values", "words"),
     [
