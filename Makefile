@@ -26,9 +26,8 @@ coverage:  ## branch coverage of the last `make portable COVERAGE="--cov --cov-r
 	$(BIN)/coverage report --include='btccxt/bars/*' --fail-under=90 --format=total
 	$(BIN)/coverage report --include='btccxt/bt/*' --fail-under=87 --format=total
 
-mutants: $(STAMP)  ## which changes of the pure cores no test notices (half an hour; not in CI)
-	$(BIN)/mutmut run
-	$(BIN)/mutmut results
+mutants: $(STAMP)  ## changes of the pure cores that no test notices and nobody has explained (half an hour; not in CI)
+	$(DEV) mutants
 
 check: $(STAMP)  ## style, types, layers
 	$(DEV) check

@@ -7,16 +7,12 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import Phase, settings
 
 # Set at import, before any other fixture, and inherited by the processes that tests start.
 _state = tempfile.TemporaryDirectory(prefix="btccxt-tests-", ignore_cleanup_errors=True)
 for _variable in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
     os.environ[_variable] = _state.name
 os.environ.pop("BTCCXT_LAKE", None)
-
-# ``make mutants``: the same examples for every mutant, and no search for the smallest one that shows it.
-settings.register_profile("mutants", derandomize=True, database=None, phases=[Phase.explicit, Phase.generate])
 
 
 @pytest.fixture(scope="session", autouse=True)

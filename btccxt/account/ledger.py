@@ -114,7 +114,6 @@ class AccountLedger:
         for position in _net(positions):
             if position.symbol in self._holdings or position.amount:
                 self._hold(position.symbol, Holding(position.amount, position.entry_price))
-                self._costs.pop(position.symbol, None)
 
     def track(self, symbol: str) -> Holding:
         """Make a symbol part of the account's value; its coins count from now on."""
@@ -320,7 +319,7 @@ class AccountLedger:
     def open_profit(self, symbol: str) -> Decimal:
         """Of a contract position at the latest price, in the coin that settles it."""
         holding = self.holding(symbol)
-        price = self._prices.get(symbol, holding.price)
+        price = self._prices.get(symbol)
         if not holding.amount or price is None or holding.price is None:
             return ZERO
         market = self._markets[symbol]
@@ -381,7 +380,7 @@ class AccountLedger:
         market = self._markets[symbol]
         if market.is_contract and symbol in self._holdings:
             self._stale_contracts.add(symbol)
-        if coins and self._profits:
+        if coins:
             self._stale_contracts |= {each for each in self._profits if self._markets[each].settle in coins}
 
     def _count_all_again(self) -> None:

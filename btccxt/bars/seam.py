@@ -76,8 +76,7 @@ def first_open(timeframe: Timeframe, start_ms: int) -> int:
 
 def closed_until(timeframe: Timeframe, open_ms: int, now_ms: int) -> int:
     """End of the run of bars, beginning with the one at ``open_ms``, that are closed at ``now_ms``."""
-    if now_ms <= open_ms:
-        return open_ms
+    now_ms = max(open_ms, now_ms)
     if timeframe.length_ms is not None:
         return now_ms - (now_ms - open_ms) % timeframe.length_ms
     return max(open_ms, timeframe.floor(now_ms))

@@ -1,4 +1,4 @@
-"""``python -m btccxt.dev test|portable|check|demo|release``: what the Makefile runs, also where there is no make.
+"""``python -m btccxt.dev test|portable|check|mutants|demo|release``: what the Makefile runs, where there is no make.
 
 From a checkout with the development tools: ``pip install -e .[dev]``. Further arguments go to the tool: ``python -m
 btccxt.dev test tests/bars -x``.
@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from btccxt.dev import mutants
+
 _TOP = Path(__file__).resolve().parents[2]
 # Most tests wait for sockets and clocks: one worker more than there are cores.
 _PYTEST = ("pytest", "-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal", "-q")
@@ -23,7 +25,7 @@ _PORTABLE = (
     "tests/account", "tests/bars", "tests/bt", "tests/orders", "tests/resilience", "tests/test_config.py",
     "tests/test_public_names.py",
 )  # fmt: skip
-COMMANDS = ("test", "portable", "check", "demo", "release")
+COMMANDS = ("test", "portable", "check", "mutants", "demo", "release")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -37,6 +39,9 @@ def main(arguments: Sequence[str]) -> int:
         return _say(f"python -m btccxt.dev {name} works on a checkout, and btccxt is installed in {_TOP}", code=2)
     if name == "release":
         return _release()
+    if name == "mutants":
+        command = _command("mutmut")
+        return mutants.run(_TOP, command, _say) if command else _absent("mutmut")
     return _first_failure({
         "test": [(*_PYTEST, *further)],
         "portable": [(*_PYTEST, *further, *_PORTABLE)],
@@ -63,12 +68,22 @@ def _first_failure(commands: Sequence[Sequence[str]]) -> int:
 
 def _run(tool: str, *arguments: str) -> int:
     """The tool of this Python, whatever else is on the path."""
-    command: list[str | None] = [sys.executable, "-m", tool]
-    if find_spec(tool) is None:  # its name is that of a script only
-        command = [shutil.which(tool, path=str(Path(sys.executable).parent))]
-    if command[0] is None:
-        return _say(f"{tool} is not installed: pip install -e .[dev]", code=2)
-    return subprocess.run([*map(str, command), *arguments], cwd=_TOP, check=False).returncode
+    command = _command(tool)
+    if not command:
+        return _absent(tool)
+    return subprocess.run([*command, *arguments], cwd=_TOP, check=False).returncode
+
+
+def _command(tool: str) -> list[str]:
+    """How to start it; empty where it is not installed."""
+    if find_spec(tool) is not None:
+        return [sys.executable, "-m", tool]
+    script = shutil.which(tool, path=str(Path(sys.executable).parent))  # its name is that of a script only
+    return [script] if script else []
+
+
+def _absent(tool: str) -> int:
+    return _say(f"{tool} is not installed: pip install -e .[dev]", code=2)
 
 
 def _say(text: str, code: int = 0) -> int:

@@ -30,7 +30,7 @@ def test_a_command_that_there_is_not_names_the_nearest(capsys: pytest.CaptureFix
     assert dev.main(["chekc"]) == 2
     assert "'chekc'; did you mean check?" in capsys.readouterr().err
     assert dev.main([]) == 2
-    assert "there are test, portable, check, demo, release" in capsys.readouterr().err
+    assert "there are test, portable, check, mutants, demo, release" in capsys.readouterr().err
 
 
 def test_an_installed_package_is_no_checkout(
