@@ -94,7 +94,8 @@ class CCXTBroker(PercentBracket, FundBroker):
         """Called by cerebro before the feeds start. The store is connected by then."""
         super().start()
         unacknowledged = self._end_former_run()
-        ledger = AccountLedger(self.store.currency, self.store.markets)
+        self._markets = self.store.markets
+        ledger = AccountLedger(self.store.currency, self._markets)
         snapshot = self.store.account_snapshot(unacknowledged)
         ledger.reset(snapshot.balances, snapshot.positions)
         self._books = books = PositionBook(ledger)
@@ -177,14 +178,14 @@ class CCXTBroker(PercentBracket, FundBroker):
     def _trades(self, data: bt.AbstractDataBase) -> bool:
         """Whether a data is of a market of this account: not another store's, nor a file, a frame ... of others."""
         source, symbol = source_of(data), data._dataname
-        return (source is None or source is self.store) and isinstance(symbol, str) and symbol in self.store.markets
+        return (source is None or source is self.store) and isinstance(symbol, str) and symbol in self._markets
 
     def _register(self, data: bt.AbstractDataBase) -> str:
         symbol: str = data._dataname
         if self.books.register(data, symbol):
             own = self.comminfo.get(symbol)
             if isinstance(own, CryptoCommInfo) and own.p.market is None:  # set before the markets were known
-                own.p.market = self.store.markets[symbol]
+                own.p.market = self._markets[symbol]
         return symbol
 
     def why_not_tradable(self, data: bt.AbstractDataBase) -> str | None:

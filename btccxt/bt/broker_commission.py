@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from btccxt.bt.commission import CryptoCommInfo
@@ -9,6 +10,7 @@ from btccxt.bt.compat import bt
 from btccxt.bt.ports import BrokerBackend
 from btccxt.bt.positions import PositionBook
 from btccxt.errors import ConfigError
+from btccxt.model import Market
 
 
 class CommissionBroker(bt.BrokerBase):
@@ -18,6 +20,7 @@ class CommissionBroker(bt.BrokerBase):
         super().__init__()
         self.store = store
         self._books: PositionBook | None = None  # none before the start: the markets are not known then
+        self._markets: Mapping[str, Market] = {}  # the same
         self._stock_default = self.comminfo[None]
         self._terms: dict[str | None, dict[str, Any]] = {}  # what the user said with setcommission, by name
         self._of_exchange: dict[tuple[str, str], CryptoCommInfo] = {}
@@ -31,7 +34,7 @@ class CommissionBroker(bt.BrokerBase):
         default = self.comminfo[None]
         if terms is None and default is not self._stock_default:
             return default
-        market = self.store.markets.get(data._dataname) if self._books is not None else None
+        market = self._markets.get(data._dataname)
         if market is None:
             return default if terms is None else CryptoCommInfo(**terms)
         key = (data._name, market.symbol)

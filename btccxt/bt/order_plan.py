@@ -99,11 +99,11 @@ class Planner:
         """
         keywords = Keywords.take_from(kwargs, reasons)
         order.addinfo(**kwargs)
-        rules = self._rules
-        request = request_of(order, market, keywords, rules.next_client_order_id(), rules.now_ms(), reasons)
+        rules, now_ms = self._rules, self._rules.now_ms()
+        request = request_of(order, market, keywords, rules.next_client_order_id(), now_ms, reasons)
         if request is None:
             return None
-        plan = self._plan(order, market, request, leader, situation, parent, reasons)
+        plan = self._plan(order, market, request, leader, situation, parent, now_ms, reasons)
         if keywords.entry_pct is not None:
             reasons.extend(_why_not_from_entry(order, request, keywords.entry_pct))
             plan = replace(plan, context={**plan.context, ENTRY_PCT: str(keywords.entry_pct)})
@@ -113,7 +113,7 @@ class Planner:
 
     def break_bracket(self, order: bt.Order, why: object) -> None:
         """The bracket to which the order belongs, if it belongs to one, is not sent."""
-        if _in_bracket(order):
+        if in_bracket(order):
             self._broken.setdefault(_root(order), f"another order of this bracket was refused: {why}")
 
     def _plan(
@@ -124,6 +124,7 @@ class Planner:
         leader: OrderRequest | None,
         situation: Situation,
         parent: OrderRequest | None,
+        now_ms: int,
         reasons: list[str],
     ) -> Plan:
         rules = self._rules
@@ -131,7 +132,7 @@ class Planner:
         request, expires_here_ms = self._validity(order, request)
         if expires_here_ms is not None:
             context[EXPIRES] = str(expires_here_ms)
-        if (fires_ms := closing_ms(order, rules.now_ms())) is not None:
+        if (fires_ms := closing_ms(order, now_ms)) is not None:
             context[EMULATED], context[FIRES] = _UNTIL_CLOSE, str(fires_ms)
         if request.limit_offset is not None:
             context[EMULATED] = _HERE + _NO_TRAILING_LIMIT
@@ -159,14 +160,15 @@ class Planner:
             if request.reduce_only:
                 reasons.extend(_why_nothing_reduced(request, situation))
         shares: dict[str, Decimal] = {}
-        if order.parent is None and leader is None and order.transmit:
+        if situation.guards.groups and order.parent is None and leader is None and order.transmit:
             shares = situation.guards.shares(request, context, market, reasons)
-        at_once = is_at_once(request, context)
+        needs_way = False
         if shares:
             context[CLOSES] = shares_text(shares)
+            at_once = is_at_once(request, context)
+            needs_way = at_once or not market.is_contract
             if market.is_contract and at_once and reduces(request.side, request.amount, situation.position):
                 request = self._reducing(request, False)
-        needs_way = bool(shares) and (at_once or not market.is_contract)
         waits_as = _as_sent(request, market, situation.price) if EMULATED in context else request
         reasons.extend(rules.order_refusals(waits_as))
         return Plan(order, request, context, expires_here_ms, shares, needs_way)
@@ -206,7 +208,7 @@ class Planner:
     def collect(self, plan: Plan) -> list[Plan]:
         """What is to be sent now: this order, a whole bracket (children first, held), or nothing yet."""
         order = plan.order
-        if not _in_bracket(order) or "parent" in plan.context:
+        if not in_bracket(order) or "parent" in plan.context:
             return [plan]
         root = _root(order)
         plans = self._brackets.setdefault(root, [])
@@ -217,14 +219,14 @@ class Planner:
         return _tied(plans)
 
     def give_up(self, order: bt.Order) -> tuple[list[Plan], str]:
-        """If the order completes a bracket that is broken: its plans so far, and why none of them is sent."""
+        """If the order of a bracket completes a broken one: its plans so far, and why none of them is sent."""
         root = _root(order)
-        if not _in_bracket(order) or not order.transmit or root not in self._broken:
+        if not order.transmit or root not in self._broken:
             return [], ""
         return self._brackets.pop(root, []), self._broken.pop(root)
 
     def is_broken(self, order: bt.Order) -> bool:
-        return _in_bracket(order) and _root(order) in self._broken
+        return bool(self._broken) and in_bracket(order) and _root(order) in self._broken
 
     def is_collecting(self, parent: bt.Order) -> bool:
         """Whether the bracket of this parent is being put together, or has failed to be."""
@@ -312,7 +314,8 @@ def _capped(order: bt.Order, request: OrderRequest, market: Market, situation: S
     return replace(request, amount=amount)
 
 
-def _in_bracket(order: bt.Order) -> bool:
+def in_bracket(order: bt.Order) -> bool:
+    """Whether it is of a bracket, or waits to be told to go."""
     return order.parent is not None or not order.transmit
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from btccxt.bt.closing import Closing, Guards
 from btccxt.bt.compat import bt
-from btccxt.bt.order_plan import Plan, Planner, Situation
+from btccxt.bt.order_plan import Plan, Planner, Situation, in_bracket
 from btccxt.bt.order_request import write_back
 from btccxt.bt.order_text import order_text
 from btccxt.bt.orders import OrderStore
@@ -46,6 +46,7 @@ class OrderPlacement:
     ) -> None:  # fmt: skip
         self._broker = broker
         self._store = broker.store
+        self._ledger = broker.ledger
         self._own = own
         self._ages = ages
         self._desk = desk
@@ -69,9 +70,10 @@ class OrderPlacement:
         if (why := broker.why_not_tradable(order.data)) is not None:
             reasons.append(why)
         else:
-            plan = self._plan(order, kwargs, reasons)
-        if plan is not None:
-            kind = self._check_desk(order, plan.request, kind if reasons else "risk", reasons)
+            situation = self._situation(order)
+            plan = self._plan(order, kwargs, situation, reasons)
+            if plan is not None:
+                kind = self._check_desk(order, plan.request, situation, kind if reasons else "risk", reasons)
         if plan is None or reasons:
             self._planner.break_bracket(order, "; ".join(reasons))
             broker.notify(order)
@@ -79,11 +81,11 @@ class OrderPlacement:
         else:
             write_back(order, plan.request)
             self._take(order, plan)
-        self._give_up_bracket(order)
+        if in_bracket(order):
+            self._give_up_bracket(order)
         return order
 
-    def _plan(self, order: bt.Order, kwargs: dict[str, Any], reasons: list[str]) -> Plan | None:
-        symbol = order.data._dataname
+    def _plan(self, order: bt.Order, kwargs: dict[str, Any], situation: Situation, reasons: list[str]) -> Plan | None:
         oco = order.oco
         leader = self._tied_to(oco, "oco", reasons) if oco is not None else None
         parent = None
@@ -92,13 +94,13 @@ class OrderPlacement:
             order.parent = None
         if order.parent is not None and not self._planner.is_collecting(order.parent):
             parent = self._tied_to(order.parent, "parent", reasons)
-        market = self._markets[symbol]
+        market = self._markets[order.data._dataname]
         if oco is not None and leader is not None and not market.is_contract and "closes" in oco.info:
             reasons.append(
                 f"oco: order {oco.ref} shares the coins of a bracket's exits, so it cannot be one of a pair: "
                 "cancel the bracket first"
             )
-        return self._planner.plan(order, market, kwargs, leader, self._situation(order, symbol), parent, reasons)
+        return self._planner.plan(order, market, kwargs, leader, situation, parent, reasons)
 
     def _tied_to(self, other: bt.Order, word: str, reasons: list[str]) -> OrderRequest | None:
         """The intent of the order given as ``oco`` or ``parent``."""
@@ -114,34 +116,36 @@ class OrderPlacement:
         reasons.append(f"{what}: order {other.ref} has ended already, or was never sent")
         return None
 
-    def _situation(self, order: bt.Order, symbol: str) -> Situation:
-        ledger, market = self._broker.ledger, self._markets[symbol]
+    def _situation(self, order: bt.Order) -> Situation:
+        symbol: str = order.data._dataname
+        ledger, market = self._ledger, self._markets[symbol]
         held = ledger.holding(symbol).amount
         side = Side.BUY if order.isbuy() else Side.SELL
         entering = self._own.some_open(symbol, side.opposite) or bool(self._waiting)
         sellable, guards = None, Guards()
-        total = ledger.totals.get(market.base, ZERO)
-        if order.parent is None and (market.is_contract or side is Side.SELL):
+        if order.parent is None and (side is Side.SELL or market.is_contract):
+            total = ledger.totals.get(market.base, ZERO)
             guards = self._closing.guards(market, side, held, total, self._markets)
-        if not market.is_contract and side is Side.SELL and order.parent is None and order.size:
-            exits = {each.ref for _, each in self._own.exits(symbol, side)} if guards.groups else ()
-            others = self._own.open_orders(without_ending=True, without=exits)
-            taken = funds.bound(market.base, others, self._markets)
-            sellable = funds.sellable(_amount(order), total, taken, ledger.coin_fees(symbol))
+            if not market.is_contract and order.size:
+                exits = {each.ref for _, each in self._own.exits(symbol, side)} if guards.groups else ()
+                others = self._own.open_orders(without_ending=True, without=exits)
+                taken = funds.bound(market.base, others, self._markets)
+                sellable = funds.sellable(_amount(order), total, taken, ledger.coin_fees(symbol))
         return Situation(self._broker.latest_price(order.data), held, entering, sellable, guards)
 
-    def _check_desk(self, order: bt.Order, request: OrderRequest, kind: str, reasons: list[str]) -> str:
+    def _check_desk(
+        self, order: bt.Order, request: OrderRequest, situation: Situation, kind: str, reasons: list[str]
+    ) -> str:
         """Warm-up, then risk limits. What was placed by hand (``owner=None``) comes of no bar."""
-        symbol = request.symbol
-        position = self._broker.ledger.holding(symbol).amount
-        exits = order.parent is not None or request.reduce_only or risk.reduces(request.side, request.amount, position)
+        reduces = risk.reduces(request.side, request.amount, situation.position)
+        exits = order.parent is not None or request.reduce_only or reduces
         if self._ages.policy.warmup is not WarmUp.SEND and order.owner is not None:
             why = self._ages.why_old(order.data)
             if why is not None and not (exits and self._ages.has_been_live(order.data)):
                 reasons.append(why)
                 self._ages.refused(order)
                 return "warmup"
-        refusals = self._desk.refusals(request, self._broker.latest_price(order.data), exits, self._own)
+        refusals = self._desk.refusals(request, situation.price, exits, self._own)
         reasons.extend(refusals)
         return kind if refusals or reasons else "rules"
 
@@ -178,7 +182,7 @@ class OrderPlacement:
         """Send plans that go together if they can be paid; all of them wait, or none is sent, where they cannot."""
         verdict = self._judge(plans, self._waiting)
         for plan in plans:
-            plan.order.addinfo(**_emulation(plan), **_way_made(plan))
+            plan.order.addinfo(**_what_is_special(plan))
         if isinstance(verdict, funds.Enough):
             self._send(plans)
             return
@@ -198,7 +202,7 @@ class OrderPlacement:
         waiting = (_reserved(plan) for each in before for plan in each.plans)
         orders = [*self._own.open_orders(), *self._closing.reserved(), *waiting]
         price = decimal_of(payer.order.created.price)
-        return funds.judge(payer.request, price, self._broker.ledger.totals, orders, self._markets)
+        return funds.judge(payer.request, price, self._ledger.totals, orders, self._markets)
 
     def _send(self, plans: Sequence[Plan], *, said: bool = False) -> None:
         for plan in plans:
@@ -286,12 +290,10 @@ def _reserved(plan: Plan) -> funds.OpenOrder:
     return funds.OpenOrder(plan.request, plan.request.amount, price, waits=plan.waits)
 
 
-def _emulation(plan: Plan) -> dict[str, str]:
-    return {"emulated": plan.context[EMULATED]} if EMULATED in plan.context else {}
-
-
-def _way_made(plan: Plan) -> dict[str, str]:
-    if not plan.shares:
-        return {}
-    parts = ", ".join(f"{amount.normalize():f} of {group}" for group, amount in plan.shares.items())
-    return {"closes": f"{parts}: the exits of what it closes make way for it"}
+def _what_is_special(plan: Plan) -> dict[str, str]:
+    """For ``order.info``."""
+    said = {"emulated": plan.context[EMULATED]} if EMULATED in plan.context else {}
+    if plan.shares:
+        parts = ", ".join(f"{amount.normalize():f} of {group}" for group, amount in plan.shares.items())
+        said["closes"] = f"{parts}: the exits of what it closes make way for it"
+    return said

@@ -91,13 +91,13 @@ def build_call(
     ``reference_price`` is the current market price, needed only where ``needs_reference_price`` says so.
     """
     reasons = [] if checked else list(refusals(request, market, profile, reference_price=reference_price))
-    if not reasons and reference_price is None and needs_reference_price(request, profile):
-        reasons.append(
-            f"{profile.exchange} needs the current price for a {request.side.value} {request.kind.value} order"
-        )
     if reasons:
         raise Refused(reasons)
     rules = rules_of(request, profile)
+    if reference_price is None and any(rule.needs_reference_price for rule in rules):
+        raise Refused(
+            [f"{profile.exchange} needs the current price for a {request.side.value} {request.kind.value} order"]
+        )
     values = Values(request, profile, market, reference_price)
     params: dict[str, Any] = {}
     for rule in rules:

@@ -84,13 +84,8 @@ class LifecycleState(str, Enum):
     REJECTED = "rejected"
     FILLED = "filled"
 
-    @property
-    def rank(self) -> int:
-        return _RANK[self]
-
-    @property
-    def is_final(self) -> bool:
-        return _RANK[self] >= _FIRST_FINAL
+    rank: int
+    is_final: bool
 
     @property
     def is_unsent(self) -> bool:
@@ -102,8 +97,9 @@ class LifecycleState(str, Enum):
         return self in (LifecycleState.SENT, LifecycleState.UNKNOWN)
 
 
-_RANK = {state: rank for rank, state in enumerate(LifecycleState)}
-_FIRST_FINAL = _RANK[LifecycleState.CANCELED]
+for _rank, _state in enumerate(LifecycleState):
+    _state.rank = _rank
+    _state.is_final = _state.value in ("canceled", "expired", "rejected", "filled")
 TERMINAL_STATES = {
     OrderStatus.FILLED: LifecycleState.FILLED,
     OrderStatus.CANCELED: LifecycleState.CANCELED,
