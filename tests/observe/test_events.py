@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import itertools
 import logging
 import time
@@ -15,6 +16,8 @@ import pytest
 
 import btccxt
 from btccxt import CCXTStore
+from btccxt.bt.compat import bt
+from btccxt.bt.data import CCXTData
 from btccxt.model import Bar, ConnectionState, OrderKind, OrderRequest, Side
 from btccxt.observe.log import EventName
 from btccxt.session.events import BarsClosed, FeedState
@@ -26,13 +29,22 @@ from tests.fakes import FakeClock
 ROOT = Path(btccxt.__file__).parent
 
 
+@functools.cache
+def attributes() -> list[tuple[Path, ast.Attribute]]:
+    """Every ``….name`` in the product, and where it stands."""
+    return [
+        (path, node)
+        for path in ROOT.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+    ]
+
+
 def test_no_name_is_there_for_nothing() -> None:
     said = {
         node.attr
-        for path in ROOT.rglob("*.py")
-        if path.name != "log.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "EventName"
+        for path, node in attributes()
+        if path.name != "log.py" and isinstance(node.value, ast.Name) and node.value.id == "EventName"
     }
     assert said == {each.name for each in EventName}
 
@@ -134,21 +146,18 @@ def _fields(path: str) -> dict[str, list[str]]:
     return found
 
 
+@functools.cache
 def _read_anywhere() -> set[str]:
-    return {
-        node.attr
-        for path in ROOT.rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
-    }
+    return {node.attr for _, node in attributes() if isinstance(node.ctx, ast.Load)}
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        "exchange/profile/profile_schema.py", "exchange/profile/order_rule.py", "orders/policy.py",
+        "exchange/profile/profile_schema.py", "exchange/profile/order_rule.py", "exchange/profile/rate_rule.py",
+        "exchange/profile/archive_rule.py", "exchange/profile/order_list_rule.py", "orders/policy.py", "orders/risk.py",
         "session/stream_policy.py", "session/events.py", "resilience/breaker.py", "resilience/retry.py",
-        "resilience/supervised.py", "config.py", "sim/options.py",
+        "resilience/supervised.py", "resilience/backoff.py", "bt/warmup_policy.py", "config.py", "sim/options.py",
     ],
 )  # fmt: skip
 def test_every_key_and_option_is_read_by_the_product(path: str) -> None:
@@ -161,3 +170,16 @@ def test_every_key_and_option_is_read_by_the_product(path: str) -> None:
         if field not in read and name not in handed_on_whole
     }
     assert unread == set()
+
+
+def test_every_option_of_a_feed_is_read_by_the_product() -> None:
+    """As ``….p.NAME`` or ``parameters.NAME``."""
+    read = {
+        node.attr
+        for _, node in attributes()
+        if (getattr(node.value, "attr", None) == "p" or getattr(node.value, "id", None) == "parameters")
+        and isinstance(node.ctx, ast.Load)
+    }
+    own = set(CCXTData.params._getkeys()) - set(bt.feed.DataBase.params._getkeys())
+    assert own, "backtrader's own options are its own"
+    assert own - read == set()
