@@ -8,6 +8,7 @@ from benchmarks import (
     account_reads,
     bars_cpu,
     bars_latency,
+    crossings,
     download,
     exits_follow,
     fills_applied,
@@ -48,5 +49,6 @@ _MODULES = (
     exits_follow,
     account_reads,
     two_months,
+    crossings,
 )
 BENCHMARKS: Mapping[str, Callable[[Size], Report]] = {module.NAME: module.run for module in _MODULES}

@@ -38,6 +38,7 @@ CONTENDERS = {
     "many_symbols": {"btccxt"},
     "lake": {"btccxt lake", "btccxt lake, mapped", "pandas.read_parquet", "pandas feather"},
     "study": {"btccxt study, all cores", "btccxt study, one process"},
+    "crossings": {"btccxt"},
     "download": {"btccxt download", "one page after the other", "the rate limit alone"},
 }
 
