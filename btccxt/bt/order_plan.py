@@ -288,7 +288,7 @@ def _wrong_side(request: OrderRequest, name: str, level: Decimal, price: Decimal
     )
 
 
-def _why_not_from_entry(order: Any, request: OrderRequest, percent: Decimal) -> Iterator[str]:
+def _why_not_from_entry(order: bt.Order, request: OrderRequest, percent: Decimal) -> Iterator[str]:
     if order.parent is None or request.kind not in _PRICED_FROM_ENTRY:
         yield "entry_pct= is for exits of a bracket (parent=) with a price: Stop, StopLimit, Limit, TakeProfit"
     elif (percent < 0) is not ((request.side is Side.SELL) == (request.kind in PROTECTIVE_KINDS)):

@@ -21,8 +21,8 @@ class BracketBroker(Protocol):
 
     cerebro: Any
 
-    def buy(self, owner: Any, data: Any, size: Any, **words: Any) -> Any: ...
-    def sell(self, owner: Any, data: Any, size: Any, **words: Any) -> Any: ...
+    def buy(self, owner: Any, data: bt.AbstractDataBase, size: Any, **words: Any) -> Any: ...
+    def sell(self, owner: Any, data: bt.AbstractDataBase, size: Any, **words: Any) -> Any: ...
 
 
 class PercentBracket:
@@ -30,7 +30,7 @@ class PercentBracket:
 
     def bracket(
         self: BracketBroker,
-        data: Any,
+        data: bt.AbstractDataBase,
         size: float,
         *,
         price: float | None = None,
