@@ -6,6 +6,7 @@ are wide: they tell a figure from rubbish, not a good price from a bad one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from btccxt.model import ZERO, Balances, Bar, Fill, OrderBook, OrderUpdate, Position, Ticker, Trade
@@ -19,6 +20,9 @@ _LATEST_MS = 4_102_444_800_000  # 2100: seconds or microseconds, taken for milli
 _MOST_AHEAD_MS = 60_000
 _EXACT_LENGTH_MS = 4 * 3_600_000  # some exchanges open longer candles at midnight of their own zone
 _ROUNDING = Decimal("1.000001")
+_MOST_LEVERAGE = Decimal(1_000)
+_MOST_TEXT = 300
+_KINDS: Mapping[str, type] = {"text": str, "number": int, "list": list}
 
 
 class Implausible(ValueError):
@@ -88,6 +92,15 @@ def check_order(update: OrderUpdate, symbol: str | None = None) -> OrderUpdate:
     return update
 
 
+def check_asked(update: OrderUpdate, order_id: str | None, client_order_id: str | None) -> OrderUpdate:
+    """``update`` answers the question after an order with these ids: it must bear one of them."""
+    pairs = ((order_id, update.order_id), (order_id, update.child_order_id), (client_order_id, update.client_order_id))
+    known = [(asked, told) for asked, told in pairs if asked is not None and told is not None]
+    if known and all(asked != told for asked, told in known):
+        raise Implausible(f"asked for {client_order_id or order_id}, told of {_name(update)} ({update.order_id})")
+    return update
+
+
 def check_fill(fill: Fill) -> Fill:
     if not (ZERO < fill.price < _MOST and ZERO < fill.amount < _MOST):
         raise Implausible(f"trade {fill.trade_id}: {fill.amount} at {fill.price}")
@@ -114,6 +127,33 @@ def says_nothing(answer: object) -> bool:
     if isinstance(answer, list | tuple):
         return all(says_nothing(each) for each in answer)
     return answer is None or answer == ""
+
+
+def check_answer(answer: object, envelope: Mapping[str, str]) -> object:
+    """``envelope``: fields of every answer. A page, an empty body, ``{}`` is nobody's answer to a question."""
+    if envelope:
+        known = isinstance(answer, dict) and all(
+            isinstance(answer.get(name), _KINDS[kind]) for name, kind in envelope.items()
+        )
+    else:
+        known = answer == [] or (isinstance(answer, dict | list) and not says_nothing(answer))
+    if not known:
+        without = f" (it has no {' or '.join(envelope)})" if envelope else ""
+        raise Implausible(f"no answer of the exchange{without}: {answer!r}"[:_MOST_TEXT])
+    return answer
+
+
+def check_leverage(leverage: Decimal) -> Decimal:
+    if not ZERO < leverage <= _MOST_LEVERAGE:
+        raise Implausible(f"a leverage of {leverage}")
+    return leverage
+
+
+def check_money(amount: Decimal) -> Decimal:
+    """Of a payment or a transfer, in either direction."""
+    if not abs(amount) < _MOST:
+        raise Implausible(f"an amount of {amount}")
+    return amount
 
 
 def check_position(position: Position) -> Position:

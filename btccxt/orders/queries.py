@@ -80,6 +80,9 @@ def _is(order: LiveOrder, client_order_id: str | None, order_id: str | None) -> 
     return client_order_id == order.client_order_id or (order_id is not None and order_id == order.order_id)
 
 
+_BELIEVE_FATAL_AFTER = 3  # in a row, of one cancel
+
+
 class Inquiry:
     """Lives in the session loop."""
 
@@ -175,11 +178,19 @@ class Inquiry:
         deadline = loop.time() + policy.cancel_total_s
         # What is not known to have arrived cannot be cancelled for certain; whoever sends it finds out.
         await register.wait(client_order_id, lambda order: order.acknowledged or order.is_final, policy.cancel_total_s)
-        pause_s = policy.cancel_push_wait_s
+        pause_s, fatal = policy.cancel_push_wait_s, 0
         while not _is_closed(register[client_order_id]) and loop.time() < deadline:
-            wait_s = await self._request_cancel(client_order_id)
-            if wait_s is None:
-                return
+            try:
+                wait_s, fatal = await self._request_cancel(client_order_id), 0
+            except Fatal as error:  # believed when it is said again: one odd answer may look like anything
+                fatal += 1
+                text = f"order {client_order_id} cannot be cancelled: {error}"
+                register.apply(client_order_id, Noted(text))
+                if fatal == 1:
+                    self._alarm(Alarm(AlarmKind.CANCEL_UNCONFIRMED, text, client_order_id))
+                if fatal == _BELIEVE_FATAL_AFTER:
+                    return
+                wait_s = 0.0
             if await register.wait(client_order_id, _is_closed, max(pause_s, wait_s)):
                 return
             pause_s = min(policy.max_backoff_s, max(pause_s, 0.05) * 2)
@@ -204,8 +215,8 @@ class Inquiry:
             # A trigger that has fired is an ordinary order by now, on many exchanges under the same id.
             return await self._exchange.cancel_order(replace(reference, conditional=False))
 
-    async def _request_cancel(self, client_order_id: str) -> float | None:
-        """Seconds to wait before asking; None: cancelling is impossible and that was said."""
+    async def _request_cancel(self, client_order_id: str) -> float:
+        """Seconds to wait before asking. Raises Fatal where cancelling is said to be impossible."""
         register = self._register
         try:
             register.apply(client_order_id, await self._send_cancel(register[client_order_id].reference))
@@ -213,11 +224,8 @@ class Inquiry:
             return 0.0  # ended already, or never there: asking tells
         except (RateLimited, ExchangeUnavailable) as error:
             return error.retry_after_s or 0.0
-        except Fatal as error:
-            text = f"order {client_order_id} cannot be cancelled: {error}"
-            register.apply(client_order_id, Noted(text))
-            self._alarm(Alarm(AlarmKind.CANCEL_UNCONFIRMED, text, client_order_id))
-            return None
+        except Fatal:
+            raise
         except Refused as refused:
             register.apply(client_order_id, Noted(f"cancel refused: {refused}"))
         except Exception as error:  # noqa: BLE001 - the cancel may or may not have arrived; asking tells

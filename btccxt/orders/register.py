@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from btccxt.model import ZERO, Fill, OrderReference, OrderUpdate
 from btccxt.observe.log import EventName, get_logger
@@ -28,6 +29,7 @@ from btccxt.orders.live_order import LifecycleState, LiveOrder
 log = get_logger(__name__)
 
 FollowUp = FetchFills | AskAgain | CancelGhost
+_ROUNDING = Decimal("1.000001")
 _GATHER_S = 0.005  # what is learned within this time goes into the journal together
 
 
@@ -287,6 +289,11 @@ def contradiction(order: LiveOrder, event: LifecycleEvent) -> str | None:
         return f"{what} of a {event.side.value}, but it is a {order.request.side.value}"
     if event.symbol and event.symbol != order.symbol:
         return f"news of {event.symbol}"
+    if isinstance(event, Fill) or event.filled is None or not order.has_exact_amount:
+        return None
+    # What was made larger elsewhere is told with its new amount.
+    if event.filled > max(order.amount, event.amount or ZERO) * _ROUNDING:
+        return f"{event.filled} of it filled, but it is one of {order.amount}"
     return None
 
 

@@ -209,6 +209,14 @@ async def test_a_cancel_without_permission_raises_an_alarm_at_once(desk: Desk) -
     assert desk.exchange.count("cancel_order") == 1
 
 
+async def test_a_cancel_goes_on_after_one_answer_that_looked_final(desk: Desk) -> None:
+    client_order_id = await desk.opened()
+    desk.exchange.script("cancel_order", AuthenticationFailed("a proxy's page with status 401"))
+    desk.tracker.cancel(client_order_id)
+    await desk.until(client_order_id, CANCELED)
+    assert desk.exchange.count("cancel_order") == 2
+
+
 async def test_cancelling_twice_sends_one_request(desk: Desk) -> None:
     client_order_id = await desk.opened()
     for _ in range(3):

@@ -6,6 +6,7 @@ The facts of a running call (was it sent, what did HTTP answer) are kept in a co
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import ContextVar
@@ -17,6 +18,7 @@ from ccxt.base.errors import BaseError
 from btccxt.errors import BtccxtError, RateLimited, Refused, Unreadable
 from btccxt.exchange.ccxt.errors_map import CallFacts, create_error, read_error
 from btccxt.exchange.ccxt.turns import Turns
+from btccxt.exchange.plausibility import check_answer
 from btccxt.exchange.profile.profile import RateRule
 from btccxt.observe.metrics import metrics
 from btccxt.resilience.breaker import Breakers, CallGroup
@@ -65,6 +67,7 @@ _CLASSES: Mapping[str, _Class] = {
 class _Running:
     facts: CallFacts
     priority: Priority
+    is_read: bool
     before: BeforeRequest | None = None
     began_s: float = field(default_factory=time.monotonic)
 
@@ -87,6 +90,8 @@ class Calls:
     """Told of every attempt: method and error (None: it went well)."""
     turns: Turns | None = None
     """Where signatures count upwards: no signed request overtakes another."""
+    envelope: Mapping[str, str] = field(default_factory=dict)
+    """Fields of every answer, and their kinds."""
     _headers: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -144,11 +149,12 @@ class Calls:
         failure: BtccxtError | None = None
         with self.breakers.passing(call_class.group) as passage:
             await self.limiter.acquire(weight, call_class.priority)
-            running = _Running(facts, call_class.priority, before)
+            running = _Running(facts, call_class.priority, method.startswith("fetch_"), before)
             token = _running.set(running)
             try:
                 return await ask()
             except Exception as error:  # noqa: BLE001 - ccxt raises anything; the map names what it is
+                facts.foreign = self._is_foreign(facts)
                 failure = read_error_of(error, facts)
                 # ccxt's text carries the signed URL, so it is not chained; an unknown exception is a bug to be seen.
                 cause = error if isinstance(failure, Unreadable) and not isinstance(error, BaseError) else None
@@ -177,18 +183,22 @@ class Calls:
         async def watched_fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
             running = _running.get()
             if running is not None:
-                running.facts.status, running.facts.headers = None, {}
+                running.facts.status, running.facts.headers, running.facts.text = None, {}, ""
                 if running.before is not None:
                     await running.before(running.facts, method, url, body)
                     running.began_s = time.monotonic()  # what it waited for is not the exchange's time
-            return await fetch(url, method, headers, body)
+            answer = await fetch(url, method, headers, body)
+            if running is not None and running.is_read:
+                check_answer(answer, self.envelope)
+            return answer
 
         def watched_response(
             code: int, reason: str, url: str, method: str, response_headers: Mapping[str, str], *rest: Any
         ) -> Any:
             running = _running.get()
             if running is not None:
-                running.facts.status, running.facts.headers = code, response_headers
+                facts = running.facts
+                facts.status, facts.headers, facts.text = code, response_headers, str(rest[0]) if rest else ""
             self._observe_used(response_headers)
             return on_rest_response(code, reason, url, method, response_headers, *rest)
 
@@ -197,6 +207,16 @@ class Calls:
             await self.limiter.acquire(self.rate.weight("other"), Priority.ACCOUNT)
 
         instance.fetch, instance.on_rest_response, instance.throttle = watched_fetch, watched_response, throttle
+
+    def _is_foreign(self, facts: CallFacts) -> bool:
+        """Of answers that claim to have gone well; what ccxt takes for an error may be ``{}``."""
+        if not self.envelope or facts.status is None or facts.status >= 400:
+            return False
+        try:
+            check_answer(json.loads(facts.text), self.envelope)
+        except (ValueError, RecursionError):
+            return True
+        return False
 
     def _observe_used(self, headers: Mapping[str, str]) -> None:
         if not self._headers:

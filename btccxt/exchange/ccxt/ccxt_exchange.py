@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from btccxt.errors import (
     AuthenticationFailed,
@@ -30,6 +30,7 @@ from btccxt.exchange.ccxt.reads import CCXTReads
 from btccxt.exchange.ccxt.subscriptions import StreamChecks, can_stream, instance_groups, subscriptions_for
 from btccxt.exchange.ccxt.translate import unknown_symbol
 from btccxt.exchange.order_list import guard_list, list_request, rows_of
+from btccxt.exchange.plausibility import Implausible, check_order
 from btccxt.exchange.request import (
     build_call,
     build_edit,
@@ -42,6 +43,8 @@ from btccxt.exchange.request import (
 from btccxt.exchange.server_time import check_signing_clock
 from btccxt.model import Market, OrderReference, OrderRequest, OrderUpdate, Origin, StreamKey
 from btccxt.resilience.supervised import Tasks
+
+T = TypeVar("T")
 
 
 async def _at_once() -> None:
@@ -92,7 +95,7 @@ class CCXTExchange(CCXTReads):
             return await super().create_order_list(stop, target, ready)
         market, _ = await self._prepare(stop)
         fields = list_request(stop, target, market, profile)
-        if profile.signed_by == "counter":
+        if profile.signed_by != "time":
             await ready()
             ready = _at_once
 
@@ -110,16 +113,17 @@ class CCXTExchange(CCXTReads):
             "create_order_list", lambda: send(fields), stop.client_order_id, check, profile.client_id.is_duplicate
         )
         listed = self._rest.market(stop.symbol)
-        rows = [self._rest.parse_order(row, listed) for row in rows_of(answer, profile)]
-        placed = {str(row.get("clientOrderId")): row for row in rows if row.get("id") is not None}
-        if not {stop.client_order_id, target.client_order_id} <= placed.keys():
-            raise OrderOutcomeUnknown(
-                f"{self.id} create_order_list {stop.client_order_id}: the answer does not name both orders (they may "
-                "have been placed)",
-                stop.client_order_id,
-            )
-        first, second = (self._created(placed[each.client_order_id], each) for each in (stop, target))
-        return first, second
+
+        def understand(answer: Any) -> dict[str, Any]:
+            rows = [self._rest.parse_order(row, listed) for row in rows_of(answer, profile)]
+            return {str(row.get("clientOrderId")): row for row in rows if row.get("id") is not None}
+
+        method = "create_order_list"
+        placed = self._placed(method, answer, stop, understand)
+        return (
+            self._created(method, placed.get(stop.client_order_id), stop),
+            self._created(method, placed.get(target.client_order_id), target),
+        )
 
     async def edit_order(self, reference: OrderReference, request: OrderRequest) -> OrderUpdate:
         """Native where the profile says so. Raises what ``create_order`` raises; Unsupported elsewhere."""
@@ -169,23 +173,38 @@ class CCXTExchange(CCXTReads):
         if self._rest is None:
             raise ExchangeUnavailable(f"{self.id} {method}: the exchange is closed; nothing was sent")
         row = await self._calls.once(method, ask, request.client_order_id, before, self.profile.client_id.is_duplicate)
-        if not isinstance(row, Mapping) or row.get("id") is None:
-            raise OrderOutcomeUnknown(
-                f"{self.id} {method} {request.client_order_id}: the answer names no order (it may have been placed)",
-                request.client_order_id,
-            )
-        return self._created(row, request)
+        return self._created(method, row, request)
 
-    def _created(self, row: Mapping[str, Any], request: OrderRequest) -> OrderUpdate:
-        conditional = request.kind.value in self.profile.conditional.kinds
-        reference = OrderReference(request.symbol, request.client_order_id, str(row["id"]), conditional)
-        return self._update(row, Origin.CREATE, reference)
+    def _created(self, method: str, row: Any, request: OrderRequest) -> OrderUpdate:
+        """Raises OrderOutcomeUnknown for an answer that makes no sense: something has been sent."""
+
+        def understand(row: Any) -> OrderUpdate:
+            if not isinstance(row, Mapping) or row.get("id") is None:
+                raise Implausible("it names no order")
+            conditional = request.kind.value in self.profile.conditional.kinds
+            reference = OrderReference(request.symbol, request.client_order_id, str(row["id"]), conditional)
+            update = check_order(self._update(row, Origin.CREATE, reference), request.symbol)
+            if update.side is not None and update.side is not request.side:
+                raise Implausible(f"an order to {update.side.value}")
+            return update
+
+        return self._placed(method, row, request, understand)
+
+    def _placed(self, method: str, answer: Any, request: OrderRequest, understand: Callable[[Any], T]) -> T:
+        try:
+            return self._reader.whole(method, answer, understand)
+        except Unreadable as error:
+            what = f"{error} (order {request.client_order_id} may have been placed)"
+            raise OrderOutcomeUnknown(what, request.client_order_id) from None
 
     async def cancel_order(self, reference: OrderReference) -> OrderUpdate:
         await self._market(reference.symbol)
         order_id, params = reference_params(reference, self.profile, "cancel")
-        row = await self._read("cancel_order", order_id, reference.symbol, params)
-        update = self._update(row[0] if isinstance(row, list) and row else row, Origin.CANCEL, reference)
+
+        def understand(row: Any) -> OrderUpdate:
+            return self._update(row[0] if isinstance(row, list) and row else row, Origin.CANCEL, reference)
+
+        update = await self._understood("cancel_order", order_id, reference.symbol, params, understand=understand)
         # The answer to a cancel may carry the cancel's own id where the order's belongs.
         return replace(update, client_order_id=reference.client_order_id or update.client_order_id)
 

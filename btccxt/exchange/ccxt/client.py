@@ -110,8 +110,11 @@ class CCXTClient(ContractCalls, ExchangeAPI):
             self._before_retry,
             on_call,
             Turns() if profile.signed_by == "counter" else None,
+            profile.envelope,
         )
         self._nonce = RisingNonce()
+        self._coins_told: set[str] = set()
+        self._held: set[str] = set()
         self._reader = Reader(self.id)
         self._tasks = Tasks()
         self._doubted_at = float("-inf")

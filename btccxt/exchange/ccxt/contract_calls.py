@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from btccxt.errors import Unsupported
 from btccxt.exchange.ccxt.statuses import field_of, number_of
+from btccxt.exchange.plausibility import Implausible, check_leverage
 from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.model import ContractTerms, LeverageBracket, MarginMode, OrderRequest, PositionMode
+
+T = TypeVar("T")
 
 
 class ContractCalls:
@@ -27,6 +30,9 @@ class ContractCalls:
     async def _read(self, method: str, *arguments: Any) -> Any:
         raise NotImplementedError
 
+    async def _understood(self, method: str, *arguments: Any, understand: Callable[[Any], T]) -> T:
+        raise NotImplementedError
+
     async def _change(self, method: str, *arguments: Any) -> None:
         raise NotImplementedError
 
@@ -37,20 +43,33 @@ class ContractCalls:
         rule = self.profile.position_mode
         if rule.ask == "fetch_position_mode" and not self._has("fetchPositionMode"):
             return None
-        told = field_of(await self._read(rule.ask, *((symbol,) if rule.argument == "symbol" else ())), rule.field)
-        if told is None:
-            return None
-        return PositionMode.HEDGE if str(told) in rule.hedged else PositionMode.ONE_WAY
+
+        def understand(answer: Any) -> PositionMode | None:
+            told = field_of(answer, rule.field)
+            if told is None and rule.field != "hedged":  # elsewhere it stands beside other things, where there is one
+                return None
+            if not isinstance(told, str | bool | int):
+                raise Implausible(f"a position mode: {told!r}")
+            return PositionMode.HEDGE if str(told) in rule.hedged else PositionMode.ONE_WAY
+
+        return await self._understood(
+            rule.ask, *((symbol,) if rule.argument == "symbol" else ()), understand=understand
+        )
 
     async def fetch_contract_terms(self, symbol: str) -> ContractTerms:
         if not self._has("fetchLeverage"):
             return ContractTerms(symbol, margin_mode=await self._margin_mode(symbol, None))
         params = self._in_mode(self._margin_modes.get(symbol))
-        answer = await self._read("fetch_leverage", symbol, params)
-        answer = answer if isinstance(answer, Mapping) else {}
-        leverages = [number_of(answer.get(name)) for name in ("longLeverage", "shortLeverage")]
-        told = [leverage for leverage in leverages if leverage is not None and leverage > 0]
-        return ContractTerms(symbol, max(told, default=None), await self._margin_mode(symbol, answer.get("marginMode")))
+
+        def understand(answer: Any) -> tuple[Decimal | None, Any]:
+            if not isinstance(answer, Mapping):
+                raise Implausible("no leverage")
+            leverages = [number_of(answer.get(name)) for name in ("longLeverage", "shortLeverage")]
+            told = [check_leverage(leverage) for leverage in leverages if leverage]
+            return max(told, default=None), answer.get("marginMode")
+
+        leverage, mode = await self._understood("fetch_leverage", symbol, params, understand=understand)
+        return ContractTerms(symbol, leverage, await self._margin_mode(symbol, mode))
 
     async def _margin_mode(self, symbol: str, told: Any) -> MarginMode | None:
         if self.profile.margin_mode_param is not None:
@@ -64,15 +83,27 @@ class ContractCalls:
         """Caps only where it is proven what ccxt's figure counts: several exchanges give contracts as notional."""
         if not self._has("fetchMarketLeverageTiers"):
             return []
-        rows = await self._read("fetch_market_leverage_tiers", symbol)
-        found: list[LeverageBracket] = []
-        for row in rows if isinstance(rows, list) else ():
+        unit = self.profile.brackets_in
+
+        def bracket(row: Any) -> LeverageBracket | None:
             leverage, cap = number_of(row.get("maxLeverage")), number_of(row.get("maxNotional"))
-            unit = self.profile.brackets_in
-            if leverage is not None and leverage > 0:
-                notional, amount = (cap if unit == each else None for each in ("notional", "contracts"))
-                found.append(LeverageBracket(leverage, notional, amount))
-        return sorted(found, key=lambda bracket: -bracket.max_leverage)
+            if not leverage:
+                return None
+            notional, amount = (cap if unit == each else None for each in ("notional", "contracts"))
+            return LeverageBracket(check_leverage(leverage), notional, amount)
+
+        def understand(rows: Any) -> list[LeverageBracket]:
+            """All or none: without its row a position of some size would count as allowed, or as forbidden."""
+            if not isinstance(rows, list):
+                raise Implausible("leverage tiers are no list")
+            found = [each for each in map(bracket, rows) if each is not None]
+            caps = [each.max_notional or each.max_amount for each in sorted(found, key=lambda each: -each.max_leverage)]
+            if unit != "unproven" and not all(cap is not None and cap > 0 for cap in caps[:-1]):
+                raise Implausible(f"leverage tiers without their sizes: {caps}")
+            return found
+
+        found = await self._understood("fetch_market_leverage_tiers", symbol, understand=understand)
+        return sorted(found, key=lambda each: -each.max_leverage)
 
     async def set_position_mode(self, mode: PositionMode, symbol: str) -> None:
         self._must_have("setPositionMode", "position mode")

@@ -92,6 +92,8 @@ class CallFacts:
     sent: bool = False  # a request that may have reached the exchange has left
     status: int | None = None  # of the last HTTP answer
     headers: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""  # of the last HTTP answer
+    foreign: bool = False  # that is not the exchange's, as far as can be seen, whatever ccxt makes of it
 
 
 def meaning_of(error: BaseException, facts: CallFacts) -> Meaning | None:
@@ -122,7 +124,10 @@ def read_error(error: BaseException, exchange: str, facts: CallFacts, secrets: I
     if isinstance(error, BtccxtError):
         return error
     text = f"{exchange} {facts.method}: {describe(error, secrets)}"
-    match meaning_of(error, facts):
+    meaning = meaning_of(error, facts)
+    if facts.foreign and meaning is not Meaning.LOST:
+        return Unreadable(f"{text} (no answer of the exchange)")
+    match meaning:
         case Meaning.LOST:
             return ConnectionLost(f"{exchange} {facts.method}: {_why_lost(error, secrets)}")
         case Meaning.UNAVAILABLE | Meaning.PAUSED:
@@ -163,6 +168,8 @@ def create_error(
         return error
     text = f"{exchange} {facts.method} {client_order_id}: {describe(error, secrets)}"
     meaning = meaning_of(error, facts)
+    if facts.foreign and facts.sent:
+        return OrderOutcomeUnknown(f"{text} (no answer of the exchange: it may have been placed)", client_order_id)
     if duplicate or meaning is Meaning.DUPLICATE:
         return OrderOutcomeUnknown(f"{text} (an order with this id exists already)", client_order_id)
     if not facts.sent or _never_connected(error):

@@ -16,9 +16,11 @@ from btccxt.exchange.ccxt.transfers import transfers_since
 from btccxt.exchange.plausibility import (
     AheadOfUs,
     Implausible,
+    check_asked,
     check_balances,
     check_bar,
     check_fill,
+    check_money,
     check_order,
     check_position,
     check_server_time,
@@ -53,6 +55,11 @@ def _row_with_time(row: Any) -> Any:
         raise Implausible("no row of a trade")
     check_server_time(row.get("timestamp"))
     return row
+
+
+def _payment(payment: FundingPayment) -> FundingPayment:
+    check_money(payment.amount)
+    return payment
 
 
 class CCXTReads(CCXTClient):
@@ -137,7 +144,12 @@ class CCXTReads(CCXTClient):
     def _to_balances(self, answer: Mapping[str, Any]) -> Balances:
         if says_nothing(answer.get("info")):  # ccxt reads an empty body as an account without a coin
             raise Implausible("the answer carries no balances")
-        return check_balances(translate.balances(answer, self.clock.now_ms(), profile=self.profile))
+        found = check_balances(translate.balances(answer, self.clock.now_ms(), profile=self.profile))
+        # Some list coins without a figure that nobody ever held; one that had a figure would count as gone.
+        if silent := self._coins_told.difference(found.by_currency).intersection(answer):
+            raise Implausible(f"a balance without a figure: {', '.join(sorted(silent))}")
+        self._coins_told.update(found.by_currency)
+        return found
 
     async def fetch_positions(self, symbols: Sequence[str] | None = None) -> list[Position]:
         if self.profile.market_type is MarketType.SPOT:
@@ -152,7 +164,13 @@ class CCXTReads(CCXTClient):
         """One bad row spoils all: a position that is left out would count as closed."""
         if not isinstance(rows, list):
             raise Implausible("positions are no list")
-        return [check_position(translate.position(row, self.clock.now_ms())) for row in rows]
+        positions = [check_position(translate.position(row, self.clock.now_ms())) for row in rows]
+        # Some list markets without a figure where nothing is held; one that had a figure would count as closed.
+        silent = {str(row.get("symbol")) for row in rows if row.get("contracts") is None} & self._held
+        if silent:
+            raise Implausible(f"a position without a size: {', '.join(sorted(silent))}")
+        self._held = {each.symbol for each in positions if each.amount}
+        return positions
 
     async def fetch_order(self, reference: OrderReference) -> OrderUpdate:
         await self._market(reference.symbol)
@@ -168,7 +186,11 @@ class CCXTReads(CCXTClient):
         """An answer that names no order does not speak of this one."""
         if not isinstance(row, Mapping) or (row.get("id") is None and row.get("clientOrderId") is None):
             raise Implausible("the answer names no order")
-        return check_order(self._update(row, Origin.QUERY, reference), reference.symbol)
+        update = check_order(self._update(row, Origin.QUERY, reference), reference.symbol)
+        client_order_id = reference.client_order_id
+        if client_order_id and same_client_id(client_order_id, update.client_order_id, self.profile):
+            return update
+        return check_asked(update, reference.order_id, client_order_id)
 
     def _listed(self, row: Any) -> OrderUpdate:
         update = check_order(self._update(row, Origin.QUERY))
@@ -243,14 +265,14 @@ class CCXTReads(CCXTClient):
             symbol,
             since_ms,
             understand=lambda row: (
-                translate.funding({**row, **known}, self.profile) if row.get("symbol") in ours else None
+                _payment(translate.funding({**row, **known}, self.profile)) if row.get("symbol") in ours else None
             ),
         )
         return [each for each in payments if each is not None and each.time_ms >= since_ms]
 
     async def fetch_transfers(self, since_ms: int) -> list[Transfer]:
         await self.load_markets()
-        return await transfers_since(self._read, self._rest.has, self.profile, since_ms)
+        return await transfers_since(self._rows, self._rest.has, self.profile, since_ms)
 
     def _update(self, row: Any, origin: Origin, reference: OrderReference | None = None) -> OrderUpdate:
         """``reference``: what was asked for, where the answer may say less than that or nothing at all."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from btccxt.errors import Unsupported
 from btccxt.exchange.ccxt.statuses import number_of
 from btccxt.exchange.ccxt.times import time_of
+from btccxt.exchange.plausibility import check_money
 from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.model import ZERO, Transfer, TransferKind
 
-Read = Callable[..., Awaitable[Any]]
+Rows = Callable[..., Awaitable[list[Transfer | None]]]
+"""(ccxt method, *arguments, understand=) -> what that makes of each row."""
 
 _LISTS = (
     ("fetchDeposits", "fetch_deposits", TransferKind.DEPOSIT),
@@ -24,19 +27,19 @@ _KINDS = {
 }  # fmt: skip
 
 
-async def transfers_since(read: Read, has: Mapping[str, Any], profile: Profile, since_ms: int) -> list[Transfer]:
+async def transfers_since(rows: Rows, has: Mapping[str, Any], profile: Profile, since_ms: int) -> list[Transfer]:
     """What has arrived and left, oldest first. Raises Unsupported where nothing lists it."""
     if profile.transfers == "ledger":
-        rows = await read("fetch_ledger", None, since_ms)
-        found = [each for row in rows if (each := _of_ledger(row)) is not None]
+        found = await rows("fetch_ledger", None, since_ms, understand=_of_ledger)
     else:
         lists = [(method, kind) for feature, method, kind in _LISTS if has.get(feature)]
         if not lists:
             raise Unsupported(f"{profile.exchange} lists no deposits and withdrawals")
         found = []
         for method, kind in lists:
-            found += [each for row in await read(method, None, since_ms) if (each := _of_list(row, kind)) is not None]
-    return sorted((each for each in found if each.time_ms >= since_ms), key=lambda each: each.time_ms)
+            found += await rows(method, None, since_ms, understand=partial(_of_list, kind=kind))
+    known = (each for each in found if each is not None and each.time_ms >= since_ms)
+    return sorted(known, key=lambda each: each.time_ms)
 
 
 def _of_list(row: Mapping[str, Any], kind: TransferKind) -> Transfer | None:
@@ -46,6 +49,7 @@ def _of_list(row: Mapping[str, Any], kind: TransferKind) -> Transfer | None:
     fee = row.get("fee") or {}
     cost = (number_of(fee.get("cost")) or ZERO) if fee.get("currency") in (currency, None) else ZERO
     signed = amount if kind is TransferKind.DEPOSIT else -amount - cost
+    check_money(amount)
     return Transfer(str(currency), signed, time_of(row.get("timestamp")) or 0, kind, f"{kind.value} {row.get('id')}")
 
 
@@ -55,4 +59,5 @@ def _of_ledger(row: Mapping[str, Any]) -> Transfer | None:
         return None
     signed = -abs(amount) if row.get("direction") == "out" else abs(amount)
     kind = _KINDS.get(str(word), TransferKind.OTHER)
+    check_money(amount)
     return Transfer(str(currency), signed, time_of(row.get("timestamp")) or 0, kind, f"ledger {row.get('id')}")

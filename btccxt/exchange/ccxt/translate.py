@@ -37,6 +37,7 @@ from btccxt.model import (
 
 _DECIMAL_PLACES, _SIGNIFICANT_DIGITS = 2, 3  # ccxt's precision modes; the third is the tick size itself
 _SHOWN_SYMBOLS = 3
+_LONGEST_ID = 200
 _HEALTHY = frozenset({OrderStatus.OPEN, OrderStatus.FILLED, OrderStatus.TRIGGERED})
 
 
@@ -73,8 +74,8 @@ def order_update(
     prefix = profile.client_id.wire_prefix
     if client_id and prefix and client_id.startswith(prefix):
         client_id = client_id[len(prefix) :]
-    order_id = _text(first_of(info, id_fields)) or _text(order.get("id"))
-    child_id = _text(first_of(info, rule.child_id_fields)) if facts.conditional else None
+    order_id = _id(first_of(info, id_fields)) or _id(order.get("id"))
+    child_id = _id(first_of(info, rule.child_id_fields)) if facts.conditional else None
     time_ms = latest_time(order, info, rule.time_fields)
     if facts.status is not OrderStatus.OPEN and rule.frame_time_fields:
         time_ms = max((each for each in (time_ms, raw_time(frame, rule.frame_time_fields)) if each), default=None)
@@ -123,7 +124,7 @@ def fill(
     Where the exchange gives no trade id, one is made from what cannot change, so that the same fill has the same id.
     Raises ValueError for a trade of which nobody knows whether it bought or sold.
     """
-    found_order_id = _text(trade.get("order")) or order_id
+    found_order_id = _id(trade.get("order")) or order_id
     price, amount = number_of(trade.get("price")) or ZERO, abs(number_of(trade.get("amount")) or ZERO)
     time_ms = time_of(trade.get("timestamp")) or time_ms or 0
     info, rule = trade.get("info"), profile.statuses
@@ -138,7 +139,7 @@ def fill(
     maker_or_taker = trade.get("takerOrMaker")
     return Fill(
         trade_id=_own_fill_id(info, rule)
-        or _text(trade.get("id"))
+        or _id(trade.get("id"))
         or f"{found_order_id}:{time_ms}:{side.value}:{price}:{amount}",
         symbol=_text(trade.get("symbol")) or symbol,
         side=side,
@@ -349,6 +350,16 @@ def _text(value: Any) -> str | None:
     return None if value is None or value == "" else str(value)
 
 
+def _id(value: Any) -> str | None:
+    """Raises ValueError for what can be none: an order is asked for by it as long as it lives."""
+    if value is None or value == "":
+        return None
+    text = str(value)
+    if isinstance(value, bool) or not isinstance(value, str | int) or len(text) > _LONGEST_ID or not text.isprintable():
+        raise ValueError(f"an id of {text[:_LONGEST_ID]!r}")
+    return text
+
+
 def _positive(value: Any) -> Decimal | None:
     number = number_of(value)
     return number if number is not None and number > 0 else None
@@ -384,7 +395,7 @@ def _reason(info: Any, rule: StatusRule, word: str | None) -> str | None:
 
 def _client_id(value: Any) -> str | None:
     """A client order id; nothing but zeros is how some exchanges write that there is none."""
-    said = _text(value)
+    said = _id(value)
     return None if said is None or not said.strip("0-") else said
 
 

@@ -430,6 +430,8 @@ class Profile(Part):
 
     Of one that is unknown no request is signed long before it leaves.
     """
+    envelope: Mapping[str, Literal["text", "number", "list"]] = Field(default_factory=dict)
+    """Fields that every answer of the exchange has: one without them comes from somebody else, or is half of one."""
     order_requests: tuple[str, ...] = ()
     harmless_requests: tuple[str, ...] = ()
     visibility_delay_ms: int = Field(default=1_000, ge=0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 
@@ -55,8 +57,8 @@ async def test_what_is_not_credited_yet_is_no_money_and_the_fee_of_a_withdrawal_
         ],
     }  # fmt: skip
 
-    async def read(method: str, *_: object) -> list:
-        return rows[method]
+    async def read(method: str, *_: object, understand: Callable[[Any], Any]) -> list[Any]:
+        return [understand(row) for row in rows[method]]
 
     has = {"fetchDeposits": True, "fetchWithdrawals": True}
     found = await transfers_since(read, has, load_profile("kraken", MarketType.SPOT), START_MS + 1_500)
