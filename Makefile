@@ -3,10 +3,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# Where there is no make, as on Windows: python -m btccxt.dev test|portable|check|demo|release
+# Where there is no make, as on Windows: python -m btccxt.dev test|portable|check|demo|release|compat
 DEV    := $(BIN)/python -m btccxt.dev
 
-.PHONY: demo test portable coverage check docs bench mutants release clean
+.PHONY: demo test portable coverage check compat docs bench mutants release clean
 
 demo: $(STAMP)  ## run a moving-average strategy on the embedded exchange, about a minute
 	$(DEV) demo
@@ -31,6 +31,9 @@ mutants: $(STAMP)  ## changes of the pure cores that no test notices and nobody 
 
 check: $(STAMP)  ## style, types, layers
 	$(DEV) check
+
+compat: $(STAMP)  ## judge another ccxt: make compat CCXT=4.5.91; the report is in build/compat
+	$(DEV) compat $(CCXT)
 
 release: $(STAMP)  ## wheel and source archive in dist/, checked; says what to upload, signs and uploads nothing
 	$(DEV) release

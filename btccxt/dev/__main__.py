@@ -1,4 +1,4 @@
-"""``python -m btccxt.dev test|portable|check|mutants|demo|release``: what the Makefile runs, where there is no make.
+"""``python -m btccxt.dev test|portable|check|mutants|demo|release|compat``: what the Makefile runs.
 
 From a checkout with the development tools: ``pip install -e .[dev]``. Further arguments go to the tool: ``python -m
 btccxt.dev test tests/bars -x``.
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from btccxt.dev import mutants
+from btccxt.dev import compat, mutants
 
 _TOP = Path(__file__).resolve().parents[2]
 # Most tests wait for sockets and clocks: one worker more than there are cores.
@@ -25,7 +25,7 @@ _PORTABLE = (
     "tests/account", "tests/bars", "tests/bt", "tests/orders", "tests/resilience", "tests/test_config.py",
     "tests/test_public_names.py",
 )  # fmt: skip
-COMMANDS = ("test", "portable", "check", "mutants", "demo", "release")
+COMMANDS = ("test", "portable", "check", "mutants", "demo", "release", "compat")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -42,6 +42,8 @@ def main(arguments: Sequence[str]) -> int:
     if name == "mutants":
         command = _command("mutmut")
         return mutants.run(_TOP, command, _say) if command else _absent("mutmut")
+    if name == "compat":
+        return compat.judge(_TOP, further)
     return _first_failure({
         "test": [(*_PYTEST, *further)],
         "portable": [(*_PYTEST, *further, *_PORTABLE)],

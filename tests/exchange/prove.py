@@ -48,7 +48,7 @@ async def prove(exchange_id: str) -> Proof:
         requests = {place: await _requests(profile, proof, place) for place in environments(profile)}
         markets[market_type.value] = replace(
             proof,
-            facts=facts_of(exchange),
+            facts=facts_of(exchange, profile),
             requests=requests,
             answers=tuple(_answers(profile, proof)),
             scripted=await _scripted(profile, proof),

@@ -63,7 +63,8 @@ def what_differs(proven: str | None, now: str | None) -> str:
     # A signature differs with what it signs.
     plain_gone, plain_new = ([each for each in words if "=#" not in each] for words in (gone, new))
     if not plain_gone and not plain_new:
-        return f"{_some(each.partition('=')[0] for each in new or gone)} is made otherwise"
+        was, now_is = ([each.partition("=")[0] for each in words] for words in (gone, new))
+        return f"{_some(now_is)} is made otherwise" if was == now_is else f"{_some(was)} is now {_some(now_is)}"
     gone, new = plain_gone, plain_new
     if not new:
         return f"{_some(gone)} is missing"

@@ -9,7 +9,7 @@ from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.exchange.proof.answers import meaning_of_answer
 from btccxt.exchange.proof.differences import Concerns, Difference, of_mappings, same
 from btccxt.exchange.proof.internals import internals
-from btccxt.exchange.proof.offline import make_offline
+from btccxt.exchange.proof.offline import Blocked, make_offline
 from btccxt.exchange.proof.record import MarketProof, Proof, load_proof
 from btccxt.exchange.proof.replay import errors_of, facts_of, failure, replay
 from btccxt.exchange.proof.tap import converse
@@ -47,7 +47,7 @@ async def _examine(
 ) -> tuple[int, list[Difference]]:
     streaming, listed = make_offline(profile, proof.keys, market.market, for_streams=True)
     found = list(internals(streaming))
-    facts = facts_of(streaming)
+    facts = facts_of(streaming, profile)
     for name, value in market.facts.items():
         about: Concerns = "calls" if name in _OF_FIGURES else "fact"
         if isinstance(value, Mapping):
@@ -96,7 +96,8 @@ async def _conversation(profile: Profile, proof: Proof, market: MarketProof) -> 
     try:
         now = " ; ".join(await converse(profile, proof.keys, market, scripted))
     except Exception as error:  # noqa: BLE001 - whatever it raises is what is told
-        return [Difference(title, "push", proven, failure(error))]
+        # Where nobody reads at all it is the hooks; else this stream alone.
+        return [Difference(title, "push" if isinstance(error, Blocked) else "stream", proven, failure(error))]
     if not now:
         return [Difference(title, "stream", proven, "!! the frame brings no news")]
     return [] if same(proven, now) else [Difference(title, "stream", proven, now)]

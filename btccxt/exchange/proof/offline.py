@@ -29,8 +29,8 @@ _VOLATILE = frozenset(
     ]
 )
 _OF_THE_BROKER = ("refer", "broker", "user-agent", "tag", "affiliate", "clientid")
-_SEALS = frozenset(("signature", "Signature", "sig", "sign", "s", "r", "v"))
-_LONG = 48
+_SEALS = frozenset(("sig", "s", "r", "v"))
+_SHORT, _LONG = 8, 48
 _TURNS = 30  # of the loop; ccxt's own tasks need a few
 
 
@@ -97,7 +97,8 @@ def _shown(name: str, value: Any) -> str:
     if any(word in lowered for word in _OF_THE_BROKER):
         return ANY
     text = str(value).replace(" ", "_")
-    if (name.split(".")[-1] in _SEALS and len(text) > 8) or len(text) > _LONG:
+    seals = "sign" in lowered or name.split(".")[-1] in _SEALS
+    if (seals and len(text) > _SHORT) or len(text) > _LONG:
         return "#" + hashlib.sha256(text.encode()).hexdigest()[:10]
     return text
 
@@ -160,9 +161,11 @@ async def capture(
     Raises Blocked when none is sent, and what ccxt raises.
     """
     caught: list[Captured] = []
+    others: list[str] = []
 
     async def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         found = captured(url, method, {**(instance.headers or {}), **(headers or {})}, body)
+        others.append(f"{method} {found.path}")
         if is_wanted(found) if is_wanted is not None else method != "GET":
             caught.append(found)
             raise _Sent
@@ -172,7 +175,7 @@ async def capture(
     with contextlib.suppress(_Sent):
         await drive(ask())
     if not caught:
-        raise Blocked("ccxt sent no such request")
+        raise Blocked(f"ccxt sends {', '.join(others) or 'nothing'}")
     return caught[0]
 
 

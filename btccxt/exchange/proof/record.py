@@ -132,7 +132,7 @@ def as_json(proof: Proof) -> str:
     return _lines(content, 0) + "\n"
 
 
-_INLINE = ("market", "keys", "timeframes", "has", "caches")
+_INLINE = ("market", "keys", "timeframes", "has", "caches", "status")
 
 
 def _lines(node: Any, depth: int, key: str = "") -> str:

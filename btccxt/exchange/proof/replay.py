@@ -111,15 +111,25 @@ def failure(error: BaseException) -> str:
     return f"!! {type(error).__name__}: {text}"[:300].rstrip(": ")
 
 
-def facts_of(exchange: Any) -> dict[str, Any]:
+def facts_of(exchange: Any, profile: Profile) -> dict[str, Any]:
     """What ccxt says of the exchange, and the product relies on."""
     return {
         "precision mode": exchange.precisionMode,
         "padding mode": exchange.paddingMode,
         "has": sorted(name for name in _HAS if exchange.has.get(name)),
         "timeframes": dict(exchange.timeframes or {}),
+        "rate limit": round(float(exchange.rateLimit), 3),
+        "status": {word: _status(exchange, word) for word in profile.statuses.raw},
         "caches": {name: exchange.options.get(name) for name in ("OHLCVLimit", "tradesLimit", "ordersLimit")},
     }
+
+
+def _status(exchange: Any, word: str) -> str | None:
+    """ccxt's own word for a status of the exchange, where it has one for the word alone."""
+    try:
+        return str(exchange.parse_order_status(word))
+    except Exception:  # noqa: BLE001 - it has none: on some exchanges it takes more than the word
+        return None
 
 
 def errors_of(exchange: Any) -> dict[str, str]:
