@@ -7,7 +7,6 @@ from typing import Any
 from btccxt.config import ChangedCcxt, Mode
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.exchange.profile.profile_schema import Profile
-from btccxt.exchange.proof.standing import standing
 from btccxt.exchange.proof.verdict import Verdict, under
 
 _TOLD = 6
@@ -22,6 +21,8 @@ async def self_check(given: Profile, mode: Mode, changed: ChangedCcxt) -> tuple[
 
     Milliseconds where nothing has changed since the last start. Reaches no network.
     """
+    from btccxt.exchange.proof.standing import standing  # imports ccxt: only when a store really starts
+
     listed = load_profile(given.exchange, given.market_type)
     verdict = await standing(listed, environment_of(mode))
     return verdict, under(given, verdict, listed) if changed is ChangedCcxt.REFUSE else given
