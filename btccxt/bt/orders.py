@@ -195,6 +195,7 @@ class OrderStore:
                 decimal_of(order.created.price) if isfinite(order.created.price) else None,
                 waits=order.ref in self._waiting,
                 ending=order.ref in self._ending,
+                pair=_pair(order),
             )
 
     def free(self, currency: str, total: Decimal, markets: Mapping[str, Market]) -> Decimal:
@@ -207,6 +208,11 @@ def _go_together(order: bt.Order, other: bt.Order) -> bool:
     if order.parent is not None and other.parent is order.parent:
         return True
     return bool({order.ref, _leader(order)} & {other.ref, _leader(other)})
+
+
+def _pair(order: bt.Order) -> int:
+    """What exits of one entry, or members of one pair, have in common; an order that stands alone is its own."""
+    return int(order.parent.ref) if order.parent is not None else _leader(order)
 
 
 def _first(order: bt.Order) -> bt.Order:

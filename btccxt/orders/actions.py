@@ -17,6 +17,14 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceList:
+    """Send both as one order list of the exchange."""
+
+    stop: Place
+    target: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Cancel:
     """``note``, where there is one, is put on the order first: why this was not the strategy's wish."""
 
@@ -62,4 +70,15 @@ class Renew:
     request: OrderRequest
 
 
-Action = Place | Cancel | End | Note | Reprice | Tell | Renew | Alarm
+Action = Place | PlaceList | Cancel | End | Note | Reprice | Tell | Renew | Alarm
+
+
+def placed_by(action: Action) -> tuple[Place, ...]:
+    """What an action places, for which legs."""
+    match action:
+        case Place():
+            return (action,)
+        case PlaceList(stop, target):
+            return stop, target
+        case _:
+            return ()

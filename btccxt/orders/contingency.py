@@ -21,8 +21,8 @@ from btccxt.orders.actions import Action, Cancel, End, Note, Renew, Reprice, Tel
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.exposure import traded
 from btccxt.orders.from_entry import PRICED, priced_from
-from btccxt.orders.group import OrderGroup
 from btccxt.orders.leg import MADE_WAY, Leg, Placement
+from btccxt.orders.listed_pair import ListedPair
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.trigger import Trigger
 
@@ -30,7 +30,7 @@ _MOST_RETURNS = 3  # of a stop that somebody takes off at the exchange
 FIRED = "its price came: sent as soon as the other orders of its group are out of the way"
 
 
-class ContingencyGroup(OrderGroup):
+class ContingencyGroup(ListedPair):
     """The exits of one entry (``entry_name``), or a group of orders of which one cancels the others.
 
     ``are_exits``: its legs close a position, so what is left of it is to stay protected. Else it is taken literally:
@@ -204,13 +204,17 @@ class ContingencyGroup(OrderGroup):
         return True
 
     def _protect(self, exposure: Decimal) -> None:
+        if self._is_half_there():
+            return
         wanted = self._wanted()
+        rest = max(ZERO, exposure - self.closing.pending)
+        if self._cover_as_list(rest):
+            return
         others = [leg for leg in self.legs.values() if leg not in wanted]
         for leg in others:
             self._clear(leg, "the coins are needed by another order of its group")
         if self.is_exclusive and any(leg.open for leg in others):
             return
-        rest = max(ZERO, exposure - self.closing.pending)
         for leg in wanted:
             open_ = rest if self._makes_way(leg) else exposure
             self._cover(leg, min(open_, leg.request.amount - leg.filled))
@@ -300,6 +304,11 @@ class ContingencyGroup(OrderGroup):
         assert order is not None
         if placement.cancelling or leg.over is not None or self._is_full(order) or self.cancelled:
             return
+        if placement.sibling is not None and not placement.is_executing:
+            if self._explained_by_list(leg, placement):
+                return
+            leg, placement = self._both_ended(leg, placement)
+            order = placement.order or order
         if not self.are_exits or not leg.is_protective:
             if not leg.standing:
                 leg.over = order.state
@@ -393,6 +402,8 @@ class ContingencyGroup(OrderGroup):
             if not each.cancelling:
                 each.cancelling = True
                 self._actions.append(Cancel(each.name))
+                if not self.cancelled and (sibling := self._sibling_to_end(each)) is not None:
+                    self._cancel([sibling], "the other one of its list ends")
 
     def _end(self, leg: Leg) -> None:
         self._cancel_plainly(leg)
@@ -433,7 +444,11 @@ class ContingencyGroup(OrderGroup):
                 return
             self._cover(first, first.request.amount - first.filled)
             return
+        if self._is_half_there():
+            return
         wanted = self._wanted()
+        if self._cover_as_list(max(leg.request.amount for leg in legs)):
+            return
         others = [leg for leg in legs if leg not in wanted]
         for leg in others:
             self._clear(leg, "the coins are needed by another order of its group")
@@ -473,7 +488,7 @@ class ContingencyGroup(OrderGroup):
 
     def _look_for_overfill(self) -> None:
         executed = [leg for leg in self.legs.values() if leg.filled]
-        filled = {leg.name: leg.filled for leg in executed}
+        filled = {each.name: each.filled for leg in executed for each in leg.placements if each.filled}
         if closed := self.closing.closed:
             filled["orders of its own"] = closed
         wanted = max((leg.request.amount for leg in self.legs.values()), default=ZERO)

@@ -15,14 +15,15 @@ from decimal import Decimal
 from typing import Any, get_args
 
 from btccxt.model import ZERO, Market, OrderRequest
-from btccxt.orders.actions import Action, Cancel, End, Note, Place, Renew, Reprice, Tell
+from btccxt.orders.actions import Action, Cancel, End, Note, Place, PlaceList, Renew, Reprice, Tell, placed_by
+from btccxt.orders.carriers import Carriers
 from btccxt.orders.closing_orders import ClosingOrders
 from btccxt.orders.context import EMULATED, FOLLOWS, ON_UNPROTECTED, PRIMARY
 from btccxt.orders.contingency import FIRED, ContingencyGroup
 from btccxt.orders.event_loop import Loop
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.from_entry import PRICED
-from btccxt.orders.leg import MADE_WAY, Leg, Placement, made_way
+from btccxt.orders.leg import MADE_WAY, NOT_LISTED, Leg, Placement, made_way
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy, Unprotected
 from btccxt.orders.protection import Protection, protection_of
@@ -39,6 +40,7 @@ _GROUPS_KEPT = 2_000  # ended ones, for late trades
 class OrderEmulator:
     """``watch_prices(symbol, wanted)`` opens or closes the price stream of a symbol; ``alarm`` is for people.
 
+    ``may_list(stop, target)`` says whether the exchange takes these two as one order list.
     ``publish`` takes news for the strategy that no event of the tracker brings. ``held(symbol)`` says what the account
     holds of a market: coins on spot, the signed position of a contract. ``tell`` takes what is worth a word to the
     strategy, and no alarm.
@@ -54,17 +56,20 @@ class OrderEmulator:
         *,
         now_ms: Callable[[], int],
         held: Callable[[str], Decimal] = lambda symbol: ZERO,
+        may_list: Callable[[OrderRequest, OrderRequest], bool] = lambda stop, target: False,
         tell: Callable[[str], None] = lambda text: None,
         policy: TrackerPolicy | None = None,
         loop: Loop | None = None,
     ) -> None:
         self._tracker = tracker
+        self._carriers = Carriers(tracker)
         self._markets = markets
         self._watch_prices = watch_prices
         self._alarm = alarm
         self._publish = publish
         self._now_ms = now_ms
         self._held = held
+        self._may_list = may_list
         self._tell = tell
         self._policy = policy or TrackerPolicy()
         self._loop: Loop = loop or asyncio.get_running_loop()
@@ -225,7 +230,7 @@ class OrderEmulator:
         unprotected: Unprotected = word if word in get_args(Unprotected) else usual  # type: ignore[assignment]
         group = ContingencyGroup(
             name, self._markets[request.symbol], self._policy, entry_name=entry_name, are_exits=are_exits,
-            unprotected=unprotected, held=lambda: self._held(request.symbol),
+            unprotected=unprotected, held=lambda: self._held(request.symbol), may_list=self._may_list,
         )  # fmt: skip
         self._groups[name] = group
         if entry_name is not None:
@@ -287,8 +292,9 @@ class OrderEmulator:
         if group.is_over and group.name not in self._ended:
             self._forget(group)
         for action in actions:
-            if isinstance(action, Place) and action.request.client_order_id != action.leg:
-                self._legs[action.request.client_order_id] = group, action.leg
+            for each in placed_by(action):
+                if each.request.client_order_id != each.leg:
+                    self._legs[each.request.client_order_id] = group, each.leg
             if not self._todo:
                 self._loop.call_soon(self._do_all)
             self._todo.append((group, action))
@@ -321,7 +327,9 @@ class OrderEmulator:
     def _do(self, group: ContingencyGroup, action: Action) -> None:
         match action:
             case Place(leg, request):
-                self._place(group, leg, request)
+                self._carriers.place(group, leg, request)
+            case PlaceList(stop, target):
+                self._carriers.place_list(group, stop, target)
             case Cancel(name, note):
                 if note is not None and self._tracker.order(name) is None:
                     self._loop.call_soon(self._cancel_noted, group, name, note)  # it begins in this turn of the loop
@@ -347,17 +355,7 @@ class OrderEmulator:
         """The note first: a life to come must not take our cancel for the strategy's."""
         if note is not None and self._tracker.order(name) is not None:
             self._tracker.note(name, note)
-        if name == group.entry_name:
-            self._cancel(name)
-        else:
-            self._tracker.cancel(name)
-
-    def _place(self, group: ContingencyGroup, leg: str, request: OrderRequest) -> None:
-        if request.client_order_id == leg:
-            self._tracker.release(leg, request)
-        else:
-            context = {key: value for key, value in group.context_of(leg).items() if key in _OF_A_LEG}
-            self._tracker.submit(request, {**context, PRIMARY: leg})
+        (self._cancel if name == group.entry_name else self._tracker.cancel)(name)
 
     def _withdraw(self, name: str, why: str) -> None:
         """A held order is not sent any more."""
@@ -477,6 +475,10 @@ class OrderEmulator:
             return
         group, leg_name = found
         leg = group.legs[leg_name]
+        if name != leg_name and order.pending_release and not order.is_final:
+            self._tracker.note(name, NOT_LISTED + "the program ended before it was sent")
+            self._tracker.cancel(name)
+            return
         if any(note.startswith(PRICED) for note in order.notes):
             leg.entry_pct = None
         group.hear(order, leg_name)
@@ -494,6 +496,3 @@ class OrderEmulator:
             leg.trigger = Trigger(leg.request, best)
         if FIRED in order.notes and not order.is_final:
             group.fired_before(leg, self._loop.time())
-
-
-_OF_A_LEG = frozenset({"tradeid", "data", "parent", "oco"})

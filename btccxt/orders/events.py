@@ -18,9 +18,13 @@ class Journaled:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """A held order may go now, perhaps changed (an emulated stop becomes a market order)."""
+    """A held order may go now, perhaps changed (an emulated stop becomes a market order).
+
+    ``listed``: the client order id of the order that it goes with, in one order list.
+    """
 
     request: OrderRequest
+    listed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

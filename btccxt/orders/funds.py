@@ -26,13 +26,17 @@ class Money:
 
 @dataclass(frozen=True, slots=True)
 class OpenOrder:
-    """One order that may still fill. ``price``: what a market order is taken to cost. ``ending``: being cancelled."""
+    """One order that may still fill. ``price``: what a market order is taken to cost. ``ending``: being cancelled.
+
+    ``pair``: common to orders of which one cancels the others; of those at the exchange the dearest binds.
+    """
 
     request: OrderRequest
     remaining: Decimal
     price: Decimal | None
     waits: bool = False
     ending: bool = False
+    pair: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +68,19 @@ def needed(request: OrderRequest, market: Market, amount: Decimal, price: Decima
 
 def bound(currency: str, orders: Iterable[OpenOrder], markets: Mapping[str, Market]) -> Decimal:
     """How much of a coin the orders at the exchange bind."""
-    total = ZERO
+    total, pairs = ZERO, dict[int, Decimal]()
     for order in orders:
         market = markets[order.request.symbol]
-        if not order.waits and not market.is_contract:
-            money = needed(order.request, market, order.remaining, order.price)
-            total += money.amount if money.currency == currency else ZERO
-    return total
+        if order.waits or market.is_contract:
+            continue
+        money = needed(order.request, market, order.remaining, order.price)
+        if money.currency != currency:
+            continue
+        if order.pair is None:
+            total += money.amount
+        else:
+            pairs[order.pair] = max(pairs.get(order.pair, ZERO), money.amount)
+    return sum(pairs.values(), total)
 
 
 def judge(
@@ -94,9 +104,12 @@ def judge(
     coming = [
         (order, freed) for order in orders if (freed := _will_free(order, want.currency, markets[order.request.symbol]))
     ]
-    names = []
+    names, pairs = [], dict[int, Decimal]()
     for order, freed in coming:
-        free += freed
+        before = ZERO if order.pair is None else pairs.get(order.pair, ZERO)
+        if order.pair is not None:
+            pairs[order.pair] = max(before, freed)
+        free += max(freed - before, ZERO)
         names.append(order.request.client_order_id)
         if want.amount <= free:
             ended = f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} ended"

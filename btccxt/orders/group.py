@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from btccxt.model import ZERO, Market, OrderKind, round_amount, round_price
+from btccxt.model import ZERO, Market, OrderKind, OrderRequest, round_amount, round_price
 from btccxt.orders.actions import Action, Cancel, Place
 from btccxt.orders.closing import Shares
 from btccxt.orders.context import EMULATED
@@ -21,7 +21,8 @@ from btccxt.orders.policy import TrackerPolicy, Unprotected
 
 _BOUND = "the coins are bound by another order of its group: sent when the price comes, after that one is cancelled"
 FOR_CLOSING = "an order of the strategy closes the position"
-_MOST_SLICES = 3  # orders at the exchange that carry one leg, before they are made one
+MOST_SLICES = 3  # orders at the exchange that carry one leg, before they are made one
+LIST_ENDS_S = 2.0  # for news that the exchange has ended an order of a list; then it is asked for
 
 
 class OrderGroup:
@@ -37,7 +38,9 @@ class OrderGroup:
         are_exits: bool = True,
         unprotected: Unprotected | None = None,
         held: Callable[[], Decimal] | None = None,
+        may_list: Callable[[OrderRequest, OrderRequest], bool] = lambda stop, target: False,
     ) -> None:
+        """``may_list(stop, target)``: whether the exchange takes these two as one order list."""
         self.name = name
         self.entry_name = entry_name
         self.entry: LiveOrder | None = None
@@ -58,6 +61,10 @@ class OrderGroup:
         self._entry_cancelled = False
         self._first_fill_s: float | None = None
         self._held = held
+        self._may_list = may_list
+        self._lists_refused = 0
+        self._list_again_s = 0.0
+        self._half_until_s = 0.0
         self._most: tuple[Decimal, Decimal] | None = None  # what the account held when so much had been entered
         self._left_alone: Decimal | None = None  # what was open when all exits had ended
         self._said: set[str] = set()
@@ -140,7 +147,14 @@ class OrderGroup:
     def view(self, name: str) -> LiveOrder | None:
         leg = self.legs[name]
         waits = self.is_exclusive and len(self.legs) > 1 and leg.over is None and not leg.standing
+        waits = waits and not self._may_rest_together
+        waits = waits and not (leg.placements and self._is_ended_by_sibling(leg.placements[-1]))
         return leg.view(self.amount_of(leg), {EMULATED: _BOUND} if waits and leg.is_native else {})
+
+    @property
+    def _may_rest_together(self) -> bool:
+        """Whether its orders are at the exchange, or will be, as one list that binds the coins once."""
+        return False
 
     def next_deadline_s(self) -> float | None:
         """When ``plan`` has to be asked again though nothing was heard."""
@@ -204,12 +218,13 @@ class OrderGroup:
     def has_made_way(self) -> bool:
         """Whether nothing at the exchange is in the way of orders that close the position."""
         room = max(self.exposure - self.closing.pending, ZERO)
-        open_ = [leg.open for leg in self.legs.values() if self._makes_way(leg)]
+        in_the_way = [leg for leg in self.legs.values() if self._makes_way(leg)]
+        open_ = [[each for each in leg.open if not self._has_its_stops_coins(leg, each)] for leg in in_the_way]
         bound = [sum((each.remaining for each in placements), ZERO) for placements in open_]
         return (sum(bound, ZERO) if self.is_exclusive else max(bound, default=ZERO)) - room < self.step
 
     def _grow(self, leg: Leg, standing: list[Placement], want: Decimal, gap: Decimal) -> None:
-        if len(standing) < _MOST_SLICES and self._is_placeable(leg, gap):
+        if len(standing) < MOST_SLICES and self._is_placeable(leg, gap):
             self._place(leg, gap)
         elif not self.is_exclusive:
             self._replace(leg, want)
@@ -239,10 +254,13 @@ class OrderGroup:
         if leg.request.limit_offset is not None and request.price is not None:
             request = replace(request, price=round_price(self._market, request.price))
         leg.placements.append(Placement(request))
-        leg.grow_pause_s = min(2.0, leg.grow_pause_s * 2 or self._policy.resize_wait_s)
-        leg.grow_at_s = self._now_s + leg.grow_pause_s
+        self._pause_growth(leg)
         self._actions.append(Place(leg.name, request))
         return True
+
+    def _pause_growth(self, leg: Leg) -> None:
+        leg.grow_pause_s = min(2.0, leg.grow_pause_s * 2 or self._policy.resize_wait_s)
+        leg.grow_at_s = self._now_s + leg.grow_pause_s
 
     def _give_up(self, leg: Leg, amount: Decimal) -> None:
         """Less is left than the exchange takes; while the entry goes on it may yet become enough."""
@@ -262,10 +280,49 @@ class OrderGroup:
         return amount * price >= market.min_cost
 
     def _cancel(self, placements: Iterable[Placement], why: str) -> None:
+        """And with each the other one of its list, which the exchange does not keep without it."""
         for each in placements:
-            if each.is_open and not each.cancelling:
-                each.cancelling = True
-                self._actions.append(Cancel(each.name, MADE_WAY + why))
+            if each.is_open and not each.cancelling and not self._is_left_to_the_exchange(each):
+                for one in (each, self._sibling_to_end(each)):
+                    if one is not None:
+                        one.cancelling = True
+                        self._actions.append(Cancel(one.name, MADE_WAY + why))
+
+    def _twin(self, placement: Placement) -> tuple[Leg, Placement] | None:
+        """The other order of its list, and the leg that this one carries."""
+        if placement.sibling is not None:
+            for leg in self.legs.values():
+                if (found := leg.placement(placement.sibling)) is not None:
+                    return leg, found
+        return None
+
+    def _has_its_stops_coins(self, leg: Leg, placement: Placement) -> bool:
+        """A list binds the coins once."""
+        twin = self._twin(placement)
+        return twin is not None and not leg.is_protective and twin[1].is_open
+
+    def _is_ended_by_sibling(self, placement: Placement) -> bool:
+        """The other one of its list has taken its place for good, unless it is a target that fills in parts."""
+        twin = self._twin(placement)
+        return twin is not None and twin[1].is_executing and (twin[0].is_protective or not twin[1].is_open)
+
+    def _sibling_to_end(self, placement: Placement) -> Placement | None:
+        """What a cancel takes along. A sibling that is being executed has left its list."""
+        twin = self._twin(placement)
+        if twin is None or twin[1].is_executing or twin[1].cancelling or not twin[1].is_open:
+            return None
+        return twin[1]
+
+    def _is_left_to_the_exchange(self, placement: Placement) -> bool:
+        """Its sibling is being executed, so the exchange ends this one by itself; news of that takes a moment."""
+        if (twin := self._twin(placement)) is None:
+            return False
+        leg, sibling = twin
+        if not sibling.is_executing:
+            return leg.is_protective and leg.is_executing and sibling in leg.standing
+        if placement.left_since_s is None:
+            placement.left_since_s = self._now_s
+        return self._before(placement.left_since_s + LIST_ENDS_S)
 
     def _clear(self, leg: Leg, why: str) -> None:
         """Off the exchange, but not over."""

@@ -19,6 +19,8 @@ from btccxt.orders.trigger import PROTECTIVE_KINDS, Trigger
 MADE_WAY = "made way: "
 """How the note begins on an order that was cancelled here for another one's sake, not by the strategy."""
 
+NOT_LISTED = MADE_WAY + "not placed as one order list: "
+
 
 @dataclass(slots=True)
 class Placement:
@@ -28,6 +30,8 @@ class Placement:
     order: LiveOrder | None = None  # as last heard of
     cancelling: bool = False  # its end was asked for by us
     settled: bool = False  # its end has had its effects
+    sibling: str | None = None  # the other order of its list
+    left_since_s: float | None = None  # the exchange is to end it, for its sibling is being executed
 
     @property
     def name(self) -> str:
@@ -152,7 +156,7 @@ class Leg:
             self._follow_edit(known, order)
             known.order = order
         elif order.client_order_id != self.name or not order.pending_release or order.is_final:
-            self.placements.append(Placement(order.request, order, cancelling=made_way(order)))
+            self.placements.append(Placement(order.request, order, made_way(order), sibling=order.listed))
 
     def _follow_edit(self, placement: Placement, order: LiveOrder) -> None:
         """The strategy has changed a price where it rests: that counts for whatever carries it on, too."""
@@ -171,6 +175,9 @@ class Leg:
             return None
         primary = changed(self.primary, context={**self.primary.context, **context}) if context else self.primary
         carried_on = any(each.name != self.name for each in self.placements)
+        # What a list ends expires at the exchange; for the strategy its pair has cancelled it.
+        expired = primary.listed is not None and primary.state is LifecycleState.EXPIRED
+        carried_on = carried_on or (expired and self.over is LifecycleState.CANCELED)
         if not carried_on and (self.over is not None or not primary.is_final):
             if primary.request.amount == amount or primary.is_final:
                 return primary

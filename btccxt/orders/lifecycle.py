@@ -109,8 +109,8 @@ def _apply_own(order: LiveOrder, event: LifecycleEvent, now_ms: int) -> tuple[Li
     match event:
         case Journaled():
             return changed(order, state=_higher(state, LifecycleState.JOURNALED)), ()
-        case Released(request):
-            return changed(order, request=request, original=order.intent, pending_release=False), ()
+        case Released(request, listed):
+            return changed(order, request=request, original=order.intent, pending_release=False, listed=listed), ()
         case Sent(attempt):
             sent_ms = now_ms if attempt > order.attempts else order.sent_ms
             attempts = max(order.attempts, attempt)

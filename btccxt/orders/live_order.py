@@ -141,6 +141,7 @@ class LiveOrder:
     cancel_requested: bool = False
     triggered: bool = False  # the trigger fired; not a fill
     external: bool = False  # made outside and adopted
+    listed: str | None = None  # the client order id of the order that it was sent with, in one order list
     # Evidence behind the state.
     acknowledged: bool = False  # the exchange spoke of it
     reported_terminal: frozenset[LifecycleState] = frozenset()  # final states that the exchange, or a conclusion, named

@@ -233,6 +233,7 @@ class Submission:
         never_sent = order.attempts == 0
         choice = policy.unsent_after_restart if never_sent else policy.on_not_found
         may_resend = policy.refuses_duplicates and order.attempts < policy.max_send_attempts
+        may_resend = may_resend and order.listed is None  # it is not to be placed without the other one
         if choice == "resend" and may_resend and not order.cancel_requested:
             register.apply(
                 client_order_id, NotPlaced(f"the exchange never saw it ({why}); sent again under the same id")

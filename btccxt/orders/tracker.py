@@ -1,6 +1,6 @@
 """OrderTracker: takes intents from the strategy's thread, and makes everything known of them one stream of events.
 
-The parts: ``register`` (all orders, applies and journals), ``submission`` (sends once), ``inquiry`` (asks, cancels),
+The parts: ``register`` (all orders, applies and journals), ``list_submission`` (sends once), ``inquiry`` (asks, ends),
 ``unclear_status`` (asks again), ``editing``, ``fills`` (asks for trades), ``reconcile`` (compares). Here they meet, and
 here the threads meet: ``submit``, ``cancel``, ``edit`` and ``release`` return at once, the session loop does it.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from decimal import Decimal
@@ -39,13 +39,14 @@ from btccxt.orders.events import (
 from btccxt.orders.external_orders import ExternalOrders
 from btccxt.orders.fills import FillFetcher
 from btccxt.orders.journal.journal import Journal
+from btccxt.orders.list_submission import ListSubmission
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import ClientIdForm, TrackerPolicy
 from btccxt.orders.queries import Inquiry
 from btccxt.orders.reconcile import Contradiction, Reconciler, open_orders_interval_s
 from btccxt.orders.register import FollowUp, OrderEvent, OrderRegister
 from btccxt.orders.restart import Restart, RestoredState
-from btccxt.orders.submission import HALTED, Submission, until_durable
+from btccxt.orders.submission import HALTED, until_durable
 from btccxt.orders.unclear_status import UnclearStatuses
 from btccxt.resilience.clock import ExchangeClock
 from btccxt.resilience.supervised import TaskFailed, TaskListener, TaskNews, Tasks
@@ -91,56 +92,29 @@ class OrderTracker:
         self._cancel_again_s: dict[str, float] = {}  # not before that, by the loop's time
         self._stopping = False
         self._register = register = OrderRegister(
-            journal,
-            clock.now_ms,
-            publish,
-            self._alarm,
-            self._follow_up,
-            infer_fills=policy.infer_fills,
+            journal, clock.now_ms, publish, self._alarm, self._follow_up, infer_fills=policy.infer_fills,
             final_orders_kept=policy.final_orders_kept,
-        )
+        )  # fmt: skip
         self._fills = FillFetcher(exchange, register, journal, clock.now_ms, policy, self.on_fill)
-        self._submission = Submission(exchange, register, policy, self._alarm, lambda: self.halted, measure_clock)
+        self._submission = ListSubmission(exchange, register, policy, self._alarm, lambda: self.halted, measure_clock)
         self._inquiry = Inquiry(exchange, register, self._fills, policy, self._alarm)
         self._unclear = UnclearStatuses(register, self._inquiry, policy, self._alarm)
         self._editing = Editing(
-            exchange,
-            register,
-            journal,
-            self._inquiry,
-            policy,
-            clock.now_ms,
-            self._submit_held,
-            self._release,
-            self._cancel,
-            lambda: self._ids.next_sequence,
-            self._alarm,
-        )
+            exchange, register, journal, self._inquiry, policy, clock.now_ms, self._submit_held, self._release,
+            self._cancel, lambda: self._ids.next_sequence, self._alarm,
+        )  # fmt: skip
         self._external = ExternalOrders(
             exchange, register, journal, self._ids, clock.now_ms, policy, self._alarm, self._spawn, self._halt
         )
         register.on_id_known = self._external.release
         self._reconciler = Reconciler(
-            exchange,
-            register,
-            self._fills,
-            self._inquiry,
-            clock.now_ms,
-            policy,
-            _find_update(register),
+            exchange, register, self._fills, self._inquiry, clock.now_ms, policy, _find_update(register),
             self._external.hear_listed,
-        )
+        )  # fmt: skip
         self._restart = Restart(
-            register,
-            journal,
-            self._fills,
-            self._submission,
-            self._reconciler,
-            clock,
-            policy,
-            self._editing.restore,
+            register, journal, self._fills, self._submission, self._reconciler, clock, policy, self._editing.restore,
             self._spawn,
-        )
+        )  # fmt: skip
 
     # -------------------------------------------------------------- any thread
 
@@ -182,6 +156,10 @@ class OrderTracker:
     def release(self, client_order_id: str, request: OrderRequest | None = None) -> None:
         """Send a held order, perhaps changed (its client order id stays)."""
         self._running_loop().call_soon_threadsafe(self._release, client_order_id, request)
+
+    def release_list(self, stop: OrderRequest, target: OrderRequest) -> None:
+        """Send two held orders as one order list (see ``list_submission.py``)."""
+        self._running_loop().call_soon_threadsafe(self._release_list, stop, target)
 
     def cancel(self, client_order_id: str) -> None:
         """Cancel, and confirm. An order that was not sent yet is not sent any more."""
@@ -332,6 +310,13 @@ class OrderTracker:
         carry = self._keep if order.pending_release else self._carry  # now: it may be released before the task begins
         self._spawn(carry(order.client_order_id, ticket), "send")
 
+    async def _carry_list(self, stop: str, target: str, tickets: Sequence[Future[None]]) -> None:
+        self._sending.update((stop, target))
+        try:
+            await self._submission.send_list(stop, target, tickets)
+        finally:
+            self._sending.difference_update((stop, target))
+
     async def _carry(self, client_order_id: str, ticket: Future[None]) -> None:
         self._sending.add(client_order_id)
         try:
@@ -363,6 +348,14 @@ class OrderTracker:
         self._spawn(
             self._carry(client_order_id, self._register.apply_durably(client_order_id, Released(request))), "send"
         )
+
+    def _release_list(self, stop: OrderRequest, target: OrderRequest) -> None:
+        names, tickets = (stop.client_order_id, target.client_order_id), []
+        for request, other in ((stop, names[1]), (target, names[0])):
+            order = self._register.orders[request.client_order_id]
+            if order.pending_release and not order.is_final:
+                tickets.append(self._register.apply_durably(order.client_order_id, Released(request, other)))
+        self._spawn(self._carry_list(*names, tickets), "send")
 
     def _cancel(self, client_order_id: str) -> None:
         register = self._register

@@ -17,10 +17,11 @@ from btccxt.account.ledger import RUN_BEGINS, AccountSnapshot
 from btccxt.account.startup_check import agree_with_journal
 from btccxt.bars.lake import LakeView
 from btccxt.errors import BtccxtError, ConfigError
-from btccxt.exchange.api import DrivenExchange, ExchangeAPI
+from btccxt.exchange.api import DrivenExchange, ExchangeAPI, lists_orders
+from btccxt.exchange.order_list import may_be_listed
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.server_time import measure_clock
-from btccxt.model import Balance, Fill, Market, Position, StreamKey, StreamKind
+from btccxt.model import Balance, Fill, Market, OrderRequest, Position, StreamKey, StreamKind
 from btccxt.observe.metrics import metrics
 from btccxt.orders.alarm_log import AlarmLog
 from btccxt.orders.emulator import OrderEmulator
@@ -178,6 +179,7 @@ class AccountSession:
             self._tell,
             now_ms=self.clock.now_ms,
             held=self._figures.held,
+            may_list=self._may_list,
             tell=self._listeners.order_note,
             policy=policy,
         )
@@ -252,6 +254,9 @@ class AccountSession:
             changes=(*restored.changes, *missed),
             entry_prices={symbol: price for symbol, (_, price) in positions.items() if price is not None},
         )
+
+    def _may_list(self, stop: OrderRequest, target: OrderRequest) -> bool:
+        return lists_orders(self.exchange) and may_be_listed(stop, target, self._profile)
 
     def raise_alarm(self, alarm: Alarm) -> None:
         """For a person, and in the journal until it is told. Any thread."""

@@ -233,6 +233,8 @@ class Play:
         busy += [f"{name} handed over" for name in given if name and self.store._tracker.order(name) is None]
         if self.player is not None:
             booked = self.store.getbroker().books.fills_booked
+            orders = self.store._tracker._register.orders.values()
+            given += [o.client_order_id for o in list(orders) if o.context.get("primary") in given]  # carry them on
             made = sum(fill.client_order_id in given for fill in self.venue.fills()[self.fills_before :])
             busy += [] if booked >= made else [f"{booked} of {made} fills booked"]
             until = self.steps[self.at].until

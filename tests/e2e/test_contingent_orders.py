@@ -20,6 +20,8 @@ from btccxt.sim.faults import Fault, FaultKind
 from tests.e2e.stage import Player, Step, Venue, play
 
 PRICE = D(60_000)
+SPOTS = {"binance": 2, "bybit": 1}
+"""Exits that rest: both, as one order list; where there are none the protective one, and the target waits here."""
 BRACKET = {"size": 0.1, "limitprice": 63_000, "stopprice": 59_000}
 
 
@@ -92,7 +94,7 @@ def run(place: Venue, *steps: Step, store: CCXTStore | None = None) -> Player:
 
 
 def test_a_print_at_the_target_does_not_cost_the_stop() -> None:
-    with venue() as place:
+    with venue("bybit") as place:
 
         def wick(player: Player) -> None:
             prints(place, D(63_000))
@@ -118,12 +120,12 @@ def test_of_a_pair_the_stop_rests_at_the_exchange_whichever_was_given_first(limi
         first = player.sell(**(limit if limit_first else stop))
         player.made = {"first": first, "second": player.sell(**(stop if limit_first else limit), oco=first)}
 
-    with venue(balances={"USDT": D(50_000), "BTC": D("0.1")}) as place:
+    with venue("bybit", balances={"USDT": D(50_000), "BTC": D("0.1")}) as place:
         player = run(
             place,
             Step(PRICE, act, hears_trades),
             Step(PRICE, until=once(lambda p: [kind for _, kind, _ in resting(place)] == ["stop"])),
-            Step(D(63_500)),
+            Step(D(63_500), until=once(lambda p: not any(order.alive() for order in p.made.values()))),
             Step(D(63_500)),
         )
         assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
@@ -230,10 +232,12 @@ def test_a_cancelled_exit_takes_the_entry_along_as_in_a_backtest(cancelled: str)
         assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
 
 
+@pytest.mark.parametrize("exchange", SPOTS)
 @pytest.mark.parametrize("cancelled", ["stop", "target"])
-def test_an_exit_is_cancelled_and_its_position_closed_in_one_bar(cancelled: str) -> None:
+def test_an_exit_is_cancelled_and_its_position_closed_in_one_bar(cancelled: str, exchange: str) -> None:
     """Either exit takes the other along, so the coins will be free whichever was named."""
-    with venue() as place:
+    rest = SPOTS[exchange]
+    with venue(exchange) as place:
 
         def leave(player: Player) -> None:
             player.cancel(player.made[cancelled])
@@ -241,7 +245,7 @@ def test_an_exit_is_cancelled_and_its_position_closed_in_one_bar(cancelled: str)
 
         player = run(
             place,
-            Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=lambda p: len(resting(place)) == 1),
+            Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=lambda p: len(resting(place)) == rest),
             Step(PRICE, leave, until=lambda p: not p.made["close"].alive()),
             Step(PRICE),
         )
@@ -313,16 +317,18 @@ def test_a_target_cancelled_at_the_exchange_leaves_the_stop() -> None:
         assert player.position.size == 0
 
 
-def test_a_stop_taken_off_at_the_exchange_comes_back() -> None:
-    with venue() as place:
+@pytest.mark.parametrize("exchange", SPOTS)
+def test_a_stop_taken_off_at_the_exchange_comes_back(exchange: str) -> None:
+    rest = SPOTS[exchange]
+    with venue(exchange) as place:
 
         def again(player: Player) -> bool:
             orders = place.call(lambda exchange: list(exchange.engine.orders("main")))
-            return len([o for o in orders if o.request.kind is OrderKind.STOP]) == 2 and len(resting(place)) == 1
+            return len([o for o in orders if o.request.kind is OrderKind.STOP]) == 2 and len(resting(place)) == rest
 
         player = run(
             place,
-            Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=lambda p: len(resting(place)) == 1),
+            Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=lambda p: len(resting(place)) == rest),
             Step(PRICE, lambda p: cancels_by_hand(place, OrderKind.STOP), until=again),
             Step(PRICE),
             Step(D(58_000)),
@@ -351,7 +357,7 @@ def test_our_own_triggered_stop_is_not_taken_for_somebody_elses() -> None:
 
 def test_a_wick_before_a_restart_does_not_cost_the_stop(tmp_path: Any) -> None:
     journal = tmp_path / "journal.sqlite3"
-    with venue() as place:
+    with venue("bybit") as place:
         run(
             place,
             Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=hears_trades),
@@ -376,13 +382,18 @@ def test_a_wick_before_a_restart_does_not_cost_the_stop(tmp_path: Any) -> None:
         assert (ends["SellStop"], ends["SellLimit"]) == ("Completed", "Canceled")
 
 
-def test_health_tells_how_the_position_is_protected() -> None:
-    with venue() as place:
+@pytest.mark.parametrize("exchange", SPOTS)
+def test_health_tells_how_the_position_is_protected(exchange: str) -> None:
+    with venue(exchange) as place:
         store = place.store()
         seen: list[Any] = []
         run(
             place,
-            Step(PRICE, lambda p: buys(p, exectype=bt.Order.Market), until=lambda p: len(resting(place)) == 1),
+            Step(
+                PRICE,
+                lambda p: buys(p, exectype=bt.Order.Market),
+                until=lambda p: len(resting(place)) == SPOTS[exchange],
+            ),
             Step(PRICE, lambda p: seen.extend(store.health()["orders"]["protection"])),
             store=store,
         )

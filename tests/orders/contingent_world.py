@@ -29,7 +29,19 @@ from btccxt.model import (
     Side,
 )
 from btccxt.orders.emulator import OrderEmulator
-from btccxt.orders.events import Alarm, Amended, CancelRequested, Journaled, Noted, Rejection, Released, Sent, Withdrawn
+from btccxt.orders.events import (
+    Alarm,
+    Amended,
+    CancelRequested,
+    Journaled,
+    NeverArrived,
+    Noted,
+    Rejection,
+    Released,
+    Sent,
+    Withdrawn,
+)
+from btccxt.orders.leg import NOT_LISTED
 from btccxt.orders.lifecycle import apply
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.policy import TrackerPolicy
@@ -115,7 +127,10 @@ class Resting:
 
 @dataclass
 class Exchange:
-    """``liquidity``: how much fills at a price before the rest has to wait; None: all."""
+    """``liquidity``: how much fills at a price before the rest has to wait; None: all.
+
+    ``siblings``: orders of one list, by name. ``expiry_first``: the end of one is told before the fill of the other.
+    """
 
     market: Market
     price: Decimal = field(default_factory=lambda: D(100))
@@ -128,10 +143,48 @@ class Exchange:
     say: Callable[[str, Any], None] = lambda name, event: None
     orders: dict[str, Resting] = field(default_factory=dict)
     refuse_next: list[str] = field(default_factory=list)
+    siblings: dict[str, str] = field(default_factory=dict)
+    expiry_first: bool = False
     count: int = 0
 
     def bound(self, side: Side) -> Decimal:
-        return sum((o.remaining for o in self.orders.values() if o.is_open and o.request.side is side), ZERO)
+        """What a list binds it binds once."""
+        total, seen = ZERO, set()
+        for name, order in self.orders.items():
+            if order.is_open and order.request.side is side and name not in seen:
+                sibling = self._open_sibling(name)
+                seen.add(self.siblings.get(name))
+                total += max(order.remaining, ZERO if sibling is None else sibling.remaining)
+        return total
+
+    def _open_sibling(self, name: str) -> Resting | None:
+        sibling = self.orders.get(self.siblings.get(name, ""))
+        return sibling if sibling is not None and sibling.is_open else None
+
+    def place_list(self, stop: OrderRequest, target: OrderRequest) -> None:
+        """Both or none; neither may execute at once."""
+        pair = (stop, target)
+        names = [each.client_order_id for each in pair]
+        assert not set(names) & self.orders.keys(), f"{names} are sent twice"
+        why = self._why_not(stop)
+        crosses = self.price >= target.price if target.side is Side.SELL else self.price <= target.price
+        if why is None and crosses:
+            why = "the relationship of the prices is not correct"
+        if why is not None:
+            for name in names:
+                self.say(name, Withdrawn(NOT_LISTED + why))
+            return
+        self.siblings |= {names[0]: names[1], names[1]: names[0]}
+        for request in pair:
+            self.count += 1
+            order = self.orders[request.client_order_id] = Resting(request, str(self.count))
+            self._tell(order)
+
+    def _end_sibling(self, name: str, status: OrderStatus) -> None:
+        sibling = self._open_sibling(name)
+        if sibling is not None:
+            sibling.status = status
+            self._tell(sibling)
 
     def place(self, request: OrderRequest) -> None:
         name = request.client_order_id
@@ -164,6 +217,7 @@ class Exchange:
         if order is not None and order.is_open:
             order.status = OrderStatus.CANCELED
             self._tell(order)
+            self._end_sibling(name, OrderStatus.CANCELED)
 
     def move(self, price: Decimal) -> None:
         self.price = price
@@ -179,6 +233,7 @@ class Exchange:
                 return
             order.triggered = True
             self._tell(order)
+            self._end_sibling(request.client_order_id, OrderStatus.EXPIRED)
         kind = request.kind
         at_market = kind in (OrderKind.MARKET, OrderKind.STOP, OrderKind.TAKE_PROFIT)
         if at_market or (self.price <= request.price if request.side is Side.BUY else self.price >= request.price):
@@ -197,6 +252,8 @@ class Exchange:
                 order.status = OrderStatus.EXPIRED
                 self._tell(order)
             return
+        if self.expiry_first:
+            self._end_sibling(request.client_order_id, OrderStatus.EXPIRED)
         self.count += 1
         order.filled += amount
         change = amount * request.side.sign
@@ -214,6 +271,7 @@ class Exchange:
         if order.remaining <= ZERO:
             order.status = OrderStatus.FILLED
         self._tell(order)
+        self._end_sibling(request.client_order_id, OrderStatus.EXPIRED)
 
     def _reached(self, request: OrderRequest) -> bool:
         breaks_out = request.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT)
@@ -237,14 +295,18 @@ class World:
     With ``instant`` every message arrives at once; else ``deliver`` brings the next one.
     """
 
-    def __init__(self, market: Market = SPOT, *, instant: bool = True, policy: TrackerPolicy | None = None) -> None:
+    def __init__(
+        self, market: Market = SPOT, *, instant: bool = True, policy: TrackerPolicy | None = None, lists: bool = False
+    ) -> None:
+        """``lists``: the exchange takes a limit order and a stop of one size as one order list."""
         self.market = market
+        self.lists = lists
         self.policy = policy or TrackerPolicy()
         self.clock = Clock()
         self.exchange = Exchange(market, say=self._on_the_way)
         self.instant = instant
         self.messages: deque[tuple[str, Any]] = deque()  # from the exchange
-        self.requests: deque[tuple[str, OrderRequest | str]] = deque()  # to it
+        self.requests: deque[tuple[str, OrderRequest | str | tuple[OrderRequest, OrderRequest]]] = deque()  # to it
         self.orders: dict[str, LiveOrder] = {}
         self.told: set[str] = set()
         self.best: dict[str, Decimal] = {}
@@ -260,8 +322,12 @@ class World:
         self.emulator = OrderEmulator(
             self, {self.market.symbol: self.market}, self._watch, self.alarms.append, self._publish,
             now_ms=lambda: int(self.clock.now_s * 1000), held=self._held, tell=self.notes_told.append,
-            policy=self.policy, loop=self.clock,
+            may_list=self._may_list, policy=self.policy, loop=self.clock,
         )  # type: ignore[arg-type]  # fmt: skip
+
+    def _may_list(self, stop: OrderRequest, target: OrderRequest) -> bool:
+        kinds = stop.kind in (OrderKind.STOP, OrderKind.STOP_LIMIT) and target.kind is OrderKind.LIMIT
+        return self.lists and kinds and stop.amount == target.amount
 
     def _held(self, symbol: str) -> Decimal:
         return self.exchange.position if self.market.is_contract else self.exchange.coins
@@ -337,7 +403,12 @@ class World:
         """The next request reaches the exchange or, where there is none, the next message the tracker."""
         if self.requests:
             name, what = self.requests.popleft()
-            self.exchange.cancel(name) if isinstance(what, str) else self.exchange.place(what)
+            if isinstance(what, str):
+                self.exchange.cancel(name)
+            elif isinstance(what, tuple):
+                self.exchange.place_list(*what)
+            else:
+                self.exchange.place(what)
         elif self.messages:
             name, event = self.messages.popleft()
             if name in self.orders:
@@ -366,7 +437,7 @@ class World:
                 self._apply(name, event)
         for name, order in list(self.orders.items()):
             if not order.is_final and not order.pending_release and name not in self.exchange.orders:
-                self._apply(name, Rejection(("never sent",)))
+                self._apply(name, NeverArrived("never sent"))
         self._hears = None
         ended = [order for order in self.orders.values() if order.is_final]
         opened = [order for order in self.orders.values() if not order.is_final]
@@ -414,6 +485,26 @@ class World:
             if order.pending_release and not order.is_final:
                 self._apply(name, Released(replace(request, client_order_id=name)))
                 self._send(name)
+
+        self.clock.call_soon(go)
+
+    def release_list(self, stop: OrderRequest, target: OrderRequest) -> None:
+        def go() -> None:
+            pair = ((stop, target.client_order_id), (target, stop.client_order_id))
+            wanted = True
+            for request, other in pair:
+                order = self.orders[request.client_order_id]
+                wanted = wanted and order.pending_release and not order.is_final and not order.cancel_requested
+                if order.pending_release and not order.is_final:
+                    self._apply(order.client_order_id, Released(request, other))
+            for request, _ in pair:
+                name = request.client_order_id
+                if wanted:
+                    self._apply(name, Sent(1))
+                elif not self.orders[name].is_final:
+                    self._apply(name, Withdrawn(NOT_LISTED + "the other one was not wanted any more"))
+            if wanted:
+                self.requests.append((stop.client_order_id, (stop, target)))
 
         self.clock.call_soon(go)
 

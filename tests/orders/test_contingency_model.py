@@ -36,24 +36,15 @@ class ContingentOrders(RuleBasedStateMachine):
         kind=st.sampled_from(KINDS),
         emulated=st.booleans(), unprotected=st.sampled_from(["exit", "retry", "alarm"]),
         stop_first=st.booleans(), entered=st.booleans(), liquidity=st.sampled_from([None, "0.3"]),
-        others=st.booleans(), short=st.booleans(), percent=st.booleans(),
+        others=st.booleans(), short=st.booleans(), percent=st.booleans(), lists=st.booleans(),
+        expiry_first=st.booleans(),
     )  # fmt: skip
     def begin(
-        self,
-        spot,
-        entry,
-        fee_in_base,
-        kind,
-        emulated,
-        unprotected,
-        stop_first,
-        entered,
-        liquidity,
-        others,
-        short,
-        percent=False,
-    ) -> None:
-        self.world = world = World(SPOT if spot else PERP, instant=False, policy=TrackerPolicy())
+        self, spot, entry, fee_in_base, kind, emulated, unprotected, stop_first, entered, liquidity, others, short,
+        percent=False, lists=False, expiry_first=False,
+    ) -> None:  # fmt: skip
+        self.world = world = World(SPOT if spot else PERP, instant=False, policy=TrackerPolicy(), lists=lists)
+        world.exchange.expiry_first = expiry_first
         world.exchange.fee_in_base = spot and fee_in_base
         self.the_book_changes(liquidity)
         self.strategy_cancelled = False
@@ -275,7 +266,8 @@ def play(seed: int, steps: int = 20) -> None:
         fee_in_base=rng.random() < 0.5,
         kind=rng.choice(KINDS), emulated=rng.random() < 0.3, unprotected=rng.choice(["exit", "retry", "alarm"]),
         stop_first=rng.random() < 0.5, entered=rng.random() < 0.8, liquidity=rng.choice([None, "0.3"]),
-        others=rng.random() < 0.5, short=rng.random() < 0.5, percent=rng.random() < 0.3,
+        others=rng.random() < 0.5, short=rng.random() < 0.5, percent=rng.random() < 0.3, lists=rng.random() < 0.5,
+        expiry_first=rng.random() < 0.5,
     )  # fmt: skip
     for _ in range(rng.randint(1, steps)):
         rng.choices(

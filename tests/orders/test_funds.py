@@ -76,3 +76,17 @@ def test_what_waits_on_this_machine_and_contracts_bind_nothing():
 )
 def test_a_sale_is_of_what_fees_have_left(amount, held, taken, fees, most):
     assert sellable(D(amount), D(held), D(taken), D(fees)) == (None if most is None else D(most))
+
+
+def test_a_pair_binds_its_coins_once():
+    stop, target = (resting(name, Side.SELL, "1", D(45_000), pair=7) for name in ("stop", "target"))
+    alone = resting("alone", Side.SELL, "0.5", D(60_000), pair=8)
+    assert bound("BTC", [stop, target, alone], MARKETS) == D("1.5")
+    assert judge(request("a", Side.SELL, "1"), PRICE, {"BTC": D(2)}, [stop, target], MARKETS) == Enough()
+
+
+def test_a_pair_that_is_cancelled_frees_its_coins_once():
+    ending = [resting(name, Side.SELL, "1", D(45_000), ending=True, pair=7) for name in ("stop", "target")]
+    verdict = judge(request("a", Side.SELL, "1"), PRICE, {"BTC": D(1)}, ending, MARKETS)
+    assert verdict == WaitFor(("stop",), "waits until stop has ended: its BTC is bound or on its way")
+    assert isinstance(judge(request("a", Side.SELL, "2"), PRICE, {"BTC": D(1)}, ending, MARKETS), Missing)
