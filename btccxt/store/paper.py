@@ -11,7 +11,7 @@ and what the market would have done about an order of that size. An account star
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
@@ -213,6 +213,17 @@ class PaperExchange(ExchangeAPI):
         except EngineReject as reject:
             raise Refused(reject.message) from reject
         return _update(order, Origin.CREATE)
+
+    async def create_order_list(
+        self, stop: OrderRequest, target: OrderRequest, ready: Callable[[], Awaitable[None]]
+    ) -> tuple[OrderUpdate, OrderUpdate]:
+        await self._follow(stop.symbol)
+        await ready()
+        try:
+            placed = self.engine.submit_list(ACCOUNT, (_new_order(stop), _new_order(target)), self._now_ms())
+        except EngineReject as reject:
+            raise Refused(reject.message) from reject
+        return _update(placed[0], Origin.CREATE), _update(placed[1], Origin.CREATE)
 
     async def cancel_order(self, reference: OrderReference) -> OrderUpdate:
         found = self._find(reference)

@@ -113,3 +113,23 @@ async def test_nothing_of_an_order_reaches_the_real_exchange(desk):
         await desk.limit_buy("59000", amount="5")
     assert seen and all(each.startswith("GET") and "order" not in each.lower() for each in seen)
     assert desk.venue.fills() == []
+
+
+async def test_a_stop_and_a_target_are_one_order_list(desk):
+    """As live: the coins are bound once, a cancel of one takes both, and one whose price has come is refused."""
+
+    async def ready() -> None:
+        pass
+
+    def exits(level: int) -> tuple[OrderRequest, OrderRequest]:
+        stop = OrderRequest(f"s{level}", BTC, Side.BUY, OrderKind.STOP, D("0.1"), trigger_price=D(61_000))
+        return stop, OrderRequest(f"t{level}", BTC, Side.BUY, OrderKind.LIMIT, D("0.1"), D(level))
+
+    stop, target = await desk.paper.create_order_list(*exits(59_000), ready)
+    assert (stop.status, target.status) == (OrderStatus.OPEN, OrderStatus.OPEN)
+    assert (await desk.paper.fetch_balance()).by_currency["USDT"].free >= D(10_000) - D("6200")
+    await desk.paper.cancel_order(OrderReference(BTC, client_order_id="s59000"))
+    assert await desk.paper.fetch_open_orders(BTC) == []
+    with pytest.raises(Refused):
+        await desk.paper.create_order_list(*exits(60_500), ready)
+    assert await desk.paper.fetch_open_orders(BTC) == []
