@@ -302,7 +302,7 @@ class ContingencyGroup(ListedPair):
         """An order that carried a leg has ended."""
         order = placement.order
         assert order is not None
-        if placement.cancelling or leg.over is not None or self._is_full(order) or self.cancelled:
+        if placement.cancelling or leg.over is not None or order.state is LifecycleState.FILLED or self.cancelled:
             return
         if placement.sibling is not None and not placement.is_executing:
             if self._explained_by_list(leg, placement):
@@ -332,10 +332,6 @@ class ContingencyGroup(ListedPair):
         if leg.failures > 1 or not leg.is_executing:
             pause_s = min(30.0, self._policy.protect_retry_s * 2.0 ** (leg.failures - 1))
             leg.retry_at_s = max(leg.retry_at_s, self._now_s + pause_s)
-
-    @staticmethod
-    def _is_full(order: LiveOrder) -> bool:
-        return order.state is LifecycleState.FILLED
 
     def _was_closed_elsewhere(self, leg: Leg) -> bool:
         """Whether the account holds less than is to be closed, so that no exit for it can ever be placed."""
@@ -394,7 +390,7 @@ class ContingencyGroup(ListedPair):
         self._cancel(leg.open, "nothing is left for it to close") if not self.cancelled else self._cancel_plainly(leg)
         if leg.over is None and not leg.open:
             last = leg.placements[-1].order if leg.placements else None
-            full = last is not None and self._is_full(last) and leg.filled > ZERO
+            full = last is not None and last.state is LifecycleState.FILLED and leg.filled > ZERO
             leg.over = LifecycleState.FILLED if full else LifecycleState.CANCELED
 
     def _cancel_plainly(self, leg: Leg) -> None:
@@ -432,12 +428,12 @@ class ContingencyGroup(ListedPair):
             for leg in legs:
                 self._finish(leg)
             return
-        first = next((leg for leg in legs if leg.filled or leg.over is not None or self._has_filled(leg)), None)
+        first = next((leg for leg in legs if leg.filled or leg.over is not None or leg.has_filled), None)
         if first is not None:
             for leg in legs:
                 if leg is not first:
                     self._finish(leg)
-            if first.over is None and not first.open and self._has_filled(first):
+            if first.over is None and not first.open and first.has_filled:
                 first.over = LifecycleState.FILLED
             self._look_for_overfill()
             if first.over is not None or (self.is_exclusive and any(leg.open for leg in legs if leg is not first)):
@@ -456,10 +452,6 @@ class ContingencyGroup(ListedPair):
             return
         for leg in wanted:
             self._cover(leg, leg.request.amount - leg.filled)
-
-    @staticmethod
-    def _has_filled(leg: Leg) -> bool:
-        return any(each.order is not None and each.order.state is LifecycleState.FILLED for each in leg.placements)
 
     # -------------------------------------------------------------- measuring, telling
 

@@ -128,6 +128,10 @@ class Leg:
         return self.fired or self.at_market or self.reached or any(each.is_executing for each in self.placements)
 
     @property
+    def has_filled(self) -> bool:
+        return any(each.order is not None and each.order.state is LifecycleState.FILLED for each in self.placements)
+
+    @property
     def primary_is_free(self) -> bool:
         """The order of its own name has not been sent yet, so the next placement may be it."""
         if any(each.name == self.name for each in self.placements):

@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from tests.orders import test_contingency as stories
+from tests.orders import test_listed_pairs as lists
 from tests.orders.contingent_world import PERP, SPOT
 from tests.orders.test_contingency_model import play
 
@@ -87,8 +88,28 @@ BY_A_STORY: dict[str, tuple[Planted, Callable[..., None], tuple[object, ...]]] =
         ("contingency", "if leg.failures > 1 and self._was_closed_elsewhere(leg)", "if False"),
         stories.test_exits_of_a_position_that_somebody_else_closed_end, (PERP,),
     ),
+    "what a list has ended is called taken off": (
+        ("listed_pair", "return filled or sibling.is_executing or sibling.cancelling", "return False"),
+        lists.test_a_stop_that_its_target_has_ended_is_not_called_taken_off_however_late_that_is_heard, (),
+    ),
+    "a list that is refused is all there is": (
+        ("listed_pair", "if self._lists_refused and (", "if False and ("),
+        lists.test_a_list_that_is_refused_leaves_the_stop_there_and_the_target_here_and_that_is_said_once, (),
+    ),
+    "what a partly filled target leaves is made way for the stop": (
+        ("listed_pair", "                    self._turn_to(leg)\n", ""),
+        lists.test_what_a_partly_filled_target_leaves_is_guarded_at_once_and_a_list_again_in_time, (False,),
+    ),
+    "the exchange's own end of a list is asked for": (
+        ("group", "return self._before(placement.left_since_s + LIST_ENDS_S)", "return False"),
+        lists.test_the_target_fills_and_the_stop_ends_without_a_request_of_ours, (False,),
+    ),
+    "a list counts twice where an order closes the position": (
+        ("group", "return twin is not None and not leg.is_protective and twin[1].is_open", "return False"),
+        lists.test_after_a_partial_close_the_list_is_of_the_rest, (),
+    ),
 }  # fmt: skip
-PLAYS = 300
+PLAYS = 600
 
 
 def _mutated(module: ModuleType, old: str, new: str) -> ModuleType:

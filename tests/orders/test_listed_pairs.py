@@ -56,10 +56,10 @@ def test_a_wick_at_the_target_is_the_exchanges_own_matter() -> None:
 def test_the_target_fills_and_the_stop_ends_without_a_request_of_ours(expiry_first: bool) -> None:
     world = entered()
     world.exchange.expiry_first = expiry_first
-    cancels = list(world.requests)
     world.move(111)
     assert world.states() == {"entry": "filled", "stop": "canceled", "target": "filled"}
-    assert (world.at_exchange(), world.alarms, cancels) == ({}, [], [])
+    assert (world.at_exchange(), world.alarms) == ({}, [])
+    assert not any(order.cancel_requested for order in world.orders.values())
 
 
 @EXPIRY_FIRST
@@ -157,7 +157,7 @@ def test_a_list_taken_off_at_the_exchange_is_placed_again_and_said(by_hand: int)
     assert world.exchange.coins == 50
 
 
-def test_what_the_list_ends_is_not_called_ended_by_somebody() -> None:
+def test_what_happens_at_once_is_not_called_ended_by_somebody() -> None:
     world = entered()
     world.instant = False
     world.exchange.move(D(111))
@@ -166,6 +166,21 @@ def test_what_the_list_ends_is_not_called_ended_by_somebody() -> None:
     world.instant = True
     world.settle()
     assert world.alarms == []
+
+
+def test_a_stop_that_its_target_has_ended_is_not_called_taken_off_however_late_that_is_heard() -> None:
+    world = entered()
+    world.exchange.liquidity = D("0.3")
+    world.instant = False
+    world.exchange.move(D(110))
+    world.exchange.move(D(100))
+    world.exchange.cancel("target")  # by hand
+    late = [each for each in world.messages if each[0] == "stop"]
+    world.messages = type(world.messages)([*(each for each in world.messages if each not in late), *late])
+    world.instant = True
+    world.settle()
+    assert list(world.at_exchange().values()) == ["stop 0.7"]
+    assert (world.protected(), world.alarms) == (D("0.7"), [])
 
 
 def test_a_cancel_by_the_strategy_takes_both() -> None:
@@ -275,3 +290,48 @@ def test_news_that_the_stop_has_ended_which_never_comes_is_asked_for() -> None:
         world._apply(name, event)
     world.settle()
     assert sorted(world.at_exchange().values()) == ["limit 0.7", "stop 0.7"]
+
+
+# ------------------------------------------------------------------ orders of the strategy's own that close it
+
+
+def closes(world: World, amount: str = "1", **fields: object) -> None:
+    kind = fields.pop("kind", OrderKind.MARKET)
+    world.give("close", SELL, kind, amount, {"closes": f"entry:{amount}"}, **fields)
+
+
+def test_a_close_takes_the_list_off_first() -> None:
+    world = entered()
+    closes(world)
+    world.wait(20)
+    assert (world.exchange.coins, world.at_exchange(), world.alarms) == (50, {}, [])
+    assert world.states() == {"entry": "filled", "stop": "canceled", "target": "canceled", "close": "filled"}
+
+
+def test_after_a_partial_close_the_list_is_of_the_rest() -> None:
+    world = entered()
+    closes(world, "0.4")
+    world.wait(5)
+    assert sorted(world.at_exchange().values()) == ["limit 0.6", "stop 0.6"]
+    assert (world.protected(), world.exchange.position, world.alarms) == (D("0.6"), D("0.6"), [])
+
+
+def test_after_a_refused_close_the_list_is_back() -> None:
+    world = entered()
+    world.exchange.refuse_next = ["too many requests"]
+    closes(world)
+    world.wait(5)
+    assert world.states()["close"] in ("filled", "rejected")
+    assert world.exchange.coins - 50 == world.protected()
+    assert world.alarms == []
+
+
+def test_a_sale_of_the_strategys_own_waits_here_and_takes_the_lists_coins_when_its_price_comes() -> None:
+    world = entered()
+    closes(world, "0.4", kind=LIMIT, price="105")
+    assert sorted(world.at_exchange().values()) == ["limit 1", "stop 1"]
+    world.move(105)
+    world.wait(10)
+    assert world.states()["close"] == "filled"
+    assert sorted(world.at_exchange().values()) == ["limit 0.6", "stop 0.6"]
+    assert (world.protected(), world.alarms) == (D("0.6"), [])
