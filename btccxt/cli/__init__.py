@@ -28,6 +28,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "ctl": (_TRADE, "Hands on a running bot: status, pause, reduce, resume, cancel, flatten, stop, set."),
     "demo": (_TRADE, "A moving-average strategy on the embedded exchange, about a minute; no network, no keys."),
     "status": (_LOOK, "The running stores and their connections."),
+    "dashboard": (_LOOK, "A page that shows running and ended runs: chart, equity, positions, orders, log."),
+    "report": (_LOOK, "A run as one HTML file and a PNG."),
     "trading": (_TRADE, "Show or set the trading state of running stores: active, reducing, halted."),
     "orders": (_LOOK, "The order journal: what was asked, sent, answered and filled."),
     "reconcile": (_LOOK, "Orders, trades, balances and positions of journal and exchange side by side."),

@@ -16,9 +16,10 @@ from time import monotonic
 from rich.console import Console
 
 from btccxt.bt.compat import bt
-from btccxt.cli.report import RunRecorder, draw, print_books, print_orders
+from btccxt.cli.run_tables import RunRecorder, print_books, print_figures, print_orders
 from btccxt.cli.screen import RunScreen
-from btccxt.cli.summary import print_summary, summarise
+from btccxt.runs.records import choose_run
+from btccxt.runs.report import read_run, write_report
 from btccxt.sim.options import SimOptions
 from btccxt.store.engine import LiveEngine
 from btccxt.store.store import CCXTStore
@@ -85,9 +86,6 @@ def run_demo(
         f"{speed:g} times faster than the wall clock. The market is drawn by a seed ({seed}; --seed is another one): "
         "nobody chose it to look good."
     )
-    has_picture = find_spec("matplotlib") is not None
-    if not has_picture:
-        console.print("there will be no picture: it needs pip install 'btccxt[plot]'", markup=False)
     started = monotonic()
     store = CCXTStore(
         "binance", mode="sim", journal=":memory:", sim=SimOptions(speed=speed, seed=seed, start=START)
@@ -106,25 +104,17 @@ def run_demo(
         if strategy is None:
             return False
         books = store.books_check()
-    recorder = strategy.analyzers.run
-    print_orders(console, recorder, store.currency)
-    print_summary(console, summarise(recorder), store.currency, SYMBOL)
+    run = strategy.analyzers.run.run
+    print_orders(console, run, store.currency)
+    print_figures(console, run, store.currency)
     print_books(console, books)
-    if has_picture:
-        _picture(console, strategy, recorder, output, store.currency)
+    for file in write_report(read_run(choose_run()), output / "demo.html"):
+        console.print(f"{'page' if file.suffix == '.html' else 'picture'}: [bold]{file}[/]")
+    if find_spec("matplotlib") is None:
+        console.print("without a picture: it needs pip install 'btccxt[plot]'", markup=False)
     console.print(f"that took {monotonic() - started:.0f} s; your own strategy: btccxt init, then btccxt run")
     return _agree(books)
 
 
 def _agree(books: Sequence[tuple[str, Decimal, Decimal]]) -> bool:
     return all(ours == theirs for _, ours, theirs in books)
-
-
-def _picture(console: Console, strategy: bt.Strategy, recorder: RunRecorder, output: Path, currency: str) -> None:
-    picture = draw(
-        recorder,
-        output / "demo.png",
-        f"{SYMBOL}, one-minute bars: SMA {strategy.p.fast}/{strategy.p.slow} through CCXTStore('binance', mode='sim')",
-        currency,
-    )
-    console.print(f"picture: [bold]{picture}[/]")

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from btccxt.bt.compat import bt
-from btccxt.cli.report import RunRecorder, print_books, print_orders
+from btccxt.cli.run_tables import RunRecorder, print_books, print_orders
 from btccxt.cli.screen import RunScreen
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.orders.lifecycle import LifecycleState
@@ -146,7 +146,7 @@ def run_rehearsal(
             raise ConfigError("interrupted before the first bar")
         struck = _end_faults(store)
         books, unknown = _at_rest(store)
-    print_orders(console, ran.analyzers.run, store.currency)
+    print_orders(console, ran.analyzers.run.run, store.currency)
     _print_faults(console, struck)
     for alarm in screen.alarms:
         console.print(f"[yellow]{escape(alarm)}[/]", highlight=False)

@@ -54,6 +54,7 @@ def command(
     plan: Annotated[
         bool, typer.Option("--plan", help="only say what would be native, emulated or refused; nothing is sent")
     ] = False,
+    page: Annotated[bool, typer.Option("--page", help="a page in the browser beside it, as btccxt dashboard")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="live: without the typed sentence")] = False,
 ) -> None:
     """Run a strategy and show it: fills, refusals with their reasons, alarms, and a line that follows the market.
@@ -67,6 +68,6 @@ def command(
             strategy=strategy, exchange=exchange, mode=mode, market_type=market_type, symbols=tuple(symbol or ()),
             timeframe=timeframe, params=tuple(param or ()), config=config, profile=profile, duration=duration,
             bars=bars, speed=speed, seed=seed, balance=balance, history=history, start=start, end=end, journal=journal,
-            plan=plan, yes=yes,
+            plan=plan, page=page, yes=yes,
         )
     )  # fmt: skip

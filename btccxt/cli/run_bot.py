@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,11 +14,11 @@ from rich.markup import escape
 from rich.pretty import Pretty
 
 from btccxt.bt.compat import bt
+from btccxt.cli.dashboard_run import page_beside
 from btccxt.cli.dates import time_ms
 from btccxt.cli.plan import print_plan
-from btccxt.cli.report import RunRecorder, print_orders
+from btccxt.cli.run_tables import RunRecorder, print_figures, print_orders
 from btccxt.cli.screen import RunScreen
-from btccxt.cli.summary import print_summary, summarise
 from btccxt.cli.user_errors import explained
 from btccxt.config import Mode, nearest
 from btccxt.errors import ConfigError
@@ -60,6 +61,7 @@ class RunOrder:
     end: str | None
     journal: Path | None
     plan: bool
+    page: bool
     yes: bool
 
 
@@ -141,19 +143,23 @@ def _live(asked: RunOrder, strategy: type[bt.Strategy], params: dict[str, Any], 
         f"{store.mode.value}: {escape(', '.join(engine.symbols))}, {asked.timeframe}. Ctrl-C ends it.",
         highlight=False,
     )
-    with screen.shown():
+    with contextlib.ExitStack() as beside:
+        if asked.page:
+            console.print(f"page: {beside.enter_context(page_beside(control=False))}", highlight=False, soft_wrap=True)
+        beside.enter_context(screen.shown())
         ran = engine.run(duration=asked.duration, bars=asked.bars)
     if ran is None:
         console.print("interrupted before the first bar; nothing was sent", style="yellow")
         return
-    recorder = ran.analyzers.btccxt_run
-    print_orders(console, recorder, store.currency)
-    print_summary(console, summarise(recorder), store.currency, engine.symbols[0])
+    run = ran.analyzers.btccxt_run.run
+    print_orders(console, run, store.currency)
+    print_figures(console, run, store.currency)
     for alarm in screen.alarms:
         console.print(f"[bold red]{escape(alarm)}[/]", highlight=False)
     journal = store.journal_path
     if journal is not None:
         console.print(f"journal: {journal}", highlight=False, soft_wrap=True, markup=False)
+    console.print("btccxt report writes this run to an HTML file; btccxt dashboard shows all", style="dim")
 
 
 def _ask_for_consent(console: Console, exchange: str, symbols: tuple[str, ...]) -> None:
@@ -180,8 +186,8 @@ def _backtest(asked: RunOrder, strategy: type[bt.Strategy], params: dict[str, An
     recorder = next(each for each in ran.analyzers if isinstance(each, RunRecorder))
     symbol = ran.data._dataname
     currency = symbol.partition("/")[2].partition(":")[0]
-    print_orders(console, recorder, currency)
-    print_summary(console, summarise(recorder), currency, symbol)
+    print_orders(console, recorder.run, currency)
+    print_figures(console, recorder.run, currency)
     for analyzer in ran.analyzers:
         if analyzer is not recorder:
             console.print(f"[bold]{type(analyzer).__name__}[/]")

@@ -18,9 +18,10 @@ from btccxt.config import Mode, StoreConfig
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import MarketType
-from btccxt.resilience.files import is_held, private_folder, state_directory
+from btccxt.resilience.files import is_held, private_folder
 from btccxt.store.build_config import build_config
 from btccxt.store.config_file import load_options
+from btccxt.store.run_record import record_run, run_folder
 from btccxt.store.store import CCXTStore
 from btccxt.store.strategy_file import check_params, load_strategy
 from btccxt.timeframe import duration_ms
@@ -102,6 +103,7 @@ class LiveEngine:
         for analyzer in analyzers:
             self.cerebro.addanalyzer(analyzer)
         self.cerebro.addanalyzer(_Progress, _name="btccxt_progress", engine=self)
+        record_run(self.cerebro, self.store, timeframe=timeframe)
         self.cerebro.addstrategy(chosen, **params)
         self._changed = threading.Condition()
         self._bells: list[Callable[[], None]] = []  # of event loops that wait
@@ -348,14 +350,9 @@ def make_store(
     return CCXTStore(**given)
 
 
-def run_journals() -> Path:
-    """Where the journals of runs with simulated money are kept."""
-    return state_directory() / "runs"
-
-
 def _run_journal(settings: StoreConfig) -> Path:
     """A new file for this run; the oldest beyond a hundred go."""
-    folder = private_folder(run_journals())
+    folder = private_folder(run_folder())
     kept = sorted(folder.glob("*.sqlite3"), key=lambda path: path.stat().st_mtime)
     for old in kept[: max(0, len(kept) - _RUNS_KEPT)]:
         if not is_held(old.with_name(f"{old.name}.lock")):  # a bot may run for longer than a hundred others

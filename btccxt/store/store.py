@@ -266,8 +266,8 @@ class CCXTStore(StoreBackend):
                 )
                 self._open_in_time(self._session, account_session)
                 self._account_session = account_session
-                self._reporter = StatusReporter(self.health, self._notifier.trouble, self._label)
-                self._operations.start(self._label, trades=self._broker is not None)
+                self._reporter = StatusReporter(self.health, self._notifier.trouble, self.label)
+                self._operations.start(self.label, trades=self._broker is not None)
             except BaseException:
                 self._tear_down(locals().get("account_session"))
                 raise
@@ -395,7 +395,7 @@ class CCXTStore(StoreBackend):
         if journal != MEMORY:
             self.trading.keep_in(Path(f"{journal}.trading"))
         else:
-            name = f"{self._label}-{os.getpid()}-{next(_numbers)}.trading"
+            name = f"{self.label}-{os.getpid()}-{next(_numbers)}.trading"
             self.trading.keep_in(status_directory() / name, lasting=False)
 
     def set_trading_state(self, state: TradingState | str, why: str = "") -> None:
@@ -493,5 +493,6 @@ class CCXTStore(StoreBackend):
         return self._journal_path
 
     @property
-    def _label(self) -> str:
+    def label(self) -> str:
+        """What it is called in status, control and the records of runs."""
         return f"{self.name}-{self.profile.market_type.value}-{self.mode.value}"

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from btccxt.cli import app, demo_run
 from btccxt.cli.demo_run import MovingAverageDemo
+from btccxt.runs import report
 from btccxt.store.store import CCXTStore
 
 pytestmark = pytest.mark.usefixtures("patient_market")
@@ -47,7 +48,8 @@ def test_the_demo_trades_tells_all_of_it_and_draws_it(tmp_path):
     assert "Completed" in {row[10] for row in orders} <= {"Completed", "Canceled"}
     assert [row[0] for row in books] == ["BTC", "USDT"]
     assert all(ours == theirs and word == "equal" for _, ours, theirs, word in books)
-    assert re.search(r"picture: \S+demo\.png", shown)
+    assert re.search(r"picture: \S+demo\.png", shown) and re.search(r"page: \S+demo\.html", shown)
+    assert "MovingAverageDemo" in (tmp_path / "demo.html").read_text(encoding="utf-8")
     picture = matplotlib_image.imread(tmp_path / "demo.png")
     height, width, _ = picture.shape
     assert width > 1_000 and height > 700 and picture.std() > 0.05  # not an empty sheet
@@ -55,11 +57,12 @@ def test_the_demo_trades_tells_all_of_it_and_draws_it(tmp_path):
 
 def test_without_matplotlib_it_says_so_and_ends_well(tmp_path, monkeypatch):
     found = demo_run.find_spec
-    monkeypatch.setattr(demo_run, "find_spec", lambda name: None if name == "matplotlib" else found(name))
+    for module in (demo_run, report):
+        monkeypatch.setattr(module, "find_spec", lambda name: None if name == "matplotlib" else found(name))
     answer = demo(tmp_path, "--bars", "5")
     assert answer.exit_code == 0, answer.output
     told = " ".join(answer.output.split())
-    assert "no picture: it needs pip install 'btccxt[plot]'" in told
+    assert "without a picture: it needs pip install 'btccxt[plot]'" in told
     assert told.index("no picture") < told.index("equity")  # before the run, not after it
     assert not (tmp_path / "demo.png").exists()
 

@@ -11,7 +11,7 @@ import btccxt
 from btccxt import LiveEngine
 from btccxt.bt.compat import bt
 from btccxt.errors import ConfigError
-from btccxt.store.engine import run_journals
+from btccxt.store.run_record import run_folder
 from tests.e2e.kit import START
 
 pytestmark = pytest.mark.usefixtures("patient_market")
@@ -54,7 +54,7 @@ def test_run_ends_after_its_bars_and_keeps_the_journal_of_a_run_with_simulated_m
     assert strategy is not None and strategy.stopped
     assert strategy.live >= 6
     assert strategy.filled == [0.01]
-    (journal,) = run_journals().glob("*.sqlite3")
+    (journal,) = run_folder().glob("*.sqlite3")
     from btccxt.orders.journal.reader import JournalReader
 
     with JournalReader(journal) as reader:
