@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from btccxt.sim.faults import Fault, FaultKind, FaultPlan
     from btccxt.sim.options import SimOptions
     from btccxt.store.engine import LiveEngine, run, run_backtest
+    from btccxt.store.run_record import record_run
     from btccxt.store.store import CCXTStore
     from btccxt.sweep.grid import Span
     from btccxt.sweep.records import StudyRun, StudyTrade
@@ -186,6 +187,7 @@ _HOMES = {
     ),
     "btccxt.sim.options": ("SimOptions",),
     "btccxt.store.engine": ("LiveEngine", "run", "run_backtest"),
+    "btccxt.store.run_record": ("record_run",),
     "btccxt.store.store": ("CCXTStore",),
     "btccxt.sweep.grid": ("Span",),
     "btccxt.sweep.records": ("StudyRun", "StudyTrade"),
@@ -281,6 +283,7 @@ __all__ = [
     "WarmUpEnded",
     "__version__",
     "open_columns",
+    "record_run",
     "run",
     "run_backtest",
     "study",

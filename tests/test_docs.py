@@ -30,7 +30,7 @@ FOR_USERS = [
     DOCS / f"{name}.md"
     for name in (
         "index", "start", "concepts", "config", "testing-your-strategy", "production", "windows", "troubleshooting",
-        "faq", "from-other-stores", "risk", "notebook",
+        "faq", "from-other-stores", "risk", "notebook", "page",
     )
 ]  # fmt: skip
 

@@ -86,6 +86,8 @@ def run_demo(
         f"{speed:g} times faster than the wall clock. The market is drawn by a seed ({seed}; --seed is another one): "
         "nobody chose it to look good."
     )
+    if find_spec("matplotlib") is None:
+        console.print("there will be no picture: it needs pip install 'btccxt[plot]'", markup=False)
     started = monotonic()
     store = CCXTStore(
         "binance", mode="sim", journal=":memory:", sim=SimOptions(speed=speed, seed=seed, start=START)
@@ -110,8 +112,6 @@ def run_demo(
     print_books(console, books)
     for file in write_report(read_run(choose_run()), output / "demo.html"):
         console.print(f"{'page' if file.suffix == '.html' else 'picture'}: [bold]{file}[/]")
-    if find_spec("matplotlib") is None:
-        console.print("without a picture: it needs pip install 'btccxt[plot]'", markup=False)
     console.print(f"that took {monotonic() - started:.0f} s; your own strategy: btccxt init, then btccxt run")
     return _agree(books)
 

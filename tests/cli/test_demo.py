@@ -62,7 +62,7 @@ def test_without_matplotlib_it_says_so_and_ends_well(tmp_path, monkeypatch):
     answer = demo(tmp_path, "--bars", "5")
     assert answer.exit_code == 0, answer.output
     told = " ".join(answer.output.split())
-    assert "without a picture: it needs pip install 'btccxt[plot]'" in told
+    assert "no picture: it needs pip install 'btccxt[plot]'" in told
     assert told.index("no picture") < told.index("equity")  # before the run, not after it
     assert not (tmp_path / "demo.png").exists()
 
