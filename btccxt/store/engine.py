@@ -103,7 +103,7 @@ class LiveEngine:
         for analyzer in analyzers:
             self.cerebro.addanalyzer(analyzer)
         self.cerebro.addanalyzer(_Progress, _name="btccxt_progress", engine=self)
-        record_run(self.cerebro, self.store, timeframe=timeframe)
+        self._end_record = record_run(self.cerebro, self.store, timeframe=timeframe)
         self.cerebro.addstrategy(chosen, **params)
         self._changed = threading.Condition()
         self._bells: list[Callable[[], None]] = []  # of event loops that wait
@@ -208,6 +208,7 @@ class LiveEngine:
     def _end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        self._end_record()
         self._has_ended = True
         self._tell()
 

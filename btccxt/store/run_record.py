@@ -126,12 +126,18 @@ def _forget_old(folder: Path) -> None:
         old.unlink(missing_ok=True)
 
 
-def record_run(cerebro: bt.Cerebro, store: CCXTStore, **facts: Any) -> None:
+def record_run(cerebro: bt.Cerebro, store: CCXTStore, **facts: Any) -> Callable[[], None]:
     """Keep a record of the next run of ``cerebro`` with this store's broker, for ``btccxt dashboard`` and ``report``.
 
     ``LiveEngine``, ``btccxt.run`` and ``btccxt run`` do it by themselves. ``facts`` go into its header (JSON values).
-    Where the state folder cannot be written the run goes on without, and that is told.
+    Where the state folder cannot be written the run goes on without, and that is told. The record ends with the run;
+    what is returned ends it where the run has raised, and may be called twice.
     """
+    records: list[RunRecord] = []
+
+    def end() -> None:
+        for record in records:
+            record.end()
 
     def told(what: str, error: BaseException) -> None:
         store.put_notification(StoreNotice(NoticeKind.TROUBLE, f"{what}: {error!r}", error))
@@ -148,10 +154,12 @@ def record_run(cerebro: bt.Cerebro, store: CCXTStore, **facts: Any) -> None:
             record = RunRecord(f"{store.label}-{began:%Y%m%d-%H%M%S-%f}", header, told)
         except OSError as error:
             told("run record", error)
-            return Log(lambda _: None, lambda: None)
-        return Log(record.add, record.end)
+            return Log(lambda _: None, end)
+        records.append(record)
+        return Log(record.add, end)
 
     cerebro.addanalyzer(RunLog, _name="btccxt_run_log", opened=opened)
+    return end
 
 
 def _params(strategy: bt.Strategy) -> dict[str, Any]:

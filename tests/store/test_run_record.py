@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import btccxt
+from btccxt.bt.compat import bt
 from btccxt.errors import ConfigError
 from btccxt.runs.records import Tail, choose_run, find_runs
 from btccxt.store import run_record
@@ -119,3 +122,14 @@ def test_a_run_is_found_by_the_beginning_of_its_name(monkeypatch: pytest.MonkeyP
     with pytest.raises(ConfigError, match="did you mean 'okx-1'"):
         choose_run("okx-2")
     assert choose_run().health() is None
+
+
+def test_a_run_that_raised_leaves_no_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Fails(bt.Strategy):
+        def next(self) -> None:
+            raise ZeroDivisionError("the user's own")
+
+    with pytest.raises(ZeroDivisionError):
+        btccxt.run(Fails, "binance", mode="sim", sim={"speed": 240}, journal=":memory:", symbol="BTC/USDT", bars=1)
+    assert [thread.name for thread in threading.enumerate() if thread.name == "btccxt-run-record"] == []
+    assert lines(choose_run().path)[-1]["t"] == "end"
