@@ -59,16 +59,19 @@ class _Rolling:
     def __init__(self, rolling: bt.feeds.RollOver) -> None:
         self._data = rolling
         self._reached = 0.0
+        self._takes_over = False  # the active data has been moved to a bar already, while it waited
 
     def load(self) -> bool | None:
         rolling = self._data
         while rolling._d is not None:
-            delivered = rolling._d.next()
+            delivered = self._takes_over or rolling._d.next()
+            self._takes_over = False
             if delivered is None:
                 return None
             if not delivered:
                 rolling._d = rolling._ds.pop(0) if rolling._ds else None
                 rolling._dts = rolling._dts[1:]
+                self._takes_over = rolling._d is not None and len(rolling._d) > 0
                 continue
             moment = rolling._d.datetime.datetime()
             if rolling._d.lines.datetime[0] <= self._reached:  # the one before it had come further

@@ -85,6 +85,16 @@ def test_historical_datas_one_after_another(how: str, beside: bool) -> None:
 
 
 @pytest.mark.parametrize("how", ["chaindata", "rolloverdata"])
+@pytest.mark.parametrize("begins", [7, 9])
+def test_a_part_that_begins_when_the_one_before_has_ended_loses_no_bar(how: str, begins: int) -> None:
+    store = StartedStore()
+    run = Run(store)
+    getattr(run.cerebro, how)(store.past_data(0, 7), store.past_data(begins, 12), name="x")
+    run.go()
+    assert [bar[-1][2] for bar in run.bars] == CLOSES[:7] + CLOSES[begins:]
+
+
+@pytest.mark.parametrize("how", ["chaindata", "rolloverdata"])
 def test_history_goes_over_into_live_bars_and_waits_for_them(how: str) -> None:
     past, store = StartedStore(), StartedStore()
     run = Run(past, store)
