@@ -24,6 +24,7 @@ TITLE = "preloaded one-minute history through cerebro.run()"
 
 _RATE, _WALL, _RSS = "bars per CPU second", "bars per second", "peak MB"
 _OURS, _LAKE, _PANDAS, _CSV = "btccxt", "btccxt, lake", "PandasData", "GenericCSVData"
+_PATIENCE_S = 1_200.0
 _EMPTY, _SMA = "empty strategy", "SMA-cross strategy"
 _MINUTE_MS = 60_000
 _START_MS = 1_735_689_600_000  # 2025-01-01
@@ -41,7 +42,9 @@ def run(size: Size) -> Report:
         for _ in range(repeats):
             for case in (_EMPTY, _SMA):
                 for who in (_OURS, _LAKE, _PANDAS, _CSV):
-                    found.setdefault((case, who), []).append(once(_measure, who, case, count, str(path)))
+                    found.setdefault((case, who), []).append(
+                        once(_measure, who, case, count, str(path), patience_s=_PATIENCE_S)
+                    )
     rows = []
     for (case, who), each in found.items():
         rate, wall_rate, peak_mb = median_of(each)

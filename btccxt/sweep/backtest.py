@@ -28,7 +28,7 @@ from btccxt.bt.time import arguments_of
 from btccxt.model import Market
 from btccxt.store.user_frames import user_frames
 from btccxt.sweep.figures import FigureRecorder, flattened
-from btccxt.sweep.records import RunSpec, StudyRun
+from btccxt.sweep.records import RunSpec, StudyRun, TradeList
 from btccxt.sweep.source import StrategySource, analyzer_classes
 from btccxt.sweep.windows import Window
 
@@ -88,7 +88,7 @@ class Worker:
         for name in self._analyzers:
             found = ran[0].analyzers.getbyname(f"study_{name}").get_analysis()
             figures.update(flattened(name, found))
-        return StudyRun(spec.window, spec.part, spec.params, figures, tuple(recorder.trades))
+        return StudyRun(spec.window, spec.part, spec.params, figures, TradeList.of(recorder.trades))
 
     def _seed(self, spec: RunSpec) -> None:
         """The same run draws the same numbers, whichever worker makes it, and after whichever other run."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from btccxt.bars.segments import pyarrow
+from btccxt.bars.segments import Table, pyarrow
 from btccxt.errors import ConfigError
 from btccxt.observe.log import EventName, get_logger
 from btccxt.sweep.records import WORKER_DIED, RunKey, StudyRun
-from btccxt.sweep.table import result_table, runs_of_table, table_of_runs
+from btccxt.sweep.table import result_tables, runs_of_table, table_of_runs
 from btccxt.sweep.windows import Window
 
 log = get_logger(__name__)
@@ -90,23 +90,26 @@ class StudyFolder:
     def append(self, runs: Sequence[StudyRun]) -> None:
         """A new file with these runs."""
         if runs:
-            _write_table(self.path / _RUNS / f"{self._next:06d}.parquet", table_of_runs(runs))
+            _write_tables(self.path / _RUNS / f"{self._next:06d}.parquet", iter([table_of_runs(runs)]))
             self._next += 1
 
     def publish(self, runs: Sequence[StudyRun], windows: Sequence[Window]) -> Path:
         """The table of all of them."""
         path = self.path / RESULTS
-        _write_table(path, result_table(runs, windows))
+        _write_tables(path, result_tables(runs, windows))
         return path
 
     def close(self) -> None:
         self._lock.release()
 
 
-def _write_table(path: Path, table: Any) -> None:
+def _write_tables(path: Path, tables: Iterator[Table]) -> None:
     fresh = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        pyarrow().parquet.write_table(table, fresh)
+        first = next(tables)
+        with pyarrow().parquet.ParquetWriter(fresh, first.schema) as writer:
+            for table in (first, *tables):
+                writer.write_table(table)
         fresh.replace(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error

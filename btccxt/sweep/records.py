@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import overload
 
 from btccxt.sweep.grid import Params, as_text
 from btccxt.sweep.windows import Part
@@ -40,6 +42,46 @@ class StudyTrade:
     bars: int
 
 
+_TRADE = struct.Struct("<Hqqddddq")
+
+
+@dataclass(frozen=True, slots=True)
+class TradeList(Sequence[StudyTrade]):
+    """The trades of a run, packed: a study of many runs has millions of them. ``of`` makes it."""
+
+    symbols: tuple[str, ...] = ()
+    packed: bytes = b""
+
+    @classmethod
+    def of(cls, trades: Iterable[StudyTrade]) -> TradeList:
+        places: dict[str, int] = {}
+        rows = [
+            _TRADE.pack(
+                places.setdefault(trade.symbol, len(places)), trade.opened_ms, trade.closed_ms, trade.size,
+                trade.price, trade.profit, trade.fees, trade.bars,
+            )
+            for trade in trades
+        ]  # fmt: skip
+        return cls(tuple(places), b"".join(rows))
+
+    def __len__(self) -> int:
+        return len(self.packed) // _TRADE.size
+
+    def __iter__(self) -> Iterator[StudyTrade]:
+        for place, *values in _TRADE.iter_unpack(self.packed):
+            yield StudyTrade(self.symbols[place], *values)
+
+    @overload
+    def __getitem__(self, at: int) -> StudyTrade: ...
+    @overload
+    def __getitem__(self, at: slice) -> tuple[StudyTrade, ...]: ...
+    def __getitem__(self, at: int | slice) -> StudyTrade | tuple[StudyTrade, ...]:
+        if isinstance(at, slice):
+            return tuple(self[place] for place in range(*at.indices(len(self))))
+        place, *values = _TRADE.unpack_from(self.packed, range(len(self))[at] * _TRADE.size)
+        return StudyTrade(self.symbols[place], *values)
+
+
 @dataclass(frozen=True, slots=True)
 class StudyRun:
     """One backtest's outcome. ``error``: why there are no figures, with the strategy's own line; None: it ran."""
@@ -48,7 +90,7 @@ class StudyRun:
     part: Part
     params: Params
     figures: Mapping[str, float | None] = field(default_factory=dict)
-    trades: Sequence[StudyTrade] = ()
+    trades: TradeList = TradeList()
     error: str | None = None
 
     @property

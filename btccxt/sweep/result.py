@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from btccxt.bars.segments import pyarrow
 from btccxt.errors import ConfigError
 from btccxt.sweep.records import Objective, StudyRun
-from btccxt.sweep.table import result_table
+from btccxt.sweep.table import result_tables
 from btccxt.sweep.windows import Part, Window
 
 
@@ -49,4 +50,5 @@ class StudyResult:
             import pandas  # noqa: F401
         except ImportError:
             raise ConfigError("a frame needs pandas: pip install 'btccxt[study]'") from None
-        return result_table(self.runs, self.windows).to_pandas()
+        tables = list(result_tables(self.runs, self.windows))
+        return pyarrow().concat_tables(tables).to_pandas()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from btccxt.bars.segments import Range, Table, pyarrow
+from btccxt.bars.segments import Table, pyarrow
 from btccxt.sweep.grid import Value, as_text, params_of
-from btccxt.sweep.records import StudyRun, StudyTrade
+from btccxt.sweep.records import StudyRun, StudyTrade, TradeList
 from btccxt.sweep.windows import Part, Window
 
 PARAM = "param_"
+_AT_ONCE = 500
+_LARGEST = 2**63
 
 
 def kept_schema() -> Any:
@@ -37,7 +39,7 @@ def _trades(arrow: Any) -> Any:
     return arrow.list_(arrow.struct(fields))
 
 
-def _trade_rows(trades: Sequence[StudyTrade]) -> list[dict[str, Any]]:
+def _trade_rows(trades: Iterable[StudyTrade]) -> list[dict[str, Any]]:
     return [
         {
             "symbol": trade.symbol, "opened": trade.opened_ms, "closed": trade.closed_ms, "size": trade.size,
@@ -70,7 +72,7 @@ def runs_of_table(table: Table) -> Iterable[StudyRun]:
     for window, part, params, error, figures, made in rows:
         yield StudyRun(
             window, Part(part), params_of(params), dict(figures),
-            tuple(
+            TradeList.of(
                 StudyTrade(
                     each["symbol"], each["opened"], each["closed"], each["size"], each["price"], each["profit"],
                     each["fees"], each["bars"],
@@ -86,28 +88,35 @@ def _plain_type(arrow: Any, kind: Any) -> Any:
     return arrow.int64() if arrow.types.is_timestamp(kind) else kind
 
 
-def result_table(runs: Sequence[StudyRun], windows: Sequence[Window], symbols: Sequence[str] = ()) -> Table:
-    """One row a run: window, part, its range, ``param_…``, figures, error, trades."""
+def result_tables(runs: Sequence[StudyRun], windows: Sequence[Window]) -> Iterator[Table]:
+    """One row a run: window, part, its range, ``param_…``, figures, error, trades. Some hundred runs at a time."""
     arrow = pyarrow()
     moment = arrow.timestamp("ms", tz="UTC")
-    ranges = [windows[run.window].range(run.part) for run in runs]
-    columns: dict[str, Any] = {
-        "window": arrow.array([run.window for run in runs], arrow.int32()),
-        "part": arrow.array([run.part.value for run in runs], arrow.string()),
-        "from": _moments(ranges, "from_ms", moment),
-        "to": _moments(ranges, "to_ms", moment),
-    }
-    for name in _names(run.params for run in runs):
-        columns[PARAM + name] = arrow.array(_alike([run.params.get(name) for run in runs]))
-    for name in _names(run.figures for run in runs):
-        columns[name] = arrow.array([run.figures.get(name) for run in runs], arrow.float64())
-    columns["error"] = arrow.array([run.error for run in runs], arrow.string())
-    columns["trade_list"] = arrow.array([_trade_rows(run.trades) for run in runs], _trades(arrow))
-    return arrow.table(columns)
-
-
-def _moments(ranges: Sequence[Range], name: str, moment: Any) -> Any:
-    return pyarrow().array([getattr(each, name) for each in ranges], moment)
+    params = {name: _kind([run.params.get(name) for run in runs]) for name in _names(run.params for run in runs)}
+    figures = _names(run.figures for run in runs)
+    schema = arrow.schema(
+        [
+            ("window", arrow.int32()), ("part", arrow.string()), ("from", moment), ("to", moment),
+            *((PARAM + name, kind) for name, kind in params.items()),
+            *((name, arrow.float64()) for name in figures),
+            ("error", arrow.string()), ("trade_list", _trades(arrow)),
+        ]
+    )  # fmt: skip
+    for first in range(0, max(1, len(runs)), _AT_ONCE):
+        some = runs[first : first + _AT_ONCE]
+        ranges = [windows[run.window].range(run.part) for run in some]
+        columns: list[list[Any]] = [
+            [run.window for run in some],
+            [run.part.value for run in some],
+            [each.from_ms for each in ranges],
+            [each.to_ms for each in ranges],
+            *([_alike(run.params.get(name), kind) for run in some] for name, kind in params.items()),
+            *([run.figures.get(name) for run in some] for name in figures),
+            [run.error for run in some],
+            [_trade_rows(run.trades) for run in some],
+        ]
+        arrays = [arrow.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
+        yield arrow.Table.from_arrays(arrays, schema=schema)
 
 
 def _names(records: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -115,9 +124,19 @@ def _names(records: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(name for record in records for name in record))
 
 
-def _alike(values: list[Value]) -> list[Any]:
-    """Of one kind, as a column wants it: numbers as they are, and as text what is mixed."""
+def _kind(values: Sequence[Value]) -> Any:
+    """A column's type: of one kind, numbers together, and text for what is mixed."""
+    arrow = pyarrow()
     kinds = {type(value) for value in values if value is not None}
-    if kinds <= {int, float}:
-        return [float(value) if value is not None else None for value in values] if kinds == {int, float} else values
-    return values if len(kinds) <= 1 else [None if value is None else str(value) for value in values]
+    if kinds == {bool}:
+        return arrow.bool_()
+    if kinds == {int} and all(abs(value) < _LARGEST for value in values if isinstance(value, int)):
+        return arrow.int64()
+    return arrow.float64() if kinds and kinds <= {int, float} else arrow.string()
+
+
+def _alike(value: Value, kind: Any) -> Value:
+    if value is None or isinstance(value, str):
+        return value
+    arrow = pyarrow()
+    return str(value) if kind == arrow.string() else float(value) if kind == arrow.float64() else value

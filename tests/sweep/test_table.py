@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow
@@ -11,15 +12,17 @@ import pytest
 from btccxt.bars.segments import Range
 from btccxt.errors import ConfigError
 from btccxt.sweep.folder import StudyFolder
-from btccxt.sweep.records import WORKER_DIED, Objective, StudyRun, StudyTrade
+from btccxt.sweep.records import WORKER_DIED, Objective, StudyRun, StudyTrade, TradeList
 from btccxt.sweep.result import StudyResult
-from btccxt.sweep.table import result_table, runs_of_table, table_of_runs
+from btccxt.sweep.table import result_tables, runs_of_table, table_of_runs
 from btccxt.sweep.windows import Part, Window
 
 WINDOWS = (Window(0, Range(0, 1000), Range(1000, 2000)),)
 TRADE = StudyTrade("BTC/USDT", 1_000, 61_000, -0.1, 0.1 + 0.2, -3.3, 0.01, 7)
 RUNS = (
-    StudyRun(0, Part.TRAIN, {"fast": 5, "x": 0.1 + 0.2}, {"profit": 1 / 3, "sharpe": None}, (TRADE, TRADE)),
+    StudyRun(
+        0, Part.TRAIN, {"fast": 5, "x": 0.1 + 0.2}, {"profit": 1 / 3, "sharpe": None}, TradeList.of([TRADE, TRADE])
+    ),
     StudyRun(0, Part.TRAIN, {"fast": 6, "x": 1.0}, {"profit": 2.0, "sharpe": 1.5}),
     StudyRun(0, Part.TRAIN, {"fast": 7, "x": 2.5}, error="averages.py:3: ValueError: no"),
     StudyRun(0, Part.TEST, {"fast": 6, "x": 1.0}, {"profit": -2.0, "sharpe": 0.5}),
@@ -31,8 +34,26 @@ def test_runs_come_back_to_the_last_bit():
     assert tuple(runs_of_table(table_of_runs(RUNS))) == RUNS
 
 
+def test_trades_are_packed_and_come_back_to_the_last_bit():
+    trades = [TRADE, replace(TRADE, symbol="ETH/USDT", bars=9), replace(TRADE, profit=-1e-300)]
+    packed = TradeList.of(trades)
+    assert list(packed) == trades
+    assert (packed[1], packed[-1], packed[1:]) == (trades[1], trades[2], tuple(trades[1:]))
+    assert len(packed.packed) / len(trades) < 64
+    assert packed == TradeList.of(iter(trades))
+    with pytest.raises(IndexError):
+        packed[3]
+
+
+def test_many_runs_are_written_some_at_a_time():
+    runs = [StudyRun(0, Part.TRAIN, {"fast": number}, {"profit": 1.0 * number}) for number in range(1_100)]
+    tables = list(result_tables(runs, WINDOWS))
+    assert [table.num_rows for table in tables] == [500, 500, 100]
+    assert pyarrow.concat_tables(tables)["param_fast"].to_pylist() == list(range(1_100))
+
+
 def test_the_result_is_one_row_a_run():
-    table = result_table(RUNS, WINDOWS)
+    (table,) = result_tables(RUNS, WINDOWS)
     assert table.column_names == [
         "window", "part", "from", "to", "param_fast", "param_x", "profit", "sharpe", "error", "trade_list",
     ]  # fmt: skip
@@ -46,7 +67,7 @@ def test_the_result_is_one_row_a_run():
 
 def test_values_of_several_kinds_share_a_column():
     mixed = [StudyRun(0, Part.TRAIN, {"a": 1, "b": 1}), StudyRun(0, Part.TRAIN, {"a": 1.5, "b": "x"})]
-    rows = result_table(mixed, WINDOWS).to_pylist()
+    rows = next(result_tables(mixed, WINDOWS)).to_pylist()
     assert [(row["param_a"], row["param_b"]) for row in rows] == [(1.0, "1"), (1.5, "x")]
 
 
