@@ -28,8 +28,9 @@ from btccxt.model import (
     round_amount,
     round_price,
 )
+from btccxt.orders.backstop import REDUCE_ONLY
 from btccxt.orders.closing import is_at_once, shares_text
-from btccxt.orders.context import CLOSES, EMULATED, ENTRY_PCT, EXPIRES, FIRES, ON_UNPROTECTED, TRAILS_FROM
+from btccxt.orders.context import BACKSTOP, CLOSES, EMULATED, ENTRY_PCT, EXPIRES, FIRES, ON_UNPROTECTED, TRAILS_FROM
 from btccxt.orders.risk import reduces
 from btccxt.orders.trigger import PROTECTIVE_KINDS, Trigger
 
@@ -159,6 +160,9 @@ class Planner:
             request = _capped(order, request, market, situation)
             if request.reduce_only:
                 reasons.extend(_why_nothing_reduced(request, situation))
+        if EMULATED in context and _trails(request) and (how := self._backstop(order, request, market, situation)):
+            context[BACKSTOP] = how
+            order.addinfo(backstop="a plain stop at the exchange follows it in steps")
         shares: dict[str, Decimal] = {}
         if situation.guards.groups and order.parent is None and leader is None and order.transmit:
             shares = situation.guards.shares(request, context, market, reasons)
@@ -178,6 +182,17 @@ class Planner:
         sent_as = Trigger(request).fired().kind if emulated else request.kind
         kinds = self._rules.order_rule(OrderFeature.REDUCE_ONLY).kinds
         return replace(request, reduce_only=True) if not kinds or sent_as.value in kinds else request
+
+    def _backstop(self, order: bt.Order, request: OrderRequest, market: Market, situation: Situation) -> str | None:
+        """How a plain stop at the exchange can stand behind a trailing one that closes a position; None: not at all."""
+        stop, reduces_only = self._rules.order_rule(OrderKind.STOP), self._rules.order_rule(OrderFeature.REDUCE_ONLY)
+        if stop.support != "native" or stop.why_emulated(request.side.value) is not None:
+            return None
+        if not market.is_contract:
+            return "plain" if request.side is Side.SELL else None
+        says = reduces_only.is_native and (not reduces_only.kinds or OrderKind.STOP.value in reduces_only.kinds)
+        is_closing = order.parent is not None or reduces(request.side, request.amount, situation.position)
+        return REDUCE_ONLY if says and (is_closing or request.reduce_only) else None
 
     def _collected(self, parent: bt.Order) -> OrderRequest | None:
         """The entry of a bracket that is still being put together."""

@@ -288,6 +288,7 @@ _OF_ONE_ORDER = frozenset(
     {
         "client_order_id", "exchange_order_id", "raw_status", "lifecycle", "emulated", "reasons", "notes", "rounded",
         "follows", "followed_by", "restored", "commission_estimated", "expired_here", "capped", "waited_for", "closes",
+        "backstop",
     }
 )  # fmt: skip
 _BY_TRIGGER = {OrderKind.STOP, OrderKind.TAKE_PROFIT}

@@ -16,15 +16,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
-from btccxt.model import ZERO, OrderKind, round_amount
-from btccxt.orders.actions import Action, Cancel, End, Note, Renew, Reprice, Tell
+from btccxt.model import ZERO, OrderKind, decimal_of, round_amount
+from btccxt.orders.actions import Action, Cancel, End, Note, Renew, Tell
+from btccxt.orders.backstop import idle_backstops, is_backstop, is_behind
 from btccxt.orders.events import AlarmKind
 from btccxt.orders.exposure import traded
-from btccxt.orders.from_entry import PRICED, priced_from
 from btccxt.orders.leg import MADE_WAY, Leg, Placement
 from btccxt.orders.listed_pair import ListedPair
 from btccxt.orders.live_order import LifecycleState, LiveOrder
-from btccxt.orders.trigger import Trigger
 
 _MOST_RETURNS = 3  # of a stop that somebody takes off at the exchange
 FIRED = "its price came: sent as soon as the other orders of its group are out of the way"
@@ -85,7 +84,11 @@ class ContingencyGroup(ListedPair):
             trigger, fires = leg.trigger.on_price(price)
             if trigger.best != leg.trigger.best and trigger.best is not None:
                 moved.append((leg.name, trigger.best))
-            leg.trigger = trigger
+            is_first, leg.trigger = leg.trigger.best is None, trigger
+            if leg.backstop is not None:
+                changed = (
+                    changed or is_first or is_behind(leg, leg.standing, decimal_of(self._policy.backstop_move_pct))
+                )
             if fires and not leg.fired:
                 if leg.standing and leg.is_native:  # it fires at the exchange; spot's triggers go by the last trade
                     changed = changed or not leg.reached
@@ -183,26 +186,6 @@ class ContingencyGroup(ListedPair):
             return False
         return self._before(self._first_fill_s + self._policy.market_entry_wait_s)
 
-    def _settle_prices(self) -> bool:
-        """Exits that are so many per cent from the entry get their price once, from what has been filled by then.
-
-        False while no trade tells the price; soon the estimate has to do, for nobody stays without a stop for it.
-        """
-        legs = [leg for leg in self.legs.values() if leg.entry_pct is not None]
-        if not legs:
-            return True
-        average = None if self.entry is None else self.entry.average
-        if average is None and self._before((self._first_fill_s or 0.0) + self._policy.market_entry_wait_s):
-            return False
-        for leg in legs:
-            percent, leg.entry_pct = leg.entry_pct or ZERO, None
-            if average is not None:
-                leg.request = priced_from(leg.request, average, percent, self._market)
-                leg.trigger = Trigger(leg.request)
-                why = f"{PRICED}{percent.normalize():+f} % of {average:f}"
-                self._actions.append(Reprice(leg.name, leg.request, why))
-        return True
-
     def _protect(self, exposure: Decimal) -> None:
         if self._is_half_there():
             return
@@ -228,14 +211,14 @@ class ContingencyGroup(ListedPair):
             return
         for leg in guests:
             amount = min(exposure, leg.request.amount - leg.filled)
-            if leg.is_native or leg.fired:
+            if leg.rests or leg.fired:
                 self._cover(leg, amount)
                 exposure -= amount
 
     def _wanted(self) -> list[Leg]:
         """Legs that should stand at the exchange now."""
         alive = [leg for leg in self.legs.values() if leg.over is None]
-        ready = [leg for leg in alive if leg.is_native or leg.fired]
+        ready = [leg for leg in alive if leg.rests or leg.fired]
         if not self.is_exclusive:
             return ready
         active = self._active_target(alive)
@@ -243,7 +226,7 @@ class ContingencyGroup(ListedPair):
             return [active]
         protective = [leg for leg in alive if leg.is_protective]
         at_once = [leg for leg in ready if leg.request.kind is OrderKind.MARKET]
-        first = [leg for leg in (protective or alive) if leg.is_native][:1]
+        first = [leg for leg in (protective or alive) if leg.rests][:1]
         return at_once[:1] or first
 
     def _active_target(self, alive: list[Leg]) -> Leg | None:
@@ -285,6 +268,7 @@ class ContingencyGroup(ListedPair):
         leg.executing_since_s = leg.executing_since_s or self._now_s
         if not leg.at_market and not self._before(leg.executing_since_s + self._policy.escalate_stop_s):
             leg.at_market = True
+        self._cancel(idle_backstops(leg, leg.open), "the price has come")
         wrong = [each for each in leg.open if leg.at_market and each.request.kind is not OrderKind.MARKET]
         self._cancel(wrong, "it rests unfilled: what is left goes at market")
         standing = sum((each.remaining for each in leg.standing), ZERO)
@@ -303,6 +287,12 @@ class ContingencyGroup(ListedPair):
         order = placement.order
         assert order is not None
         if placement.cancelling or leg.over is not None or order.state is LifecycleState.FILLED or self.cancelled:
+            return
+        if is_backstop(leg, placement):
+            if placement.is_executing:
+                leg.fired = leg.at_market = True
+            else:
+                self._lost_backstop(leg, order)
             return
         if placement.sibling is not None and not placement.is_executing:
             if self._explained_by_list(leg, placement):

@@ -200,7 +200,7 @@ class OrderEmulator:
         else:
             return None
         leg = Leg.of(request, context)
-        leg.is_guest = host is not None
+        leg.is_guest, leg.backstop = host is not None, leg.backstop if self._policy.trailing_backstop else None
         group.add(leg)
         self._legs[name] = group, name
         self._ended.pop(group.name, None)

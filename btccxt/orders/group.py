@@ -9,15 +9,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from btccxt.model import ZERO, Market, OrderKind, OrderRequest, round_amount, round_price
-from btccxt.orders.actions import Action, Cancel, Place
+from btccxt.model import ZERO, Market, OrderKind, OrderRequest, decimal_of, round_amount, round_price
+from btccxt.orders.actions import Action, Cancel, Place, Reprice, Tell
+from btccxt.orders.backstop import MOST_FAILURES, backstop_of, idle_backstops, is_behind
 from btccxt.orders.closing import Shares
 from btccxt.orders.context import EMULATED
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.exposure import gained, given_back
+from btccxt.orders.from_entry import PRICED, priced_from
 from btccxt.orders.leg import MADE_WAY, Leg, Placement
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy, Unprotected
+from btccxt.orders.trigger import Trigger
 
 _BOUND = "the coins are bound by another order of its group: sent when the price comes, after that one is cancelled"
 FOR_CLOSING = "an order of the strategy closes the position"
@@ -165,7 +168,11 @@ class OrderGroup:
             return False
         if not leg.standing:
             return not leg.open or not leg.is_native or self.is_exclusive
-        return leg.request.kind is OrderKind.STOP_LIMIT or (self.is_exclusive and len(self.legs) > 1)
+        return (
+            leg.backstop is not None
+            or leg.request.kind is OrderKind.STOP_LIMIT
+            or (self.is_exclusive and len(self.legs) > 1)
+        )
 
     @property
     def entry_is_under_way(self) -> bool:
@@ -175,17 +182,41 @@ class OrderGroup:
 
     def _guards_here(self, leg: Leg) -> bool:
         """It is not at the exchange, and its price is watched here."""
+        if leg.backstop is not None:
+            return leg.fired or self._is_watched(leg)
         if leg.standing and not any(each.cancelling for each in leg.open):
             return False
         return leg.fired or (self._is_watched(leg) and (not leg.is_native or bool(leg.placements)))
 
     # -------------------------------------------------------------- one leg at the exchange
 
+    def _settle_prices(self) -> bool:
+        """Exits that are so many per cent from the entry get their price once, from what has been filled by then.
+
+        False while no trade tells the price; soon the estimate has to do, for nobody stays without a stop for it.
+        """
+        legs = [leg for leg in self.legs.values() if leg.entry_pct is not None]
+        if not legs:
+            return True
+        average = None if self.entry is None else self.entry.average
+        if average is None and self._before((self._first_fill_s or 0.0) + self._policy.market_entry_wait_s):
+            return False
+        for leg in legs:
+            percent, leg.entry_pct = leg.entry_pct or ZERO, None
+            if average is not None:
+                leg.request = priced_from(leg.request, average, percent, self._market)
+                leg.trigger = Trigger(leg.request)
+                why = f"{PRICED}{percent.normalize():+f} % of {average:f}"
+                self._actions.append(Reprice(leg.name, leg.request, why))
+        return True
+
     def _cover(self, leg: Leg, want: Decimal) -> None:
         """Bring what stands for a leg to ``want``."""
         standing = leg.standing
         is_going = any(each.cancelling for each in leg.open)  # and may fill yet
         if is_going and (self.is_exclusive or not (standing or leg.is_protective)):
+            return
+        if leg.backstop is not None and self._move_backstop(leg, standing, want, is_going):
             return
         if leg.replacement is not None:
             new = leg.placement(leg.replacement)
@@ -210,6 +241,37 @@ class OrderGroup:
                 self._give_up(leg, want)
         elif all(each.is_live for each in standing) and not self._before(leg.grow_at_s):
             self._grow(leg, standing, want, gap)
+
+    def _move_backstop(self, leg: Leg, standing: list[Placement], want: Decimal, is_going: bool) -> bool:
+        """Off, once the price has come here; up behind the price, where it can be. True: nothing else is done now."""
+        if leg.fired or leg.at_market:
+            idle = idle_backstops(leg, standing)
+            self._cancel(idle, "the price has come")
+            return bool(idle) or is_going
+        if backstop_of(leg, self._market) is None or not (standing or self._is_placeable(leg, want)):
+            return True
+        if leg.replacement is not None or not is_behind(leg, standing, decimal_of(self._policy.backstop_move_pct)):
+            return False
+        if self._before(leg.backstop_moved_s + self._policy.backstop_move_s) or not all(e.is_live for e in standing):
+            return False
+        if self.is_exclusive:
+            self._cancel(standing, "it follows the price")
+        else:
+            self._replace(leg, sum((each.remaining for each in standing), ZERO))
+        return True
+
+    def _lost_backstop(self, leg: Leg, order: LiveOrder) -> None:
+        """Ended at the exchange, and nobody here asked for it: the trailing stop goes on being kept here."""
+        leg.backstop_failures += 1
+        leg.backstop_moved_s = self._now_s
+        leg.retry_at_s = self._now_s + self._policy.backstop_move_s
+        if leg.backstop_failures >= MOST_FAILURES:
+            leg.backstop = None
+            why = "; ".join(order.reasons) or order.state.value
+            text = (
+                f"no stop at the exchange stands behind {leg.name} any more ({why}): it is kept by this program alone"
+            )
+            self._actions.append(Tell(leg.name, text))
 
     def _makes_way(self, leg: Leg) -> bool:
         """For an order that closes the position: where the coins are bound once each exit, else the targets."""
@@ -249,8 +311,10 @@ class OrderGroup:
     def _place(self, leg: Leg, amount: Decimal) -> bool:
         if not self._is_placeable(leg, amount):
             return False
-        name = leg.name if leg.primary_is_free else self._new_id()
-        request = replace(leg.to_send(), client_order_id=name, amount=round_amount(self._market, amount))
+        rests = None if leg.fired or leg.at_market or leg.backstop is None else backstop_of(leg, self._market)
+        name = leg.name if leg.primary_is_free and rests is None else self._new_id()
+        request = replace(rests or leg.to_send(), client_order_id=name, amount=round_amount(self._market, amount))
+        leg.backstop_moved_s = self._now_s
         if leg.request.limit_offset is not None and request.price is not None:
             request = replace(request, price=round_price(self._market, request.price))
         leg.placements.append(Placement(request))

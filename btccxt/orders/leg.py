@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from btccxt.model import ZERO, OrderKind, OrderRequest, TimeInForce
-from btccxt.orders.context import EMULATED, ENTRY_PCT, EXPIRES, TRAILS_FROM
+from btccxt.orders.context import BACKSTOP, EMULATED, ENTRY_PCT, EXPIRES, TRAILS_FROM
 from btccxt.orders.live_order import FillLog, LifecycleState, LiveOrder, changed
 from btccxt.orders.trigger import PROTECTIVE_KINDS, Trigger
 
@@ -87,6 +87,9 @@ class Leg:
     shrink_since_s: float | None = None
     shown: LiveOrder | None = None  # as the strategy saw it last
     entry_pct: Decimal | None = None  # its price lies so far from what the entry was filled at, and is not settled yet
+    backstop: str | None = None  # a plain stop at the exchange follows it while it waits here (``context.BACKSTOP``)
+    backstop_moved_s: float = 0.0
+    backstop_failures: int = 0
     is_guest: bool = False  # an order of its own that closes the position of a group whose coins are bound once
 
     def __post_init__(self) -> None:
@@ -100,6 +103,7 @@ class Leg:
             leg.trigger = Trigger(request, Decimal(context[TRAILS_FROM]))
         leg.ends_at_ms = int(context[EXPIRES]) if EXPIRES in context else None
         leg.entry_pct = Decimal(context[ENTRY_PCT]) if ENTRY_PCT in context else None
+        leg.backstop = context.get(BACKSTOP)
         return leg
 
     @property
@@ -109,6 +113,11 @@ class Leg:
     @property
     def is_protective(self) -> bool:
         return self.request.kind in PROTECTIVE_KINDS and not self.is_guest
+
+    @property
+    def rests(self) -> bool:
+        """Something of it stands at the exchange while its price has not come."""
+        return self.is_native or self.backstop is not None
 
     @property
     def filled(self) -> Decimal:

@@ -84,6 +84,9 @@ class TrackerPolicy:
         0.5  # before a stop that has failed is placed again; doubled each time, up to half a minute
     )
     escalate_stop_s: float = 10.0  # a stop that was hit and rests unfilled goes at market after so long
+    trailing_backstop: bool = True  # a trailing stop that is kept here has a plain stop behind it at the exchange
+    backstop_move_s: float = 10.0  # which follows no oftener
+    backstop_move_pct: float = 10.0  # … and only by so much of the trailing distance at least
     swap_back_s: float = 5.0  # a target that has taken its stop's place gives it back when it has not filled
     swap_back_turn_pct: float = 25.0  # … or when the price has gone so much of the way to the stop
     resize_wait_s: float = 0.25  # between two changes of an exit's size; doubled each time, up to two seconds
@@ -119,5 +122,5 @@ class TrackerPolicy:
                 "fills_page_size", "held_news_limit", "final_orders_kept",
             ),
             above_zero=rhythms,
-            not_negative={*waits_of(self), "fills_overlap_ms", "swap_back_turn_pct"} - {*rhythms},
+            not_negative={*waits_of(self), "fills_overlap_ms", "swap_back_turn_pct", "backstop_move_pct"} - {*rhythms},
         )  # fmt: skip

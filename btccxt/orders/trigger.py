@@ -10,6 +10,7 @@ from btccxt.model import OrderKind, OrderRequest, Side
 PROTECTIVE_KINDS = frozenset(
     {OrderKind.STOP, OrderKind.STOP_LIMIT, OrderKind.TRAILING_AMOUNT, OrderKind.TRAILING_PERCENT}
 )
+TRAILING_KINDS = frozenset({OrderKind.TRAILING_AMOUNT, OrderKind.TRAILING_PERCENT})
 _BREAKS_OUT = frozenset({OrderKind.STOP, OrderKind.STOP_LIMIT})  # fires when the price moves with the order's side
 _ENDS_AS = {
     OrderKind.STOP: OrderKind.MARKET,

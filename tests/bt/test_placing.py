@@ -14,6 +14,7 @@ from btccxt.account.contract_terms import TradedTerms
 from btccxt.bt.order_request import TakeProfit
 from btccxt.model import ContractTerms, LeverageBracket, OrderKind, OrderStatus, Side
 from btccxt.notices import WarmUpEnded
+from btccxt.orders.context import BACKSTOP
 from btccxt.orders.risk import RiskLimits
 from tests.bt.fake_ports import START_MS, FakeBackend, run
 
@@ -359,6 +360,29 @@ def test_setcommission_of_a_name_goes_before_that_of_all(backend):
     seen = []
     run(backend, lambda s: seen.append(s.broker.getcommissioninfo(s.data).p.commission))
     assert seen == [0.25]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "is_buy", "held", "how"),
+    [
+        ("BTC/USDT", False, None, "plain"), ("BTC/USDT", True, None, None), (PERP, False, "0.1", "reduce_only"),
+        (PERP, False, None, None),
+    ],
+)  # fmt: skip
+def test_a_trailing_stop_that_waits_here_has_a_backstop_where_it_closes(symbol, is_buy, held, how):
+    backend = FakeBackend({"USDT": "100000", "BTC": "1"} if symbol == "BTC/USDT" else {"USDT": "100000"})
+    backend.emulated = {OrderKind.TRAILING_PERCENT}
+    words = {"size": 0.1, "exectype": bt.Order.StopTrail, "trailpercent": 0.02}
+    steps = [lambda s: (s.buy if is_buy else s.sell)(**words)]
+    if held:
+        steps = [lambda s: s.buy(size=0.1), lambda s: backend.fill("0.1", "50000"), lambda s: None, *steps]
+    script = run(backend, *steps, symbol=symbol)
+    assert backend.contexts[-1].get(BACKSTOP) == how
+    assert ("backstop" in script.orders[-1].info) is (how is not None)
+    backend = FakeBackend({"USDT": "100000", "BTC": "1"})
+    backend.emulated = {OrderKind.TRAILING_PERCENT, OrderKind.STOP}
+    run(backend, lambda s: s.sell(**words))
+    assert BACKSTOP not in backend.contexts[-1]  # where the exchange has no stops, none can stand there
 
 
 def test_a_trailing_stop_shows_where_it_stands(backend):

@@ -272,6 +272,33 @@ def test_a_percent_bracket_stands_where_its_entry_was_filled(exchange: str, size
         assert alarms(player) == []
 
 
+@pytest.mark.parametrize("exchange", ["binance", "bybit"])
+def test_a_trailing_stop_that_is_kept_here_has_a_plain_stop_at_the_exchange(exchange: str) -> None:
+    def enters(player: Player) -> None:
+        player.made["entry"], player.made["stop"], _ = player.broker.bracket(player.data, 0.1, trail_pct=2)
+
+    def stands_at(price: D) -> Callable[[Player], bool]:
+        def stands(player: Player) -> bool:
+            orders = place.call(lambda each: list(each.engine.orders("main", open_only=True)))
+            return [abs(o.request.trigger_price - price) < 100 for o in orders if o.request.trigger_price] == [True]
+
+        return stands
+
+    with venue(exchange) as place:
+        store = place.store(backstop_move_s=0.05)
+        player = run(
+            place,
+            Step(PRICE, enters, until=once(stands_at(D(58_800)))),
+            Step(D(62_000), until=once(stands_at(D(60_760)))),
+            Step(D(60_700), until=once(lambda p: not p.made["stop"].alive())),
+            Step(D(60_700)),
+            store=store,
+        )
+        assert (player.position.size, resting(place), alarms(player)) == (0, [], [])
+        assert statuses(player) == "entry Completed stop Completed"
+        assert "stop at the exchange" in player.made["stop"].info.backstop
+
+
 @pytest.mark.parametrize("exchange", ["binance", "binanceusdm"])
 @pytest.mark.parametrize("size", [None, 0.04])
 def test_a_close_under_a_live_bracket_is_done_and_the_exits_make_way(exchange: str, size: float | None) -> None:

@@ -37,11 +37,11 @@ class ContingentOrders(RuleBasedStateMachine):
         emulated=st.booleans(), unprotected=st.sampled_from(["exit", "retry", "alarm"]),
         stop_first=st.booleans(), entered=st.booleans(), liquidity=st.sampled_from([None, "0.3"]),
         others=st.booleans(), short=st.booleans(), percent=st.booleans(), lists=st.booleans(),
-        expiry_first=st.booleans(),
+        expiry_first=st.booleans(), backstop=st.booleans(),
     )  # fmt: skip
     def begin(
         self, spot, entry, fee_in_base, kind, emulated, unprotected, stop_first, entered, liquidity, others, short,
-        percent=False, lists=False, expiry_first=False,
+        percent=False, lists=False, expiry_first=False, backstop=False,
     ) -> None:  # fmt: skip
         self.world = world = World(SPOT if spot else PERP, instant=False, policy=TrackerPolicy(), lists=lists)
         world.exchange.expiry_first = expiry_first
@@ -58,6 +58,8 @@ class ContingentOrders(RuleBasedStateMachine):
             world.exchange.position = D(-5 if self.short else 5)
         emulated = emulated or kind is OrderKind.TRAILING_AMOUNT
         context = {"on_unprotected": unprotected, **({"watch": "the exchange has none"} if emulated else {})}
+        if kind is OrderKind.TRAILING_AMOUNT and backstop:
+            context["backstop"] = "plain" if spot else "reduce_only"
         fields = {"trailing_amount": "10"} if kind is OrderKind.TRAILING_AMOUNT else {"trigger_price": self.at(90)}
         if kind is OrderKind.STOP_LIMIT:
             fields["price"] = self.at(88)
@@ -267,7 +269,7 @@ def play(seed: int, steps: int = 20) -> None:
         kind=rng.choice(KINDS), emulated=rng.random() < 0.3, unprotected=rng.choice(["exit", "retry", "alarm"]),
         stop_first=rng.random() < 0.5, entered=rng.random() < 0.8, liquidity=rng.choice([None, "0.3"]),
         others=rng.random() < 0.5, short=rng.random() < 0.5, percent=rng.random() < 0.3, lists=rng.random() < 0.5,
-        expiry_first=rng.random() < 0.5,
+        expiry_first=rng.random() < 0.5, backstop=rng.random() < 0.6,
     )  # fmt: skip
     for _ in range(rng.randint(1, steps)):
         rng.choices(
