@@ -1,6 +1,8 @@
 # Everything sets itself up on a machine that has only Python (3.10+) and make.
 PYTHON ?= python3
 VENV   := .venv
+# What is installed into it: test is enough for the portable part.
+EXTRAS ?= dev
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 # Where there is no make, as on Windows: python -m btccxt.dev test|portable|check|demo|release|compat
@@ -47,7 +49,7 @@ bench: $(STAMP)  ## speed, as ratios to named peers
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
 	touch $(STAMP)
 
 clean:
