@@ -12,7 +12,7 @@ import asyncio
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
@@ -67,35 +67,35 @@ class _Program:
     def limit_ms(self) -> float:
         """Market time that must not be passed yet."""
         with self._lock:
+            if self._has_orders_on_their_way():
+                return float("-inf")
             if not self._has_begun:
                 return self._begin_ms + _MINUTE_MS + AHEAD_MS
             return min(self._due_ms.values(), default=float("inf")) + AHEAD_MS
 
-    def has_orders_on_their_way(self) -> bool:
-        with self._lock:
-            try:
-                return not all(tracker.is_at_rest for tracker in self._trackers)
-            except RuntimeError:  # orders are being added in the session's thread
-                return True
+    def _has_orders_on_their_way(self) -> bool:
+        try:
+            return not all(tracker.is_at_rest for tracker in self._trackers)
+        except RuntimeError:  # orders are being added in the session's thread
+            return True
 
 
-class PatientClock(SimClock):
-    """Stands still while the program is behind."""
+class HeldClock(SimClock):
+    """Runs as ever, but does not pass ``limit_ms()``; somebody who never lets it go on is waited for so long only."""
 
-    def __init__(self, start_ms: int, speed: float, program: _Program) -> None:
+    def __init__(self, start_ms: int, speed: float, limit_ms: Callable[[], float]) -> None:
         super().__init__(start_ms, speed)
-        self._program = program
+        self._limit_ms = limit_ms
         self._turn = threading.Lock()
         self._ms = float(start_ms)
         self._looked_s = self._moved_s = time.monotonic()
-        program.begins(start_ms)
 
     def now_ms(self) -> int:
         with self._turn:
             now_s = time.monotonic()
             passed_s, self._looked_s = now_s - self._looked_s, now_s
-            limit_ms = self._program.limit_ms()
-            if self._ms < limit_ms and not self._program.has_orders_on_their_way():
+            limit_ms = self._limit_ms()
+            if self._ms < limit_ms:
                 self._moved_s = now_s
             elif now_s - self._moved_s > GIVEN_UP_S:
                 limit_ms = float("inf")
@@ -105,7 +105,7 @@ class PatientClock(SimClock):
             return int(self._ms)
 
     async def wait_until(self, market_ms: int) -> None:
-        while (left_ms := market_ms - self.now_ms()) > 0:  # noqa: ASYNC110 - nothing else could signal that time passed
+        while (left_ms := market_ms - self.now_ms()) > 0:  # noqa: ASYNC110 - as in SimClock
             await asyncio.sleep(max(self.wall_s(left_ms), _LOOK_S))
 
 
@@ -127,8 +127,12 @@ def patient_market() -> Iterator[None]:
         make(tracker, *args, **kwargs)
         program.tracks(tracker)
 
+    def clock(start_ms: int, speed: float = 1.0) -> HeldClock:
+        program.begins(start_ms)
+        return HeldClock(start_ms, speed, program.limit_ms)
+
     with (
-        patch("btccxt.sim.venue.SimClock", lambda start_ms, speed=1.0: PatientClock(start_ms, speed, program)),
+        patch("btccxt.sim.venue.SimClock", clock),
         patch.object(CerebroLoop, "poll", polling),
         patch.object(CerebroLoop, "end_run", ending),
         patch.object(OrderTracker, "__init__", made),

@@ -167,7 +167,7 @@ def _python(arguments: list[str], folder: Path) -> subprocess.CompletedProcess[s
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     return subprocess.run(
         [sys.executable, *arguments],
-        capture_output=True, text=True, timeout=100, cwd=folder, env=environment, check=False,
+        capture_output=True, text=True, timeout=280, cwd=folder, env=environment, check=False,
     )  # fmt: skip
 
 

@@ -43,7 +43,7 @@ def test_the_lines_of_the_readme_run_and_trade(monkeypatch, capsys):
 def test_the_example_trades_and_ends_by_itself():
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / "moving_average.py")],
-        capture_output=True, text=True, timeout=100, cwd=ROOT, check=False,
+        capture_output=True, text=True, timeout=280, cwd=ROOT, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Completed" in done.stdout

@@ -44,7 +44,7 @@ def start(program: str) -> subprocess.Popen[str]:
 
 def ended(process: subprocess.Popen[str]) -> tuple[list[str], str]:
     try:
-        output, errors = process.communicate(timeout=100)
+        output, errors = process.communicate(timeout=280)
     finally:
         process.kill()
     return output.split(), errors

@@ -144,7 +144,7 @@ def test_the_users_own_errors_show_his_lines_and_not_ours(tmp_path, code, line):
     (tmp_path / "bad.py").write_text(f"import backtrader as bt\n\nclass Bad(bt.Strategy):\n{code}")
     done = subprocess.run(
         [sys.executable, "-m", "btccxt", "run", "bad.py", *SIM, "--bars", "3"],
-        capture_output=True, text=True, timeout=100, check=False,
+        capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 1
     assert line.replace("\n    ", "\n") in done.stderr.replace("\n    ", "\n"), done.stderr
@@ -163,7 +163,7 @@ def test_ctrl_c_ends_it_with_the_result_and_without_a_traceback(strategy):
         while "LIVE" not in (line := process.stdout.readline()):
             assert line
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=100)
+        output, errors = process.communicate(timeout=280)
     finally:
         process.kill()
     assert process.returncode == 0

@@ -135,7 +135,7 @@ except JournalError as error:
 def start_in_a_process(path: Path, limit: str) -> list[str]:
     answer = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(_STORE.format(limit=limit)), str(path)],
-        capture_output=True, text=True, check=False, timeout=100, cwd=Path(__file__).parents[2],
+        capture_output=True, text=True, check=False, timeout=280, cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert answer.returncode == 0, answer.stderr
     return [line for line in answer.stdout.splitlines() if line.startswith(("REFUSED", "STATE"))]

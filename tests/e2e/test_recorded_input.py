@@ -8,10 +8,14 @@ from collections import defaultdict
 from datetime import datetime, timezone
 from decimal import Decimal
 
+import pytest
+
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
 from tests.e2e.kit import read_rows, run
 from tests.recorded import recorded_path
+
+pytestmark = pytest.mark.usefixtures("patient_market")
 
 MINUTE_MS = 60_000
 FAST = 3_000.0  # exchange seconds per second: fifty one-minute bars

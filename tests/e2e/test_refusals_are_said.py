@@ -25,7 +25,7 @@ cerebro.run()
 
 
 def test_each_reason_is_said_once():
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=100, check=True)
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=280, check=True)
     refused = [line for line in done.stderr.splitlines() if "order_refused" in line]
     assert sum("warm-up" in line for line in refused) == 1
     assert any("needs" in line and "USDT" in line and "free" in line for line in refused)

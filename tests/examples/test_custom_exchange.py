@@ -22,7 +22,7 @@ EXAMPLE = EXAMPLES / "custom_exchange_orders.py"
 def test_the_custom_exchange_is_traded_offline_and_ends_by_itself(mode: str, tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, str(EXAMPLE), mode],
-        capture_output=True, text=True, timeout=100, cwd=tmp_path, env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True, text=True, timeout=280, cwd=tmp_path, env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert "Completed: Buy 2 COIN" in run.stdout and "Completed: Sell" in run.stdout

@@ -20,6 +20,7 @@ from tests.examples.load import EXAMPLES, example
 START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 
 
+@pytest.mark.usefixtures("patient_market")
 def test_alerts_arrive_where_apprise_was_told_to_send_them() -> None:
     module = example("alerts")
     module.main("sim", bars=20, speed=240, start=START)
@@ -31,12 +32,13 @@ def test_the_tests_of_ones_own_strategy_pass(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-c", "/dev/null",
          str(EXAMPLES / "test_my_strategy.py")],
-        capture_output=True, text=True, timeout=100, cwd=tmp_path,
+        capture_output=True, text=True, timeout=280, cwd=tmp_path,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout + run.stderr
     assert "3 passed" in run.stdout
 
 
+@pytest.mark.usefixtures("patient_market")
 def test_the_notebook_runs_from_top_to_bottom_and_trades(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

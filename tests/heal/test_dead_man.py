@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -16,10 +17,13 @@ from btccxt.errors import ConfigError, ConnectionLost, Unsupported
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.resilience.supervised import TaskFailed, TaskRecovered, Tasks
 from btccxt.session.dead_man import DeadMansSwitch, check_dead_mans_switch
+from btccxt.sim.dialects.base import SeenRequest
+from btccxt.sim.synthetic import DEFAULT_START_MS
 from tests.exchange.capture import capture, make_exchange, profiles
 from tests.exchange.ccxt.tiny_binance import until
 from tests.fakes import FakeExchange
 from tests.heal.kit import exchange as running_exchange
+from tests.patient_market import HeldClock
 
 WITH_SWITCH = [profile for profile in profiles() if profile.dead_mans_switch.available]
 
@@ -108,7 +112,7 @@ class Rests(bt.Strategy):
     order = None
 
     def next(self):
-        if self.order is None:
+        if self.order is None or not self.order.alive():  # a busy machine may have been late with its bar
             self.order = self.buy(size=0.5, exectype=bt.Order.Limit, price=30_000)
 
 exchange, address, seconds = sys.argv[1:]
@@ -119,8 +123,23 @@ run(Rests, store=store, symbol="BTC/USDT", data_options={"backfill_start": False
 
 @contextmanager
 def resting_order(dialect: str) -> Iterator[tuple[subprocess.Popen, Callable[[], list], Callable[[float], None]]]:
-    """A bot in a process of its own, whose order rests. With it: what the exchange has open, and its time passing."""
-    with running_exchange(speed=20, dialect=dialect, symbols=("BTC/USDT",)) as background:
+    """A bot in a process of its own, whose order rests. With it: what the exchange has open, and its time passing.
+
+    From now on time waits for the bot's renewals: a machine that has no time for it is no bot that died.
+    """
+    heard_ms, waited_for = [DEFAULT_START_MS], []
+
+    def limit_ms() -> float:
+        alive = any(bot.poll() is None for bot in waited_for)
+        return heard_ms[-1] + 800 * SECONDS if alive else float("inf")
+
+    def hear(seen: SeenRequest) -> None:
+        if re.search("cancel.*after", seen.path, re.IGNORECASE):
+            heard_ms.append(clock.now_ms())
+
+    clock = HeldClock(DEFAULT_START_MS, 20, limit_ms)
+    with running_exchange(dialect=dialect, symbols=("BTC/USDT",), clock=clock) as background:
+        background.exchange.on_request(hear)
         address = str(background.address)
         bot = subprocess.Popen([sys.executable, "-c", BOT, dialect, address, str(SECONDS)])
 
@@ -134,13 +153,14 @@ def resting_order(dialect: str) -> Iterator[tuple[subprocess.Popen, Callable[[],
         try:
             wait_for(lambda: open_orders() or bot.poll() is not None)
             assert open_orders(), "the bot ended before its order rested"
+            waited_for.append(bot)
             yield bot, open_orders, let_pass
         finally:
             bot.kill()
             bot.wait(10)
 
 
-def wait_for(condition: Callable[[], object], patience_s: float = 60.0) -> None:
+def wait_for(condition: Callable[[], object], patience_s: float = 120.0) -> None:
     deadline = time.monotonic() + patience_s
     while not condition():
         assert time.monotonic() < deadline

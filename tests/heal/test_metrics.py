@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
 import urllib.request
@@ -16,6 +17,7 @@ from btccxt.model import Bar, ConnectionState
 from btccxt.observe import metrics as observe_metrics
 from btccxt.session.events import BarsClosed, FeedEvent, FeedState
 from btccxt.session.metrics import FeedMeter
+from btccxt.sim.dialects.base import SeenRequest
 from btccxt.sim.faults import Fault, FaultKind
 from btccxt.timeframe import parse_timeframe
 from tests.heal.kit import QUICK, QUICK_BREAKER, QUICK_ORDERS, SYMBOLS, Run, exchange
@@ -152,11 +154,17 @@ def test_every_number_of_the_page_on_metrics_is_served_while_a_store_runs(port, 
             run.until(lambda: not seen.value("breaker_open"), "breaker closed")
             run.until(lambda: seen.value("streams", state="live") >= len(SYMBOLS), "live again")
             run.until(lambda: seen.value("order_outcomes_total", outcome="filled"), "order counted")
-            slow = background.faults.add(Fault(FaultKind.DELAY_REQUEST, method="POST", times=None, delay_s=6.0))
+            released = asyncio.Event()
+
+            async def hold_stops(seen: SeenRequest) -> None:
+                if seen.method == "POST" and "STOP" in str(seen.params.get("type")):
+                    await released.wait()
+
+            background.exchange.hold_requests(hold_stops)
             run.diary.buy_bracket(size=0.01, exectype=bt.Order.Market, stopprice=50_000, limitprice=70_000)
             run.until(lambda: seen.value("unprotected_amount"), "its entry has filled, its stop is on the way")
             samples = seen.samples()
-            background.faults.remove(slow)
+            background.call(lambda sim: released.set())
             run.finish()
     served = {name.partition("{")[0].removeprefix("btccxt_") for name in samples if name.startswith("btccxt_")}
     served = {re.sub("_(total|count|sum|bucket|created)$", "", name) for name in served}

@@ -18,7 +18,7 @@ async def run_until_killed(source: str, *arguments: object) -> None:
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
     assert child.returncode == -signal.SIGKILL, child.stderr

@@ -9,11 +9,14 @@ import pytest
 from btccxt.model import Bar, StreamKey, StreamKind
 from btccxt.resilience.backoff import Backoff
 from btccxt.session.bar_feed import BarFeed
+from btccxt.session.events import BarsClosed, FeedEvent
 from btccxt.session.streams import StreamPolicy, StreamSupervisor
 from btccxt.session.trade_feed import TradeFeed
 from btccxt.sim.faults import Fault, FaultKind
+from btccxt.sim.synthetic import DEFAULT_START_MS
 from tests.exchange.ccxt.sim_kit import BTC_1M, opened, running_sim
 from tests.exchange.ccxt.tiny_binance import until
+from tests.patient_market import HeldClock
 from tests.session.feed_bench import Heard, running
 
 MINUTE = 60_000
@@ -28,10 +31,21 @@ SHAKY = (
 
 @pytest.mark.parametrize("bars", ["candles", "trades"])
 async def test_through_cuts_and_lost_frames_a_feed_gives_exactly_the_candles_of_the_exchange(bars: str) -> None:
-    async with running_sim(speed=600, faults=SHAKY) as sim, opened(sim) as exchange:
-        heard = Heard()
+    heard, last_open_ms = Heard(), [DEFAULT_START_MS]
+
+    def hear(event: FeedEvent) -> None:
+        heard(event)
+        if isinstance(event, BarsClosed):
+            last_open_ms.append(event.bars[-1].open_ms)
+
+    def limit_ms() -> float:
+        """A machine that is slower than this market would never catch up with it."""
+        return max(DEFAULT_START_MS, *last_open_ms) + 5 * MINUTE
+
+    clock = HeldClock(DEFAULT_START_MS, 600, limit_ms)
+    async with running_sim(clock=clock, faults=SHAKY) as sim, opened(sim) as exchange:
         start_ms = exchange.clock.now_ms() - 100 * MINUTE
-        feed = BarFeed(exchange, exchange.clock, BTC_1M, sink=heard, start_ms=start_ms, page_limit=30, bars=bars)  # type: ignore[arg-type]
+        feed = BarFeed(exchange, exchange.clock, BTC_1M, sink=hear, start_ms=start_ms, page_limit=30, bars=bars)  # type: ignore[arg-type]
         supervisor = StreamSupervisor(exchange, exchange.clock, policy=POLICY)
         async with running(feed):
             supervisor.add(feed.stream_key, feed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import ccxt.pro as ccxtpro
@@ -65,10 +66,11 @@ class Player:
         if isinstance(message, dict) and str(message.get("method", "")).startswith("userDataStream"):
             self.receive({"id": message["id"], "status": 200, "result": {"subscriptionId": 0}})
 
-    async def play(self, keys: list[StreamKey], frames: list[Any]) -> list[Any]:
+    async def play(self, keys: list[StreamKey], frames: list[Any], heard_by: Sequence[str] = ()) -> list[Any]:
+        """``heard_by``: what ccxt waits for, where it first logs in."""
         plan = list(subscriptions_for(keys, self.profile, self.instance.has, self.instance.milliseconds, ANYTHING_GOES))
         task = asyncio.create_task(self.push.run(plan))
-        await until(lambda: any(tap.routes for tap in self.push._hooks))
+        await until(lambda: any(tap.routes and set(heard_by) <= set(tap.routes) for tap in self.push._hooks))
         await asyncio.sleep(0)
         for frame in frames:
             self.receive(frame)
@@ -118,7 +120,9 @@ async def test_binance_order_life_and_its_fills():
     session = sessions("binance", "watchOrders")[0]
     trades = sessions("binance", "watchMyTrades")[0]["messages"]
     keys = [StreamKey(StreamKind.ORDERS), StreamKey(StreamKind.FILLS)]
-    events = await Player("binance", "BTCUSDT", "BTC/USDT").play(keys, session["messages"] + trades)
+    events = await Player("binance", "BTCUSDT", "BTC/USDT").play(
+        keys, session["messages"] + trades, heard_by=("orders", "myTrades")
+    )
     updates = [event for event in events if isinstance(event, OrderUpdate)]
     assert updates[0].status is OrderStatus.OPEN
     assert updates[1].status is OrderStatus.FILLED

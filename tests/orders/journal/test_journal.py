@@ -501,7 +501,7 @@ def run_python(script: str, check: bool = True) -> subprocess.CompletedProcess[s
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=280,
         cwd=Path(__file__).parents[3],
     )
     assert not check or answer.returncode == 0, answer.stderr
