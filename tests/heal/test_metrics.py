@@ -157,7 +157,7 @@ def test_every_number_of_the_page_on_metrics_is_served_while_a_store_runs(port, 
             released = asyncio.Event()
 
             async def hold_stops(seen: SeenRequest) -> None:
-                if seen.method == "POST" and "STOP" in str(seen.params.get("type")):
+                if seen.method == "POST" and "STOP" in str(dict(seen.params)):  # alone, or in a list with the target
                     await released.wait()
 
             background.exchange.hold_requests(hold_stops)
