@@ -117,6 +117,25 @@ def test_a_contract_position_closed_as_a_whole_is_exact_beyond_the_exchanges_dig
     assert ledger.apply(fill(PERP, "sell", "1", "5001", FREE)).pnl == D("0.009999999")
 
 
+def test_the_entry_value_of_a_contract_position_is_kept_and_not_made_of_its_average_price() -> None:
+    ledger = ledger_of(USDT="10000")
+    for price in ("5000", "5000.1", "5000.3"):  # its average has no end of digits
+        ledger.apply(fill(PERP, "buy", "1", price, FREE))
+    assert ledger.apply(fill(PERP, "sell", "3", "5001", FREE)).pnl == D("0.026")
+    ledger.apply(fill(PERP, "buy", "1", "7000", FREE))
+    assert ledger.holding(PERP) == Holding(D(1), D(7000))
+
+
+def test_an_inverse_position_gains_in_its_coin_at_the_harmonic_mean_of_its_entries() -> None:
+    ledger = ledger_of("BTC", BTC="10")
+    for price in ("5000", "10000"):  # 10,000 USD each: 2 and 1 BTC
+        ledger.apply(fill(INVERSE, "buy", "1000", price, ("BTC", "0")))
+    held = ledger.holding(INVERSE)
+    assert (held.amount, held.price) == (2000, D(20_000) / 3)
+    assert ledger.apply(fill(INVERSE, "sell", "1000", "8000", ("BTC", "0"))).pnl == D("0.25")
+    assert ledger.cash == D("10.25")
+
+
 @pytest.mark.parametrize(("sold", "pnl", "left"), [("2", "20", "3 5000"), ("5", "50", "0 -")])
 def test_a_contract_position_that_was_there_is_closed_against_its_entry_price(sold: str, pnl: str, left: str) -> None:
     ledger = ledger_of(USDT="10000")
@@ -259,6 +278,16 @@ def test_without_a_price_at_entry_or_now_there_is_no_open_profit(entry: str | No
         ledger.set_price(PERP, D(price), as_entry=False)
     assert ledger.open_profit(PERP) == 0
     assert ledger.value == 100
+
+
+def test_open_profit_comes_and_goes_with_the_price() -> None:
+    ledger = ledger_of(USDT="100")
+    ledger.reset(balances(USDT="100"), [position(PERP, "5", "5000")])
+    values = []
+    for price in (6000, 5000, 4000):
+        ledger.set_price(PERP, D(price))
+        values.append(ledger.value)
+    assert values == [150, 100, 50]
 
 
 def test_open_profit_in_a_coin_follows_the_price_of_the_coin_and_forgets_no_other_contract() -> None:
