@@ -20,7 +20,7 @@ class BuyOnce(bt.Strategy):
         if self.data._laststatus != self.data.LIVE:
             return
         self.live_bars += 1
-        if self.order is None:
+        if self.order is None or self.order.status == bt.Order.Rejected:  # a busy machine may be late with a bar
             self.order = self.buy(size=0.01)
         has_ended = not self.order.alive() and self.live_bars > 5
         if has_ended or self.live_bars == 100:

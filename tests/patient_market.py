@@ -14,6 +14,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone, tzinfo
 from typing import Any
 from unittest.mock import patch
 
@@ -23,6 +24,7 @@ from btccxt.bt.time import ms_of_num
 from btccxt.orders.tracker import OrderTracker
 from btccxt.sim.clock import SimClock
 
+START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 AHEAD_MS = 30_000  # less than a bar, or its orders were refused for its age; more than a late bar is waited for
 GIVEN_UP_S = 20.0  # nobody comes any more: the strategy looks at nothing, or an order is to stay on its way
 _MINUTE_MS = 60_000
@@ -109,9 +111,20 @@ class HeldClock(SimClock):
             await asyncio.sleep(max(self.wall_s(left_ms), _LOOK_S))
 
 
+class _AlwaysTheSameDay(datetime):
+    """When a market begins that is not told when: a market of each day's own would end each day in its own way."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return START.astimezone(tz)
+
+
 @contextmanager
 def patient_market() -> Iterator[None]:
-    """Embedded exchanges that stores of this process start meanwhile wait for their strategies and orders."""
+    """Embedded exchanges that stores of this process start meanwhile wait for their strategies and orders.
+
+    They begin at one and the same time, unless they are told another.
+    """
     program = _Program()
     poll, end_run, make = CerebroLoop.poll, CerebroLoop.end_run, OrderTracker.__init__
 
@@ -132,6 +145,7 @@ def patient_market() -> Iterator[None]:
         return HeldClock(start_ms, speed, program.limit_ms)
 
     with (
+        patch("btccxt.store.venues.datetime", _AlwaysTheSameDay),
         patch("btccxt.sim.venue.SimClock", clock),
         patch.object(CerebroLoop, "poll", polling),
         patch.object(CerebroLoop, "end_run", ending),

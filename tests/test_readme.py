@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
+import runpy
 import sys
 import threading
 from pathlib import Path
@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("patient_market")
 def test_the_lines_of_the_readme_run_and_trade(monkeypatch, capsys):
     code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert code is not None
@@ -40,14 +41,13 @@ def test_the_lines_of_the_readme_run_and_trade(monkeypatch, capsys):
     assert re.search(r"^Completed 0\.0\d+ \d+", capsys.readouterr().out, re.MULTILINE)
 
 
-def test_the_example_trades_and_ends_by_itself():
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "examples" / "moving_average.py")],
-        capture_output=True, text=True, timeout=280, cwd=ROOT, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "Completed" in done.stdout
-    assert re.search(r"value [\d.]+ USDT", done.stdout)
+@pytest.mark.usefixtures("patient_market")
+def test_the_example_trades_and_ends_by_itself(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["moving_average.py"])
+    runpy.run_path(str(ROOT / "examples" / "moving_average.py"), run_name="__main__")
+    told = capsys.readouterr().out
+    assert "Completed" in told
+    assert re.search(r"value [\d.]+ USDT", told)
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)", README))

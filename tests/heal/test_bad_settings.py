@@ -139,7 +139,7 @@ POLICIES = {
             "resolve_first_s", "resolve_total_s", "cancel_push_wait_s", "cancel_total_s", "fills_wait_s",
             "fills_first_wait_s", "fills_overlap_ms", "private_stream_silent_s", "held_news_s", "ask_again_most_s",
             "start_total_s", "stop_wait_s", "unprotected_alarm_s", "protect_retry_s", "escalate_stop_s", "swap_back_s",
-            "swap_back_turn_pct", "resize_wait_s", "market_entry_wait_s",
+            "swap_back_turn_pct", "resize_wait_s", "market_entry_wait_s", "backstop_move_s", "backstop_move_pct",
         ),
         "at least 1": (
             "client_id_max_length", "max_send_attempts", "not_found_answers", "fills_page_size",
