@@ -136,5 +136,7 @@ def _finite(value: float | None) -> float | None:
 def _explained(error: BaseException, file: str) -> str:
     """One line, with the strategy's own line where it has part in it."""
     text = " ".join(traceback.format_exception_only(type(error), error)[-1].split())
+    if isinstance(error, IndexError) and traceback.extract_tb(error.__traceback__)[-1].name == "once":
+        return "too few bars: an indicator needs more of them than the window has"  # backtrader runs over their end
     own = user_frames(error.__traceback__, Path(file))
     return f"{Path(own[-1].filename).name}:{own[-1].lineno}: {text}" if own else text

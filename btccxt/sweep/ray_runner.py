@@ -33,7 +33,7 @@ _worker: tuple[str, Worker] | None = None  # of this process, when it is one of 
 def ray_module() -> Any:
     """Raises ConfigError where Ray is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told what runs here
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else it prints advice about accelerators
     try:
         import ray
     except ImportError:
@@ -53,6 +53,7 @@ class RayRunner:
         self._ray = ray = ray_module()
         self._ours = not ray.is_initialized()
         self._workers = workers
+        self._under_way: dict[Any, RunSpec] = {}
         shipped = None
         if self._ours:
             shipped = self._connect(task, bars, address)
@@ -70,7 +71,7 @@ class RayRunner:
         if address is None:
             size = sum(48 * len(columns) for columns in bars.values())
             quiet["object_store_memory"] = max(_STORE_FLOOR, 3 * size)
-            self._ray.init(num_cpus=self._workers, include_dashboard=False, **quiet)
+            self._ray.init("local", num_cpus=self._workers, include_dashboard=False, **quiet)
             return None
         file = Path(task.source.file)
         with TemporaryDirectory(prefix="btccxt-study-") as code:
@@ -84,7 +85,7 @@ class RayRunner:
     def run(self, specs: Sequence[RunSpec]) -> Iterator[StudyRun]:
         errors = self._ray.exceptions
         waiting, begun = deque(specs), dict.fromkeys((spec.key for spec in specs), 0)
-        under_way: dict[Any, RunSpec] = {}
+        under_way = self._under_way
         while waiting or under_way:
             while waiting and len(under_way) < self._most_under_way():
                 spec = waiting.popleft()
@@ -115,6 +116,10 @@ class RayRunner:
         if self._ours:
             self._ours = False
             self._ray.shutdown()
+        elif self._ray.is_initialized():
+            for made in self._under_way:
+                self._ray.cancel(made)
+        self._under_way.clear()
 
 
 def _no_code(folder: str, names: list[str]) -> set[str]:

@@ -130,6 +130,13 @@ def test_whatever_a_strategy_does_at_its_start_is_one_line(lake: Path, tmp_path:
     assert result.best is None
 
 
+def test_a_window_that_is_too_short_for_an_indicator_is_said(lake: Path, crossing: Path):
+    result = made(crossing, lake, grid={"slow": [30, 601]})
+    assert [run.error for run in result.runs] == [
+        None, "too few bars: an indicator needs more of them than the window has",
+    ]  # fmt: skip
+
+
 def test_what_a_strategy_prints_is_not_shown(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     text = CROSSING.replace("    def next(self):", "    def next(self):\n        print(1)")
     made(write_strategy(tmp_path, text), lake)
