@@ -15,12 +15,14 @@ from rich.markup import escape
 from btccxt.config import Mode
 from btccxt.errors import BtccxtError, ConfigError, MissingKeys
 from btccxt.exchange.api import DrivenExchange, ExchangeAPI
+from btccxt.exchange.proof.grades import grade_of
 from btccxt.exchange.server_time import measure_clock
 from btccxt.model import Balances, Market, MarketType, StreamEvent, StreamKey, StreamKind, StreamOpened
 from btccxt.resilience.supervised import Tasks
 from btccxt.store.engine import make_store
 from btccxt.store.hints import CLOCK_OFF_MS
 from btccxt.store.keys import DOTENV, find_keys
+from btccxt.store.self_check import self_check, warning
 from btccxt.store.startup import did_you_mean
 from btccxt.store.store import CCXTStore
 from btccxt.store.venues import ExchangeConnection, connect
@@ -71,6 +73,7 @@ class _Doctor:
 
     async def examine(self) -> bool:
         self._tell_of_store()
+        await self._check_ccxt()
         venue = await asyncio.to_thread(self._connect)
         try:
             exchange = getattr(venue.exchange, "public", venue.exchange)
@@ -124,12 +127,20 @@ class _Doctor:
 
     # -------------------------------------------------------------- the checks
 
+    async def _check_ccxt(self) -> None:
+        """An exchange that somebody wrote himself needs none."""
+        store = self._store
+        if isinstance(store._exchange_given, str):
+            verdict, _ = await self_check(store.profile, store.mode, store.settings.changed_ccxt)
+            told = warning(verdict, store.settings.changed_ccxt) or f"{verdict.ccxt}: {verdict.summary}"
+            self._report.tell("ccxt", None if verdict.proven_with is None else verdict.good, told)
+
     def _tell_of_store(self) -> None:
         store = self._store
         profile = store.profile
         self._report.tell(
             "exchange", True,
-            f"{store.name} {profile.market_type.value}, mode {store.mode.value}; its profile is {profile.verified}",
+            f"{store.name} {profile.market_type.value}, mode {store.mode.value}; its profile is {grade_of(profile)}",
         )  # fmt: skip
         found = find_keys(store.name, store.settings, elsewhere=store.mode.needs_keys)
         if not found.values:

@@ -10,11 +10,15 @@ from typing import Any
 from btccxt.exchange.profile.order_rule import OrderRule
 from btccxt.exchange.profile.profile import known_exchanges, load_profile, market_types
 from btccxt.exchange.profile.profile_schema import Profile
+from btccxt.exchange.proof.grades import grade_of, runs_of
 from btccxt.exchange.proof.record import proven_with
 from btccxt.model import MarketType, OrderFeature, OrderKind
 
 ORDER_WORDS = [*(kind.value for kind in OrderKind), *(feature.value for feature in OrderFeature)]
 GRADES = {
+    "live": "every check of btccxt verify passed with real money",
+    "testnet": "every check of btccxt verify passed on the exchange's testnet",
+    "demo": "every check of btccxt verify passed in the exchange's demo",
     "sim": "runs end to end on the embedded exchange",
     "captured": "every native order kind proven by an offline capture of its HTTP request",
     "assumed": "not proven",
@@ -39,7 +43,8 @@ def facts(profile: Profile) -> dict[str, str]:
     streams = [name for name in _STREAMS if getattr(profile.streams, name)]
     switch = profile.dead_mans_switch
     told: dict[str, str | None] = {
-        "proof": f"{profile.verified}: {GRADES[profile.verified]}" + _with(proven_with(profile.exchange)),
+        "proof": f"{grade_of(profile)}: {GRADES[grade_of(profile)]}" + _with(proven_with(profile.exchange)),
+        "acceptance": "; ".join(run.text for run in runs_of(profile)),
         "the same as": profile.same_as,
         "testnet": profile.testnet + (f": {profile.no_testnet}" if profile.no_testnet else ""),
         "demo": profile.demo if profile.demo != "none" else None,
@@ -154,7 +159,9 @@ def _index() -> str:
         for market in market_types(name):
             profile = load_profile(name, market)
             signs = " | ".join(_SIGNS[profile.orders[word].support] for word in ORDER_WORDS)
-            lines.append(f"| [{name}]({name}.md) | {market.value} | {signs} | {profile.testnet} | {profile.verified} |")
+            lines.append(
+                f"| [{name}]({name}.md) | {market.value} | {signs} | {profile.testnet} | {grade_of(profile)} |"
+            )
     lines += ["", "Every other exchange that ccxt knows: market and limit orders, all else refused until it is proven."]
     return "\n".join(lines) + "\n"
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from btccxt.cli.exchange_pages import GRADES, ORDER_WORDS, facts, how, pages, write_pages
 from btccxt.exchange.profile.profile import known_exchanges, load_profile, market_types
 from btccxt.exchange.profile.profile_schema import Profile
+from btccxt.exchange.proof.grades import grade_of
 from btccxt.exchange.proof.record import proven_with
 
 _SHORT = {
@@ -52,7 +53,7 @@ def command(
 
 def _row(profile: Profile) -> dict[str, Any]:
     return {
-        "exchange": profile.exchange, "market_type": profile.market_type.value, "verified": profile.verified,
+        "exchange": profile.exchange, "market_type": profile.market_type.value, "verified": grade_of(profile),
         "testnet": profile.testnet, "proven_with_ccxt": proven_with(profile.exchange),
         "orders": {key: profile.orders[key].support for key in ORDER_WORDS},
     }  # fmt: skip
@@ -74,7 +75,7 @@ def _print_all(profiles: list[Profile]) -> None:
         table.add_column(heading, no_wrap=True, min_width=len("captured"))
     for profile in profiles:
         signs = [_SIGNS[profile.orders[key].support] for key in ORDER_WORDS]
-        table.add_row(profile.exchange, profile.market_type.value, *signs, profile.testnet, profile.verified)
+        table.add_row(profile.exchange, profile.market_type.value, *signs, profile.testnet, grade_of(profile))
     console.print(table)
     console.print(f"{_SIGNS['native']} native   {_SIGNS['emulated']} emulated   {_SIGNS['refused']} refused")
     for grade, meaning in GRADES.items():

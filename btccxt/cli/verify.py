@@ -21,13 +21,14 @@ def command(
     sim: Annotated[bool, typer.Option("--sim", help="against the embedded exchange: no network, no keys")] = False,
     only: Annotated[list[str] | None, typer.Option(help="only checks with this word in their name; repeatable")] = None,
     output: Annotated[Path, typer.Option(help="folder of the report")] = Path("."),
+    record: Annotated[bool, typer.Option("--record", help="into the data that grades come from (a checkout)")] = False,
 ) -> None:
     """Prove on the exchange itself what its profile says; without options: public data only, no keys."""
     from btccxt.cli.acceptance.command import run_verify
 
     good = run_verify(
         exchange, market_type=market_type, symbol=symbol, timeframe=timeframe, testnet=testnet, live=live,
-        max_notional=max_notional, sim=sim, only=only or (), output=output,
+        max_notional=max_notional, sim=sim, only=only or (), output=output, record=record,
     )  # fmt: skip
     if not good:
         raise typer.Exit(1)

@@ -29,6 +29,7 @@ CONTENDERS = {
     "journal_ticket": {*_JOURNALS, "sqlite3 INSERT, synced", "write and fsync"},
     "recovery": {"btccxt"},
     "sense_checks": {"btccxt translate", "btccxt check"},
+    "self_check": {"btccxt kept", "btccxt replayed", "ccxt.pro, one instance"},
     "fills_applied": {"btccxt"},
     "account_reads": {"btccxt", "backtrader's own broker"},
     "two_months": {"btccxt"},

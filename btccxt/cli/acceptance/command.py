@@ -17,8 +17,10 @@ from btccxt.cli.acceptance.suite import verify as run_suite
 from btccxt.config import Mode
 from btccxt.errors import BtccxtError, ConfigError, ConnectionLost
 from btccxt.exchange.profile.profile import load_profile
+from btccxt.exchange.proof.grades import FOLDER
 from btccxt.model import MarketType
 from btccxt.observe.redact import register_secret
+from btccxt.sim.dialects import quote_of
 from btccxt.sim.options import SimOptions
 from btccxt.store.build_config import build_config
 from btccxt.store.keys import resolve_keys
@@ -32,7 +34,7 @@ _SIM_SPEED = 60.0
 
 def run_verify(
     exchange: str, *, market_type: str | None, symbol: str | None, timeframe: str, testnet: bool, live: bool,
-    max_notional: float | None, sim: bool, only: Sequence[str], output: Path,
+    max_notional: float | None, sim: bool, only: Sequence[str], output: Path, record: bool = False,
 ) -> bool:  # fmt: skip
     """Run the suite, print and write its report; True when nothing failed. Raises ConfigError, ConnectionLost."""
     mode = _mode(testnet, live, sim)
@@ -40,15 +42,18 @@ def run_verify(
     profile = load_profile(exchange, kind)
     coin = profile.settle_currency or profile.quote_currency
     if sim:
-        coin = "USDT"  # what the synthetic market trades in, whatever is usual on the exchange
-    symbol = symbol or (f"BTC/{coin}:{coin}" if kind is MarketType.LINEAR else f"BTC/{coin}")
+        coin = quote_of(exchange)  # what the synthetic market trades in, whatever is usual on the exchange
+    usual = {MarketType.LINEAR: f"BTC/{coin}:{coin}", MarketType.INVERSE: "BTC/USD:BTC"}
+    symbol = symbol or usual.get(kind, f"BTC/{coin}")
     if mode is Mode.LIVE:
         if not max_notional:
             raise ConfigError(
                 "--live needs --max-notional: the most that any one order may cost, in the quote currency"
             )
         _ask_for_consent(exchange, symbol, max_notional)
-    own = {"sim": SimOptions(speed=_SIM_SPEED)} if mode is Mode.SIM else {}
+    inverse = kind is MarketType.INVERSE  # not among what the embedded exchange lists of itself; settled in coins
+    listed = SimOptions(speed=_SIM_SPEED, symbols=(symbol,) if inverse else None)
+    own = {"sim": listed} if mode is Mode.SIM else {}
     settings = build_config({"exchange": exchange, "mode": mode.value, "market_type": kind.value, **own})
     keys = resolve_keys(exchange, mode, settings, required=profile.credentials)
     for secret in keys.values():
@@ -56,7 +61,7 @@ def run_verify(
     console = Console()
     venue = connect(
         mode, profile, {**settings.ccxt_settings(), **keys},
-        balances=start_balances(100_000.0, coin),
+        balances=start_balances(10.0, "BTC") if inverse else start_balances(100_000.0, coin),
         settings=settings,
         report=lambda what, error: console.print(f"[dim]{escape(what)}: {escape(str(error))}[/]"),
     )  # fmt: skip
@@ -72,6 +77,7 @@ def run_verify(
             run_suite(
                 subject,
                 against,
+                environment="public" if mode is Mode.PAPER else mode.value,
                 private=mode is not Mode.PAPER,
                 only=only,
                 tell=lambda each: _print(console, each),
@@ -84,7 +90,16 @@ def run_verify(
     finally:
         venue.stop()
     _print_end(console, report, output)
+    if record:
+        _record(console, report, only)
     return report.good
+
+
+def _record(console: Console, report: Report, only: Sequence[str]) -> None:
+    """What grades come from is a whole run with orders, without a failure."""
+    if only or not report.good or report.environment == "public":
+        raise ConfigError("not recorded: only a whole run with orders and without a failure is a proof")
+    console.print(f"recorded: {report.record(FOLDER)}", highlight=False, soft_wrap=True)
 
 
 def _mode(testnet: bool, live: bool, sim: bool) -> Mode:

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+from btccxt.exchange.proof.grades import SCHEMA, file_name
 from btccxt.observe.redact import redact_text
 
 Outcome = Literal["proven", "failed", "not applicable"]
@@ -36,11 +37,13 @@ class Report:
     market_type: str
     symbol: str
     against: str  # 'the embedded exchange', 'testnet', 'live', 'live, public data only'
+    environment: str  # 'sim', 'testnet', 'demo', 'live'; 'public' where no order was placed
     started: str  # ISO 8601, UTC, of this machine
     results: tuple[CheckResult, ...]
     left_behind: tuple[str, ...] = ()
     max_notional: str | None = None
     versions: dict[str, str] = field(default_factory=lambda: versions())
+    schema: int = SCHEMA
 
     @property
     def good(self) -> bool:
@@ -78,6 +81,13 @@ class Report:
             lines.append(f"| {_SIGNS[result.outcome]} | {result.promise} | {evidence} | {result.took_ms / 1000:.1f} |")
         lines += ["", " ".join(f"{sign} {outcome}." for outcome, sign in _SIGNS.items())]
         return redact_text("\n".join(lines)) + "\n"
+
+    def record(self, folder: Path) -> Path:
+        """As the data that grades come from: one file for each exchange, market type and environment."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / file_name(self.exchange, self.market_type, self.environment)
+        path.write_text(self.as_json(), encoding="utf-8")
+        return path
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """The page and the JSON beside it; both say in their names what and when."""

@@ -124,11 +124,16 @@ class Subject:
         market = self.market
         step = market.amount_step or Decimal("0.00000001")
         least = max(
-            (market.min_cost or _UNTOLD_LEAST_COST) / price / market.contract_size,
+            (market.min_cost or _UNTOLD_LEAST_COST) / self._worth(price),
             market.min_amount or Decimal(0),
             step,
         )
         return (least * _COST_MARGIN / step).to_integral_value(ROUND_CEILING) * step
+
+    def _worth(self, price: Decimal) -> Decimal:
+        """Of one unit, or one contract, in the quote currency."""
+        market = self.market
+        return market.contract_size if market.type is MarketType.INVERSE else price * market.contract_size
 
     def request(
         self, kind: OrderKind, amount: Decimal, reference: Decimal, *, side: Side = Side.BUY, **more: object
@@ -137,7 +142,7 @@ class Subject:
         worst = max(
             [reference, *(value for key, value in more.items() if key == "price" and isinstance(value, Decimal))]
         )
-        notional = amount * worst * self.market.contract_size
+        notional = amount * self._worth(worst)
         if notional > self.max_notional:
             raise NotApplicable(
                 f"the smallest such order costs {notional:.2f}, more than the {self.max_notional} allowed"

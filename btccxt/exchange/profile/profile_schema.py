@@ -385,7 +385,6 @@ class Profile(Part):
     known: bool = True
     same_as: str | None = None
     about: str = ""
-    verified: Literal["sim", "captured", "assumed"] = "assumed"
     testnet: Switch = "none"
     demo: Switch = "none"
     no_testnet: str = ""

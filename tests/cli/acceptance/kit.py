@@ -72,7 +72,9 @@ async def run_suite(
         subject = Subject(
             exchange, clock, profile, "BTC/USDT", max_notional=Decimal(max_notional), patience_s=patience_s
         )
-        return await verify(subject, "the embedded exchange", private=private, only=tuple(only), tell=tell), sim
+        return await verify(
+            subject, "the embedded exchange", environment="sim", private=private, only=tuple(only), tell=tell
+        ), sim
     finally:
         await sim.stop()
 
