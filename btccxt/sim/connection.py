@@ -20,12 +20,20 @@ _MAX_BACKLOG_BYTES = 16 * 2**20  # a client that reads this much too slowly is t
 
 def text_frame(payload: bytes) -> bytes:
     """A whole unmasked WebSocket text frame (RFC 6455, 5.2)."""
+    return _frame(b"\x81", payload)
+
+
+def binary_frame(payload: bytes) -> bytes:
+    return _frame(b"\x82", payload)
+
+
+def _frame(head: bytes, payload: bytes) -> bytes:
     size = len(payload)
     if size < 126:
-        return b"\x81" + bytes((size,)) + payload
+        return head + bytes((size,)) + payload
     if size < 65536:
-        return b"\x81\x7e" + struct.pack("!H", size) + payload
-    return b"\x81\x7f" + struct.pack("!Q", size) + payload
+        return head + b"\x7e" + struct.pack("!H", size) + payload
+    return head + b"\x7f" + struct.pack("!Q", size) + payload
 
 
 class Connection:
@@ -68,6 +76,9 @@ class Connection:
             self._send_troubled(frame, payload, topic)
         else:
             self._write(frame)
+
+    def send_binary(self, payload: bytes) -> None:
+        self._write(binary_frame(payload))
 
     def close(self, code: int, reason: str = "") -> None:
         """Say goodbye properly: a close frame with this code. A client that does not answer it is cut off.
@@ -119,7 +130,7 @@ class Connection:
             self._write_in_order(frame)
             self._write_in_order(frame)
         elif fault.kind is FaultKind.MALFORMED:
-            self._write_in_order(text_frame(_malformed(fault, payload)))
+            self._write_in_order(text_frame(fault.body_for(payload)))
         elif fault.kind is FaultKind.REORDER:
             self._held, self._deferred = frame, True
         elif fault.kind is FaultKind.SLOW:
@@ -150,10 +161,6 @@ class Connection:
             self._loop.call_later(fault.delay_s, self._trickle, fault)
         else:
             self._deferred = self._held is not None
-
-
-def _malformed(fault: Fault, payload: bytes) -> bytes:
-    return fault.body.encode() if fault.body is not None else payload[: len(payload) // 2]
 
 
 class Hub:

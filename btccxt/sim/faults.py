@@ -31,6 +31,7 @@ class FaultKind(str, Enum):
     HTML_ANSWER = "html_answer"  # accepted; 200 with a page of some proxy
     EMPTY_ANSWER = "empty_answer"  # accepted; 200 with no body
     TRUNCATED_ANSWER = "truncated_answer"  # accepted; 200 with half of the JSON
+    ODD_ANSWER = "odd_answer"  # accepted; ``status`` with ``body``, or with what ``change`` makes of the true one
     DELAY_REQUEST = "delay_request"  # ``delay_s`` before it is accepted
     DELAY_ANSWER = "delay_answer"  # ``delay_s`` after it was accepted
     RATE_LIMIT = "rate_limit"  # 429 with Retry-After: ``retry_after_s``; nothing accepted
@@ -46,7 +47,7 @@ class FaultKind(str, Enum):
     LOSE_FRAME = "lose_frame"
     DUPLICATE = "duplicate"
     REORDER = "reorder"  # this frame comes after the next one of its connection
-    MALFORMED = "malformed"  # ``body`` in its place, or half of its JSON
+    MALFORMED = "malformed"  # ``body`` in its place, or what ``change`` makes of it, or half of its JSON
     SLOW = "slow"  # standing: frames trickle, one every ``delay_s``
 
 
@@ -102,12 +103,19 @@ class Fault:
     retry_after_s: int = 1
     status: int = 503
     body: str | None = None  # of an error answer or a malformed frame, in place of the usual one
+    change: Callable[[bytes], bytes] | None = None
     close_code: int = 1001
     skew_ms: int = 0
 
     @property
     def is_standing(self) -> bool:
         return self.kind in _STANDING
+
+    def body_for(self, true: bytes) -> bytes:
+        """What comes in place of the true answer or frame."""
+        if self.body is not None:
+            return self.body.encode()
+        return true[: len(true) // 2] if self.change is None else self.change(true)
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,17 +208,30 @@ class SimExchange:
 
     def cut_connections(self, path: str = "*", host: str = "*", close_code: int | None = None) -> int:
         """Break matching WebSocket connections: without a word, or with a close frame. Returns how many."""
-        chosen = [
-            connection
-            for connection in self._connections.values()
-            if fnmatchcase(connection.path, path) and fnmatchcase(connection.host, host)
-        ]
+        chosen = self._connections_at(path, host)
         for connection in chosen:
             if close_code is None:
                 connection.abort()
             else:
                 connection.close(close_code, "going away")
         return len(chosen)
+
+    def push_frame(self, frame: str | bytes, path: str = "*", host: str = "*") -> int:
+        """Send this, text or binary, over matching WebSocket connections. Returns over how many."""
+        chosen = self._connections_at(path, host)
+        for connection in chosen:
+            if isinstance(frame, bytes):
+                connection.send_binary(frame)
+            else:
+                connection.send(frame.encode())
+        return len(chosen)
+
+    def _connections_at(self, path: str, host: str) -> list[Connection]:
+        return [
+            connection
+            for connection in self._connections.values()
+            if fnmatchcase(connection.path, path) and fnmatchcase(connection.host, host)
+        ]
 
     def push_candle(self, symbol: str, timeframe: str, bar: Bar, closed: bool) -> None:
         """Send a candle frame to whoever subscribed, as if the market had made it. Nothing is stored."""
@@ -327,6 +340,8 @@ class SimExchange:
             return _response(dialect.trouble(fate).reply())
         if fate.kind is FaultKind.HTML_ANSWER:
             return web.Response(body=_HTML, content_type="text/html")
+        if fate.kind is FaultKind.ODD_ANSWER:
+            return _response(Reply(fate.status, fate.body_for(reply.body)))
         return _response(Reply(200, _garbled(fate, reply.body)))
 
     async def _hang_up(self, http: web.BaseRequest, gently: bool = False) -> web.StreamResponse:
@@ -423,6 +438,8 @@ class SimExchange:
             connection.send(fail(fate))
         elif kind is FaultKind.HTML_ANSWER:
             connection.send(_HTML)
+        elif fate is not None and kind is FaultKind.ODD_ANSWER:
+            connection.send(fate.body_for(answer))
         elif kind is not FaultKind.HANG:
             connection.send(answer if fate is None else _garbled(fate, answer))
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from btccxt.exchange.plausibility import (
     AheadOfUs,
     Implausible,
+    check_answer,
     check_balances,
     check_bar,
     check_fill,
@@ -185,3 +186,33 @@ def test_no_time_is_told_from_a_time(answer: object) -> None:
 def test_an_answer_may_say_nothing_in_many_ways(answer: object) -> None:
     assert says_nothing(answer)
     assert not says_nothing({"x": answer, "free": "0"})
+
+
+@pytest.mark.parametrize(
+    ("answer", "envelope", "known"),
+    [
+        ([], {}, True),
+        ([{"id": 1}], {}, True),
+        ({"fills": [], "cursor": ""}, {}, True),  # a list of nothing, by its name
+        ({}, {}, False),
+        ({"data": None}, {}, False),
+        ([{}], {}, False),
+        ([None], {}, False),
+        ("maintenance", {}, False),
+        (b"", {}, False),
+        (None, {}, False),
+        (7, {}, False),
+        ({"error": [], "result": {}}, {"error": "list"}, True),
+        ({"error": {}, "result": []}, {"error": "list"}, False),
+        ({"code": "0", "data": []}, {"code": "text"}, True),
+        ({"code": 0, "data": []}, {"code": "text"}, False),
+        ({"retCode": 0}, {"retCode": "number"}, True),
+        ([], {"retCode": "number"}, False),
+    ],
+)
+def test_what_is_an_answer_of_the_exchange(answer: object, envelope: dict[str, str], known: bool) -> None:
+    if known:
+        assert check_answer(answer, envelope) is answer
+    else:
+        with pytest.raises(Implausible, match="no answer of the exchange"):
+            check_answer(answer, envelope)
