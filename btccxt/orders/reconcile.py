@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from btccxt.errors import Unsupported
+from btccxt.errors import OrderNotFound, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ZERO, OrderUpdate
 from btccxt.observe.log import EventName, get_logger
@@ -190,7 +190,14 @@ class Reconciler:
                 raise answer
 
     async def _still_open(self, contradiction: Contradiction) -> bool:
-        """Lists lag behind; the order itself does not."""
-        update = await self._exchange.fetch_order(self._register[contradiction.client_order_id].reference)
+        """Lists lag behind; the order itself does not. The id that we know may be wrong, the list's is not."""
+        reference = self._register[contradiction.client_order_id].reference
+        try:
+            update = await self._exchange.fetch_order(reference)
+        except OrderNotFound:
+            listed = replace(reference, order_id=contradiction.update.order_id)
+            if listed == reference:
+                return False  # it has gone meanwhile
+            update = await self._exchange.fetch_order(listed)
         self._register.apply(contradiction.client_order_id, update)
         return not update.status.is_final

@@ -124,8 +124,12 @@ class CCXTReads(CCXTClient):
 
     async def fetch_trades(self, symbol: str, since_ms: int | None = None, limit: int | None = None) -> list[Trade]:
         await self._market(symbol)
+        # A second on top: what has just been traded belongs to it, and seconds are all that is asked for.
+        params: tuple[dict[str, int], ...] = ()
+        if since_ms is not None and self.profile.trades_until:
+            params = ({"until": self.clock.now_ms() + 1_000},)
         trades = await self._rows(
-            "fetch_trades", symbol, since_ms, limit, understand=lambda row: check_trade(translate.trade(row))
+            "fetch_trades", symbol, since_ms, limit, *params, understand=lambda row: check_trade(translate.trade(row))
         )
         return translate.told_apart(trades)
 

@@ -416,6 +416,8 @@ class Profile(Part):
     price_significant_digits: int | None = None
     amounts_in: Literal["contracts", "base"] = "contracts"
     funding_amounts: Literal["received", "paid"] = "received"
+    trades_until: bool = False
+    """Public trades since a time are only told up to another one."""
     transfers: Literal["lists", "ledger"] = "lists"
     """Where money that came or went is listed: ccxt's deposits and withdrawals, or the account's ledger."""
     leverage_param: str | None = None
