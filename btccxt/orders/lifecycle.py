@@ -206,6 +206,9 @@ def _apply_update(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tup
             closed_full = closed_full or update.filled >= min(order.amount, update.amount or order.amount)
             closed_full = closed_full or not order.has_exact_amount
             reported_filled_at_close = max(reported_filled_at_close or ZERO, update.filled)
+    if _has_another_id(order, update):  # what we had was of a frame that was wrong, or of an order that was replaced
+        left = order.order_id
+        order = changed(order, order_id=update.order_id, replaced_ids=_with(order.replaced_ids, left or ""))
     is_child = order.is_conditional and order.order_id is not None and update.order_id not in (None, order.order_id)
     order = changed(
         order,
@@ -231,6 +234,18 @@ def _apply_update(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tup
     if order.never_arrived and not was_seen:
         effects += _ghost(order)
     return order, effects
+
+
+def _has_another_id(order: LiveOrder, update: OrderUpdate) -> bool:
+    """Asked for by the client order id, the exchange names another open order than the one we know."""
+    return (
+        update.origin is Origin.QUERY
+        and update.status is OrderStatus.OPEN
+        and update.client_order_id == order.client_order_id
+        and None not in (order.order_id, update.order_id)
+        and update.order_id != order.order_id
+        and not order.is_conditional
+    )
 
 
 def _infer(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tuple[Effect, ...]]:

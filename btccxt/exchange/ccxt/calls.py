@@ -92,6 +92,7 @@ class Calls:
     """Where signatures count upwards: no signed request overtakes another."""
     envelope: Mapping[str, str] = field(default_factory=dict)
     """Fields of every answer, and their kinds."""
+    not_found_texts: tuple[str, ...] = ()
     _headers: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -145,7 +146,7 @@ class Calls:
     ) -> T:
         call_class = _CLASSES.get(method, _PUBLIC)
         weight = self.rate.weight(method)
-        facts = CallFacts(method, counted=self.turns is not None)
+        facts = CallFacts(method, counted=self.turns is not None, not_found_texts=self.not_found_texts)
         failure: BtccxtError | None = None
         with self.breakers.passing(call_class.group) as passage:
             await self.limiter.acquire(weight, call_class.priority)

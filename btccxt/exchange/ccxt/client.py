@@ -111,6 +111,7 @@ class CCXTClient(ContractCalls, ExchangeAPI):
             on_call,
             Turns() if profile.signed_by == "counter" else None,
             profile.envelope,
+            profile.not_found_texts,
         )
         self._nonce = RisingNonce()
         self._coins_told: set[str] = set()

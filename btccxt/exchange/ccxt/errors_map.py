@@ -89,6 +89,7 @@ class CallFacts:
 
     method: str
     counted: bool = False  # signatures count upwards
+    not_found_texts: tuple[str, ...] = ()
     sent: bool = False  # a request that may have reached the exchange has left
     status: int | None = None  # of the last HTTP answer
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -127,6 +128,8 @@ def read_error(error: BaseException, exchange: str, facts: CallFacts, secrets: I
     meaning = meaning_of(error, facts)
     if facts.foreign and meaning is not Meaning.LOST:
         return Unreadable(f"{text} (no answer of the exchange)")
+    if facts.method in _OF_ONE_ORDER and any(each in str(error) for each in facts.not_found_texts):
+        return OrderNotFound(text)
     match meaning:
         case Meaning.LOST:
             return ConnectionLost(f"{exchange} {facts.method}: {_why_lost(error, secrets)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -181,9 +182,15 @@ class CCXTReads(CCXTClient):
         lookup = self.profile.client_id.lookup_for(reference.conditional)
         if self.profile.asks_for_one(by_id=reference.order_id is not None, conditional=reference.conditional):
             order_id, params = reference_params(reference, self.profile, "query")
-            return await self._understood(
-                "fetch_order", order_id, reference.symbol, params, understand=partial(self._asked_for, reference)
-            )
+            try:
+                return await self._understood(
+                    "fetch_order", order_id, reference.symbol, params, understand=partial(self._asked_for, reference)
+                )
+            except OrderNotFound:
+                # The id may come from a frame that was wrong; ours is the one that was sent.
+                if reference.order_id is None or reference.client_order_id is None or reference.conditional:
+                    raise
+            return await self.fetch_order(replace(reference, order_id=None))
         return await self._find_in_lists(reference, lookup)
 
     def _asked_for(self, reference: OrderReference, row: Any) -> OrderUpdate:

@@ -433,6 +433,8 @@ class Profile(Part):
     """
     envelope: Mapping[str, Literal["text", "number", "list"]] = Field(default_factory=dict)
     """Fields that every answer of the exchange has: one without them comes from somebody else, or is half of one."""
+    not_found_texts: tuple[str, ...] = ()
+    """How it says that it does not know an order, where ccxt takes that for another error."""
     order_requests: tuple[str, ...] = ()
     harmless_requests: tuple[str, ...] = ()
     visibility_delay_ms: int = Field(default=1_000, ge=0)

@@ -9,7 +9,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal as D
 from typing import Any
 
@@ -203,6 +203,15 @@ async def test_an_odd_answer_to_a_cancel_is_an_attempt_that_failed_or_an_answer(
                 assert update.client_order_id == order.client_order_id
             finally:
                 made.network.spoil = None
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_an_order_is_found_by_our_own_id_where_its_other_id_is_wrong(dialect: str) -> None:
+    async with stage(dialect) as made:
+        assert made.resting is not None
+        wrong = {"okx": "2000000000000000999", "kraken": "OSIMKR-00000-000999"}.get(made.exchange.id, "999")
+        found = await made.exchange.fetch_order(replace(made.resting, order_id=wrong))
+        assert found.order_id == made.resting.order_id
 
 
 def test_what_is_spoiled_differs_and_can_be_read() -> None:
