@@ -358,7 +358,7 @@ class ContingencyGroup(ListedPair):
         """Whether a stop was refused because its price has come already."""
         if self.last_price is not None and leg.trigger.is_reached(self.last_price):
             return True
-        return any(text.lower() in why.lower() for text in self._policy.price_passed_texts)
+        return self._says_that_the_price_has_passed(why)
 
     def _taken_away(self, leg: Leg, order: LiveOrder) -> None:
         """Ended at the exchange, and nobody here asked for it: somebody by hand, or the exchange itself."""

@@ -404,6 +404,9 @@ class OrderGroup:
         self._actions.append(Alarm(kind, text, name, once=once))
         return True
 
+    def _says_that_the_price_has_passed(self, why: str) -> bool:
+        return any(text.lower() in why.lower() for text in self._policy.price_passed_texts)
+
     def _before(self, deadline_s: float) -> bool:
         """Whether that is still to come; then ``plan`` will be asked again at that time."""
         if self._now_s >= deadline_s:

@@ -154,5 +154,6 @@ class ListedPair(OrderGroup):
         notes = (note.removeprefix(NOT_LISTED) for note in order.notes if note.startswith(NOT_LISTED))
         why = "; ".join((*order.reasons, *notes))
         text = f"the exchange does not take stop and target of group {self.name} as one order list ({why}): "
-        if self._lists_refused == 1:
+        if "list" not in self._said and not self._says_that_the_price_has_passed(why):
+            self._said.add("list")
             self._actions.append(Tell(leg.name, text + "one of them rests there, the other is watched here"))

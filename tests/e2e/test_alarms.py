@@ -142,12 +142,15 @@ def protective_rejected(venue: Venue, store: CCXTStore) -> list[Step]:
     def refuse_stops(exchange: Any) -> None:
         submit = exchange.engine.submit
 
+        def refusing_lists(account: str, orders: Any, *rest: Any, **more: Any) -> Any:
+            raise EngineReject(RejectCode.MARKET_CLOSED, "no stops just now")
+
         def refusing(account: str, order: Any, *rest: Any, **more: Any) -> Any:
             if order.kind is OrderKind.STOP:
                 raise EngineReject(RejectCode.MARKET_CLOSED, "no stops just now")
             return submit(account, order, *rest, **more)
 
-        exchange.engine.submit = refusing
+        exchange.engine.submit, exchange.engine.submit_list = refusing, refusing_lists
 
     venue.call(refuse_stops)
     fall = Step(D(59_850), until=heard(AlarmKind.PROTECTIVE_REJECTED))

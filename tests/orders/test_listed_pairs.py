@@ -9,6 +9,7 @@ import pytest
 from btccxt.model import OrderKind, Side
 from btccxt.orders.context import EMULATED
 from btccxt.orders.events import AlarmKind
+from btccxt.orders.policy import TrackerPolicy
 from tests.orders.contingent_world import SPOT, World
 
 SELL, LIMIT, STOP = Side.SELL, OrderKind.LIMIT, OrderKind.STOP
@@ -129,6 +130,18 @@ def test_a_list_that_is_refused_leaves_the_stop_there_and_the_target_here_and_th
     assert world.alarms == []
     world.move(111)
     assert (world.states()["target"], world.states()["stop"], world.exchange.coins) == ("filled", "canceled", 50)
+
+
+def test_a_list_refused_because_the_price_has_come_is_not_worth_a_word_and_the_stop_is_hit() -> None:
+    policy = TrackerPolicy(price_passed_texts=("relationship of the prices", "trigger at once"))
+    world = World(SPOT, lists=True, policy=policy)
+    world.bracket(entry="89")
+    world.exchange.price = D(89)
+    world.exchange.refuse_next = ["The relationship of the prices for the orders is not correct."]
+    world.fill("entry", "1")
+    world.wait(1)
+    assert (world.exchange.coins, world.at_exchange(), world.alarms) == (50, {}, [])
+    assert (world.states()["stop"], world.notes_told) == ("filled", [])
 
 
 def test_while_the_price_stays_at_the_target_no_list_is_tried() -> None:
