@@ -30,7 +30,17 @@ from btccxt.model import (
 )
 from btccxt.orders.backstop import REDUCE_ONLY
 from btccxt.orders.closing import is_at_once, shares_text
-from btccxt.orders.context import BACKSTOP, CLOSES, EMULATED, ENTRY_PCT, EXPIRES, FIRES, ON_UNPROTECTED, TRAILS_FROM
+from btccxt.orders.context import (
+    BACKSTOP,
+    CLOSES,
+    EMULATED,
+    ENTRY_PCT,
+    EXPIRES,
+    FIRES,
+    ON_UNPROTECTED,
+    SLICES,
+    TRAILS_FROM,
+)
 from btccxt.orders.risk import reduces
 from btccxt.orders.trigger import PROTECTIVE_KINDS, Trigger
 
@@ -72,6 +82,8 @@ class Plan:
     @property
     def waits(self) -> bool:
         """Not sent at once, so it binds no money yet."""
+        if SLICES in self.context:
+            return False
         return self.needs_way or EMULATED in self.context or "parent" in self.context or "oco" in self.context
 
 
@@ -137,6 +149,8 @@ class Planner:
             context[EMULATED], context[FIRES] = _UNTIL_CLOSE, str(fires_ms)
         if request.limit_offset is not None:
             context[EMULATED] = _HERE + _NO_TRAILING_LIMIT
+        if request.iceberg_amount is not None and request.kind is OrderKind.LIMIT:
+            self._slice(order, request, leader, context, reasons)
         rule = rules.order_rule(request.kind)
         if (why := rule.why_emulated(request.side.value) or rule.out_of_range(request)) is not None:
             context[EMULATED] = _HERE + why
@@ -174,6 +188,8 @@ class Planner:
             if market.is_contract and at_once and reduces(request.side, request.amount, situation.position):
                 request = self._reducing(request, False)
         waits_as = _as_sent(request, market, situation.price) if EMULATED in context else request
+        if SLICES in context:
+            waits_as = replace(request, amount=request.iceberg_amount or request.amount, iceberg_amount=None)
         reasons.extend(rules.order_refusals(waits_as))
         return Plan(order, request, context, expires_here_ms, shares, needs_way)
 
@@ -182,6 +198,24 @@ class Planner:
         sent_as = Trigger(request).fired().kind if emulated else request.kind
         kinds = self._rules.order_rule(OrderFeature.REDUCE_ONLY).kinds
         return replace(request, reduce_only=True) if not kinds or sent_as.value in kinds else request
+
+    def _slice(
+        self, order: bt.Order, request: OrderRequest, leader: OrderRequest | None, context: dict[str, str],
+        reasons: list[str],
+    ) -> None:  # fmt: skip
+        """Where the exchange has no iceberg orders, slices are placed from here, one after the other."""
+        rule = self._rules.order_rule(OrderFeature.ICEBERG)
+        if rule.support != "emulated" or request.iceberg_amount is None:
+            return
+        context[EMULATED] = f"slices are placed from this machine, while the program runs: {rule.why}"
+        context[SLICES] = str(request.iceberg_amount)
+        order.addinfo(slices=f"{request.iceberg_amount:f} at a time")
+        if request.iceberg_amount > request.amount:
+            reasons.append(f"iceberg={request.iceberg_amount:f} is more than the size, {request.amount:f}")
+        if leader is not None or order.parent is not None:
+            reasons.append("iceberg= is kept here, in slices: such an order cannot be an exit, or one of a pair")
+        if request.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+            reasons.append(f"iceberg= and tif={request.time_in_force.value} exclude each other: slices have to rest")
 
     def _backstop(self, order: bt.Order, request: OrderRequest, market: Market, situation: Situation) -> str | None:
         """How a plain stop at the exchange can stand behind a trailing one that closes a position; None: not at all."""

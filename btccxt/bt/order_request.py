@@ -288,7 +288,7 @@ _OF_ONE_ORDER = frozenset(
     {
         "client_order_id", "exchange_order_id", "raw_status", "lifecycle", "emulated", "reasons", "notes", "rounded",
         "follows", "followed_by", "restored", "commission_estimated", "expired_here", "capped", "waited_for", "closes",
-        "backstop",
+        "backstop", "slices",
     }
 )  # fmt: skip
 _BY_TRIGGER = {OrderKind.STOP, OrderKind.TAKE_PROFIT}
@@ -314,6 +314,8 @@ def edited(
         reasons.append("give size, price or plimit")
     if request.kind is not OrderKind.LIMIT and request.kind not in _BY_TRIGGER | _BY_BOTH:
         reasons.append(f"a {request.kind.value} order has nothing that could be changed; cancel it and place another")
+    if "slices" in order.info:
+        reasons.append("an iceberg order that is kept here in slices cannot be changed; cancel it and place the rest")
     if plimit is not None and request.kind not in _BY_BOTH:
         reasons.append(f"plimit is the limit of stop-limit orders; the price of a {request.kind.value} order is price")
     amount, filled = request.amount, decimal_of(abs(order.executed.size))

@@ -288,6 +288,9 @@ class ContingencyGroup(ListedPair):
         assert order is not None
         if placement.cancelling or leg.over is not None or order.state is LifecycleState.FILLED or self.cancelled:
             return
+        if leg.slice_amount is not None:
+            self._settle_slice(leg, order)
+            return
         if is_backstop(leg, placement):
             if placement.is_executing:
                 leg.fired = leg.at_market = True
@@ -423,7 +426,7 @@ class ContingencyGroup(ListedPair):
             for leg in legs:
                 if leg is not first:
                     self._finish(leg)
-            if first.over is None and not first.open and first.has_filled:
+            if first.over is None and not first.open and first.has_filled and first.slice_amount is None:
                 first.over = LifecycleState.FILLED
             self._look_for_overfill()
             if first.over is not None or (self.is_exclusive and any(leg.open for leg in legs if leg is not first)):
@@ -469,7 +472,7 @@ class ContingencyGroup(ListedPair):
             self._say("unprotected", text)
 
     def _look_for_overfill(self) -> None:
-        executed = [leg for leg in self.legs.values() if leg.filled]
+        executed = [leg for leg in self.legs.values() if leg.filled and leg.slice_amount is None]
         filled = {each.name: each.filled for leg in executed for each in leg.placements if each.filled}
         if closed := self.closing.closed:
             filled["orders of its own"] = closed

@@ -76,7 +76,8 @@ class OrderEmulator:
         self._groups: dict[str, ContingencyGroup] = {}
         self._legs: dict[str, tuple[ContingencyGroup, str]] = {}  # by the order's own name, and by spawned ones
         self._entries: dict[str, ContingencyGroup] = {}
-        self._closing = ClosingOrders(markets, self._groups.get, tracker.release, self._withdraw, self._loop)
+        group_of = lambda name: self._groups.get(name) or self._legs.get(name, (None,))[0]  # noqa: E731
+        self._closing = ClosingOrders(markets, group_of, tracker.release, self._withdraw, self._loop)
         self._watching: dict[str, dict[str, ContingencyGroup]] = {}  # by symbol and name: they wait for a price
         self._ended: dict[str, None] = {}  # groups, oldest first
         self._timer: tuple[float, Any] | None = None
@@ -140,9 +141,7 @@ class OrderEmulator:
             touched.append(entry_of)
         for group in touched:
             self._plan(group)
-        if known is None:
-            return [event]
-        return self._seen(*known, event)
+        return [event] if known is None else self._seen(*known, event)
 
     def on_price(self, symbol: str, price: Decimal) -> None:
         """The latest trade of a symbol."""
@@ -196,7 +195,7 @@ class OrderEmulator:
         elif (host := self._closing.host_of(request, context)) is not None:
             group = host
         elif EMULATED in context or self._closing.is_guest(request, context):
-            group = self._new(name, request, context, are_exits=False)
+            group = self._new(f"{name}-itself", request, context, are_exits=False)  # it may name a bracket as well
         else:
             return None
         leg = Leg.of(request, context)
@@ -451,6 +450,8 @@ class OrderEmulator:
         self._restored = {}
         for order in orders:
             self._bring_back(order, order.client_order_id in told, restored.best_prices)
+        for name in self._entries.keys() & self._legs.keys():  # entries that other orders carry
+            self._follow_leg(*self._legs[name])
         for group in list(self._groups.values()):
             if group.entry_name is not None and group.entry is None:
                 group.entry_never_came()

@@ -17,6 +17,7 @@ from btccxt.orders.context import EMULATED
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.exposure import gained, given_back
 from btccxt.orders.from_entry import PRICED, priced_from
+from btccxt.orders.iceberg import next_slice
 from btccxt.orders.leg import MADE_WAY, Leg, Placement
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy, Unprotected
@@ -216,6 +217,9 @@ class OrderGroup:
         is_going = any(each.cancelling for each in leg.open)  # and may fill yet
         if is_going and (self.is_exclusive or not (standing or leg.is_protective)):
             return
+        if leg.slice_amount is not None:
+            self._place_slice(leg)
+            return
         if leg.backstop is not None and self._move_backstop(leg, standing, want, is_going):
             return
         if leg.replacement is not None:
@@ -241,6 +245,18 @@ class OrderGroup:
                 self._give_up(leg, want)
         elif all(each.is_live for each in standing) and not self._before(leg.grow_at_s):
             self._grow(leg, standing, want, gap)
+
+    def _place_slice(self, leg: Leg) -> None:
+        amount = round_amount(self._market, next_slice(leg, self._market))
+        if not leg.open and not (amount >= self.step and self._place(leg, amount)):
+            leg.over = LifecycleState.FILLED if amount < self.step else LifecycleState.CANCELED
+
+    def _settle_slice(self, leg: Leg, order: LiveOrder) -> None:
+        """It ended otherwise than filled, and nobody here asked for it: no other follows."""
+        leg.over = LifecycleState.CANCELED if leg.filled else order.state
+        if leg.filled:
+            why = "; ".join(order.reasons) or order.state.value
+            self._actions.append(Tell(leg.name, f"iceberg order {leg.name} ends with a part of it: {why}"))
 
     def _move_backstop(self, leg: Leg, standing: list[Placement], want: Decimal, is_going: bool) -> bool:
         """Off, once the price has come here; up behind the price, where it can be. True: nothing else is done now."""
@@ -312,7 +328,8 @@ class OrderGroup:
         if not self._is_placeable(leg, amount):
             return False
         rests = None if leg.fired or leg.at_market or leg.backstop is None else backstop_of(leg, self._market)
-        name = leg.name if leg.primary_is_free and rests is None else self._new_id()
+        is_own = leg.primary_is_free and rests is None and leg.slice_amount is None
+        name = leg.name if is_own else self._new_id()
         request = replace(rests or leg.to_send(), client_order_id=name, amount=round_amount(self._market, amount))
         leg.backstop_moved_s = self._now_s
         if leg.request.limit_offset is not None and request.price is not None:

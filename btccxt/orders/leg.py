@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from btccxt.model import ZERO, OrderKind, OrderRequest, TimeInForce
-from btccxt.orders.context import BACKSTOP, EMULATED, ENTRY_PCT, EXPIRES, TRAILS_FROM
+from btccxt.orders.context import BACKSTOP, EMULATED, ENTRY_PCT, EXPIRES, SLICES, TRAILS_FROM
 from btccxt.orders.live_order import FillLog, LifecycleState, LiveOrder, changed
 from btccxt.orders.trigger import PROTECTIVE_KINDS, Trigger
 
@@ -87,6 +87,7 @@ class Leg:
     shrink_since_s: float | None = None
     shown: LiveOrder | None = None  # as the strategy saw it last
     entry_pct: Decimal | None = None  # its price lies so far from what the entry was filled at, and is not settled yet
+    slice_amount: Decimal | None = None  # an iceberg order of slices: how much stands at the exchange at a time
     backstop: str | None = None  # a plain stop at the exchange follows it while it waits here (``context.BACKSTOP``)
     backstop_moved_s: float = 0.0
     backstop_failures: int = 0
@@ -98,7 +99,8 @@ class Leg:
     @classmethod
     def of(cls, request: OrderRequest, context: Mapping[str, str]) -> Leg:
         """``context``: as it is journaled with the order."""
-        leg = cls(request, EMULATED not in context)
+        leg = cls(request, EMULATED not in context or SLICES in context)
+        leg.slice_amount = Decimal(context[SLICES]) if SLICES in context else None
         if TRAILS_FROM in context:
             leg.trigger = Trigger(request, Decimal(context[TRAILS_FROM]))
         leg.ends_at_ms = int(context[EXPIRES]) if EXPIRES in context else None
@@ -155,7 +157,7 @@ class Leg:
                 request, kind=OrderKind.MARKET, price=None, post_only=False, iceberg_amount=None, expires_ms=None,
                 time_in_force=TimeInForce.GTC,
             )  # fmt: skip
-        return request
+        return request if self.slice_amount is None else replace(request, iceberg_amount=None)
 
     def placement(self, name: str) -> Placement | None:
         return next((each for each in self.placements if each.name == name), None)

@@ -12,9 +12,9 @@ import pytest
 
 from btccxt.account.contract_terms import TradedTerms
 from btccxt.bt.order_request import TakeProfit
-from btccxt.model import ContractTerms, LeverageBracket, OrderKind, OrderStatus, Side
+from btccxt.model import ContractTerms, LeverageBracket, OrderFeature, OrderKind, OrderStatus, Side
 from btccxt.notices import WarmUpEnded
-from btccxt.orders.context import BACKSTOP
+from btccxt.orders.context import BACKSTOP, SLICES
 from btccxt.orders.risk import RiskLimits
 from tests.bt.fake_ports import START_MS, FakeBackend, run
 
@@ -360,6 +360,48 @@ def test_setcommission_of_a_name_goes_before_that_of_all(backend):
     seen = []
     run(backend, lambda s: seen.append(s.broker.getcommissioninfo(s.data).p.commission))
     assert seen == [0.25]
+
+
+ICE = {"size": 1, "exectype": bt.Order.Limit, "price": 49_000, "iceberg": 0.4}
+
+
+def test_an_iceberg_that_the_exchange_lacks_goes_in_slices_and_binds_its_money(backend):
+    backend.emulated = {OrderFeature.ICEBERG}
+    script = run(
+        backend, lambda s: s.buy(**ICE), lambda s: backend.accept(), lambda s: s.broker.edit(script_of(s), size=2)
+    )
+    order = script.orders[0]
+    assert (backend.contexts[0][SLICES], order.info.slices) == ("0.4", "0.4 at a time")
+    assert backend.sent[0].iceberg_amount == D("0.4")
+    assert "cannot be changed" in order.info.notes[-1]
+    assert backend.broker.getfree() == pytest.approx(51_000)
+
+
+def script_of(strategy):
+    return strategy.orders[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ({"iceberg": 2}, "more than the size"), ({"tif": "IOC"}, "slices have to rest"),
+        ({"size": 3, "price": 49_000}, "free"),
+    ],
+)  # fmt: skip
+def test_an_iceberg_in_slices_that_cannot_be_is_refused(backend, words, why):
+    backend.emulated = {OrderFeature.ICEBERG}
+    script = run(backend, lambda s: s.buy(**{**ICE, **words}))
+    assert backend.sent == []
+    assert why in reasons(script.orders[0])
+
+
+def test_an_exit_cannot_go_in_slices(backend):
+    backend.emulated = {OrderFeature.ICEBERG}
+    orders = []
+    run(backend, lambda s: orders.extend(s.buy_bracket(size=1, exectype=bt.Order.Market, stopprice=45_000,
+                                                       limitprice=55_000, limitargs={"iceberg": 0.4})))  # fmt: skip
+    assert backend.sent == []
+    assert any("cannot be an exit" in reasons(order) for order in orders)
 
 
 @pytest.mark.parametrize(

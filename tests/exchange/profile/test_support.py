@@ -26,7 +26,7 @@ def test_an_emulated_kind_is_a_yes_that_says_how_and_who_does_it_natively() -> N
 
 
 def test_a_refused_kind_is_a_no_with_the_reason_and_who_can_on_the_same_market_type() -> None:
-    answer = CCXTStore("krakenfutures", mode="paper").supports(OrderFeature.ICEBERG)
+    answer = CCXTStore("hyperliquid", mode="paper").supports(OrderFeature.FOK)
     assert not answer and answer.support == "refused" and answer.why
     assert answer.why in str(answer)
     assert set(answer.elsewhere) and all(name in str(answer) for name in answer.elsewhere)
