@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from btccxt.config import ChangedCcxt, Mode
@@ -25,7 +26,8 @@ async def self_check(given: Profile, mode: Mode, changed: ChangedCcxt) -> tuple[
 
     listed = load_profile(given.exchange, given.market_type)
     verdict = await standing(listed, environment_of(mode))
-    return verdict, under(given, verdict, listed) if changed is ChangedCcxt.REFUSE else given
+    used = verdict if changed is ChangedCcxt.REFUSE else replace(verdict, differences=())
+    return verdict, under(given, used, listed)
 
 
 def warning(verdict: Verdict, changed: ChangedCcxt) -> str | None:

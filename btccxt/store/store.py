@@ -317,10 +317,12 @@ class CCXTStore(StoreBackend):
         """An exchange that somebody wrote himself needs no ccxt."""
         if not isinstance(self._exchange_given, str):
             return
-        changed = self.settings.changed_ccxt
-        check = self_check(self._given_profile, self.mode, changed)
-        self.verdict, self.profile = session.call(check, timeout=self.settings.start_timeout_s)
-        if (text := warning(self.verdict, changed)) is not None:
+        settings, timeout_s = self.settings, self.settings.start_timeout_s
+        check = self_check(self._given_profile, self.mode, settings.changed_ccxt)
+        self.verdict, self.profile = session.call(check, timeout=timeout_s)
+        if self.profile is not self._given_profile:  # a stream may be gone
+            self._policy = tracker_policy_of(settings.tracker, self.profile)
+        if (text := warning(self.verdict, settings.changed_ccxt)) is not None:
             self._notifier.say(text)
             self._notifier.alert(AlertKind.CCXT_CHANGED, text)
 

@@ -38,8 +38,15 @@ async def examine(profile: Profile, environment: str = "live") -> Verdict:
         checked, found = 1, [Difference("ccxt's instance of the exchange", "calls", "made", failure(error))]
         found.append(Difference("ccxt's instance for streams", "push", "made", failure(error)))
     return Verdict(
-        profile.exchange, profile.market_type.value, environment, ccxt_version(), proof.ccxt, checked, tuple(found)
-    )
+        profile.exchange, profile.market_type.value, environment, ccxt_version(), proof.ccxt, checked, tuple(found),
+        _lacking(market.requests[environment]),
+    )  # fmt: skip
+
+
+def _lacking(requests: Mapping[str, str]) -> tuple[str, ...]:
+    """What a play-money place has no streams for fails in ccxt, and is proven to fail."""
+    streams = (title.partition("stream ")[2] for title, line in requests.items() if line.startswith("!!"))
+    return tuple(kind for kind in streams if kind)
 
 
 async def _examine(

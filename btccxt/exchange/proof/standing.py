@@ -58,7 +58,7 @@ def _read(path: Path, profile: Profile, environment: str) -> Verdict:
     differences = tuple(Difference(**each) for each in found["differences"])
     return Verdict(
         profile.exchange, profile.market_type.value, environment, found["ccxt"], found["proven_with"],
-        int(found["checked"]), differences,
+        int(found["checked"]), differences, tuple(found["lacking"]),
     )  # fmt: skip
 
 
@@ -70,6 +70,7 @@ def _keep(path: Path, verdict: Verdict) -> None:
     ]
     text = json.dumps({
         "ccxt": verdict.ccxt, "proven_with": verdict.proven_with, "checked": verdict.checked, "differences": plain,
+        "lacking": verdict.lacking,
     })  # fmt: skip
     new = path.with_suffix(f".{os.getpid()}.new")
     new.write_text(text, encoding="utf-8")

@@ -27,6 +27,8 @@ class Verdict:
     proven_with: str | None
     checked: int
     differences: tuple[Difference, ...]
+    lacking: tuple[str, ...] = ()
+    """Kinds of streams that the profile lists and ccxt cannot serve in this environment, as was known already."""
 
     @property
     def good(self) -> bool:
@@ -82,7 +84,7 @@ class Verdict:
             "exchange": self.exchange, "market_type": self.market_type, "environment": self.environment,
             "ccxt": self.ccxt, "proven_with": self.proven_with, "checked": self.checked, "good": self.good,
             "differences": [each.as_dict() for each in self.differences],
-            "refused": list(self.refused),
+            "refused": list(self.refused), "lacking_streams": list(self.lacking),
         }  # fmt: skip
 
 
@@ -114,9 +116,9 @@ def under(profile: Profile, verdict: Verdict, proven: Profile) -> Profile:
             orders[key] = _under(key, rule, verdict.refused_orders(), profile)
     streams, refused = verdict.refused_streams(), verdict.refused_orders()
     lists = None if ORDER_LIST in refused or "*" in refused else profile.order_lists
-    if not streams and orders == profile.orders and lists == profile.order_lists:
+    kinds = [kind for kind in StreamKind if "*" in streams or kind.value in streams or kind.value in verdict.lacking]
+    if not kinds and orders == profile.orders and lists == profile.order_lists:
         return profile
-    kinds = [kind for kind in StreamKind if "*" in streams or kind.value in streams]
     gone = {kind.value: False for kind in kinds if kind is not StreamKind.BARS}
     return profile.model_copy(
         update={

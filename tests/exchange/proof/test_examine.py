@@ -11,6 +11,7 @@ from btccxt.exchange.profile.profile import known_exchanges, load_profile, marke
 from btccxt.exchange.proof.examine import examine
 from btccxt.exchange.proof.intents import environments
 from btccxt.exchange.proof.record import FOLDER, as_json, load_proof, proven_with
+from btccxt.exchange.proof.verdict import under
 from btccxt.model import MarketType
 from tests.exchange.prove import prove
 
@@ -57,3 +58,17 @@ def test_one_statement_stands_in_one_line() -> None:
     text = (FOLDER / "kraken.json").read_text(encoding="utf-8")
     assert json.loads(text)["schema"] == 1
     assert text.count("\n") > 100
+
+
+@pytest.mark.parametrize(("exchange", "environment", "stream"), [("gate", "testnet", "bars"), ("gate", "live", None)])
+async def test_a_stream_that_ccxt_has_not_in_this_place_is_not_used_there(
+    exchange: str, environment: str, stream: str | None
+) -> None:
+    """Gate's testnet has sockets for contracts alone."""
+    profile = load_profile(exchange, MarketType.SPOT)
+    verdict = await examine(profile, environment)
+    assert verdict.good
+    assert (stream in verdict.lacking) is (stream is not None)
+    left = under(profile, verdict, profile)
+    assert left.bars.stream is (stream is None)
+    assert left.orders == profile.orders
