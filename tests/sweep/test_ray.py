@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import btccxt
-from btccxt.sweep.ray_runner import ATTEMPTS, ray_module
+from btccxt.sweep import ray_runner
+from btccxt.sweep.ray_runner import ray_module
 from btccxt.sweep.records import WORKER_DIED
 from btccxt.sweep.study import StudyProgress, study
 from tests.sweep.harness import CROSSING, SYMBOL, make_lake, write_strategy
@@ -68,14 +69,17 @@ def test_a_killed_worker_costs_its_own_run_a_second_attempt(ray: Any, lake: Path
     assert [run.params for run in result.runs][2] == {"fast": 5, "slow": 15}
 
 
-def test_a_run_that_kills_every_worker_fails_alone(ray: Any, lake: Path, tmp_path: Path):
+def test_a_run_that_kills_every_worker_fails_alone(
+    ray: Any, lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ray_runner, "ATTEMPTS", 2)  # each costs a new worker
     text = CROSSING.replace(
         "    def next(self):", "    def next(self):\n        if self.p.fast == 5: __import__('os')._exit(1)"
     )
     told: list[StudyProgress] = []
     result = made(write_strategy(tmp_path, text), lake, grid={"fast": [3, 5]}, on_progress=told.append)
     assert [run.params for run in result.failed] == [{"fast": 5}]
-    assert (result.failed[0].error or "").startswith(f"{WORKER_DIED} {ATTEMPTS} times")
+    assert (result.failed[0].error or "").startswith(f"{WORKER_DIED} 2 times")
     assert (told[-1].done, told[-1].failed) == (2, 1)
 
 
