@@ -175,6 +175,8 @@ def test_ctrl_c_while_a_store_starts_leaves_no_thread(interrupted, monkeypatch):
 
 
 PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 import backtrader as bt
 from btccxt import CCXTStore
 class Quiet(bt.Strategy):

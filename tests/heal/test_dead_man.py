@@ -104,7 +104,8 @@ def test_ccxt_builds_one_request_with_the_time_for_every_exchange_of_the_table_t
 
 SECONDS = 60  # of the exchange, whose clock runs twenty times faster here
 BOT = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 import backtrader as bt
 from btccxt import CCXTStore, run
 
