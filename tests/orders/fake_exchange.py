@@ -178,6 +178,21 @@ class FakeExchange(ExchangeAPI):
 
         return await self._call("create_order", request, work)
 
+    async def create_order_list(
+        self, stop: OrderRequest, target: OrderRequest, ready: Callable[[], Awaitable[None]]
+    ) -> tuple[OrderUpdate, OrderUpdate]:
+        await ready()
+        placed: list[Placed] = []
+
+        def work() -> OrderUpdate:
+            names = {each.request.client_order_id for each in self.book.values()}
+            assert not names & {stop.client_order_id, target.client_order_id}, "a list was placed twice"
+            placed.extend(self.place(each) for each in (stop, target))
+            return self.update(placed[0], Origin.CREATE)
+
+        first = await self._call("create_order_list", (stop, target), work)
+        return first, self.update(placed[1], Origin.CREATE)
+
     async def cancel_order(self, reference: OrderReference) -> OrderUpdate:
         def work() -> OrderUpdate:
             placed = self.find(reference)
