@@ -180,6 +180,39 @@ def test_odd_frames_end_nothing_and_change_nothing(run: Run) -> None:
     assert run.loops() >= before
 
 
+CREATE_AND_CANCEL = {
+    "binance": (("POST", "/api/v3/order"), ("DELETE", "/api/v3/order")),
+    "bybit": (("POST", "/v5/order/create"), ("POST", "/v5/order/cancel")),
+    "okx": (("POST", "/api/v5/trade/batch-orders"), ("POST", "/api/v5/trade/cancel-order")),
+    "kraken": (("POST", "/0/private/AddOrder"), ("POST", "/0/private/CancelOrder")),
+    "coinbase": (("POST", "/api/v3/brokerage/orders"), ("POST", "/api/v3/brokerage/orders/batch_cancel")),
+    "hyperliquid": (("POST", "/exchange"), ("POST", "/exchange")),
+}
+
+
+def test_an_order_with_odd_answers_is_sent_once_and_cancelled(run: Run) -> None:
+    (method, path), (cancel_method, cancel_path) = CREATE_AND_CANCEL[run.dialect]
+    store, faults = run.store, run.venue.faults
+    for label in ("a page", "nothing", "{}", "null", "half of it", "wrong types", "a gateway's 502"):
+        status, body = BODIES[label]
+        struck = len(faults.log)
+        before = run.venue.call(lambda sim: len(list(sim.engine.orders("main"))))
+        faults.add(Fault(FaultKind.ODD_ANSWER, method=method, path=path, status=status, body=body))
+        name = run.placed()
+        assert len(faults.log) == struck + 1, label
+        assert run.venue.call(lambda sim: len(list(sim.engine.orders("main")))) == before + 1, f"{label}: sent once"
+        order = run.order(name)
+        assert order is not None
+        assert not order.is_final, f"{label}: {order}"
+        faults.add(Fault(FaultKind.ODD_ANSWER, method=cancel_method, path=cancel_path, status=status, body=body))
+        store._tracker.cancel(name)
+        run.until(lambda name=name: run.order(name).is_final, f"{label}: the cancel")
+        assert len(faults.log) == struck + 2, label
+        assert run.venue.call(lambda sim: list(sim.engine.orders("main", open_only=True))) == []
+    assert store._tracker.halted is None
+    run.check(len(run.bars), run.placed())
+
+
 def test_spoiled_frames_end_nothing(run: Run) -> None:
     """Of the account: what a market's frame says falsely, and could be true, nobody can tell."""
     rng = random.Random(7)
