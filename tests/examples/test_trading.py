@@ -36,6 +36,17 @@ def test_of_a_pair_one_fills_and_the_other_is_cancelled(capsys: pytest.CaptureFi
     assert len(re.findall(r"^Canceled +(?:Stop|Limit) ", told, re.MULTILINE)) >= strategy.pairs_done
 
 
+def test_every_kind_of_order_is_placed_and_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    strategy = played("order_kinds", bars=90)
+    told = capsys.readouterr().out
+    assert strategy.left == [] and len(strategy.ends) == 13
+    assert all(not order.alive() for orders in strategy.ends.values() for order in orders)
+    assert not re.search("Rejected|Margin", told)
+    assert abs(strategy.position.size) < 1e-9
+    (sliced,) = strategy.ends["iceberg"]
+    assert sliced.executed.size == pytest.approx(0.03)
+
+
 def test_trailing_stops_close_positions_of_a_perpetual(capsys: pytest.CaptureFixture[str]) -> None:
     strategy = played("trailing_perpetual", bars=40)
     told = capsys.readouterr().out
