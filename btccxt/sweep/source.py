@@ -13,6 +13,7 @@ from pathlib import Path
 from btccxt.bt.compat import bt
 from btccxt.errors import ConfigError
 from btccxt.store.strategy_file import load_strategy
+from btccxt.sweep.source_files import files_of
 
 _loading: list[str] = []
 
@@ -79,18 +80,10 @@ def strategy_source(given: type[bt.Strategy] | str | Path) -> tuple[type[bt.Stra
 
 
 def _digest(file: Path) -> str:
-    """Of the file, and of the modules from its folder that are loaded: a helper that changed changes the results."""
-    folder = file.parent
-    found = {file}
-    for module in list(sys.modules.values()):
-        name = getattr(module, "__file__", None)
-        if isinstance(name, str) and name.endswith(".py") and "site-packages" not in name:
-            path = Path(name).resolve()
-            if folder in path.parents:
-                found.add(path)
+    """Of the file and of those beside it that it imports: a helper that changed changes the results."""
     told = hashlib.sha256()
-    for path in sorted(found):
-        told.update(str(path.relative_to(folder)).encode())
+    for path in files_of(file):
+        told.update(path.name.encode())
         told.update(path.read_bytes())
     return told.hexdigest()[:24]
 
