@@ -387,7 +387,7 @@ def _reason(info: Any, rule: StatusRule, word: str | None) -> str | None:
     """Why an order ended: the first field that says more than that there is nothing to say, else a telling status."""
     for path in rule.reason_fields:
         if (said := _text(field_of(info, path))) is not None and said not in rule.no_reasons:
-            return said
+            return rule.reason_texts.get(path, {}).get(said, said)
     if word is not None and word not in rule.no_reasons and any(fnmatchcase(word, form) for form in rule.reason_words):
         return word
     return None

@@ -148,6 +148,7 @@ class StatusRule(Part):
     trigger_price_fields: tuple[str, ...] = ()
     reason_fields: tuple[str, ...] = ()
     reason_words: tuple[str, ...] = ()
+    reason_texts: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     price_passed_texts: tuple[str, ...] = ()
     no_reasons: tuple[str, ...] = ()
     time_fields: tuple[str, ...] = ()

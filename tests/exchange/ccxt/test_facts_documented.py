@@ -298,3 +298,22 @@ def test_a_frame_that_names_no_size_is_no_flat_position() -> None:
         (symbol, D(-20)),
         (symbol, D(0)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("exchange_id", "market_type", "info", "reason"),
+    [
+        ("binanceusdm", LINEAR, {"X": "EXPIRED", "er": "9", "r": "NONE"}, "the rest of a market order"),
+        ("binance", LINEAR, {"status": "EXPIRED", "er": 2}, "the rest of an IOC order"),
+        ("binance", SPOT, {"X": "EXPIRED", "r": "NONE", "eR": "INSUFFICIENT_LIQUIDITY"}, "INSUFFICIENT_LIQUIDITY"),
+        ("binance", LINEAR, {"X": "CANCELED", "er": "0"}, None),
+        ("mexc", LINEAR, {"state": 5, "errorCode": 2}, "not enough money"),
+        ("mexc", LINEAR, {"state": 4, "errorCode": 0}, None),
+        ("mexc", LINEAR, {"state": 5, "errorCode": 99}, "99"),
+    ],
+)
+def test_a_number_that_says_why_an_order_ended_is_told_in_words(
+    exchange_id: str, market_type: MarketType, info: dict[str, Any], reason: str | None
+) -> None:
+    order = {"symbol": "BTC/USDT", "id": "7", "timestamp": T, "info": info}
+    assert order_update(order, load_profile(exchange_id, market_type), Origin.QUERY).reject_reason == reason
