@@ -443,7 +443,8 @@ class CCXTBroker(PercentBracket, FundBroker):
                 self.store.fire_order(name)
         if self._own.trailing:
             self._own.follow_prices()
-        if self._placement is not None and self._placement.some_wait:
+        if self._placement is not None:
+            self._desk.new_day()
             self._placement.look_at_waiting()
         if self._ages.has_to_tell:
             self._ages.tell()

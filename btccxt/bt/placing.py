@@ -230,10 +230,6 @@ class OrderPlacement:
 
     # -------------------------------------------------------------- what waits for its funds
 
-    @property
-    def some_wait(self) -> bool:
-        return bool(self._waiting)
-
     def look_at_waiting(self) -> None:
         """Send what can be paid by now; give up what cannot any more, or has waited for too long."""
         kept: list[_Waiting] = []

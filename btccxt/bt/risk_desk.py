@@ -14,10 +14,14 @@ from btccxt.orders.trading_state import TradingControl
 
 _DAY_MS = 86_400_000
 _MINUTE_MS = 60_000
+_DAY_OWNER = "risk: day and value"  # under which the journal keeps them
 
 
 class RiskDesk:
-    """Strategy's thread. One per run: a loss counts from the day's (UTC) or the run's beginning."""
+    """Strategy's thread. One per run: a loss counts from the day's beginning (UTC), or from its first run's.
+
+    What the account was worth then is in the journal, so a restart does not begin to count anew.
+    """
 
     def __init__(self, broker: PlacingBroker, limits: RiskLimits, control: TradingControl) -> None:
         self._broker = broker
@@ -34,9 +38,18 @@ class RiskDesk:
             self._sent_ms.append(int(self._broker.store.now_ms()))
 
     def new_day(self) -> None:
-        """Called with every loop: from what value the day's loss is counted."""
-        if self._limits.max_loss_per_day is not None:
-            self._loss_today()
+        """Called with every loop: from what value the day's loss is counted. Waits for the disk once a run."""
+        if self._limits.max_loss_per_day is None or (day := self._today()) == self._day:
+            return
+        store, owner = self._broker.store, f"{_DAY_OWNER} {self._broker.store.currency}"
+        kept = store.variables(owner) if self._day < 0 else None
+        kept_day, _, kept_value = (kept or "").partition(" ")
+        self._day = day
+        if kept_day == str(day):
+            self._day_value = Decimal(kept_value)
+        else:
+            self._day_value = decimal_of(self._broker.getvalue())
+            store.keep_variables(owner, f"{day} {self._day_value}")
 
     def refusals(self, request: OrderRequest, latest: Decimal | None, exits: bool, own: OrderStore) -> tuple[str, ...]:
         """Every reason why this order may not go."""
@@ -99,8 +112,8 @@ class RiskDesk:
         return len(sent)
 
     def _loss_today(self) -> Decimal:
-        day = int(self._broker.store.now_ms() // _DAY_MS)
-        value = decimal_of(self._broker.getvalue())
-        if day != self._day:
-            self._day, self._day_value = day, value
-        return self._day_value - value
+        self.new_day()
+        return self._day_value - decimal_of(self._broker.getvalue())
+
+    def _today(self) -> int:
+        return int(self._broker.store.now_ms() // _DAY_MS)

@@ -66,6 +66,7 @@ class FakeBackend:
         self.contexts: list[dict[str, str]] = []
         self.trading = TradingControl()
         self.risk_limits = RiskLimits()
+        self.kept_variables: dict[str, str] = {}
         self._count = 0
         self._live: dict[str, LiveOrder] = {}
         self.broker = CCXTBroker(self)
@@ -84,6 +85,12 @@ class FakeBackend:
 
     def order_refused(self, reason: str, order: str, reasons: Sequence[str]) -> None:
         pass
+
+    def variables(self, owner: str) -> str | None:
+        return self.kept_variables.get(owner)
+
+    def keep_variables(self, owner: str, text: str) -> None:
+        self.kept_variables[owner] = text
 
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:
         return self.refusals

@@ -524,6 +524,23 @@ def test_loss_of_the_day_stops_entries(backend):
     assert "max_loss_per_day" in reasons(script.orders[1])
 
 
+def test_loss_of_the_day_counts_from_its_beginning_also_after_a_restart_and_not_from_yesterdays(backend):
+    backend.risk_limits = RiskLimits(max_loss_per_day=500)
+    backend.broker._forget_orders()
+    run(backend, lambda s: None, lambda s: None)  # no order: the day has begun all the same
+    later = FakeBackend({"USDT": "99400", "BTC": "1"})  # 600 less than when the day began
+    later.risk_limits, later.kept_variables = backend.risk_limits, backend.kept_variables
+    later.broker._forget_orders()
+    script = run(later, lambda s: s.buy(size=0.1))
+    assert (later.sent, "max_loss_per_day" in reasons(script.orders[0])) == ([], True)
+    tomorrow = FakeBackend({"USDT": "99400", "BTC": "1"})
+    tomorrow.clock_ms += 86_400_000
+    tomorrow.risk_limits, tomorrow.kept_variables = backend.risk_limits, backend.kept_variables
+    tomorrow.broker._forget_orders()
+    run(tomorrow, lambda s: s.buy(size=0.1))
+    assert len(tomorrow.sent) == 1
+
+
 def test_an_exchange_that_cannot_say_reduce_only_of_a_stop_still_takes_brackets():
     """OKX: only market, limit and trailing orders carry it."""
     from btccxt.exchange.profile.order_rule import OrderRule
