@@ -26,7 +26,7 @@ from btccxt.sim.clock import SimClock
 
 START = datetime(2026, 1, 5, 12, tzinfo=timezone.utc)
 AHEAD_MS = 30_000  # less than a bar, or its orders were refused for its age; more than a late bar is waited for
-GIVEN_UP_S = 20.0  # nobody comes any more: the strategy looks at nothing, or an order is to stay on its way
+GIVEN_UP_S = 60.0  # nobody comes any more: the strategy looks at nothing, or an order is to stay on its way
 _MINUTE_MS = 60_000
 _LOOK_S = 0.002
 
