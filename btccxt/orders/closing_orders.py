@@ -67,7 +67,9 @@ class ClosingOrders:
         before, groups = ZERO, []
         for name, amount in shares_in(context).items():
             group = self._group(name)
-            if group is not None and group.are_exits:
+            if group is not None and not group.are_exits:
+                continue  # it guards nothing
+            if group is not None:
                 group.closing.add(request.client_order_id, Share(amount, before))
                 groups.append(group)
             before += amount

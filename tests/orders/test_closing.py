@@ -162,6 +162,17 @@ def test_a_close_can_be_cancelled_while_exits_make_way(market: Market) -> None:
     assert world.alarms == []
 
 
+def test_a_pair_that_opens_a_position_has_no_share_in_a_close() -> None:
+    """It was placed while nothing was held, so it guards nothing: the close is sent whole, and at once."""
+    world = World(PERP)
+    world.give("dip", Side.SELL, OrderKind.LIMIT, "1", {"oco": "dip"}, price="120")
+    world.give("break", Side.SELL, OrderKind.STOP, "1", {"oco": "dip"}, trigger_price="80")
+    world.give("buy", Side.BUY, OrderKind.MARKET, "1")
+    closes(world, "1", "dip:1")
+    assert (world.states()["close"], world.exchange.position) == ("filled", 0)
+    assert (world.states()["dip"], world.states()["break"], world.alarms) == ("open", "open", [])
+
+
 # ------------------------------------------------------------------ orders that close later, where coins are bound once
 
 
