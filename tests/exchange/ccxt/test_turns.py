@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from btccxt.errors import NonceRefused
 from btccxt.exchange.ccxt.turns import Turns
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
-from btccxt.resilience.limiter import Priority
+from btccxt.resilience.limiter import AsyncLimiter, Limiter, PoolRule, Priority
 from btccxt.resilience.retry import RetryPolicy
 from btccxt.sim.dialects.base import SeenRequest
 from btccxt.sim.faults import Fault, FaultKind
@@ -57,7 +59,10 @@ def test_a_turn_that_was_given_to_somebody_who_has_left_is_passed_on() -> None:
     asyncio.run(play())
 
 
-async def test_an_unanswered_request_holds_the_others_up_for_a_second_only(monkeypatch: object) -> None:
+async def test_an_unanswered_request_holds_the_others_up_for_a_second_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("btccxt.exchange.ccxt.turns._ARRIVED_S", 0.01)
     turns, never = Turns(), asyncio.Event()
 
     async def hang() -> None:
@@ -75,8 +80,11 @@ def kraken() -> SimExchange:
     return SimExchange(SyntheticSource(default_listings(), 1), ("kraken",), balances={"USDT": 100_000})
 
 
-async def test_private_requests_of_kraken_arrive_in_the_order_of_their_nonces() -> None:
-    async with kraken() as sim, opened(sim, profile=KRAKEN, retry=RetryPolicy(attempts=3)) as exchange:
+async def test_private_requests_of_kraken_arrive_in_the_order_of_their_nonces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("btccxt.exchange.ccxt.turns._ARRIVED_S", 60.0)
+    no_limit = AsyncLimiter(Limiter(PoolRule(name, 1e6, 1_000.0) for name in KRAKEN.rate.pools))
+    retry = RetryPolicy(attempts=3)
+    async with kraken() as sim, opened(sim, profile=KRAKEN, retry=retry, limiter=no_limit) as exchange:
         await exchange.load_markets()
         arrived: list[int] = []
         first, go = asyncio.Event(), asyncio.Event()
