@@ -177,9 +177,11 @@ class Session:
             loop.run_forever()
         finally:
             asyncio.set_event_loop(None)
-            loop.close()
-            self._stopped.set()
-            self._pool.shutdown()  # whoever waits for this thread's end waits for the pool's
+            try:
+                loop.close()
+            finally:  # whatever the loop says of it, nobody waits for this thread in vain
+                self._stopped.set()
+                self._pool.shutdown()  # whoever waits for this thread's end waits for the pool's
 
     def _task_news(self, news: TaskNews) -> None:
         if isinstance(news, TaskFailed):

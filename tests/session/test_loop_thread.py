@@ -11,6 +11,7 @@ import warnings
 
 import pytest
 
+from btccxt.session import loop_thread
 from btccxt.session.loop_thread import Session, SessionClosed
 
 
@@ -163,6 +164,20 @@ def test_stop_is_bounded_even_if_a_task_swallows_its_cancellation():
         warnings.simplefilter("ignore")
         session.stop(timeout_s=0.3)
     assert "btccxt-stubborn" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_stop_returns_even_if_the_loop_cannot_be_closed(monkeypatch):
+    class Unclosable(asyncio.SelectorEventLoop):
+        def close(self) -> None:
+            super().close()
+            raise OSError("a handle is busy")
+
+    said = []
+    monkeypatch.setattr(loop_thread, "new_event_loop", Unclosable)
+    monkeypatch.setattr(threading, "excepthook", lambda args: said.append(args.exc_type))
+    session = Session("unclosable").start()
+    assert session.stop(timeout_s=20)
+    assert said == [OSError]
 
 
 def test_a_session_that_does_not_run_refuses_work_and_leaves_no_coroutine_behind():

@@ -147,12 +147,14 @@ class CCXTClient(ContractCalls, ExchangeAPI):
         rest, http_session, self._rest, self._http_session = self._rest, self._http_session, None, None
         if rest is None or http_session is None:
             return
-        await self._tasks.close(_CLOSE_S)
-        await self.limiter.close()
-        with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
-            await asyncio.wait_for(rest.close(), _CLOSE_S)
-        with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
-            await asyncio.wait_for(http_session.close(), _CLOSE_S)
+        try:
+            await self._tasks.close(_CLOSE_S)
+            await self.limiter.close()
+            with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
+                await asyncio.wait_for(rest.close(), _CLOSE_S)
+        finally:  # also where whoever closes waits no longer: no connection is left open
+            with contextlib.suppress(asyncio.TimeoutError, TimeoutError):
+                await asyncio.wait_for(http_session.close(), _CLOSE_S)
 
     def _instance(self, *, for_streams: bool = False) -> Any:
         if self._http_session is None:

@@ -144,6 +144,19 @@ async def test_markets_can_be_taken_from_another_instance(sim, exchange):
 # ------------------------------------------------------------------ orders
 
 
+async def test_no_connection_stays_open_when_whoever_closes_waits_no_longer(sim):
+    async with opened(sim) as exchange:
+        await exchange.load_markets()
+        session, hangs = exchange._http_session.session, asyncio.Event()
+        exchange._rest.close = hangs.wait
+        closing = asyncio.create_task(exchange.close())
+        await until(lambda: exchange._rest is None)
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, return_exceptions=True)
+        assert session.closed
+
+
 async def test_an_orders_life_by_rest(sim, exchange):
     filled = await exchange.create_order(market_order("a1"))
     assert (filled.status, filled.client_order_id, filled.filled) == (OrderStatus.FILLED, "a1", Decimal("0.01"))
