@@ -28,3 +28,5 @@ SLICES = "slices"
 """Of an iceberg order that the exchange does not have: how much of it is shown at a time."""
 CLOSES = "closes"
 """Of an order that closes what brackets and pairs protect: ``group:amount``, separated by blanks."""
+GROUPED = frozenset({EMULATED, PRIMARY, CLOSES, "parent", "oco"})
+"""What an order has at least one of that waits here, is one of a group or closes what a group protects."""

@@ -18,7 +18,7 @@ from btccxt.model import ZERO, Market, OrderRequest
 from btccxt.orders.actions import Action, Cancel, End, Note, Place, PlaceList, Renew, Reprice, Tell, placed_by
 from btccxt.orders.carriers import Carriers
 from btccxt.orders.closing_orders import ClosingOrders
-from btccxt.orders.context import EMULATED, FOLLOWS, ON_UNPROTECTED, PRIMARY
+from btccxt.orders.context import EMULATED, FOLLOWS, GROUPED, ON_UNPROTECTED, PRIMARY
 from btccxt.orders.contingency import FIRED, ContingencyGroup
 from btccxt.orders.event_loop import Loop
 from btccxt.orders.events import Alarm, AlarmKind
@@ -89,7 +89,9 @@ class OrderEmulator:
 
     def submit(self, request: OrderRequest, context: Mapping[str, str]) -> None:
         """Send it now, or journal it and let it wait, as its context says."""
-        self._tracker.submit(request, context, hold=self._holds(request, context), begins=self._begins)
+        alone = context.keys().isdisjoint(GROUPED)
+        held = not alone and self._holds(request, context)
+        self._tracker.submit(request, context, hold=held, begins=None if alone else self._begins)
 
     def cancel(self, client_order_id: str) -> None:
         """The strategy wants an order ended."""
