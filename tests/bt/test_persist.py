@@ -229,10 +229,11 @@ def until_written(journal, patience_s=60.0):
     """Its thread writes at once, but not before the print."""
     import sqlite3
     import time
+    from contextlib import closing
 
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
-        with sqlite3.connect(f"file:{journal}?mode=ro", uri=True) as connection:
+        with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as connection, connection:
             if connection.execute("SELECT 1 FROM meta WHERE value LIKE '%stop%'").fetchone():
                 return
         time.sleep(0.05)

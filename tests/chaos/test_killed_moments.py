@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal as D
 from pathlib import Path
 
@@ -97,7 +97,7 @@ def test_a_pair_that_filled_twice_around_a_kill_is_told_once_in_all_lives_to_com
         (told,) = _overfills_told(venue, journal)
         assert "together 0.04, at most 0.02 was wanted" in told
         assert _overfills_told(venue, journal) == []
-        with sqlite3.connect(journal) as connection:  # a journal that never heard of alarms
+        with closing(sqlite3.connect(journal)) as connection, connection:  # a journal that never heard of alarms
             connection.execute("DELETE FROM alarms")
         connection.close()
         assert _overfills_told(venue, journal) == [], "both ended long ago"

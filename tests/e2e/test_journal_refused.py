@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from contextlib import closing
 from decimal import Decimal as D
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def fill(path: Path, **other: str) -> None:
 
 def newer_schema(path: Path) -> None:
     fill(path)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(f"PRAGMA user_version = {len(journal_schema.MIGRATIONS) + 1}")
     connection.close()
 

@@ -88,7 +88,11 @@ def open_read_only(path: str) -> sqlite3.Connection:
     uri = Path(path).absolute().as_uri()
     try:
         connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=5.0)
-        connection.execute("SELECT count(*) FROM sqlite_master")
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.Error:
+            connection.close()
+            raise
     except sqlite3.OperationalError:
         # A write-ahead log cannot be set up beside a file on a read-only medium; nobody else can be writing either.
         try:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -248,7 +249,7 @@ def test_what_was_queued_is_written_when_the_journal_closes(path: Path) -> None:
     for number in range(500):
         journal.record(order, replace(a_fill(), trade_id=str(number)), 1)
     journal.close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         assert connection.execute("SELECT count(*) FROM fills").fetchone() == (500,)
 
 
@@ -268,7 +269,7 @@ def test_the_file_is_written_ahead_and_every_commit_is_synced(path: Path) -> Non
 def test_a_ticket_keeps_its_ties(journal: Journal, path: Path) -> None:
     context = {"ref": "7", "oco": "a", "parent": "b", "replaces": "c", "data": "BTC"}
     journal.record_intent(replace(an_order("b1"), context=context), 5).result(5)
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         ties = set(connection.execute("SELECT client_order_id, kind, other FROM ties"))
     assert ties == {("b1", "ref", "7"), ("b1", "oco", "a"), ("b1", "parent", "b"), ("b1", "replaces", "c")}
 
@@ -370,14 +371,14 @@ def test_a_journal_of_another_exchange_mode_or_account_is_refused(path: Path, ot
 
 def test_a_newer_schema_is_refused(path: Path) -> None:
     open_journal(path).close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(f"PRAGMA user_version = {len(journal_schema.MIGRATIONS) + 1}")
     connection.close()
     unchanged_after_refusal(path, "newer btccxt.*upgrade btccxt")
 
 
 def test_another_programs_database_is_refused(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE mine (a)")
     connection.close()
     unchanged_after_refusal(path, "another program's database")
@@ -461,7 +462,7 @@ def test_an_older_schema_is_brought_up_to_date_and_keeps_its_orders(
     journal = open_journal(path)
     assert len(journal.load_unfinished().result(5)) == 1
     journal.close()
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         assert journal_schema.schema_version(connection) == len(journal_schema.MIGRATIONS)
         assert connection.execute("SELECT strategy FROM tickets").fetchall() == [(None,)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal as D
 from pathlib import Path
@@ -190,7 +191,7 @@ def test_a_journal_from_before_they_were_kept_is_read_and_brought_up_to_date(
         old.setattr(journal_schema, "MIGRATIONS", journal_schema.MIGRATIONS[:2])
         open_journal(path).close()
     fill = '{"trade_id":"t1","symbol":"BTC/USDT","side":"buy","price":"100","amount":"1","time_ms":1}'
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute(
             "INSERT INTO fills (client_order_id, symbol, trade_id, time_ms, at_ms, payload) VALUES (?,?,?,?,?,?)",
             ("b1", "BTC/USDT", "t1", 1, 1, fill),
