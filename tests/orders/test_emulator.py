@@ -44,7 +44,8 @@ async def test_a_pair_of_which_both_orders_filled_raises_an_alarm() -> None:
     tracker.order = orders.get
 
     def submit(request: OrderRequest, context: dict[str, str], *, hold: bool = False, begins: Any) -> None:
-        begins(request, context)
+        if begins is not None:
+            begins(request, context)
         orders[request.client_order_id] = LiveOrder(request, state=LifecycleState.OPEN, context=context)
 
     tracker.submit = submit

@@ -412,7 +412,8 @@ def test_a_truncated_journal_is_refused(path: Path) -> None:
 def test_an_empty_file_becomes_a_journal(path: Path) -> None:
     path.touch()
     open_journal(path).close()
-    assert JournalReader(path).meta["exchange"] == "fake"
+    with JournalReader(path) as reader:
+        assert reader.meta["exchange"] == "fake"
 
 
 def test_a_second_writer_is_refused_and_told_who_has_it(journal: Journal, path: Path) -> None:
