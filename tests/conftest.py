@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.patient_market import Program
 
 # Set at import, before any other fixture, and inherited by the processes that tests start.
 _state = tempfile.TemporaryDirectory(prefix="btccxt-tests-", ignore_cleanup_errors=True)
@@ -22,9 +26,9 @@ def _own_state_directory() -> Iterator[None]:
 
 
 @pytest.fixture
-def patient_market() -> Iterator[None]:
+def patient_market() -> Iterator[Program]:
     """See ``tests/patient_market.py``; for tests that count bars of a fast market."""
     from tests.patient_market import patient_market as waiting
 
-    with waiting():
-        yield
+    with waiting() as program:
+        yield program

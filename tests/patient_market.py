@@ -31,7 +31,7 @@ _MINUTE_MS = 60_000
 _LOOK_S = 0.002
 
 
-class _Program:
+class Program:
     """How far it has come: the bars its datas have read, and the orders that are on their way."""
 
     def __init__(self) -> None:
@@ -39,7 +39,12 @@ class _Program:
         self._begin_ms = 0
         self._due_ms: dict[int, float] = {}  # by loop: when its next bar closes
         self._has_begun = False
+        self._may_go_on: Callable[[], bool] = lambda: True
         self._trackers: weakref.WeakSet[OrderTracker] = weakref.WeakSet()
+
+    def stands_still_until(self, condition: Callable[[], bool]) -> None:
+        """The market, from now on: the strategy's order is to meet the book that it looks at."""
+        self._may_go_on = condition
 
     def begins(self, start_ms: int) -> None:
         with self._lock:
@@ -69,7 +74,7 @@ class _Program:
     def limit_ms(self) -> float:
         """Market time that must not be passed yet."""
         with self._lock:
-            if self._has_orders_on_their_way():
+            if not self._may_go_on() or self._has_orders_on_their_way():
                 return float("-inf")
             if not self._has_begun:
                 return self._begin_ms + _MINUTE_MS + AHEAD_MS
@@ -120,12 +125,12 @@ class _AlwaysTheSameDay(datetime):
 
 
 @contextmanager
-def patient_market() -> Iterator[None]:
+def patient_market() -> Iterator[Program]:
     """Embedded exchanges that stores of this process start meanwhile wait for their strategies and orders.
 
     They begin at one and the same time, unless they are told another.
     """
-    program = _Program()
+    program = Program()
     poll, end_run, make = CerebroLoop.poll, CerebroLoop.end_run, OrderTracker.__init__
 
     def polling(loop: CerebroLoop, store: Any) -> None:
@@ -151,4 +156,4 @@ def patient_market() -> Iterator[None]:
         patch.object(CerebroLoop, "end_run", ending),
         patch.object(OrderTracker, "__init__", made),
     ):
-        yield
+        yield program

@@ -249,10 +249,12 @@ def test_stop_limits_and_trailing_stops_fire_natively_or_emulated(row):
     assert agree(books), books
 
 
-def test_what_a_partly_filled_order_has_got_stays_when_the_rest_ends(row):
+def test_what_a_partly_filled_order_has_got_stays_when_the_rest_ends(row, patient_market):
     def act(strategy: Witness) -> None:
         if strategy.live == 1:
-            best_ask = strategy.broker.store.sim.engine.best(row.symbol)[1]  # as it is now
+            strategy.order = None
+            patient_market.stands_still_until(lambda: strategy.order is not None and not strategy.order.alive())
+            best_ask = strategy.broker.store.sim.engine.best(row.symbol)[1]
             price = float(best_ask) * 1.0003
             strategy.order = strategy.buy(size=140.0, exectype=bt.Order.Limit, price=price, tif="IOC")
 
