@@ -18,6 +18,8 @@ TWINS = {
     "kucoinfutures": "kucoin", "binanceus": "binance",
 }  # fmt: skip
 
+WRITTEN = {"binanceus": {"oco"}}  # nobody has proven that it takes order lists
+
 
 @pytest.mark.parametrize(("twin", "other"), TWINS.items())
 def test_a_twin_has_the_others_profile(twin: str, other: str) -> None:
@@ -25,7 +27,8 @@ def test_a_twin_has_the_others_profile(twin: str, other: str) -> None:
     for market_type in market_types(twin):
         mine, theirs = load_profile(twin, market_type), load_profile(other, market_type)
         assert (mine.exchange, mine.same_as, mine.known) == (twin, other, True)
-        assert mine.orders == theirs.orders
+        differ = {kind for kind, rule in mine.orders.items() if rule != theirs.orders[kind]}
+        assert (set(mine.orders), differ) == (set(theirs.orders), WRITTEN.get(twin, set()))
         assert (mine.statuses, mine.client_id, mine.rate, mine.wire) == (
             theirs.statuses,
             theirs.client_id,
