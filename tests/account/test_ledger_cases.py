@@ -145,6 +145,24 @@ def test_a_contract_position_that_was_there_is_closed_against_its_entry_price(so
     assert ledger.holding(PERP) == Holding(D(amount), None if price == "-" else D(price))
 
 
+def test_coins_of_which_nobody_knows_the_entry_price_are_sold_without_a_profit() -> None:
+    ledger = ledger_of(USDT="0", BTC="1")
+    assert ledger.apply(fill("BTC/USDT", "sell", "1", "5000", FREE)).pnl == 0
+
+
+def test_a_coin_that_the_account_had_not_or_has_no_more_is_told_until_somebody_has_looked() -> None:
+    ledger = ledger_of(USDT="1000")
+    told = []
+    for side in ("buy", "buy", "sell", "sell"):
+        ledger.coins_changed = False
+        ledger.apply(fill("BTC/USDT", side, "1", "100", FREE))
+        told.append(ledger.coins_changed)
+    assert told == [True, False, False, True]
+    ledger.coins_changed = False
+    ledger.reset(balances(USDT="1000"))
+    assert ledger.coins_changed is True
+
+
 # ------------------------------------------------------------------ start and reset
 
 

@@ -16,7 +16,7 @@ JANUARY, MARCH, DAY = 1_704_067_200_000, 1_709_251_200_000, 86_400_000  # 2024
 @pytest.mark.parametrize(
     ("timeframe", "open_ms", "now_ms", "until_ms"),
     [
-        ("1m", 30_000, 3 * MINUTE, 150_000),  # the exchange's own alignment
+        ("1m", 15_000, 3 * MINUTE, 135_000),  # the exchange's own alignment
         ("1m", MINUTE, MINUTE, MINUTE),
         ("1M", JANUARY, MARCH + DAY, MARCH),
         ("1M", JANUARY + 14 * DAY, JANUARY + 20 * DAY, JANUARY + 14 * DAY),

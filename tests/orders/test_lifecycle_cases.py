@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from btccxt.model import ZERO, Fill, OrderKind, OrderStatus, OrderUpdate, Origin, Side
+from btccxt.model import ZERO, Fee, Fill, OrderKind, OrderStatus, OrderUpdate, Origin, Side
 from btccxt.orders.events import (
     Alarm,
     AlarmKind,
@@ -30,6 +30,7 @@ from btccxt.orders.events import (
     Withdrawn,
 )
 from btccxt.orders.lifecycle import LiveOrder, apply
+from btccxt.orders.live_order import FillLog
 from tests.orders.test_lifecycle import D, S, a_fill, an_order, kinds, run, said
 
 STOP = an_order(kind=OrderKind.STOP).request
@@ -54,6 +55,7 @@ def differences(before: LiveOrder, after: LiveOrder) -> dict[str, object]:
         ({}, Journaled(), {"state": S.JOURNALED}),
         ({"state": S.OPEN}, Journaled(), {}),
         ({"pending_release": True}, Released(OTHER), RELEASED),
+        ({"pending_release": True}, Released(OTHER, "l1"), {**RELEASED, "listed": "l1"}),
         ({"pending_release": True}, Sent(1), {"state": S.SENT, "attempts": 1, "sent_ms": 7, "pending_release": False}),
         ({"attempts": 2, "sent_ms": 3, "state": S.SENT}, Sent(2), {}),
         ({"attempts": 1, "sent_ms": 3, "state": S.SENT}, Sent(2), {"attempts": 2, "sent_ms": 7}),
@@ -216,6 +218,15 @@ def test_closed_means_filled_when_it_names_the_whole_amount(amount: str, told: d
 # ------------------------------------------------------------------ trades
 
 
+def test_a_log_of_trades_stays_what_it_was_when_another_grows_from_it_and_nothing_is_copied() -> None:
+    first = FillLog([a_fill("1")])
+    second = first.with_fill(a_fill("2"))
+    assert (list(first), list(second)) == (["1"], ["1", "2"])
+    assert second._trades is first._trades
+    aside = first.with_fill(a_fill("3"))
+    assert (list(aside), list(second)) == (["1", "3"], ["1", "2"])
+
+
 def told_by_rise(*news: OrderUpdate, price: Decimal | None = HUNDRED) -> tuple[LiveOrder, list[Fill]]:
     order = LiveOrder(replace(an_order("4").request, price=price), infer_fills=True, updated_ms=5)
     order, effects = run(order, *news)
@@ -294,3 +305,23 @@ def test_trades_that_come_after_what_was_inferred_from_them_count_once() -> None
     assert (order.filled, order.cost) == (D("0.5"), D(51))
     assert (order.traded, order.traded_cost) == (D("0.5"), D(51))
     assert kinds(effects)[0] == "NewFill" and kinds(effects).count("NewFill") == 1
+
+
+def test_fees_add_up_whether_they_come_with_their_trade_or_later() -> None:
+    order, effects = run(
+        an_order("9"), a_fill("1", fee="0.01"), a_fill("2", fee="0.02"), a_fill("3"), a_fill("3", fee="0.04")
+    )
+    assert (dict(order.fees), order.filled, order.traded) == ({"BNB": D("0.07")}, D("1.5"), D("1.5"))
+    assert kinds(effects) == ["NewFill", "NewFill", "NewFill", "FillCorrected"]
+    corrected = effects[-1].fill  # type: ignore[union-attr]
+    assert (corrected.amount, corrected.fee, corrected.trade_id) == (ZERO, Fee("BNB", D("0.04")), "3")
+    order, told = apply(order_with_nameless_fee(), a_fill("t", "0.5", time_ms=1), 2)
+    assert (dict(order.fees), order.filled, order.anonymous) == ({}, D("0.5"), 1)
+    assert [each.fill.fee for each in told] == [Fee("BNB", D("-0.01"))]  # type: ignore[union-attr]
+
+
+def order_with_nameless_fee() -> LiveOrder:
+    order, effects = apply(an_order("9"), a_fill("", "0.5", fee="0.01"), 1)
+    assert effects[0].fill.fee == Fee("BNB", D("0.01"))  # type: ignore[union-attr]
+    assert order.anonymous == 1
+    return order
