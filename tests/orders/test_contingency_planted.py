@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.orders import test_backstop as backstops
+from tests.orders import test_closing as closes
 from tests.orders import test_contingency as stories
 from tests.orders import test_listed_pairs as lists
 from tests.orders.contingent_world import PERP, SPOT
@@ -48,7 +50,7 @@ BY_THE_MODEL: dict[str, Planted] = {
     ),
     "a late fill is not protected": ("contingency", "            self._revive(exposure)\n", ""),
     "the price of an order that waits here is not heard": (
-        "contingency", "            leg.trigger = trigger\n            if fires", "            if False",
+        "contingency", "if fires and not leg.fired:", "if False:",
     ),
     "both exits filled is not said": ("contingency", "len(filled) > 1 and together", "False and together"),
     "fills of spawned orders are not the exit's": (
@@ -69,8 +71,16 @@ BY_A_STORY: dict[str, tuple[Planted, Callable[..., None], tuple[object, ...]]] =
         stories.test_exits_whose_entry_was_never_placed_end_after_a_restart, (SPOT,),
     ),
     "a stop-limit is left to rest": (
-        ("contingency", "            leg.at_market = True\n        wrong", "            pass\n        wrong"),
+        ("contingency", "leg.at_market = True\n        self._cancel(", "pass\n        self._cancel("),
         stories.test_a_stop_limit_that_rests_unfilled_is_sold_at_market_in_time, (SPOT,),
+    ),
+    "a close is sent before the exits have made way": (
+        ("group", "return bool(self.closing.pending) and (", "return False and ("),
+        closes.test_on_a_contract_the_stop_stays_until_the_position_has_gone, (),
+    ),
+    "a backstop stays where the trailing stop sells": (
+        ("group", "return bool(idle) or is_going", "return False"),
+        backstops.test_alone_too_it_is_taken_off_before_the_trailing_stop_sells, (PERP, 0),
     ),
     "the entry goes on when its stop was hit": (
         ("contingency", "            self._end_entry()\n", "            pass\n"),
