@@ -145,7 +145,7 @@ def _soak(link: Connection, frames: int, symbols: int, cuts: int, say: Callable[
         _until(lambda: store.state is ConnectionState.LIVE)
         ended_mb = _memory_mb()
         strategy.enough.set()
-        thread.join(_PATIENCE_S)
+        thread.join(2 * _PATIENCE_S)
         assert not thread.is_alive(), "the strategy would not end"
     assert strategy.faults == []
     assert len(strategy.last_ms) == symbols
