@@ -274,7 +274,7 @@ def _stranger(trader: Trader) -> None:
 
 
 _ROUND = (
-    Step(100.0, _enter, 26, 12),
+    Step(100.0, _enter, 26, 13),  # one stands behind the trailing stop
     Step(97.5, _change, 15, 8),
     Step(105.5, _leave, 0, 0),
     Step(100.0, _stranger, 0, 0),

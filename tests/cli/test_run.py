@@ -197,7 +197,7 @@ def test_a_backtest_runs_the_same_strategy_over_the_past(tmp_path):
         "2026-05-01",
     )
     assert answer.exit_code == 0, answer.output
-    assert "bars              │" in answer.output and "holding BTC/USDT" in answer.output
+    assert re.search(r"│ bars +│", answer.output) and "holding BTC/USDT" in answer.output
     assert "DrawDown" in answer.output and "DailySharpe" in answer.output
     assert "Completed" in answer.output
 
