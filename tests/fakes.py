@@ -16,6 +16,7 @@ from typing import Literal
 from btccxt.errors import OrderNotFound, Unsupported
 from btccxt.exchange.api import Deliver, ExchangeAPI
 from btccxt.model import (
+    Balance,
     Balances,
     Bar,
     Fill,
@@ -107,7 +108,7 @@ class FakeExchange(ExchangeAPI):
     markets: dict[str, Market] = field(default_factory=lambda: {SYMBOL: spot_market()})
     orders: dict[str, OrderUpdate] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
-    balances: Balances = field(default_factory=lambda: Balances(0, {}))
+    balances: Balances = field(default_factory=lambda: Balances(0, {"USDT": Balance("USDT", Decimal(0), Decimal(0))}))
     unstreamable: set[StreamKey] = field(default_factory=set)
     opened: bool = False
     id: str = "fake"

@@ -5,7 +5,8 @@ implement it in one file (``examples/custom_exchange.py``, with orders ``custom_
 instance to ``CCXTStore``.
 
 All coroutines run in the session's event loop; none may block it. Errors are those of ``btccxt.errors``: an
-implementation translates its own. Records are those of ``btccxt.model``.
+implementation translates its own. Records are those of ``btccxt.model``, and a store checks each before it believes it
+(``sensible.py``): a price that is no number or more filled than ordered is an attempt that failed, not a bar or a fill.
 """
 
 from __future__ import annotations
@@ -216,7 +217,11 @@ class ExchangeAPI(ABC):
 
     def can_stream(self, key: StreamKey) -> bool:
         """Whether ``stream`` serves this key at all; where not, the session polls by REST."""
-        return _is_implemented(self, "stream")
+        return self.implements("stream")
+
+    def implements(self, method: str) -> bool:
+        """Whether it has this method itself, and not only the refusal or the default of ``ExchangeAPI``."""
+        return getattr(type(self), method) is not getattr(ExchangeAPI, method)
 
     def _gives_data_only(self, method: str) -> Unsupported:
         return Unsupported(f"{self.id} gives data only: it has no {method}")
@@ -224,7 +229,7 @@ class ExchangeAPI(ABC):
 
 def lacks_for_orders(exchange: ExchangeAPI) -> tuple[str, ...]:
     """Methods that an exchange must have before orders go to it, and that this one leaves out; none: it can trade."""
-    return tuple(name for name in _NEEDED_FOR_ORDERS if not _is_implemented(exchange, name))
+    return tuple(name for name in _NEEDED_FOR_ORDERS if not exchange.implements(name))
 
 
 _NEEDED_FOR_ORDERS = (
@@ -235,11 +240,7 @@ _NEEDED_FOR_ORDERS = (
 
 def lists_orders(exchange: ExchangeAPI) -> bool:
     """Whether it can be asked for order lists at all."""
-    return _is_implemented(exchange, "create_order_list")
-
-
-def _is_implemented(exchange: ExchangeAPI, method: str) -> bool:
-    return getattr(type(exchange), method) is not getattr(ExchangeAPI, method)
+    return exchange.implements("create_order_list")
 
 
 @runtime_checkable

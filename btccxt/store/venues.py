@@ -17,6 +17,7 @@ from btccxt.errors import ConfigError
 from btccxt.exchange.api import ExchangeAPI, lacks_for_orders
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.profile.profile import Profile
+from btccxt.exchange.sensible import SensibleExchange
 from btccxt.observe.metrics import metrics
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.resilience.limiter import AsyncLimiter, Limiter, PoolRule
@@ -132,13 +133,18 @@ def custom_venue(
 
     Raises ConfigError for a mode that it cannot have: ``live`` with orders (``sends_orders``), if it takes none.
     """
-    clock = exchange.clock if isinstance(exchange, CCXTExchange) else ExchangeClock(WallTime())
+    maker, missing = type(exchange).__name__, lacks_for_orders(exchange)
+    if isinstance(exchange, CCXTExchange):
+        clock = exchange.clock
+    else:
+        clock = ExchangeClock(WallTime())
+        exchange = SensibleExchange(exchange, clock)
     if mode is Mode.PAPER:
         return ExchangeConnection(PaperExchange(exchange, balances, clock.now_ms, on_task), clock)
     if mode is Mode.LIVE:
-        if sends_orders and (missing := lacks_for_orders(exchange)):
+        if sends_orders and missing:
             raise ConfigError(
-                f"{exchange.id} cannot take orders: {type(exchange).__name__} has no {', '.join(missing)}. Implement "
+                f"{exchange.id} cannot take orders: {maker} has no {', '.join(missing)}. Implement "
                 "them, or trade simulated money on its prices with mode='paper', or leave the broker out"
             )
         return ExchangeConnection(exchange, clock)

@@ -21,7 +21,7 @@ from btccxt.sim.dialects.base import SeenRequest
 from btccxt.sim.synthetic import DEFAULT_START_MS
 from tests.exchange.capture import capture, make_exchange, profiles
 from tests.exchange.ccxt.tiny_binance import until
-from tests.fakes import FakeExchange
+from tests.fakes import FakeClock, FakeExchange
 from tests.heal.kit import exchange as running_exchange
 from tests.patient_market import HeldClock
 
@@ -30,7 +30,7 @@ WITH_SWITCH = [profile for profile in profiles() if profile.dead_mans_switch.ava
 
 class Armed(FakeExchange):
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(FakeClock(1_772_323_200_000))
         self.told: list[int] = []
         self.lost = 0
 

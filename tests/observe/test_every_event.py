@@ -24,8 +24,8 @@ from btccxt.bt.signals import RunInterrupted, ended_by_signals
 from btccxt.config import StoreConfig
 from btccxt.errors import ClockSkew, ConnectionLost
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
-from btccxt.exchange.ccxt.reading import Reader
 from btccxt.exchange.profile.profile import load_profile
+from btccxt.exchange.reading import Reader
 from btccxt.exchange.server_time import check_signing_clock, measure_clock
 from btccxt.model import (
     BarUpdate,

@@ -16,8 +16,9 @@ from btccxt.model import Market
 from btccxt.notices import StoreNotice
 from btccxt.orders.register import OrderEvent
 from btccxt.sim.faults import Fault, FaultKind, FaultPlan
-from tests.fakes import FakeExchange
+from tests.fakes import FakeClock, FakeExchange
 
+START_MS = 1_772_323_200_000
 HTML = "<html><body>403 Forbidden</body></html>"
 READS = ("/api/v3/exchangeInfo", "/api/v3/time", "/api/v3/account", "/api/v3/openOrders")
 
@@ -60,14 +61,14 @@ class Sticky(FakeExchange):
 
 def test_an_exchange_that_cannot_be_closed_leaves_no_thread_and_no_lock(tmp_path: Path) -> None:
     path = tmp_path / "orders.sqlite3"
-    store = CCXTStore(Sticky(), mode="live", journal=path)
+    store = CCXTStore(Sticky(FakeClock(START_MS)), mode="live", journal=path)
     store.getbroker()
     store.start()
     store.stop()
     said = [str(news[0]) for news in store._notifications if isinstance(news[0], StoreNotice)]
     assert any("closing exchange" in each and "the socket was gone" in each for each in said)
     assert not [thread.name for thread in threading.enumerate() if "fake" in thread.name or "journal" in thread.name]
-    again = CCXTStore(FakeExchange(), mode="live", journal=path)
+    again = CCXTStore(FakeExchange(FakeClock(START_MS)), mode="live", journal=path)
     again.getbroker()
     again.start()
     again.stop()
@@ -83,7 +84,7 @@ class Flaky(FakeExchange):
 
 
 def test_what_is_heard_while_a_further_run_fails_to_begin_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    exchange, heard = Flaky(), []
+    exchange, heard = Flaky(FakeClock(START_MS)), []
     store = CCXTStore(exchange, mode="live", journal=":memory:")
     store.getbroker()
     monkeypatch.setattr(store, "_tell_broker", heard.append)
@@ -108,7 +109,7 @@ def test_what_is_heard_while_a_further_run_fails_to_begin_is_not_lost(monkeypatc
 
 
 def test_health_names_every_loop_and_is_json() -> None:
-    store = CCXTStore(FakeExchange(), mode="live", journal=":memory:")
+    store = CCXTStore(FakeExchange(FakeClock(START_MS)), mode="live", journal=":memory:")
     store.getbroker()
     store.start()
     try:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,11 +14,9 @@ from btccxt.exchange.ccxt.my_trades import in_order, trades_since
 from btccxt.exchange.ccxt.order_lists import OrderLists
 from btccxt.exchange.ccxt.transfers import transfers_since
 from btccxt.exchange.plausibility import (
-    AheadOfUs,
     Implausible,
     check_asked,
     check_balances,
-    check_bar,
     check_fill,
     check_money,
     check_order,
@@ -46,9 +43,6 @@ from btccxt.model import (
     Trade,
     Transfer,
 )
-from btccxt.timeframe import parse_timeframe
-
-_CLOCK_DOUBTED_S = 5.0  # between two measurements because a candle seemed to come from the future
 
 
 def _row_with_time(row: Any) -> Any:
@@ -87,7 +81,7 @@ class CCXTReads(CCXTClient):
         await self._market(symbol)
         self._check_timeframe(timeframe)
         page = self.profile.history.page_size
-        check = self._bar_check(timeframe)
+        check = self._bar_checks.of(timeframe)
         rows = await self._rows(
             "fetch_ohlcv",
             symbol,
@@ -97,26 +91,6 @@ class CCXTReads(CCXTClient):
             understand=lambda row: None if row[4] is None else check(translate.bar(row)),
         )
         return sorted((bar for bar in rows if bar is not None), key=lambda bar: bar.open_ms)
-
-    def _bar_check(self, timeframe: str) -> Callable[[Bar], Bar]:
-        clock, parsed = self.clock, parse_timeframe(timeframe)
-
-        def check(bar: Bar) -> Bar:
-            ahead_ms = clock.stamps_ahead_ms
-            try:
-                return check_bar(bar, parsed, clock.now_ms(), float("inf") if ahead_ms is None else ahead_ms)
-            except AheadOfUs:
-                self._doubt_clock()
-                raise
-
-        return check
-
-    def _doubt_clock(self) -> None:
-        """This machine may have slept, or the exchange's clock has stepped: measured before the next is judged."""
-        now_s = asyncio.get_running_loop().time()
-        if now_s - self._doubted_at >= _CLOCK_DOUBTED_S:
-            self._doubted_at = now_s
-            self._tasks.start(self.measure_clock(), "clock")
 
     def _check_timeframe(self, timeframe: str) -> None:
         known = self.profile.bars.timeframes or tuple(self._rest.timeframes or ())

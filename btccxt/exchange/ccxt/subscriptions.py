@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 from btccxt.exchange.ccxt import translate
 from btccxt.exchange.ccxt.frames import ClosedFlag, changed_rows
 from btccxt.exchange.ccxt.push import Decode, News, Subscription
-from btccxt.exchange.ccxt.reading import Reader
 from btccxt.exchange.plausibility import (
     check_fill,
     check_order,
@@ -22,6 +21,7 @@ from btccxt.exchange.plausibility import (
     check_trade,
 )
 from btccxt.exchange.profile.profile import Profile
+from btccxt.exchange.reading import Reader
 from btccxt.model import Balance, Balances, Bar, BarUpdate, OrderUpdate, Origin, StreamKey, StreamKind, Ticker
 
 T = TypeVar("T")

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from btccxt.exchange.ccxt.push import Subscription
-from btccxt.exchange.ccxt.reading import Reader
 from btccxt.exchange.ccxt.subscriptions import StreamChecks, subscriptions_for
 from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.exchange.proof.differences import ANY
 from btccxt.exchange.proof.offline import NOW_MS, Blocked, captured, drive, flatten
 from btccxt.exchange.proof.offline import _shown as shown
+from btccxt.exchange.reading import Reader
 from btccxt.model import Bar, StreamKey
 
 # What a REST request on the way to a subscription is told: a listen key or token under each name that one has.

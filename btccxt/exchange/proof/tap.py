@@ -10,12 +10,12 @@ from typing import Any
 from aiohttp import WSMessage, WSMsgType
 
 from btccxt.exchange.ccxt.push import PushStream
-from btccxt.exchange.ccxt.reading import Reader
 from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.exchange.proof.intents import stream_keys
 from btccxt.exchange.proof.offline import Blocked, make_offline
 from btccxt.exchange.proof.record import MarketProof, Scripted
 from btccxt.exchange.proof.streams import TOKENS, subscriptions_of
+from btccxt.exchange.reading import Reader
 from btccxt.model import StreamEvent, StreamKey, StreamOpened
 
 _PATIENCE_S = 2.0  # of a conversation that takes milliseconds; beyond it ccxt has stopped reading

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from btccxt.exchange.ccxt.reading import Reader
 from btccxt.exchange.ccxt.subscriptions import _positions
 from btccxt.exchange.ccxt.times import latest_time, time_of
 from btccxt.exchange.ccxt.translate import fill, order_update
 from btccxt.exchange.profile.profile import load_profile
+from btccxt.exchange.reading import Reader
 from btccxt.model import Fee, MarketType, OrderStatus, Origin, Side, StreamKey, StreamKind
 from tests.exchange.ccxt.replay import exchange_for, rows_of_frame
 

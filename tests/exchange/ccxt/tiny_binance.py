@@ -11,8 +11,8 @@ from typing import Any
 import ccxt.pro as ccxtpro
 from aiohttp import WSMsgType, web
 
-from btccxt.exchange.ccxt.reading import Reader
 from btccxt.exchange.ccxt.subscriptions import StreamChecks
+from btccxt.exchange.reading import Reader
 
 ANYTHING_GOES = StreamChecks(Reader("tests"), lambda _timeframe: lambda bar: bar)
 """For tests of what is handed on, whether it makes sense or not."""
