@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from contextlib import aclosing
 
 from btccxt.bars.history import CallPolicy, direct, download_trades
-from btccxt.bars.seam import Hole
+from btccxt.bars.seam import Hole, HoleCause
 from btccxt.bars.trade_seam import TradeSeam
-from btccxt.errors import ConfigError, Retryable
+from btccxt.errors import ConfigError, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamKind, Trade
 from btccxt.session.bar_feed import FeedClock, Sink, back_off, pause
@@ -26,8 +26,9 @@ class TradeFeed:
 
     A repair ends when the answer has met a trade of the stream, or when the exchange was asked ``grace_ms`` after the
     subscription (its REST lags) without finding more. Where the exchange's history is too short to reach back to the
-    last trade, a ``Hole`` with cause LOST says between which times trades are missing. Without a stream the exchange is
-    polled every ``poll_ms``. ``end_ms``: later trades are not wanted, and ``run`` returns once all before are here.
+    last trade, or it lists no trades at all, a ``Hole`` with cause LOST says between which times trades are missing.
+    Without a stream the exchange is polled every ``poll_ms``. ``end_ms``: later trades are not wanted, and ``run``
+    returns once all before are here.
     """
 
     def __init__(
@@ -132,6 +133,10 @@ class TradeFeed:
             try:
                 await self._repair()
                 self._failures = 0
+            except Unsupported:
+                if not self._exchange.can_stream(self.key):
+                    raise
+                await self._go_on_without_history()
             except Retryable as error:
                 self._failures += 1
                 if self._connected:
@@ -146,7 +151,7 @@ class TradeFeed:
         ask = self._exchange.fetch_trades
         try:
             answer = await self._call(lambda: ask(self._symbol, since_ms=since_ms + 1, limit=self._page_limit))
-        except Retryable as error:
+        except (Retryable, Unsupported) as error:
             if self._serves_since(up_ms):
                 self._on_deaf(f"silent, and it cannot be asked whether that is right: {error}")
             return
@@ -196,6 +201,16 @@ class TradeFeed:
             await pause(self._wake, self._clock.wall_s(self._poll_ms))
             if not self._connected and self._down_reason:
                 self._announce(ConnectionState.DEGRADED, self._down_reason)
+
+    async def _go_on_without_history(self) -> None:
+        """Only the stream tells trades here: what was traded while it did not serve is lost, and that is said."""
+        if not self._connected:
+            await pause(self._wake, _IDLE_S)
+            return
+        since_ms = self._seam.ask_from_ms
+        if since_ms is not None and since_ms < self._up_ms:
+            self._sink(Hole(since_ms, self._up_ms, HoleCause.LOST))
+        self._emit(self._seam.on_repaired())
 
     def _announce(self, state: ConnectionState, reason: str) -> None:
         if self._state is None or self._state.state != state:

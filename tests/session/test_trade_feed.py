@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from btccxt.errors import AuthenticationFailed, ConfigError, ConnectionLost
+from btccxt.errors import AuthenticationFailed, ConfigError, ConnectionLost, Unsupported
 from btccxt.model import ConnectionState, StreamKey, StreamKind, Trade
 from btccxt.session.events import Hole, HoleCause
 from btccxt.session.trade_feed import TradeFeed
@@ -128,6 +128,41 @@ async def test_trades_that_the_exchange_does_not_give_any_more_are_reported_as_l
     (hole,) = bench.heard.holes
     first_again = bench.heard.trades[bench.heard.trades.index(last) + 1]
     assert hole == Hole(last.time_ms, first_again.time_ms, HoleCause.LOST)
+
+
+async def test_where_only_the_stream_tells_trades_what_a_cut_cost_is_said_and_the_feed_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+
+    async def none_are_listed(*_: object, **__: object) -> list[Trade]:
+        raise Unsupported("no list of trades")
+
+    monkeypatch.setattr(bench.exchange, "fetch_trades", none_are_listed)
+    async with running(bench.feed):
+        await quiet()  # polled before the stream is there
+        bench.feed.on_up(KEY)
+        await until(lambda: bench.heard.state is LIVE)
+        bench.stream(10)
+        last = bench.heard.trades[-1]
+        bench.feed.on_down(KEY, "cut")
+        bench.miss(20)
+        up_ms = bench.clock.ms
+        bench.feed.on_up(KEY)
+        await until(lambda: bench.heard.state is LIVE)
+        bench.stream(10)
+        assert bench.heard.trades == [
+            trade for trade in bench.known() if START + 100_500 < trade.time_ms <= last.time_ms or trade.time_ms > up_ms
+        ]
+    assert bench.heard.holes[-1] == Hole(last.time_ms, up_ms, HoleCause.LOST)
+
+
+async def test_where_nothing_tells_trades_that_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(start_ms=START)
+    bench.exchange.unstreamable = {KEY}
+    bench.exchange.failures = deque([Unsupported("no list of trades")])
+    with pytest.raises(Unsupported, match="no list"):
+        await bench.feed.run()
 
 
 async def test_without_a_stream_trades_are_polled() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from btccxt.cli.acceptance.public import streaming
 from btccxt.cli.acceptance.subject import FAR, NotApplicable, NotProven, Subject
-from btccxt.errors import OrderNotFound
+from btccxt.errors import OrderNotFound, Refused
 from btccxt.exchange.profile.profile import Profile
 from btccxt.model import (
     ZERO,
@@ -169,7 +169,7 @@ async def _fill(subject: Subject, request: OrderRequest) -> tuple[OrderUpdate, l
         lambda found: found.status is OrderStatus.FILLED, "the market order is not filled",
     )  # fmt: skip
     subject.done(request)
-    if order.filled != request.amount:
+    if order.filled not in (request.amount, None):  # None: the exchange does not say, and the fills must
         raise NotProven(f"asked for {request.amount}, filled {order.filled}")
 
     async def fills() -> list[Fill]:
@@ -202,8 +202,14 @@ class KindCheck:
 
     async def __call__(self, subject: Subject) -> str:
         request = await _request_of(self.key, subject)
-        await subject.place(request)
-        if request.time_in_force in (TimeInForce.IOC, TimeInForce.FOK):
+        immediate = request.time_in_force in (TimeInForce.IOC, TimeInForce.FOK)
+        try:
+            await subject.place(request)
+        except Refused as refusal:
+            if not immediate:
+                raise
+            return await _refused_unmatched(subject, request, refusal)
+        if immediate:
             ended = await subject.asking(
                 lambda: subject.exchange.fetch_order(subject.reference(request)),
                 lambda order: order.status.is_final, "an order that must not rest rests",
@@ -221,6 +227,18 @@ class KindCheck:
         if ended.filled:
             raise NotProven(f"filled {ended.filled}")
         return f"{order.order_id}, raw status {order.raw_status}"
+
+
+async def _refused_unmatched(subject: Subject, request: OrderRequest, refusal: Refused) -> str:
+    """Some refuse what finds nobody at once; then they know the order as one that ended unfilled."""
+    try:
+        ended = await subject.exchange.fetch_order(subject.reference(request))
+    except OrderNotFound:
+        raise refusal from None
+    if not ended.status.is_final or ended.filled:
+        raise NotProven(f"refused, and yet {ended.status.value}, filled {ended.filled}")
+    subject.done(request)
+    return f"refused, and ended unfilled as {ended.raw_status}"
 
 
 async def _request_of(key: OrderKind | OrderFeature, subject: Subject) -> OrderRequest:

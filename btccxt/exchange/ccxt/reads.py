@@ -99,6 +99,8 @@ class CCXTReads(CCXTClient):
 
     async def fetch_trades(self, symbol: str, since_ms: int | None = None, limit: int | None = None) -> list[Trade]:
         await self._market(symbol)
+        if not self.profile.trades_listed:
+            raise Unsupported(f"{self.id} lists no trades of a market through ccxt: they come by stream only")
         # A second on top: what has just been traded belongs to it, and seconds are all that is asked for.
         params: tuple[dict[str, int], ...] = ()
         if since_ms is not None and self.profile.trades_until:

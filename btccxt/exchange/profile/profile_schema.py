@@ -419,6 +419,8 @@ class Profile(Part):
     funding_amounts: Literal["received", "paid"] = "received"
     trades_until: bool = False
     """Public trades since a time are only told up to another one."""
+    trades_listed: bool = True
+    """ccxt's ``fetch_trades`` tells those of the market; False: it tells others, or the account's own."""
     transfers: Literal["lists", "ledger"] = "lists"
     """Where money that came or went is listed: ccxt's deposits and withdrawals, or the account's ledger."""
     leverage_param: str | None = None

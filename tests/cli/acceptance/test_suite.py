@@ -13,7 +13,7 @@ import pytest
 from btccxt.cli.acceptance.private import PRIVATE, KindCheck, kind_checks
 from btccxt.cli.acceptance.public import PUBLIC
 from btccxt.cli.acceptance.suite import promise_of
-from btccxt.errors import OrderNotFound
+from btccxt.errors import OrderNotFound, Refused
 from btccxt.model import Balances, BarUpdate, OrderFeature, OrderKind, OrderStatus, OrderUpdate, Ticker, Trade
 from btccxt.sim.faults import Fault, FaultKind
 from tests.cli.acceptance.kit import Lie, outcome, run_suite
@@ -213,3 +213,19 @@ async def test_the_report_says_what_was_proven_when_and_with_which_versions(tmp_
     text = page.read_text()
     assert "1 proven, 0 failed" in text and told["versions"]["ccxt"] in text and told["started"] in text
     assert "sim-secret" not in text + data.read_text()
+
+
+def _refusing(_placed: Any) -> Any:
+    raise Refused("could not immediately match")
+
+
+async def test_an_ioc_order_may_end_unfilled_by_a_refusal_if_the_exchange_then_knows_it_so() -> None:
+    ioc = promise_of(KindCheck(OrderFeature.IOC))
+    report, _ = await run_suite([ioc], lies={"create_order": _refusing})
+    assert outcome(report, ioc).outcome == "proven"
+    resting = {"create_order": _refusing, "fetch_order": _status(OrderStatus.OPEN)}
+    report, _ = await run_suite([ioc], lies=resting, patience_s=0.3)
+    assert outcome(report, ioc).outcome == "failed"
+    limit = promise_of(KindCheck(OrderKind.LIMIT))
+    report, _ = await run_suite([limit], lies={"create_order": _refusing}, patience_s=0.3)
+    assert outcome(report, limit).outcome == "failed"

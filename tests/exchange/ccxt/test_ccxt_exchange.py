@@ -57,6 +57,7 @@ from tests.exchange.ccxt.sim_kit import (
     running_sim,
 )
 from tests.exchange.ccxt.tiny_binance import until
+from tests.fakes import spot_market
 
 BTC = "BTC/USDT"
 ORDER_PATH = "/api/v3/order"
@@ -470,3 +471,11 @@ def test_contracts_that_are_ordered_in_base_units_have_the_size_one():
     entry = {**next(iter(raw.markets.values())), "contractSize": 0.0001}
     (market,) = markets_of(load_profile("deribit", MarketType.LINEAR), {"x": entry}, raw.precisionMode).values()
     assert market.contract_size == 1
+
+
+async def test_what_ccxt_takes_for_the_trades_of_a_market_and_are_the_accounts_own_is_not_asked_for() -> None:
+    exchange = CCXTExchange(load_profile("hyperliquid", MarketType.LINEAR))
+    exchange._markets = {"BTC/USDC:USDC": spot_market()}
+    with pytest.raises(Unsupported, match="by stream only"):
+        await exchange.fetch_trades("BTC/USDC:USDC")
+    await exchange.close()
