@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from btccxt.session.stream_policy import StreamChanged, StreamPolicy, Verdict
     from btccxt.sim.faults import Fault, FaultKind, FaultPlan
     from btccxt.sim.options import SimOptions
+    from btccxt.store.account_history import AccountHistory, HistoryProgress
     from btccxt.store.engine import LiveEngine, run, run_backtest
     from btccxt.store.run_record import record_run
     from btccxt.store.store import CCXTStore
@@ -186,6 +187,7 @@ _HOMES = {
         "FaultPlan",
     ),
     "btccxt.sim.options": ("SimOptions",),
+    "btccxt.store.account_history": ("AccountHistory", "HistoryProgress"),
     "btccxt.store.engine": ("LiveEngine", "run", "run_backtest"),
     "btccxt.store.run_record": ("record_run",),
     "btccxt.store.store": ("CCXTStore",),
@@ -196,6 +198,7 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
+    "AccountHistory",
     "Alarm",
     "AlarmKind",
     "AuthenticationFailed",
@@ -225,6 +228,7 @@ __all__ = [
     "FaultPlan",
     "Fee",
     "Fill",
+    "HistoryProgress",
     "JournalError",
     "Lake",
     "LakeError",

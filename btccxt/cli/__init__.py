@@ -32,6 +32,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "report": (_LOOK, "A run as one HTML file and a PNG."),
     "trading": (_TRADE, "Show or set the trading state of running stores: active, reducing, halted."),
     "orders": (_LOOK, "The order journal: what was asked, sent, answered and filled."),
+    "history": (
+        _LOOK,
+        "The account's trades or ended orders from the exchange, whole, as a table, CSV, Parquet or JSON.",
+    ),
     "reconcile": (_LOOK, "Orders, trades, balances and positions of journal and exchange side by side."),
     "exchanges": (_SET_UP, "What each exchange can do: native, emulated or refused, and how well that is proven."),
     "selfcheck": (_TEST, "Whether the installed ccxt still does what was proven; no network, no keys."),

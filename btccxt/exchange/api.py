@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from btccxt.errors import Unsupported
+from btccxt.exchange.history_pages import HistoryPages, pages_by_time
 from btccxt.model import (
     Balances,
     Bar,
@@ -130,6 +131,14 @@ class ExchangeAPI(ABC):
     ) -> list[Fill]:
         """The account's fills from ``since_ms`` (inclusive), oldest first: one page at least, from the oldest on."""
         raise self._gives_data_only("fetch_my_trades")
+
+    def trade_pages(self, symbol: str | None, since_ms: int, until_ms: int | None = None) -> HistoryPages[Fill]:
+        """The account's fills of a span, a page at a time; some of before and after may be among them."""
+        return pages_by_time(self.fetch_my_trades, symbol, since_ms, until_ms)
+
+    def order_pages(self, symbol: str | None, since_ms: int, until_ms: int | None = None) -> HistoryPages[OrderUpdate]:
+        """The account's ended orders of a span, a page at a time; open ones and some of before may be among them."""
+        return pages_by_time(self.fetch_closed_orders, symbol, since_ms, until_ms)
 
     async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
         """Funding that the account paid and received for a contract from ``since_ms`` (inclusive): the exchange's one

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ from btccxt.bt.cerebro import CerebroLoop
 from btccxt.config import Mode
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import DrivenExchange
+from btccxt.exchange.profile.paging_rule import PagingRule
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.profile.support import Support, support_of
 from btccxt.exchange.proof.verdict import Verdict
@@ -29,9 +30,21 @@ from btccxt.model import (
     Position,
 )
 from btccxt.observe.redact import redact_text
+from btccxt.orders.journal.journal import Journal
+from btccxt.orders.journal.rows import JournaledOrder
 from btccxt.orders.live_order import LifecycleState
 from btccxt.orders.trading_state import TradingControl
 from btccxt.session.loop_thread import Session
+from btccxt.store.account_history import (
+    AccountHistory,
+    HistoryProgress,
+    Moment,
+    SymbolsToList,
+    ended_orders,
+    fills_of,
+    one_at_a_time,
+    span_of,
+)
 from btccxt.store.account_session import AccountSession
 from btccxt.store.notifier import Notifier
 from btccxt.store.self_check import facts as self_check_facts
@@ -110,6 +123,7 @@ def _orders(account_session: AccountSession) -> dict[str, Any]:
 
 
 T = TypeVar("T")
+_JOURNAL_TIMEOUT_S = 30.0
 
 
 class StoreQueries(ABC):
@@ -124,6 +138,7 @@ class StoreQueries(ABC):
     _venue: ExchangeConnection | None
     _notifier: Notifier
     _broker: CCXTBroker | None
+    _journal: Journal | None
     trading: TradingControl
     verdict: Verdict | None = None
     """Whether the installed ccxt does what was proven; known after ``start()``."""
@@ -182,16 +197,56 @@ class StoreQueries(ABC):
         return self._ask(self._open_session.exchange.fetch_open_orders(symbol))
 
     def order_history(
-        self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
-    ) -> list[OrderUpdate]:
-        """Ended orders as the exchange tells them. Blocks for one request."""
-        return self._ask(self._open_session.exchange.fetch_closed_orders(symbol, since_ms, limit))
+        self,
+        symbol: str | None = None,
+        since: Moment | None = None,
+        limit: int | None = None,
+        *,
+        until: Moment | None = None,
+        progress: Callable[[HistoryProgress], object] | None = None,
+    ) -> AccountHistory[OrderUpdate]:
+        """Ended orders from ``since`` to ``until`` (both included), oldest first, as the exchange has them.
+
+        A sequence that is fetched when it is first looked at, page by page within the exchange's limits; that blocks.
+        ``since``, ``until``: a datetime (UTC without a zone) or milliseconds; without ``since`` the last 90 days.
+        ``limit``: the first so many from ``since`` on, without ``since`` the newest. ``symbol``: None means all; an
+        exchange that lists one symbol at a time is asked for those of the journal and those held. ``progress`` is told
+        of each page. Raises ConfigError, and when it is looked at the exchange's errors: look again to go on.
+        """
+        session = self._open_session
+        span = span_of(since, until, limit, session.clock.now_ms())
+        wish = self._symbols_to_list(symbol, self.profile.closed_orders)
+        return ended_orders(session.exchange, wish, span, self._ask, progress)
 
     def trade_history(
-        self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
-    ) -> list[Fill]:
-        """The account's fills as the exchange tells them. Blocks for one request."""
-        return self._ask(self._open_session.exchange.fetch_my_trades(symbol, since_ms, limit))
+        self,
+        symbol: str | None = None,
+        since: Moment | None = None,
+        limit: int | None = None,
+        *,
+        until: Moment | None = None,
+        progress: Callable[[HistoryProgress], object] | None = None,
+    ) -> AccountHistory[Fill]:
+        """The account's fills, fetched as ``order_history`` fetches orders.
+
+        Each names the strategy's order (``client_order_id``) where the journal knows the exchange's id of it.
+        """
+        session = self._open_session
+        span = span_of(since, until, limit, session.clock.now_ms())
+        wish = self._symbols_to_list(symbol, self.profile.my_trades)
+        return fills_of(session.exchange, wish, span, self._ask, self._journaled_orders, progress)
+
+    def _symbols_to_list(self, symbol: str | None, rule: PagingRule) -> SymbolsToList:
+        if symbol is not None:
+            return SymbolsToList([self._symbol(symbol).symbol])
+        if not rule.symbol_needed:
+            return SymbolsToList([None])
+        session = self._open_session
+        known = {each.symbol for each in self._journaled_orders()} | {each.symbol for each in session.positions()}
+        return one_at_a_time(self.name, session.markets, known, session.balances())
+
+    def _journaled_orders(self) -> list[JournaledOrder]:
+        return [] if self._journal is None else self._journal.order_names().result(_JOURNAL_TIMEOUT_S)
 
     def supports(self, kind: OrderKind | OrderFeature | str, symbol: str | None = None) -> Support:
         """How this exchange does an order kind or feature: native, emulated or refused, why, and who else can.

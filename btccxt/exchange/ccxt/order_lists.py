@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,18 +40,33 @@ class OrderLists:
         limit: int | None = None,
     ) -> list[Any]:
         """Cancelled orders included; open ones may be among them."""
+        return await self._rows(
+            self._closed_methods,
+            self.closed_lists,
+            self.book.closed_params,
+            symbol,
+            since_ms,
+            limit,
+            params,
+            conditional,
+        )
+
+    @property
+    def _closed_methods(self) -> tuple[str, ...]:
         # ccxt's fetchClosedOrders is often fetchOrders without the cancelled ones, so the wider list comes first.
         if self.has.get("fetchOrders") is True:
-            methods: tuple[str, ...] = ("fetch_orders",)
-        elif self.has.get("fetchCanceledAndClosedOrders") is True:
-            methods = ("fetch_canceled_and_closed_orders",)
-        elif self.has.get("fetchCanceledOrders") is True:
-            methods = ("fetch_closed_orders", "fetch_canceled_orders")
-        else:
-            methods = ("fetch_closed_orders",)
-        return await self._rows(
-            methods, self.closed_lists, self.book.closed_params, symbol, since_ms, limit, params, conditional
-        )
+            return ("fetch_orders",)
+        if self.has.get("fetchCanceledAndClosedOrders") is True:
+            return ("fetch_canceled_and_closed_orders",)
+        if self.has.get("fetchCanceledOrders") is True:
+            return ("fetch_closed_orders", "fetch_canceled_orders")
+        return ("fetch_closed_orders",)
+
+    def closed(self) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+        """The lists that ended orders stand in: ccxt's method, its parameters, whether it is that of trigger orders."""
+        for method in self._closed_methods:
+            yield from ((method, params, False) for params in self.closed_lists)
+            yield from ((method, params, True) for params in self.book.closed_params)
 
     async def all_rows(
         self, symbol: str | None, params: Mapping[str, Any] | None = None, *, conditional: bool | None = None

@@ -13,6 +13,8 @@ from btccxt.exchange.ccxt.client import CCXTClient
 from btccxt.exchange.ccxt.my_trades import in_order, trades_since
 from btccxt.exchange.ccxt.order_lists import OrderLists
 from btccxt.exchange.ccxt.transfers import transfers_since
+from btccxt.exchange.history_pages import HistoryList, HistoryPages
+from btccxt.exchange.paging import Pager, PageRequest
 from btccxt.exchange.plausibility import (
     Implausible,
     check_asked,
@@ -185,7 +187,7 @@ class CCXTReads(CCXTClient):
             raise Implausible(f"an order on {update.symbol!r}, which is no market here")
         return update
 
-    async def _trade_rows(self, method: str, *arguments: Any) -> list[Any]:
+    async def _timed_rows(self, method: str, *arguments: Any) -> list[Any]:
         """As ccxt gives them; those by which no further page can be asked for are left out."""
         return await self._rows(method, *arguments, understand=_row_with_time)
 
@@ -232,14 +234,31 @@ class CCXTReads(CCXTClient):
         await self.load_markets()
         rule = self.profile.my_trades
 
-        def to_fill(row: Mapping[str, Any]) -> Fill | None:
-            return self._reader.one("fetch_my_trades", row, lambda row: check_fill(translate.fill(row, self.profile)))
-
         if since_ms is not None and rule.next_page is not NextPage.UNKNOWN:
-            fills = await trades_since(self._trade_rows, to_fill, rule, symbol, since_ms, self.clock.now_ms())
+            fills = await trades_since(self._timed_rows, self._fill, rule, symbol, since_ms, self.clock.now_ms())
             return fills[:limit]
         rows = await self._list("fetch_my_trades", symbol, since_ms, limit)
-        return in_order(fill for fill in map(to_fill, rows) if fill is not None)
+        return in_order(fill for fill in map(self._fill, rows) if fill is not None)
+
+    def _fill(self, row: Mapping[str, Any]) -> Fill | None:
+        return self._reader.one("fetch_my_trades", row, lambda row: check_fill(translate.fill(row, self.profile)))
+
+    def trade_pages(self, symbol: str | None, since_ms: int, until_ms: int | None = None) -> HistoryPages[Fill]:
+        pager = Pager(self.profile.my_trades, symbol, since_ms, self.clock.now_ms(), until_ms)
+        return HistoryPages([HistoryList(pager, partial(self._page, "fetch_my_trades"), self._fill)], symbol)
+
+    def order_pages(self, symbol: str | None, since_ms: int, until_ms: int | None = None) -> HistoryPages[OrderUpdate]:
+        now_ms, rule = self.clock.now_ms(), self.profile.closed_orders
+        understand = partial(self._reader.one, "closed orders", understand=self._listed)
+        lists = []
+        for method, params, conditional in self._order_lists().closed():
+            pager = Pager(rule, symbol, since_ms, now_ms, until_ms, params=params, conditional=conditional, sparse=True)
+            lists.append(HistoryList(pager, partial(self._page, method), understand))
+        return HistoryPages(lists, symbol)
+
+    async def _page(self, method: str, page: PageRequest) -> list[Any]:
+        await self.load_markets()
+        return await self._timed_rows(method, page.symbol, page.since_ms, page.limit, dict(page.params))
 
     async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
         market = await self._market(symbol)

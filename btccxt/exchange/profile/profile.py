@@ -18,13 +18,12 @@ from btccxt.errors import ConfigError, Unsupported
 from btccxt.exchange.profile.coherence import contradictions
 from btccxt.exchange.profile.order_rule import ORDER_KEYS, OrderRule, UnknownKey
 from btccxt.exchange.profile.overrides import in_ccxt, layers_of, override_layers
+from btccxt.exchange.profile.paging_rule import NextPage, PagingRule
 from btccxt.exchange.profile.profile_schema import (
     BarRule,
     ClientIdRule,
     ConditionalRule,
     HistoryRule,
-    MyTradesRule,
-    NextPage,
     Pool,
     Profile,
     RateRule,
@@ -40,9 +39,9 @@ __all__ = [
     "ClientIdRule",
     "ConditionalRule",
     "HistoryRule",
-    "MyTradesRule",
     "NextPage",
     "OrderRule",
+    "PagingRule",
     "Pool",
     "Profile",
     "RateRule",

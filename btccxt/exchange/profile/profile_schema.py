@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date
-from enum import Enum
 from fnmatch import translate as glob_to_regex
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -19,6 +18,7 @@ from btccxt.errors import ConfigError
 from btccxt.exchange.profile.archive_rule import ArchivesRule
 from btccxt.exchange.profile.order_list_rule import OrderListRule
 from btccxt.exchange.profile.order_rule import ORDER_KEYS, OrderRule, Part
+from btccxt.exchange.profile.paging_rule import PagingRule
 from btccxt.exchange.profile.rate_rule import Pool as Pool
 from btccxt.exchange.profile.rate_rule import RateRule as RateRule
 from btccxt.model import MarketType, OrderFeature, OrderKind, OrderStatus, Side, StreamKind
@@ -256,50 +256,6 @@ class HistoryRule(Part):
     forming_included: bool = True
 
 
-class NextPage(str, Enum):
-    """What the account's trades are continued with when a page is not the last."""
-
-    UNKNOWN = "unknown"  # one page, as the exchange gives it
-    BY_START_TIME = "by_start_time"  # oldest first: from the newest on
-    BY_OFFSET = "by_offset"
-    BY_NUMBER = "by_number"
-    BY_CURSOR = "by_cursor"
-    BY_OLDEST_ID = "by_oldest_id"
-    BY_OLDEST_TIME = "by_oldest_time"  # ISO 8601
-
-
-class MyTradesRule(Part):
-    """The account's trades by REST: most exchanges answer with the newest page of what was asked for.
-
-    ``param`` names the parameter that continues, ``field`` where its value stands in the raw row. A full page has
-    ``page_size`` rows; that many are asked for. ``window_ms``: the longest span of one request. ``all_symbols``: the
-    exchange does not choose by symbol, ccxt does so after the page is cut. ``since_exclusive``: in whole seconds, and
-    the first is left out. ``archive``: parameters of a second list, which has what is older than ``archive_after_ms``.
-    """
-
-    next_page: NextPage = NextPage.UNKNOWN
-    page_size: int = Field(default=100, ge=2)
-    param: str = ""
-    field: str = ""
-    window_ms: int | None = Field(default=None, ge=3_600_000)
-    all_symbols: bool = False
-    since_exclusive: bool = False
-    params: Mapping[str, Any] = Field(default_factory=dict)
-    archive: Mapping[str, Any] = Field(default_factory=dict)
-    archive_after_ms: int | None = Field(default=None, ge=0)
-
-    @model_validator(mode="after")
-    def _complete(self) -> MyTradesRule:
-        how = self.next_page
-        if bool(self.param) is (how in (NextPage.UNKNOWN, NextPage.BY_START_TIME)):
-            raise ValueError(f"my_trades: {how.value} and param {self.param!r} do not go together")
-        if bool(self.field) is not (how in (NextPage.BY_CURSOR, NextPage.BY_OLDEST_ID)):
-            raise ValueError(f"my_trades: {how.value} and field {self.field!r} do not go together")
-        if bool(self.archive) is (self.archive_after_ms is None):
-            raise ValueError("my_trades: archive and archive_after_ms go together")
-        return self
-
-
 class WebSocketRule(Part):
     keep_alive_ms: int = Field(default=20_000, ge=1_000)
     keys_per_frame: int = Field(default=1, ge=1)
@@ -408,7 +364,8 @@ class Profile(Part):
     conditional: ConditionalRule = ConditionalRule()
     bars: BarRule = BarRule()
     history: HistoryRule = HistoryRule()
-    my_trades: MyTradesRule = MyTradesRule()
+    my_trades: PagingRule = PagingRule()
+    closed_orders: PagingRule = PagingRule()
     streams: StreamRule = StreamRule()
     websocket: WebSocketRule = WebSocketRule()
     rate: RateRule = RateRule()

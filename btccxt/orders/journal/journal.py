@@ -44,6 +44,7 @@ from btccxt.orders.journal.rows import (
     BEST_PRICE,
     EDIT,
     KNOWN_UNTIL,
+    JournaledOrder,
     Statement,
     StoredOrder,
     handed_out,
@@ -53,6 +54,7 @@ from btccxt.orders.journal.rows import (
     load_group_members,
     load_known_until_ms,
     load_one,
+    load_order_names,
     load_past_fills,
     record_statements,
     ticket_statements,
@@ -280,6 +282,10 @@ class Journal:
     def prune(self, before_ms: int, fold: Fold) -> Future[Pruned]:
         """Take out orders that ended before ``before_ms`` and that nothing needs any more."""
         return self._read(lambda connection: prune(connection, before_ms, fold))
+
+    def order_names(self) -> Future[list[JournaledOrder]]:
+        """Which orders of the exchange are ours: all that the journal has."""
+        return self._read(load_order_names)
 
     def past_fills(self) -> Future[list[Fill]]:
         """The latest fills (``rows.PAST_FILLS`` at most), oldest first, each once, with its fee where it is known."""

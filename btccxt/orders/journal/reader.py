@@ -19,6 +19,7 @@ from btccxt.orders.journal.file import check_account, open_read_only, trouble_wi
 from btccxt.orders.journal.fills import FillSum, StoredFill, booked_fills, load_fills
 from btccxt.orders.journal.holdings import StoredHoldings, load_holdings
 from btccxt.orders.journal.prune import PRUNED_UNTIL
+from btccxt.orders.journal.rows import JournaledOrder, load_order_names
 from btccxt.orders.live_order import LifecycleState
 
 TIES = ("parent", "replaces", PRIMARY, FOLLOWS, "oco")
@@ -95,6 +96,10 @@ class JournalReader:
         """Newest first."""
         condition = "WHERE final = 0" if only_open else ""
         return self._summaries(f"{condition} ORDER BY rowid DESC LIMIT ?", limit)
+
+    def order_names(self) -> list[JournaledOrder]:
+        """Which orders of the exchange are ours, oldest first."""
+        return load_order_names(self._connection)
 
     def fills(self) -> list[Fill]:
         """Every trade that the exchange named, each once."""

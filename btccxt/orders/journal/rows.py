@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from btccxt.model import Fill, OrderRequest
 from btccxt.orders.closing import shares_in
@@ -180,6 +180,20 @@ def load_group_members(connection: sqlite3.Connection, client_order_ids: Collect
             naming = connection.execute(f"SELECT client_order_id {of_kind} other = ?", (name,))
             to_see |= {other for (other,) in (*named, *naming)} - found
     return found
+
+
+class JournaledOrder(NamedTuple):
+    """``order_id``: the exchange's, None where it never told one."""
+
+    client_order_id: str
+    order_id: str | None
+    symbol: str
+
+
+def load_order_names(connection: sqlite3.Connection) -> list[JournaledOrder]:
+    """Of all orders in the journal, oldest first."""
+    rows = connection.execute("SELECT client_order_id, order_id, symbol FROM tickets ORDER BY rowid")
+    return [JournaledOrder(*row) for row in rows]
 
 
 def load_past_fills(connection: sqlite3.Connection) -> list[Fill]:

@@ -13,7 +13,7 @@ from btccxt.errors import ConfigError
 from btccxt.exchange.ccxt import translate
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.ccxt.my_trades import trades_since
-from btccxt.exchange.profile.profile import MyTradesRule, load_profile
+from btccxt.exchange.profile.profile import PagingRule, load_profile
 from btccxt.matching.records import NewOrder
 from btccxt.model import MarketType, OrderKind, Side
 from btccxt.resilience.clock import ExchangeClock
@@ -43,7 +43,7 @@ class Account:
         page = self.answer(rows, limit, params)
         return sorted((each for each in page if symbol in (None, each["symbol"])), key=lambda each: each["timestamp"])
 
-    async def since(self, rule: MyTradesRule, since_ms: int = START_MS, now_ms: int = START_MS + DAY_MS) -> list[int]:
+    async def since(self, rule: PagingRule, since_ms: int = START_MS, now_ms: int = START_MS + DAY_MS) -> list[int]:
         def to_fill(each: Any) -> Any:
             return translate.fill(each, BINANCE)
 
@@ -109,14 +109,14 @@ async def test_every_trade_is_found_once_and_oldest_first_however_the_pages_go_o
     rule: dict[str, Any], answer: Callable[..., list[Any]], count: int
 ) -> None:
     account = Account(count, answer)
-    assert await account.since(MyTradesRule(page_size=10, **rule)) == list(range(count))
-    assert await account.since(MyTradesRule(page_size=10, **rule), START_MS + 5_000) == list(range(5, count))
+    assert await account.since(PagingRule(page_size=10, **rule)) == list(range(count))
+    assert await account.since(PagingRule(page_size=10, **rule), START_MS + 5_000) == list(range(5, count))
 
 
 async def test_a_span_longer_than_one_request_may_have_is_asked_for_piece_by_piece() -> None:
     """Trades every six hours for ten days; the exchange looks at one day from the start it is given."""
     account = Account(40, oldest_first, step_ms=DAY_MS // 4)
-    rule = MyTradesRule(next_page="by_start_time", page_size=10, window_ms=DAY_MS)
+    rule = PagingRule(next_page="by_start_time", page_size=10, window_ms=DAY_MS)
     assert await account.since(rule, now_ms=START_MS + 10 * DAY_MS) == list(range(40))
     spans = [params.get("until", 0) - since_ms for _, _, since_ms, _, params in account.asked]
     assert max(spans) == DAY_MS and len(spans) == 10
@@ -126,7 +126,7 @@ async def test_trades_of_other_symbols_do_not_make_a_page_look_like_the_last() -
     account = Account(40, newest_with_offset)
     for each in account.rows[1::2]:
         each["symbol"] = "ETH/USDT"
-    rule = MyTradesRule(next_page="by_offset", param="ofs", page_size=10, all_symbols=True)
+    rule = PagingRule(next_page="by_offset", param="ofs", page_size=10, all_symbols=True)
     assert await account.since(rule) == list(range(0, 40, 2))
 
 
@@ -139,7 +139,7 @@ async def test_trades_that_happen_meanwhile_shift_the_pages_and_cost_none() -> N
         return newest_with_offset(rows, limit, params)
 
     account.answer = answer
-    found = await account.since(MyTradesRule(next_page="by_offset", param="ofs", page_size=10))
+    found = await account.since(PagingRule(next_page="by_offset", param="ofs", page_size=10))
     assert found[:30] == list(range(30)) and len(found) == len(set(found))
 
 
@@ -154,7 +154,7 @@ async def test_what_has_left_the_list_of_recent_trades_is_asked_of_the_archive()
         return oldest_first([each for each in rows if each["timestamp"] >= now_ms - DAY_MS], limit, params)
 
     account.answer = answer
-    rule = MyTradesRule(
+    rule = PagingRule(
         next_page="by_start_time", page_size=10, archive={"historical": True}, archive_after_ms=DAY_MS // 2
     )
     assert await account.since(rule, now_ms=now_ms) == list(range(36))

@@ -1,0 +1,75 @@
+"""An account's history from an exchange, a page at a time: pagers, and what asks for their requests."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from btccxt.exchange.paging import Pager, PageRequest
+from btccxt.exchange.profile.paging_rule import PagingRule
+from btccxt.model import Fill, OrderUpdate
+
+T = TypeVar("T")
+R = TypeVar("R", Fill, OrderUpdate)
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryList(Generic[T]):
+    """One of the exchange's lists. ``understand`` may leave a row out."""
+
+    pager: Pager
+    ask: Callable[[PageRequest], Awaitable[Sequence[Mapping[str, Any]]]]
+    understand: Callable[[Mapping[str, Any]], T | None]
+
+
+class HistoryPages(Generic[T]):
+    """All pages of some lists, one after the other. What ``next`` raises leaves it where it was: it may go on."""
+
+    def __init__(self, lists: Sequence[HistoryList[T]], symbol: str | None) -> None:
+        self._lists, self._symbol = lists, symbol
+
+    @property
+    def is_done(self) -> bool:
+        return all(each.pager.request is None for each in self._lists)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What could not be covered, for people."""
+        return tuple(dict.fromkeys(doubt for each in self._lists for doubt in each.pager.doubts))
+
+    @property
+    def reached(self) -> float:
+        """How much is behind, 0 to 1: a guess."""
+        return sum(each.pager.reached for each in self._lists) / max(1, len(self._lists))
+
+    async def next(self) -> list[T]:
+        """The rows of one more request, as far as they are new; empty at the end, but not only there."""
+        for each in self._lists:
+            if (request := each.pager.request) is None:
+                continue
+            rows = each.pager.answered(await each.ask(request))
+            ours = (row for row in rows if self._symbol is None or row.get("symbol") == self._symbol)
+            return [item for item in map(each.understand, ours) if item is not None]
+        return []
+
+
+def pages_by_time(
+    fetch: Callable[[str | None, int | None], Awaitable[list[R]]],
+    symbol: str | None,
+    since_ms: int,
+    until_ms: int | None,
+) -> HistoryPages[R]:
+    """For an exchange that answers with records from a time on, oldest first."""
+
+    async def ask(page: PageRequest) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": each.trade_id if isinstance(each, Fill) else each.order_id, "symbol": each.symbol,
+                "timestamp": each.time_ms or page.since_ms, "side": each.side, "record": each,
+            }
+            for each in await fetch(page.symbol, page.since_ms)
+        ]  # fmt: skip
+
+    pager = Pager(PagingRule(), symbol, since_ms, since_ms, until_ms, oldest_first=True)
+    return HistoryPages([HistoryList(pager, ask, lambda row: row["record"])], symbol)

@@ -1,0 +1,156 @@
+"""A long past is read whole from every dialect, also after an error in the middle of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timezone
+from decimal import Decimal as D
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyarrow import parquet
+from typer.testing import CliRunner
+
+from btccxt.cli import app
+from btccxt.errors import BtccxtError, ConfigError
+from btccxt.matching.records import NewOrder
+from btccxt.model import OrderKind, OrderStatus, Side
+from btccxt.sim.server import SimExchange
+from tests.e2e.stage import BTC, START_MS, Venue
+
+TRADES = 1_300
+
+
+def fill_with_history(exchange: SimExchange, count: int = TRADES) -> None:
+    """``count`` orders of one fill each, straight into the engine: by threes of one instant, over nine days."""
+    engine, now_ms = exchange.engine, int(exchange.clock.now_ms())
+    step_ms = 9 * 86_400_000 * 3 // count
+    order = NewOrder(BTC, Side.BUY, OrderKind.MARKET, D("0.0002"))
+    for number in range(count):
+        at_ms = now_ms - 9 * 86_400_000 + (number // 3) * step_ms
+        engine.submit("main", replace(order, side=Side.BUY if number % 2 == 0 else Side.SELL), at_ms)
+
+
+@contextmanager
+def opened(venue: Venue) -> Iterator[Any]:
+    store = venue.store()
+    with store.kept_open():
+        store.getbroker()
+        store.start()
+        yield store
+
+
+def venue_of(exchange_id: str) -> Venue:
+    return Venue(exchange_id, balances={"USDT": D(50_000), "BTC": D(10)})
+
+
+class Pages:
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def __call__(self, progress: Any) -> None:
+        self.told.append(progress)
+
+
+@pytest.mark.parametrize("exchange_id", ["binance", "okx", "bybit", "kraken"])
+def test_1300_trades_and_their_orders_are_read_whole(exchange_id: str) -> None:
+    with venue_of(exchange_id) as venue:
+        venue.call(fill_with_history)
+        with opened(venue) as store:
+            since = datetime.fromtimestamp((START_MS - 10 * 86_400_000) / 1000, timezone.utc)
+            pages = Pages()
+            trades = store.trade_history(BTC, since, progress=pages)
+            there = venue.fills()
+            assert len(trades) == len(there) == TRADES
+            assert [fill.time_ms for fill in trades] == sorted(fill.time_ms for fill in there)
+            assert len({fill.key for fill in trades}) == TRADES
+            assert len(pages.told) >= 2 and pages.told[-1].reached == 1 and pages.told[-1].rows >= TRADES
+            assert trades.doubts == ()
+            orders = store.order_history(BTC, since)
+            assert len(orders) == TRADES and {order.status for order in orders} == {OrderStatus.FILLED}
+            assert {order.order_id for order in orders} == {fill.order_id for fill in trades}
+
+
+def test_a_part_of_it_a_frame_and_files(tmp_path: Path) -> None:
+    with venue_of("binance") as venue:
+        venue.call(lambda exchange: fill_with_history(exchange, 90))
+        with opened(venue) as store:
+            since_ms = START_MS - 10 * 86_400_000
+            trades = store.trade_history(BTC, since_ms)
+            assert store.trade_history(BTC, since_ms, 77) == trades[:77]
+            newest = store.trade_history(limit=40)  # no symbol: all that is held or journaled
+            assert newest == trades[-40:] and "asked for BTC/USDT (" in newest.doubts[0]
+            between = store.trade_history(BTC, trades[30].time_ms, until=trades[50].time_ms)
+            assert trades[30] in between and trades[50] in between
+            assert all(trades[30].time_ms <= fill.time_ms <= trades[50].time_ms for fill in between)
+            frame = trades.to_frame()
+            assert len(frame) == 90 and frame["price"].dtype == float and str(frame["time"].dt.tz) == "UTC"
+        config = tmp_path / "btccxt.yaml"
+        config.write_text(
+            f"profiles: {{here: {{exchange: binance, mode: sim, sim_address: '{venue.address}', "
+            f"journal: '{tmp_path / 'none.sqlite3'}'}}}}"
+        )
+        files = [tmp_path / "trades.csv", tmp_path / "trades.parquet"]
+        words = ["history", "trades", "--config", str(config), "--profile", "here", "-s", BTC]
+        written = CliRunner().invoke(app, [*words, "--csv", str(files[0]), "--parquet", str(files[1])])
+        assert written.exit_code == 0, written.output
+        rows = list(csv.DictReader(files[0].read_text().splitlines()))
+        assert [row["trade_id"] for row in rows] == [fill.trade_id for fill in trades]
+        assert D(rows[0]["price"]) == trades[0].price and rows[0]["time"].endswith("+00:00")
+        assert parquet.read_table(files[1]).num_rows == 90
+        told = CliRunner().invoke(app, [*words[:1], "orders", *words[2:], "--json"])
+        assert len(json.loads(told.stdout)) == 90
+        shown = CliRunner().invoke(app, [*words, "--limit", "3"])
+        assert "3 trades" in shown.output and "client order id" in shown.output
+
+
+def test_after_an_error_in_the_middle_the_next_look_goes_on_from_the_page_that_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with venue_of("kraken") as venue:
+        venue.call(fill_with_history)
+        with opened(venue) as store:
+            exchange = store._open_session.exchange
+            asked: list[Any] = []
+            real = exchange._page
+
+            async def breaks_once(method: str, page: Any) -> Any:
+                asked.append(page.params.get("ofs", 0))
+                if len(asked) == 12:
+                    raise BtccxtError("the line is cut")
+                return await real(method, page)
+
+            monkeypatch.setattr(exchange, "_page", breaks_once)
+            trades = store.trade_history(BTC, START_MS - 10 * 86_400_000)
+            with pytest.raises(BtccxtError, match="cut"):
+                len(trades)
+            assert len(trades) == TRADES
+            assert asked == sorted(asked) and asked.count(asked[11]) == 2 and len(asked) == len(set(asked)) + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"since": 1_700_000_000}, "seconds"),
+        ({"since": "yesterday"}, "datetime"),
+        ({"limit": 0}, "limit 0"),
+        ({"since": 1_700_000_000_000, "until": 1_600_000_000_000}, "lies before"),
+        ({"symbol": "BTC/USTD"}, "BTC/USDT"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_asked(
+    arguments: dict[str, Any], why: str, quiet_store: Any
+) -> None:
+    with pytest.raises(ConfigError, match=why):
+        quiet_store.trade_history(**arguments)
+
+
+@pytest.fixture(scope="module")
+def quiet_store() -> Any:
+    with venue_of("binance") as venue, opened(venue) as store:
+        yield store
