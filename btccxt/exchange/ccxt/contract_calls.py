@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from btccxt.errors import Unsupported
+from btccxt.exchange.ccxt.leverage import AccountLeverage
 from btccxt.exchange.ccxt.statuses import field_of, number_of
 from btccxt.exchange.plausibility import Implausible, check_leverage
 from btccxt.exchange.profile.profile_schema import Profile
@@ -22,6 +23,7 @@ class ContractCalls:
     id: str
     profile: Profile
     _rest: Any
+    _leverage: AccountLeverage
 
     def __init__(self) -> None:
         self._margin_modes: dict[str, MarginMode] = {}
@@ -58,7 +60,7 @@ class ContractCalls:
 
     async def fetch_contract_terms(self, symbol: str) -> ContractTerms:
         if not self._has("fetchLeverage"):
-            return ContractTerms(symbol, margin_mode=await self._margin_mode(symbol, None))
+            return ContractTerms(symbol, self._leverage.wished(symbol), await self._margin_mode(symbol, None))
         params = self._in_mode(self._margin_modes.get(symbol))
 
         def understand(answer: Any) -> tuple[Decimal | None, Any]:
@@ -118,6 +120,9 @@ class ContractCalls:
         await self._change("set_margin_mode", mode.value, symbol, params)
 
     async def set_leverage(self, leverage: Decimal, symbol: str, mode: MarginMode | None) -> None:
+        if self._leverage.in_every_order and not self._has("setLeverage"):
+            self._leverage.wish(symbol, leverage)
+            return
         self._must_have("setLeverage", "leverage")
         number = int(leverage) if leverage == leverage.to_integral_value() else float(leverage)
         await self._change("set_leverage", number, symbol, self._in_mode(mode))

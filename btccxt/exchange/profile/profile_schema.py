@@ -381,7 +381,7 @@ class Profile(Part):
     transfers: Literal["lists", "ledger"] = "lists"
     """Where money that came or went is listed: ccxt's deposits and withdrawals, or the account's ledger."""
     leverage_param: str | None = None
-    """ccxt's parameter for the leverage that every order names; the account's own is asked for and sent."""
+    """ccxt's parameter for the leverage that every order names: the account's own, or the store's ``leverage=``."""
     market_id: str = "{id}"
     """What orders call a market, made of ccxt's record of it."""
     wire: Mapping[str, Any] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""KuCoin's futures orders name a leverage: the account's own, not ccxt's 1."""
+"""Futures orders of KuCoin and Bitfinex name a leverage: the account's own or the asked one, not a default."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from btccxt.errors import Refused
+from btccxt.errors import Refused, Unsupported
+from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.ccxt.leverage import AccountLeverage
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType, OrderKind, OrderRequest, Side
@@ -60,3 +61,20 @@ async def test_an_order_is_not_sent_with_a_guessed_leverage(answer: Any) -> None
 async def test_other_exchanges_are_not_asked() -> None:
     bybit = AccountLeverage(load_profile("bybit", MarketType.LINEAR), lambda: 0)
     assert await sent(bybit, Exchange()) is REQUEST
+
+
+async def test_where_the_account_has_none_orders_name_the_one_that_was_asked_for_and_none_goes_without() -> None:
+    exchange = CCXTExchange(load_profile("bitfinex", MarketType.LINEAR), {"apiKey": "k", "secret": "s"})
+    symbol = REQUEST.symbol
+    await exchange.open()
+    try:
+        with pytest.raises(Refused, match="give the store leverage="):
+            await exchange._leverage.learn(REQUEST, exchange._read)
+        with pytest.raises(Unsupported, match="whole numbers"):
+            await exchange.set_leverage(D("2.5"), symbol, None)
+        await exchange.set_leverage(D(3), symbol, None)
+        assert (await exchange.fetch_contract_terms(symbol)).leverage == 3
+        await exchange._leverage.learn(REQUEST, exchange._read)
+        assert exchange._leverage.in_request(REQUEST).params == {"lev": 3}
+    finally:
+        await exchange.close()
