@@ -285,6 +285,7 @@ def _ties(store: CCXTStore, ours: dict[str, LiveOrder], alarmed: set[str | None]
         if parent is None or not (parent.is_final and parent.filled):
             continue
         refused = any(member.state is S.REJECTED or member.reasons for member in members)
-        if not refused and all(state is S.CANCELED for state in states.values()):
+        closed = any(member.filled for member in members)  # by orders that stood in for them, in a former life
+        if not refused and not closed and all(state is S.CANCELED for state in states.values()):
             problems.append(f"entry {parent.client_order_id} filled, and both its exits are cancelled")
     return problems
