@@ -12,6 +12,7 @@ from typing import Any
 
 from btccxt.errors import Unsupported
 from btccxt.exchange.ccxt.balances import balances as balances
+from btccxt.exchange.ccxt.order_trades import fills_in_order
 from btccxt.exchange.ccxt.statuses import field_of, first_of, judge, matches, number_of
 from btccxt.exchange.ccxt.times import latest_time, raw_time, time_of
 from btccxt.exchange.profile.profile_schema import Profile, StatusRule
@@ -80,13 +81,19 @@ def order_update(
     if facts.status is not OrderStatus.OPEN and rule.frame_time_fields:
         time_ms = max((each for each in (time_ms, raw_time(frame, rule.frame_time_fields)) if each), default=None)
     side = _own_side(info, rule.side_fields, rule) or _side(order.get("side"))
-    fills = tuple(
+    listed = tuple(
         fill(trade, profile, order_id=order_id, client_order_id=client_id, symbol=symbol, time_ms=time_ms, side=side)
         for trade in order.get("trades") or ()
         if trade.get("id") is not None and trade.get("amount") is not None
         # Without a side it is left out: the same fill comes again, whole, with the account's trades.
         if side is not None or _side(trade.get("side")) is not None
     )
+    fills = listed
+    if rule.order_trades is not None:
+        fills = fills_in_order(
+            info, rule.order_trades, symbol=symbol, side=side, order_id=order_id, client_order_id=client_id,
+            time_ms=time_ms,
+        )  # fmt: skip
     return OrderUpdate(
         symbol=symbol,
         status=facts.status,

@@ -114,6 +114,17 @@ class FilledSum(Part):
     when: Mapping[str, Any] = Field(default_factory=dict)
 
 
+class OrderTradesRule(Part):
+    """The trades in an order's own answer, and where each has what; ``whole_fee``: of the order, in the quote coin."""
+
+    rows: str
+    id: str
+    price: str
+    amount: str
+    time: str
+    whole_fee: str
+
+
 class StatusRule(Part):
     """Raw and unified words -> OrderStatus, and where the raw facts stand in ccxt's ``info``.
 
@@ -158,6 +169,7 @@ class StatusRule(Part):
     fill_side_fields: tuple[str, ...] = ()
     fill_client_id_fields: tuple[str, ...] = ()
     fill_negative_fee_fields: tuple[str, ...] = ()
+    order_trades: OrderTradesRule | None = None
     fill_fee_fields: tuple[str, ...] = ()
     fill_fee_currency_fields: tuple[str, ...] = ()
     fill_whole_fee_fields: tuple[str, ...] = ()

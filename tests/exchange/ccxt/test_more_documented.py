@@ -200,6 +200,12 @@ def _bithumb(state: str, done: str = "0", **more: Any) -> dict[str, Any]:
     return {**_upbit(state, done), "client_order_id": "b1", "order_id": "7", **more}
 
 
+_TRADES = [
+    {"market": "KRW-BTC", "uuid": "t1", "price": "99", "volume": "1.5", "funds": "148.5", "side": "ask", "created_at": "2023-11-14T22:13:21+00:00"},
+    {"market": "KRW-BTC", "uuid": "t2", "price": "98", "volume": "0.5", "funds": "49", "side": "ask", "created_at": "2023-11-14T22:13:22+00:00"},
+]  # fmt: skip
+
+
 def _woo(status: str, done: str = "0", **more: Any) -> dict[str, Any]:
     return {
         "orderId": 7,
@@ -452,3 +458,21 @@ async def test_funding_that_ccxt_leaves_under_the_exchanges_own_symbol_is_found(
     monkeypatch.setattr(exchange, "_market", found)
     (payment,) = await exchange.fetch_funding(market.symbol, T)
     assert (payment.symbol, payment.amount, payment.currency) == (market.symbol, D("-0.3"), "USDT")
+
+
+@pytest.mark.parametrize(("exchange_id", "make"), [("upbit", _upbit), ("bithumb", _bithumb)])
+def test_fills_that_only_the_orders_own_answer_lists_have_their_prices_and_their_shares_of_its_fee(
+    exchange_id: str, make: Any
+) -> None:
+    raw = make("done", "2", paid_fee="0.79", trades=deepcopy(_TRADES))
+    del raw["executed_funds"]  # told by stream only
+    exchange, profile = exchange_for(exchange_id, SPOT), load_profile(exchange_id, SPOT)
+    parsed = {**exchange.parse_order(raw), "symbol": "BTC/KRW"}  # an answer is asked for with its market
+    update = order_update(parsed, profile, Origin.QUERY)
+    told = [(each.trade_id, each.price, each.amount, each.time_ms, each.side) for each in update.fills]
+    assert told == [("t1", D(99), D("1.5"), T + 1_000, SELL), ("t2", D(98), D("0.5"), T + 2_000, SELL)]
+    fees = [each.fee for each in update.fills if each.fee is not None]
+    assert [fee.currency for fee in fees] == ["KRW"] * 2
+    assert [round(fee.cost, 9) for fee in fees] == [D("0.594"), D("0.196")]
+    raw = make("cancel", "0", paid_fee="0", trades=[])
+    assert order_update(exchange.parse_order(raw), profile, Origin.QUERY).fills == ()
