@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from btccxt.sim.options import SimOptions
     from btccxt.store.account_history import AccountHistory, HistoryProgress
     from btccxt.store.engine import LiveEngine, run, run_backtest
+    from btccxt.store.money_history import MoneyEntry, MoneyKind
     from btccxt.store.run_record import record_run
     from btccxt.store.store import CCXTStore
     from btccxt.sweep.grid import Span
@@ -188,6 +189,7 @@ _HOMES = {
     ),
     "btccxt.sim.options": ("SimOptions",),
     "btccxt.store.account_history": ("AccountHistory", "HistoryProgress"),
+    "btccxt.store.money_history": ("MoneyEntry", "MoneyKind"),
     "btccxt.store.engine": ("LiveEngine", "run", "run_backtest"),
     "btccxt.store.run_record": ("record_run",),
     "btccxt.store.store": ("CCXTStore",),
@@ -238,6 +240,8 @@ __all__ = [
     "MissingBars",
     "MissingKeys",
     "Mode",
+    "MoneyEntry",
+    "MoneyKind",
     "MoneyMoved",
     "NonceRefused",
     "NoticeKind",

@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "orders": (_LOOK, "The order journal: what was asked, sent, answered and filled."),
     "history": (
         _LOOK,
-        "The account's trades or ended orders from the exchange, whole, as a table, CSV, Parquet or JSON.",
+        "The account's trades, orders or ledger from the exchange, whole, as a table, CSV, Parquet or JSON.",
     ),
     "reconcile": (_LOOK, "Orders, trades, balances and positions of journal and exchange side by side."),
     "exchanges": (_SET_UP, "What each exchange can do: native, emulated or refused, and how well that is proven."),

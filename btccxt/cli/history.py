@@ -12,10 +12,11 @@ import typer
 class What(str, Enum):
     TRADES = "trades"
     ORDERS = "orders"
+    LEDGER = "ledger"
 
 
 def command(
-    what: Annotated[What, typer.Argument(help="trades, or orders that have ended")],
+    what: Annotated[What, typer.Argument(help="trades, orders that have ended, or ledger: fees, funding, transfers")],
     config: Annotated[Path, typer.Option("--config", help="the config file")],
     profile: Annotated[str | None, typer.Option("--profile", help="of the config file")] = None,
     symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="default: all")] = None,
@@ -28,7 +29,7 @@ def command(
     parquet: Annotated[Path | None, typer.Option("--parquet", help="write this file")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="machine-readable, to the standard output")] = False,
 ) -> None:
-    """Trades or ended orders, read to the end over the exchange's pages, oldest first; a bot may run meanwhile."""
+    """Trades, ended orders or the ledger, whole, oldest first; a bot may run meanwhile."""
     from btccxt.cli.dates import time_ms
     from btccxt.cli.history_run import Output, run_history
     from btccxt.store.account_history import Span, span_of

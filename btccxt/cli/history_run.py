@@ -38,11 +38,12 @@ from btccxt.store.account_history import (
 )
 from btccxt.store.config_file import load_config
 from btccxt.store.keys import resolve_keys
+from btccxt.store.money_history import money_moved
 from btccxt.store.startup import did_you_mean
 from btccxt.store.venues import ExchangeConnection, connect
 
 _MOST_SHOWN = 50
-_SHOWN = ("symbol", "side", "kind", "price", "average", "amount", "filled", "fee", "fee_currency", "status")
+_SHOWN = ("symbol", "side", "kind", "price", "average", "amount", "filled", "currency", "fee", "fee_currency", "status")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def run_history(
     span: Callable[[int], Span],
     output: Output,
 ) -> None:
-    """``what``: trades or orders; ``span``: of the time now. Raises ConfigError, and the exchange's errors."""
+    """``what``: trades, orders or ledger; ``span``: of the time now. Raises ConfigError, and the exchange's errors."""
     settings = load_config(config, profile)
     if settings.mode is Mode.PAPER or (settings.mode is Mode.SIM and settings.sim_address is None):
         raise ConfigError(f"a {settings.mode.value} account lives in its process only: ask the store that runs there")
@@ -112,6 +113,13 @@ def _history(
         known = {each.symbol for each in journaled} | {each.symbol for each in await exchange.fetch_positions()}
         return one_at_a_time(settings.exchange, markets, known, (await exchange.fetch_balance()).by_currency)
 
+    if what == "ledger":
+        if symbol is not None:
+            raise ConfigError("the ledger is the whole account's: leave --symbol out")
+        markets = ask(exchange.load_markets())
+        known = {each.symbol for each in journaled} | {each.symbol for each in ask(exchange.fetch_positions())}
+        contracts = {name for name in known if name in markets and markets[name].is_contract}
+        return money_moved(exchange, ask(wish(profile.my_trades)), contracts, span, ask, progress)
     if what == "trades":
         return fills_of(exchange, ask(wish(profile.my_trades)), span, ask, lambda: journaled, progress)
     return ended_orders(exchange, ask(wish(profile.closed_orders)), span, ask, progress)

@@ -134,11 +134,11 @@ class ExchangeAPI(ABC):
 
     def trade_pages(self, symbol: str | None, since_ms: int, until_ms: int | None = None) -> HistoryPages[Fill]:
         """The account's fills of a span, a page at a time; some of before and after may be among them."""
-        return pages_by_time(self.fetch_my_trades, symbol, since_ms, until_ms)
+        return pages_by_time(self.fetch_my_trades, lambda fill: fill.trade_id, symbol, since_ms, until_ms)
 
     def order_pages(self, symbol: str | None, since_ms: int, until_ms: int | None = None) -> HistoryPages[OrderUpdate]:
         """The account's ended orders of a span, a page at a time; open ones and some of before may be among them."""
-        return pages_by_time(self.fetch_closed_orders, symbol, since_ms, until_ms)
+        return pages_by_time(self.fetch_closed_orders, lambda order: order.order_id, symbol, since_ms, until_ms)
 
     async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
         """Funding that the account paid and received for a contract from ``since_ms`` (inclusive): the exchange's one

@@ -8,10 +8,10 @@ from typing import Any, Generic, TypeVar
 
 from btccxt.exchange.paging import Pager, PageRequest
 from btccxt.exchange.profile.paging_rule import PagingRule
-from btccxt.model import Fill, OrderUpdate
+from btccxt.model import Fill, FundingPayment, OrderUpdate, Transfer
 
 T = TypeVar("T")
-R = TypeVar("R", Fill, OrderUpdate)
+R = TypeVar("R", Fill, OrderUpdate, FundingPayment, Transfer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +55,24 @@ class HistoryPages(Generic[T]):
 
 
 def pages_by_time(
-    fetch: Callable[[str | None, int | None], Awaitable[list[R]]],
+    fetch: Callable[[str | None, int], Awaitable[list[R]]],
+    identity: Callable[[R], str | None],
     symbol: str | None,
     since_ms: int,
     until_ms: int | None,
+    *,
+    oldest_first: bool = True,
 ) -> HistoryPages[R]:
-    """For an exchange that answers with records from a time on, oldest first."""
+    """For what answers with records from a time on; if not with the oldest first, it is said what may be missing."""
 
     async def ask(page: PageRequest) -> list[dict[str, Any]]:
         return [
             {
-                "id": each.trade_id if isinstance(each, Fill) else each.order_id, "symbol": each.symbol,
-                "timestamp": each.time_ms or page.since_ms, "side": each.side, "record": each,
+                "id": identity(each), "symbol": getattr(each, "symbol", None), "side": getattr(each, "side", None),
+                "timestamp": each.time_ms or page.since_ms, "record": each,
             }
             for each in await fetch(page.symbol, page.since_ms)
         ]  # fmt: skip
 
-    pager = Pager(PagingRule(), symbol, since_ms, since_ms, until_ms, oldest_first=True)
+    pager = Pager(PagingRule(), symbol, since_ms, since_ms, until_ms, oldest_first=oldest_first)
     return HistoryPages([HistoryList(pager, ask, lambda row: row["record"])], symbol)

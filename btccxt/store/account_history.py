@@ -98,7 +98,7 @@ class AccountHistory(Sequence[R], Generic[R]):
         progress: Callable[[HistoryProgress], object] | None = None,
     ) -> None:
         self._lists, self._ask, self._finish = lists, ask, finish
-        self._notes, self._progress = tuple(notes), progress
+        self._notes, self._progress = notes, progress
         self._fetched: list[R] = []
         self._pages = 0
         self._rows: list[R] | None = None

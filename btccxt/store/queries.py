@@ -46,6 +46,7 @@ from btccxt.store.account_history import (
     span_of,
 )
 from btccxt.store.account_session import AccountSession
+from btccxt.store.money_history import MoneyEntry, money_moved
 from btccxt.store.notifier import Notifier
 from btccxt.store.self_check import facts as self_check_facts
 from btccxt.store.startup import did_you_mean
@@ -235,6 +236,26 @@ class StoreQueries(ABC):
         span = span_of(since, until, limit, session.clock.now_ms())
         wish = self._symbols_to_list(symbol, self.profile.my_trades)
         return fills_of(session.exchange, wish, span, self._ask, self._journaled_orders, progress)
+
+    def ledger(
+        self,
+        since: Moment | None = None,
+        limit: int | None = None,
+        *,
+        until: Moment | None = None,
+        progress: Callable[[HistoryProgress], object] | None = None,
+    ) -> AccountHistory[MoneyEntry]:
+        """What came and went beside the trades' own amounts: fees, funding, deposits, withdrawals, transfers.
+
+        Fetched as ``order_history`` fetches orders. Of funding and transfers the exchange's readers give what they
+        list; ``doubts`` says where that may not be all.
+        """
+        session = self._open_session
+        span = span_of(since, until, limit, session.clock.now_ms())
+        wish = self._symbols_to_list(None, self.profile.my_trades)
+        contracts = {each.symbol for each in self._journaled_orders()} | {each.symbol for each in session.positions()}
+        contracts = {name for name in contracts if name in session.markets and session.markets[name].is_contract}
+        return money_moved(session.exchange, wish, contracts, span, self._ask, progress)
 
     def _symbols_to_list(self, symbol: str | None, rule: PagingRule) -> SymbolsToList:
         if symbol is not None:

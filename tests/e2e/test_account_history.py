@@ -21,7 +21,7 @@ from btccxt.errors import BtccxtError, ConfigError
 from btccxt.matching.records import NewOrder
 from btccxt.model import OrderKind, OrderStatus, Side
 from btccxt.sim.server import SimExchange
-from tests.e2e.stage import BTC, START_MS, Venue
+from tests.e2e.stage import BTC, PERP, START_MS, Venue
 
 TRADES = 1_300
 
@@ -105,8 +105,31 @@ def test_a_part_of_it_a_frame_and_files(tmp_path: Path) -> None:
         assert parquet.read_table(files[1]).num_rows == 90
         told = CliRunner().invoke(app, [*words[:1], "orders", *words[2:], "--json"])
         assert len(json.loads(told.stdout)) == 90
+        fees = CliRunner().invoke(app, ["history", "ledger", *words[2:6], "--json"])
+        assert sum((D(each["amount"]) for each in json.loads(fees.stdout) if each["kind"] == "fee"), D(0)) == -sum(
+            (fill.fee.cost for fill in trades), D(0)
+        )
         shown = CliRunner().invoke(app, [*words, "--limit", "3"])
         assert "3 trades" in shown.output and "client order id" in shown.output
+
+
+def test_the_ledger_has_fees_funding_and_transfers_in_their_order() -> None:
+    def move(exchange: SimExchange) -> None:
+        now_ms = int(exchange.clock.now_ms())
+        exchange.engine.submit("main", NewOrder(PERP, Side.BUY, OrderKind.MARKET, D("0.01")), now_ms)
+        exchange.engine.apply_funding(PERP, D("0.0001"), now_ms + 1)
+        exchange.engine.deposit("main", "USDT", D(500), now_ms + 2)
+
+    with Venue("binanceusdm") as venue:
+        venue.call(move)
+        with opened(venue) as store:
+            entries = store.ledger(START_MS - 86_400_000)
+            assert [entry.kind.value for entry in entries] == ["fee", "funding", "transfer"]
+            assert entries[0].amount < 0 and entries[1].amount < 0 and entries[2].amount == 500
+            assert entries[0].symbol == entries[1].symbol == PERP
+            assert entries[0].amount + entries[1].amount + 500 == venue.balances()["USDT"] - 50_000
+            assert any("may be missing" in doubt for doubt in entries.doubts)
+            assert list(entries.to_frame()["currency"]) == ["USDT"] * 3
 
 
 def test_after_an_error_in_the_middle_the_next_look_goes_on_from_the_page_that_failed(
