@@ -22,6 +22,7 @@ from btccxt.exchange.plausibility import (
     check_fill,
     check_money,
     check_order,
+    check_order_book,
     check_position,
     check_server_time,
     check_ticker,
@@ -71,11 +72,18 @@ class CCXTReads(CCXTClient):
 
     async def fetch_ticker(self, symbol: str) -> Ticker:
         await self._market(symbol)
+        if self.profile.ticker_from == "order_book":
+            return await self._understood("fetch_order_book", symbol, understand=partial(self._best_of_book, symbol))
         return await self._understood(
             "fetch_ticker",
             symbol,
             understand=lambda answer: check_ticker(translate.ticker(answer, self.clock.now_ms()), symbol),
         )
+
+    def _best_of_book(self, symbol: str, answer: Any) -> Ticker:
+        book = check_order_book(translate.order_book({**answer, "symbol": symbol}, self.clock.now_ms(), 1))
+        (bid, bid_amount), (ask, ask_amount) = (side[0] if side else (None, None) for side in (book.bids, book.asks))
+        return check_ticker(Ticker(symbol, book.time_ms, bid, ask, bid_amount, ask_amount))
 
     async def fetch_ohlcv(
         self, symbol: str, timeframe: str, since_ms: int | None = None, limit: int | None = None

@@ -388,6 +388,8 @@ class Profile(Part):
     funding_amounts: Literal["received", "paid"] = "received"
     trades_until: bool = False
     """Public trades since a time are only told up to another one."""
+    ticker_from: Literal["ticker", "order_book"] = "ticker"
+    """What a price is asked of by REST; the best of the order book where ccxt has no ticker."""
     trades_listed: bool = True
     """ccxt's ``fetch_trades`` tells those of the market; False: it tells others, or the account's own."""
     transfers: Literal["lists", "ledger"] = "lists"

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from btccxt.errors import (
     OrderOutcomeUnknown,
     RateLimited,
     Refused,
+    Unreadable,
     Unsupported,
 )
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
@@ -479,3 +481,30 @@ async def test_what_ccxt_takes_for_the_trades_of_a_market_and_are_the_accounts_o
     with pytest.raises(Unsupported, match="by stream only"):
         await exchange.fetch_trades("BTC/USDC:USDC")
     await exchange.close()
+
+
+async def test_where_there_is_no_ticker_the_best_of_the_book_is_the_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = CCXTExchange(load_profile("woo", MarketType.SPOT))
+    exchange._markets = {BTC: spot_market()}
+    await exchange.open()
+    answer: dict[str, Any] = {
+        "bids": [[99.0, 2.0], [98.0, 1.0]],
+        "asks": [[101.0, 3.0]],
+        "timestamp": 1_772_323_200_000,
+    }
+
+    async def book(symbol: str) -> dict[str, Any]:
+        return answer
+
+    monkeypatch.setattr(exchange._rest, "fetch_order_book", book)
+    try:
+        ticker = await exchange.fetch_ticker(BTC)
+        assert (ticker.bid, ticker.bid_amount, ticker.ask, ticker.ask_amount) == (99.0, 2.0, 101.0, 3.0)
+        assert (ticker.symbol, ticker.time_ms) == (BTC, 1_772_323_200_000)
+        answer["asks"] = []
+        assert (await exchange.fetch_ticker(BTC)).ask is None
+        answer["bids"] = [[float("nan"), 1.0]]
+        with pytest.raises(Unreadable):
+            await exchange.fetch_ticker(BTC)
+    finally:
+        await exchange.close()
