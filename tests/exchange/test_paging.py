@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from btccxt.errors import Retryable
+from btccxt.exchange.history_pages import pages_by_time
 from btccxt.exchange.paging import Pager
 from btccxt.exchange.profile.paging_rule import PagingRule
+from btccxt.model import Fill, Side
 
 BEGIN_MS = 1_700_000_000_000
 SIZE = 4
@@ -103,3 +107,27 @@ def test_rows_that_a_page_leaves_out_do_not_make_it_the_last() -> None:
     pager = Pager(rule, None, BEGIN_MS, BEGIN_MS + 1, sparse=True)
     told = read(pager, lambda request: [row for row in answer("by_offset", rows, request) if int(row["id"]) % 3])
     assert sorted(map(int, told)) == [number for number in range(20) if number % 3]
+
+
+async def test_an_exchange_of_ones_own_is_read_from_the_newest_row_on() -> None:
+    """As the interface says: its records from a time on, oldest first, one page at least."""
+    fills = [
+        Fill(str(number), "A/B", Side.BUY, Decimal(1), Decimal(1), BEGIN_MS + number // 2 * 1_000)
+        for number in range(23)
+    ]
+    asked: list[int | None] = []
+
+    async def fetch(symbol: str | None, since_ms: int) -> list[Fill]:
+        asked.append(since_ms)
+        if len(asked) == 3:
+            raise Retryable("try again")
+        return [fill for fill in fills if fill.time_ms >= since_ms][:5]
+
+    pages = pages_by_time(fetch, lambda fill: fill.trade_id, "A/B", BEGIN_MS, None)
+    told: list[Fill] = []
+    while not pages.is_done:
+        try:
+            told += await pages.next()
+        except Retryable:
+            assert not pages.is_done
+    assert told == fills and pages.doubts == () and asked[2] == asked[3]
