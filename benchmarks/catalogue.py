@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from benchmarks import (
+    account_history,
     account_reads,
     bars_cpu,
     bars_latency,
@@ -49,6 +50,7 @@ _MODULES = (
     download,
     study,
     exits_follow,
+    account_history,
     account_reads,
     two_months,
     crossings,

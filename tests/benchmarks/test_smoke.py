@@ -31,6 +31,7 @@ CONTENDERS = {
     "sense_checks": {"btccxt translate", "btccxt check"},
     "self_check": {"btccxt kept", "btccxt replayed", "ccxt.pro, one instance"},
     "fills_applied": {"btccxt"},
+    "account_history": {"btccxt", "the rate limit alone"},
     "account_reads": {"btccxt", "backtrader's own broker"},
     "two_months": {"btccxt"},
     "exits_follow": {*_JOURNALS, "a bare callback"},
