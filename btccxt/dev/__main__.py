@@ -18,8 +18,8 @@ from pathlib import Path
 from btccxt.dev import compat, mutants
 
 _TOP = Path(__file__).resolve().parents[2]
-# Most tests wait for sockets and clocks: one worker more than there are cores.
-_PYTEST = ("pytest", "-n", str((os.cpu_count() or 1) + 1), "--dist", "worksteal", "-q")
+# Most tests wait for sockets and clocks, most of the time: more workers than there are cores.
+_PYTEST = ("pytest", "-n", str(2 * (os.cpu_count() or 1) + 1), "--dist", "worksteal", "-q")
 # What needs neither sockets nor this machine's speed: the rooms where a mistake costs money.
 _PORTABLE = (
     "tests/account", "tests/bars", "tests/bt", "tests/orders", "tests/resilience", "tests/test_config.py",

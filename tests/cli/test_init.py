@@ -114,7 +114,7 @@ def test_the_doctor_looks_at_everything_and_sends_no_order():
     assert answer.exit_code == 0, answer.output
     looked = [line.split()[1] for line in answer.output.splitlines()]
     assert looked == [
-        "exchange", "keys", "connection", "clock", "account", "symbol", "limits", "prices", "orders", "balance",
+        "exchange", "keys", "ccxt", "connection", "clock", "account", "symbol", "limits", "prices", "orders", "balance",
     ]  # fmt: skip
     assert "orders 0 of" in answer.output and "✗" not in answer.output
 

@@ -225,7 +225,11 @@ async def test_keys_are_in_no_report_of_verify(place, tmp_path, capfd):
         subject = Subject(venue.exchange, venue.clock, profile, place.symbol, "1m", Decimal(1000))
         try:
             report = await verify(
-                subject, "the embedded exchange", private=True, tell=lambda each: said.append(str(each))
+                subject,
+                "the embedded exchange",
+                environment="embedded",
+                private=True,
+                tell=lambda each: said.append(str(each)),
             )
         except BtccxtError as error:
             said.append(f"{error!r} {error}")

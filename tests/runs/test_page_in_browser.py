@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ WAIT_MS = 60_000
 
 
 @pytest.fixture
-def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunRecord:
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunRecord]:
     monkeypatch.setattr(run_record, "state_directory", lambda: tmp_path)
     monkeypatch.setattr(run_record, "_WRITE_EVERY_S", 0.01)
     monkeypatch.setattr(page_server, "_POLL_S", 0.02)
@@ -46,7 +46,8 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunRecord:
     made.add(order(2, **stop, status="Accepted"))
     made.add({"t": "trade", "at": AT_MS, "opened": AT_MS, "s": "BTC/USDT", "gross": 3.0, "net": -2.5, "ref": 1})
     made.add({"t": "told", "at": AT_MS, "kind": "alarm", "text": "the alarm <b>text</b>"})
-    return made
+    yield made
+    made.end()
 
 
 @pytest_asyncio.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,15 @@ def bar(number: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunRecord:
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunRecord]:
     monkeypatch.setattr(run_record, "state_directory", lambda: tmp_path)
     monkeypatch.setattr(run_record, "_WRITE_EVERY_S", 0.01)
     monkeypatch.setattr(page_server, "_POLL_S", 0.02)
     made = RunRecord("run-1", HEADER, lambda what, error: None)
     for number in range(3):
         made.add(bar(number))
-    return made
+    yield made
+    made.end()
 
 
 @pytest_asyncio.fixture
