@@ -189,7 +189,7 @@ def eager(strategy: type[Eager] = Eager, **options) -> tuple[Eager, CCXTStore]:
     with store.kept_open(), patient_market():
         witness = run(store, data, broker=True, live_bars=4, strategy=strategy)
         witness.health = store.health()
-        witness.filled = store.trade_history("BTC/USDT")
+        witness.filled = list(store.trade_history("BTC/USDT"))
     return witness, store
 
 

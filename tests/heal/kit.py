@@ -136,7 +136,7 @@ class Run:
 
     @property
     def diary(self) -> Diary:
-        self.until(lambda: bool(self._cerebro.runningstrats), "strategy runs")
+        self.until(lambda: bool(getattr(self._cerebro, "runningstrats", ())), "strategy runs")
         return self._cerebro.runningstrats[0]
 
     def until(self, condition: Callable[[], object], what: str, patience_s: float = 60.0) -> None:
