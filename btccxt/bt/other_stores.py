@@ -35,7 +35,7 @@ OF_STORES: Mapping[str, str] = {
     "account": "nothing: the keys say which account",
     "coin_refer": _CURRENCY,
     "coin_target": _CURRENCY,
-    "exchange_id": "exchange='binance', or the name alone in first place",
+    "exchange_id": "exchange=, or the name alone in first place",
     "broker_mapping": _TABLE,
     "host": _NO_SERVER,
     "port": _NO_SERVER,

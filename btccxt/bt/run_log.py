@@ -3,7 +3,8 @@
 The records are mappings of plain values; ``t`` says what each is:
 
 ========  =================================================================================================
-``bar``   a bar of data ``s`` (its symbol): ``at`` (close, ms UTC), ``o h l c v``; ``live`` 0 for history
+``bar``   a bar of data ``s`` (its symbol; of the first twelve datas): ``at`` (close, ms UTC), ``o h l c v``; ``live``
+          0 for history
 ``value`` the account after a bar of the first data: ``at``, ``value``, ``cash``, ``held`` (symbol: size)
 ``order`` an order at a notification: ``at``, ``ref``, ``id``, ``s``, ``side``, ``kind``, ``size``, ``price``,
           ``filled``, ``average``, ``fee``, ``status``, ``why``, ``signal`` (the close that it was decided on),
@@ -28,6 +29,7 @@ from btccxt.notices import StoreNotice
 from btccxt.orders.lifecycle import LifecycleState
 
 Record = Mapping[str, Any]
+_SHOWN_DATAS = 12  # of a thousand nobody looks at charts, and each would cost a look per bar of each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class RunLog(bt.Analyzer):
     def start(self) -> None:
         self._log: Log = self.p.opened(self.strategy)
         self._sink = self._log.add
-        self._told_bars = [0] * len(self.strategy.datas)
+        self._shown = self.strategy.datas[:_SHOWN_DATAS]
+        self._told_bars = [0] * len(self._shown)
         self._fills: dict[int, int] = {}
         self._open: dict[int, tuple[bt.Order, str]] = {}
         self._latest_ref = 0
@@ -64,7 +67,7 @@ class RunLog(bt.Analyzer):
         self.next()
 
     def next(self) -> None:
-        for number, data in enumerate(self.strategy.datas):
+        for number, data in enumerate(self._shown):
             if len(data) > self._told_bars[number]:
                 self._told_bars[number] = len(data)
                 self._bar(data, is_first=number == 0)

@@ -22,14 +22,13 @@ from btccxt.orders.context import EMULATED, FOLLOWS, GROUPED, ON_UNPROTECTED, PR
 from btccxt.orders.contingency import FIRED, ContingencyGroup
 from btccxt.orders.event_loop import Loop
 from btccxt.orders.events import Alarm, AlarmKind
-from btccxt.orders.from_entry import PRICED
-from btccxt.orders.leg import MADE_WAY, NOT_LISTED, Leg, Placement, made_way
-from btccxt.orders.live_order import LifecycleState, LiveOrder
+from btccxt.orders.leg import MADE_WAY, NOT_LISTED, Leg, Placement
+from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.policy import TrackerPolicy, Unprotected
 from btccxt.orders.protection import Protection, protection_of
 from btccxt.orders.register import OrderEvent
 from btccxt.orders.restart import RestoredState
-from btccxt.orders.restored_legs import told_of_legs
+from btccxt.orders.restored_legs import leg_as_it_was, told_of_legs
 from btccxt.orders.tracker import OrderTracker
 from btccxt.orders.trigger import Trigger
 
@@ -482,20 +481,8 @@ class OrderEmulator:
             self._tracker.note(name, NOT_LISTED + "the program ended before it was sent")
             self._tracker.cancel(name)
             return
-        if any(note.startswith(PRICED) for note in order.notes):
-            leg.entry_pct = None
-        group.hear(order, leg_name)
-        if order.cancel_requested and not made_way(order):  # the strategy's wish, or its time was over
-            if leg.ends_at_ms is not None and leg.ends_at_ms <= self._now_ms():
-                leg.over = leg.over or LifecycleState.CANCELED
-            else:
-                group.cancelled = True
-        if was_told and order.is_final and name == leg_name:
-            leg.over, leg.told, leg.shown = order.state, True, order
-            leg.is_lost = leg.is_protective and not group.cancelled and order.state is not LifecycleState.FILLED
-        if name != leg_name:
-            return
-        if (best := best_prices.get(name)) is not None:
+        leg_as_it_was(group, leg, order, was_told=was_told, now_ms=self._now_ms())
+        if name == leg_name and (best := best_prices.get(name)) is not None:
             leg.trigger = Trigger(leg.request, best)
-        if FIRED in order.notes and not order.is_final:
+        if name == leg_name and not order.is_final and FIRED in order.notes:
             group.fired_before(leg, self._loop.time())

@@ -55,6 +55,24 @@ def records(*closes: float) -> list[Record]:
     return found
 
 
+def test_of_many_datas_the_first_twelve_have_their_bars_told_and_all_their_fills() -> None:
+    class BuysTheLast(bt.Strategy):
+        def next(self) -> None:
+            if len(self) == 1:
+                self.buy(data=self.datas[-1], size=1)
+
+    found: list[Record] = []
+    cerebro = bt.Cerebro(stdstats=False)
+    for number in range(20):
+        cerebro.adddata(Prices(closes=(100, 101, 102), dataname=f"C{number}/USDT"))
+    cerebro.addstrategy(BuysTheLast)
+    cerebro.addanalyzer(RunLog, opened=lambda strategy: Log(found.append, lambda: None))
+    cerebro.run()
+    assert {bar["s"] for bar in of("bar", found)} == {f"C{number}/USDT" for number in range(12)}
+    assert [fill["s"] for fill in of("fill", found)] == ["C19/USDT"]
+    assert of("value", found)[-1]["held"] == {"C19/USDT": 1}
+
+
 def of(kind: str, found: list[Record]) -> list[Record]:
     return [record for record in found if record["t"] == kind]
 

@@ -154,8 +154,6 @@ _ALLOWED = {
     "resilience/supervised.py",
     "sim/server.py",  # the embedded exchange knows none of the rooms above it
     "sim/venue.py",
-    "exchange/proof/tap.py",  # a conversation played from a script, in a loop of its own that ends with it
-    "exchange/proof/offline.py",
 }
 
 

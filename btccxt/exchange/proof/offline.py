@@ -17,6 +17,7 @@ from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.exchange.proof.differences import ANY
 from btccxt.model import Market
 from btccxt.resilience.clock import ExchangeClock
+from btccxt.resilience.supervised import Tasks
 
 NOW_MS = 1_800_000_000_000
 
@@ -141,15 +142,18 @@ def make_offline(
 
 async def drive(awaitable: Awaitable[Any]) -> Any:
     """Its result, if it has only itself to wait for; raises Blocked where it waits for something that does not come."""
-    task = asyncio.ensure_future(awaitable)
-    for _ in range(_TURNS):
-        await asyncio.sleep(0)
-        if task.cancelled():
-            raise Blocked("ccxt gave up waiting")
-        if task.done():
-            return task.result()
-    task.cancel()
-    await asyncio.wait({task})
+
+    async def asked() -> Any:
+        return await awaitable
+
+    async with Tasks() as tasks:
+        task = tasks.start(asked(), "captured call")
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+            if task.cancelled():
+                raise Blocked("ccxt gave up waiting")
+            if task.done():
+                return task.result()
     raise Blocked("ccxt waits for something else than an answer")
 
 

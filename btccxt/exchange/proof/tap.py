@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from btccxt.exchange.proof.record import MarketProof, Scripted
 from btccxt.exchange.proof.streams import TOKENS, subscriptions_of
 from btccxt.exchange.reading import Reader
 from btccxt.model import StreamEvent, StreamKey, StreamOpened
+from btccxt.resilience.supervised import Tasks
 
 _PATIENCE_S = 2.0  # of a conversation that takes milliseconds; beyond it ccxt has stopped reading
 
@@ -79,16 +79,12 @@ async def converse(
     instance.open()
     instance.fetch, instance.client = fetch, client
     push = PushStream(instance, deliver, lambda _what, error: faults.append(error))
-    running = asyncio.ensure_future(push.run(subscriptions_of(key, profile, instance, Reader(profile.exchange))))
-    reading = asyncio.ensure_future(connection.read_all.wait())
-    try:
+    subscriptions = subscriptions_of(key, profile, instance, Reader(profile.exchange))
+    async with Tasks() as tasks:
+        running = tasks.start(push.run(subscriptions), f"replay of {scripted.stream}")
+        reading = tasks.start(connection.read_all.wait(), f"frames of {scripted.stream}")
         await asyncio.wait({running, reading}, timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
-    finally:
         read = reading.done()
-        reading.cancel()
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait({running})
     if not running.cancelled() and (error := running.exception()) is not None:
         raise error
     if faults:
