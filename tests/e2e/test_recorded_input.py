@@ -12,6 +12,7 @@ import pytest
 
 from btccxt import CCXTStore
 from btccxt.bt.compat import bt
+from tests import patient_market
 from tests.e2e.kit import read_rows, run
 from tests.recorded import recorded_path
 
@@ -42,7 +43,8 @@ def test_a_month_of_bitcoin_minutes_arrives_bar_for_bar():
     assert ("BTC/USDT", "LIVE") in witness.data_news
 
 
-def test_the_halt_of_2023_03_24_is_reported_and_no_bar_is_invented():
+def test_the_halt_of_2023_03_24_is_reported_and_no_bar_is_invented(monkeypatch):
+    monkeypatch.setattr(patient_market, "GIVEN_UP_S", 2.0)  # nobody reads a bar while the exchange is down
     path = recorded_path("ohlcv/binance_ETH-USDT_1m_2023-03-16_2023-05-01_outage.csv.gz")
     resume_ms = int(datetime(2023, 3, 24, 14, 5, tzinfo=timezone.utc).timestamp() * 1000)
     expected = [row for row in read_rows(path, MINUTE_MS) if row[0] <= resume_ms]
