@@ -304,7 +304,7 @@ class ContingencyGroup(ListedPair):
             order = placement.order or order
         if not self.are_exits or not leg.is_protective:
             if not leg.standing:
-                leg.over = order.state
+                leg.over = self._end_of_other(leg, order)
             return
         if self.exposure < self.step:  # it had nothing to protect
             return
@@ -325,6 +325,13 @@ class ContingencyGroup(ListedPair):
         if leg.failures > 1 or not leg.is_executing:
             pause_s = min(30.0, self._policy.protect_retry_s * 2.0 ** (leg.failures - 1))
             leg.retry_at_s = max(leg.retry_at_s, self._now_s + pause_s)
+
+    def _end_of_other(self, leg: Leg, order: LiveOrder) -> LifecycleState:
+        """Of a leg that protects nothing: refused while its position is closed, it counts as cancelled by its pair."""
+        others = (each for each in self.legs.values() if each is not leg)
+        is_closing = self.exposure < self.step or any(each.is_executing for each in others)
+        late = self.are_exits and order.state is LifecycleState.REJECTED and is_closing
+        return LifecycleState.CANCELED if late else order.state
 
     def _was_closed_elsewhere(self, leg: Leg) -> bool:
         """Whether the account holds less than is to be closed, so that no exit for it can ever be placed."""

@@ -190,9 +190,11 @@ class Leg:
             return None
         primary = changed(self.primary, context={**self.primary.context, **context}) if context else self.primary
         carried_on = any(each.name != self.name for each in self.placements)
-        # What a list ends expires at the exchange; for the strategy its pair has cancelled it.
+        # What a list ends expires at the exchange, and an exit whose position has gone is refused; for the strategy its
+        # pair has cancelled it.
         expired = primary.listed is not None and primary.state is LifecycleState.EXPIRED
-        carried_on = carried_on or (expired and self.over is LifecycleState.CANCELED)
+        ended_otherwise = expired or primary.state is LifecycleState.REJECTED
+        carried_on = carried_on or (ended_otherwise and self.over is LifecycleState.CANCELED)
         if not carried_on and (self.over is not None or not primary.is_final):
             if primary.request.amount == amount or primary.is_final:
                 return primary

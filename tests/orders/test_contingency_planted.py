@@ -30,7 +30,7 @@ BY_THE_MODEL: dict[str, Planted] = {
     ),
     "the stop does not come back from a wick": ("contingency", "self._has_stayed_unfilled()", "False"),
     "the end of the target ends the stop": (
-        "contingency", "                leg.over = order.state\n            return",
+        "contingency", "                leg.over = self._end_of_other(leg, order)\n            return",
         "                self.cancelled = True\n            return",
     ),
     "a stop that was taken off is not placed again": (

@@ -556,6 +556,25 @@ def test_a_stop_refused_because_its_price_has_come_is_hit() -> None:
             )
 
 
+@pytest.mark.parametrize(("closed", "end"), [("before", S.CANCELED), ("after", S.CANCELED), (None, S.REJECTED)])
+def test_a_target_refused_because_its_position_is_closed_is_cancelled_by_its_pair(closed: str | None, end: S) -> None:
+    """It was on its way when the stop was hit: an exchange then has no position that it could reduce."""
+    group = Group()
+    group.core._policy = replace(POLICY, price_passed_texts=("immediately trigger",))
+    group.enter()
+    group.plan()
+    if closed:
+        group.answer("stop", state=S.REJECTED, reasons=("would immediately trigger",))
+    if closed == "after":
+        (close,) = [each.request.client_order_id for each in group.plan() if isinstance(each, Place)]
+        group.answer("stop", close, state=S.FILLED, filled="1")
+    group.answer("target", state=S.REJECTED, reasons=("reduce-only",))
+    group.plan()
+    shown = group.leg("target").view(D(1), {})
+    assert shown is not None
+    assert (shown.state, shown.reasons) == (end, ("reduce-only",))
+
+
 # ------------------------------------------------------------------ after the end
 
 
