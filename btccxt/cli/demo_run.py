@@ -16,10 +16,10 @@ from time import monotonic
 from rich.console import Console
 
 from btccxt.bt.compat import bt
-from btccxt.cli.run_tables import RunRecorder, print_books, print_figures, print_orders
+from btccxt.cli.run_tables import print_books, print_figures, print_orders
 from btccxt.cli.screen import RunScreen
-from btccxt.runs.records import choose_run
-from btccxt.runs.report import read_run, write_report
+from btccxt.runs.report import write_report
+from btccxt.runs.state import RunState
 from btccxt.sim.options import SimOptions
 from btccxt.store.engine import LiveEngine
 from btccxt.store.store import CCXTStore
@@ -99,18 +99,17 @@ def run_demo(
         params={"live_bars": live_bars},
         data_options={"fromdate": (START - timedelta(minutes=HISTORY_BARS)).replace(tzinfo=None)},
     )
-    engine.cerebro.addanalyzer(RunRecorder, _name="run")
+    run = RunState()
+    engine.every_record.append(run.apply)
     screen = RunScreen(engine, console, live_bars)
     with screen.shown(), store.kept_open():
-        strategy = engine.run()
-        if strategy is None:
+        if engine.run() is None:
             return False
         books = store.books_check()
-    run = strategy.analyzers.run.run
     print_orders(console, run, store.currency)
     print_figures(console, run, store.currency)
     print_books(console, books)
-    for file in write_report(read_run(choose_run()), output / "demo.html"):
+    for file in write_report(run, output / "demo.html"):
         console.print(f"{'page' if file.suffix == '.html' else 'picture'}: [bold]{file}[/]")
     console.print(f"that took {monotonic() - started:.0f} s; your own strategy: btccxt init, then btccxt run")
     return _agree(books)

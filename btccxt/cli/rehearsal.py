@@ -17,10 +17,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from btccxt.bt.compat import bt
-from btccxt.cli.run_tables import RunRecorder, print_books, print_orders
+from btccxt.cli.run_tables import print_books, print_orders
 from btccxt.cli.screen import RunScreen
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.orders.lifecycle import LifecycleState
+from btccxt.runs.state import RunState
 from btccxt.sim.faults import AppliedFault, Fault, FaultKind, FaultPlan
 from btccxt.sim.options import SimOptions
 from btccxt.sim.recorded import RecordedBars, RecordedTrades
@@ -138,15 +139,15 @@ def run_rehearsal(
     engine = LiveEngine(
         strategy, store=store, symbol=symbols, timeframe=f"{minutes}m", params=params, data_options={"fromdate": begin}
     )
-    engine.cerebro.addanalyzer(RunRecorder, _name="run")
+    run = RunState(bars_kept=1)
+    engine.every_record.append(run.apply)
     screen = RunScreen(engine, console, live_bars)
     with screen.shown(), store.kept_open():
-        ran = engine.run(bars=live_bars)
-        if ran is None:
+        if engine.run(bars=live_bars) is None:
             raise ConfigError("interrupted before the first bar")
         struck = _end_faults(store)
         books, unknown = _at_rest(store)
-    print_orders(console, ran.analyzers.run.run, store.currency)
+    print_orders(console, run, store.currency)
     _print_faults(console, struck)
     for alarm in screen.alarms:
         console.print(f"[yellow]{escape(alarm)}[/]", highlight=False)

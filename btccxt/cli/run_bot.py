@@ -23,6 +23,7 @@ from btccxt.cli.user_errors import explained
 from btccxt.config import Mode, nearest
 from btccxt.errors import ConfigError
 from btccxt.model import MarketType
+from btccxt.runs.state import RunState
 from btccxt.store.engine import LiveEngine, make_store, run_backtest
 from btccxt.store.plan import order_plan
 from btccxt.store.strategy_file import load_strategy, parse_params
@@ -136,7 +137,8 @@ def _live(asked: RunOrder, strategy: type[bt.Strategy], params: dict[str, Any], 
             return
     if store.mode is Mode.LIVE and not asked.yes:
         _ask_for_consent(console, store.name, engine.symbols)
-    engine.cerebro.addanalyzer(RunRecorder, _name="btccxt_run")
+    run = RunState(bars_kept=1)  # its figures need no more, and a bot may run for years
+    engine.every_record.append(run.apply)
     screen = RunScreen(engine, console, asked.bars)
     console.print(
         f"[bold]{escape(strategy.__name__)}[/] on {store.name} {store.profile.market_type.value}, mode "
@@ -151,7 +153,6 @@ def _live(asked: RunOrder, strategy: type[bt.Strategy], params: dict[str, Any], 
     if ran is None:
         console.print("interrupted before the first bar; nothing was sent", style="yellow")
         return
-    run = ran.analyzers.btccxt_run.run
     print_orders(console, run, store.currency)
     print_figures(console, run, store.currency)
     for alarm in screen.alarms:

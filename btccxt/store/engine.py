@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from typing_extensions import Self
 
 from btccxt.bt.compat import bt
+from btccxt.bt.run_log import Record
 from btccxt.bt.time import arguments_of
 from btccxt.config import Mode, StoreConfig
 from btccxt.errors import BtccxtError, ConfigError
@@ -103,7 +104,9 @@ class LiveEngine:
         for analyzer in analyzers:
             self.cerebro.addanalyzer(analyzer)
         self.cerebro.addanalyzer(_Progress, _name="btccxt_progress", engine=self)
-        self._end_record = record_run(self.cerebro, self.store, timeframe=timeframe)
+        self.every_record: list[Callable[[Record], None]] = []
+        """Called with each record of the run (``btccxt.bt.run_log``) in the strategy's thread. Add before the start."""
+        self._end_record = record_run(self.cerebro, self.store, self.every_record, timeframe=timeframe)
         self.cerebro.addstrategy(chosen, **params)
         self._changed = threading.Condition()
         self._bells: list[Callable[[], None]] = []  # of event loops that wait

@@ -12,7 +12,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,11 +55,11 @@ class RunRecord:
         folder = private_folder(run_folder())
         _forget_old(folder)
         self.path = private_file(folder / f"{run_id}{ENDING}")
-        self._header = {"t": "start", "schema": SCHEMA, "run": run_id, "process": os.getpid(), **header}
+        self.header: Record = {"t": "start", "schema": SCHEMA, "run": run_id, "process": os.getpid(), **header}
         self._waiting: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
         self._lost = 0
         self._file = self.path.open("a", encoding="utf-8")
-        self._write([self._header])
+        self._write([self.header])
         self._thread = threading.Thread(target=self._run, name="btccxt-run-record", daemon=True)
         self._thread.start()
 
@@ -111,7 +111,7 @@ class RunRecord:
         """A run of years keeps its newer half, and what bars and figures the older one had is gone."""
         lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
         fresh = private_file(self.path.with_suffix(".new"))
-        header = json.dumps(self._header, separators=(",", ":"), default=str) + "\n"
+        header = json.dumps(self.header, separators=(",", ":"), default=str) + "\n"
         fresh.write_text("".join([header, *lines[len(lines) // 2 :]]), encoding="utf-8")
         self._file.close()
         with contextlib.suppress(PermissionError):  # Windows, while somebody reads it
@@ -126,10 +126,13 @@ def _forget_old(folder: Path) -> None:
         old.unlink(missing_ok=True)
 
 
-def record_run(cerebro: bt.Cerebro, store: CCXTStore, **facts: Any) -> Callable[[], None]:
+def record_run(
+    cerebro: bt.Cerebro, store: CCXTStore, followers: Iterable[Callable[[Record], None]] = (), **facts: Any
+) -> Callable[[], None]:
     """Keep a record of the next run of ``cerebro`` with this store's broker, for ``btccxt dashboard`` and ``report``.
 
-    ``LiveEngine``, ``btccxt.run`` and ``btccxt run`` do it by themselves. ``facts`` go into its header (JSON values).
+    ``LiveEngine``, ``btccxt.run`` and ``btccxt run`` do it by themselves. ``followers`` get each record as well, the
+    header first, in the strategy's thread, also where the disk fails. ``facts`` go into its header (JSON values).
     Where the state folder cannot be written the run goes on without, and that is told. The record ends with the run;
     what is returned ends it where the run has raised, and may be called twice.
     """
@@ -150,13 +153,24 @@ def record_run(cerebro: bt.Cerebro, store: CCXTStore, **facts: Any) -> Callable[
             "journal": store.journal_path, "symbols": [data._dataname for data in strategy.datas],
             "strategy": type(strategy).__name__, "params": _params(strategy), **facts,
         }  # fmt: skip
+        begun: Record = {"t": "start", **header}
+        sinks = [*followers]
         try:
             record = RunRecord(f"{store.label}-{began:%Y%m%d-%H%M%S-%f}", header, told)
         except OSError as error:
             told("run record", error)
-            return Log(lambda _: None, end)
-        records.append(record)
-        return Log(record.add, end)
+        else:
+            records.append(record)
+            begun = record.header
+            sinks.append(record.add)
+
+        def add(each: Record) -> None:
+            for sink in sinks:
+                sink(each)
+
+        for follow in followers:
+            follow(begun)
+        return Log(add, end)
 
     cerebro.addanalyzer(RunLog, _name="btccxt_run_log", opened=opened)
     return end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import btccxt
 from btccxt import LiveEngine
 from btccxt.bt.compat import bt
 from btccxt.errors import ConfigError
+from btccxt.store import run_record
 from btccxt.store.run_record import run_folder
 from tests.e2e.kit import START
 
@@ -150,3 +152,23 @@ def test_without_an_exchange_or_with_two_sources_it_is_refused():
         btccxt.run(Buys)
     with pytest.raises(ConfigError, match="belong to that store"):
         LiveEngine(Buys, "binance", store=btccxt.CCXTStore("binance", mode="sim"))
+
+
+def test_every_record_of_the_run_reaches_whoever_follows_it_also_where_the_disk_fails(monkeypatch):
+    def full(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    for fails in (False, True):
+        if fails:
+            monkeypatch.setattr(run_record, "RunRecord", full)
+        engine = LiveEngine(Buys, "binance", params={"at": 1}, **OPTIONS)
+        told = []
+        engine.every_record.append(told.append)
+        engine.run(bars=2)
+        kinds = [each["t"] for each in told]
+        assert kinds[0] == "start" and {"bar", "value", "order", "fill"} <= set(kinds)
+        assert (told[0]["strategy"], told[0]["timeframe"]) == ("Buys", "1m")
+        if not fails:
+            (path,) = run_folder().glob(f"*{run_record.ENDING}")
+            on_disk = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            assert on_disk[:-1] == told and on_disk[-1]["t"] == "end"
