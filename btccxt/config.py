@@ -248,7 +248,7 @@ class StoreConfig(_Frozen):
     position_mode: Annotated[Any, _made_by(position_mode_asked)] = None
     """'one_way' switches a contract account that is in hedge mode; default: such an account is refused."""
     balance: Annotated[Any, _made_by(_balance)] = None
-    """Start of a sim or paper account: a number in ``currency``, or one for each coin. Default 10,000."""
+    """Start of a new sim or paper account: a number in ``currency``, or one for each coin. Default 10,000."""
     sim: Annotated[Any, _policy(SimOptions)] = Field(default_factory=SimOptions)
     """The embedded exchange of mode 'sim': a ``SimOptions`` or a mapping of its fields."""
     tracker: Annotated[Any, _policy(TrackerPolicy)] = Field(default_factory=TrackerPolicy)
@@ -266,7 +266,8 @@ class StoreConfig(_Frozen):
     key_env: str | None = None
     """Beginning of the environment variables with the keys; default ``BTCCXT_<EXCHANGE>``."""
     journal: Annotated[str | None, BeforeValidator(_text_of_path)] = None
-    """Path of the order journal, ':memory:' for none on disk; default: in the user's state folder."""
+    """Path of the order journal, ':memory:' for none on disk; default: in the user's state folder, in modes 'sim' and
+    'paper' none. A paper account lives in it."""
     lake: Path | None = None
     """Folder where history is kept, so that it is downloaded once; default: the one of ``btccxt download``, if there is
     one. ``history_cache`` is its older name."""

@@ -36,6 +36,7 @@ profiles:
     <<: *common
     mode: paper
     balance: 10000
+    journal: paper.sqlite3       # the account lives there; without it, it ends with the process
 
 {testnet}  live:                          # REAL MONEY; btccxt run asks before it begins
     <<: *common

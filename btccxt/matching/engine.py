@@ -27,7 +27,6 @@ from types import MappingProxyType
 
 from btccxt.matching.brackets import Bracket, largest_value, maintenance_rate
 from btccxt.matching.clearing import Account
-from btccxt.matching.entry import OrderEntry
 from btccxt.matching.filters import plain
 from btccxt.matching.positions import round_money
 from btccxt.matching.records import (
@@ -47,6 +46,7 @@ from btccxt.matching.records import (
     SimPosition,
     SimStatus,
 )
+from btccxt.matching.returning import Returning
 from btccxt.matching.values import value_of
 from btccxt.model import ZERO, Balance, Market, Side
 
@@ -67,7 +67,7 @@ __all__ = [
 ]
 
 
-class Engine(OrderEntry):
+class Engine(Returning):
     """All books, accounts and orders of one exchange. Not thread-safe: one thread or one loop calls it."""
 
     def __init__(

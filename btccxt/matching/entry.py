@@ -45,11 +45,16 @@ class OrderEntry(Solvency):
         self._expiries: list[tuple[int, int, WorkingOrder]] = []
         self._listeners: list[Callable[[Event], None]] = []
         self._follow_ups: list[Callable[[int], None]] = []
+        self._recorders: list[Callable[[Sequence[Event]], None]] = []
 
     # -------------------------------------------------------------- events
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         self._listeners.append(listener)
+
+    def record(self, recorder: Callable[[Sequence[Event]], None]) -> None:
+        """``recorder`` gets all events of a call at once, before any listener is told of one."""
+        self._recorders.append(recorder)
 
     def after_each_call(self, follow_up: Callable[[int], None]) -> None:
         """``follow_up(now_ms)`` runs when a call is over and its events are told; it may place and cancel orders."""
@@ -83,6 +88,9 @@ class OrderEntry(Solvency):
             if account.ledger.changed:
                 self._emit(BalanceChanged(account.name, tuple(sorted(account.ledger.changed)), self._now_ms))
                 account.ledger.changed.clear()
+        if self._outbox:
+            for recorder in self._recorders:
+                recorder(tuple(self._outbox))
         while self._outbox:
             event = self._outbox.popleft()
             for listener in self._listeners:

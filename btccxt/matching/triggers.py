@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from decimal import Decimal
 
 from btccxt.matching.book import WorkingOrder
@@ -53,6 +54,9 @@ class TriggerBook:
         index = bisect_left(waiting, (order.trigger_price, order.sequence, order))
         if index < len(waiting) and waiting[index][2] is order:
             del waiting[index]
+
+    def trailing(self) -> Iterable[WorkingOrder]:
+        return self._trailing.values()
 
     def fired_by(self, last: Decimal) -> list[WorkingOrder]:
         """Orders that this last price fires, oldest first per direction; they no longer wait."""

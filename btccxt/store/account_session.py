@@ -26,7 +26,7 @@ from btccxt.observe.metrics import metrics
 from btccxt.orders.alarm_log import AlarmLog
 from btccxt.orders.emulator import OrderEmulator
 from btccxt.orders.events import Alarm
-from btccxt.orders.journal.journal import Journal
+from btccxt.orders.journal.journal import MEMORY, Journal
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.protection import Protection, unprotected_by_symbol
 from btccxt.orders.tracker import OrderEvent, OrderTracker, RestoredState
@@ -140,6 +140,11 @@ class AccountSession:
         self._tasks.every(_CLOCK_PERIOD_S, self.measure_clock, "clock")
         self._tasks.every(_GAUGE_PERIOD_S, self._set_gauges, "gauges", at_once=True)
 
+    def keep_paper_in(self, journal: Journal) -> None:
+        """Before ``open``: where a paper account lives, if that is on disk."""
+        if self.paper is not None and journal.path != MEMORY:
+            self.paper.journal = journal
+
     async def open_account(self, journal: Journal, policy: TrackerPolicy, *, lasting: bool = True) -> None:
         """Restore the orders, take the account's figures, open the private streams. After ``open``.
 
@@ -165,7 +170,8 @@ class AccountSession:
         before = await self._fetch_account()
         restored = await tracker.start()
         try:
-            await self._take_stock(tracker, before, restored, compare=lasting)
+            new_paper = self.paper is not None and not self.paper.came_back
+            await self._take_stock(tracker, before, restored, compare=lasting and not new_paper)
         except BaseException:
             await tracker.stop()
             raise
@@ -426,4 +432,9 @@ class AccountSession:
     @property
     def public_exchange(self) -> ExchangeAPI:
         """The real exchange, also behind a paper account."""
-        return self.exchange.public if isinstance(self.exchange, PaperExchange) else self.exchange
+        return self.exchange if self.paper is None else self.paper.public
+
+    @property
+    def paper(self) -> PaperExchange | None:
+        """The account of mode 'paper'."""
+        return self.exchange if isinstance(self.exchange, PaperExchange) else None

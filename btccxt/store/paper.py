@@ -1,11 +1,11 @@
 """Paper trading: the exchange's real, public data; orders filled by the embedded exchange's matching engine.
 
-Every public call goes to the real exchange. Orders never leave the process: they rest in ``sim.engine`` and are filled
+Every public call goes to the real exchange. Orders never leave the process: they rest in ``engine`` and are filled
 against the streamed best bid and ask (with the amounts shown there), or against trades where the exchange streams no
 tickers. So paper passes through the same tracker, journal and broker as live trading.
 
-What it cannot know: the place in the queue (a resting order fills only when the other side's best price reaches it),
-and what the market would have done about an order of that size. An account starts afresh with each process.
+The account lives in the journal, if that is on disk. What the market did while no process ran fills nothing; the first
+price after it does.
 """
 
 from __future__ import annotations
@@ -13,22 +13,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 
-from btccxt.errors import ConnectionLost, OrderNotFound, Refused, Unsupported
+from btccxt.errors import ConnectionLost, OrderNotFound, Refused
 from btccxt.exchange.api import Deliver, ExchangeAPI
 from btccxt.matching.engine import (
     BalanceChanged,
     Engine,
     EngineReject,
     Event,
-    NewOrder,
     OrderChanged,
     PositionChanged,
     RejectCode,
-    SimFill,
     SimOrder,
-    SimStatus,
 )
 from btccxt.model import (
     Balance,
@@ -36,49 +32,37 @@ from btccxt.model import (
     Bar,
     ContractTerms,
     Fill,
+    FundingPayment,
     LeverageBracket,
     MarginMode,
     Market,
     OrderReference,
     OrderRequest,
-    OrderStatus,
     OrderUpdate,
     Origin,
     Position,
-    StreamEvent,
     StreamKey,
     StreamKind,
     StreamOpened,
     Ticker,
     Trade,
-    decimal_of,
-    round_amount,
-    round_price,
+    Transfer,
 )
-from btccxt.resilience.backoff import Backoff
-from btccxt.resilience.supervised import TaskListener, TaskPolicy, Tasks
-
-ACCOUNT = "paper"
-_ASSUMED_DEPTH_COST = Decimal(100_000)  # quote units at the best price, where a stream shows no amounts
-_ENDED_KEPT = 10_000  # orders and fills
-_RECONNECT_S = 1.0
-_POLICY = TaskPolicy(Backoff(first_s=_RECONNECT_S, start_s=_RECONNECT_S, factor=1.5, max_s=10.0))
-_STATUS = {
-    SimStatus.NEW: OrderStatus.OPEN,
-    SimStatus.TRIGGER_WAITING: OrderStatus.OPEN,
-    SimStatus.PARTIALLY_FILLED: OrderStatus.OPEN,
-    SimStatus.FILLED: OrderStatus.FILLED,
-    SimStatus.CANCELED: OrderStatus.CANCELED,
-    SimStatus.EXPIRED: OrderStatus.EXPIRED,
-    SimStatus.REJECTED: OrderStatus.REJECTED,
-}
+from btccxt.orders.journal.journal import Journal
+from btccxt.resilience.supervised import TaskListener, Tasks
+from btccxt.store.paper_account import ACCOUNT, ENDED_KEPT, PaperAccount
+from btccxt.store.paper_market import PaperMarket
+from btccxt.store.paper_records import fill_of, funding_of, new_order, update_of
 
 
 class PaperExchange(ExchangeAPI):
-    """``public`` gives the data; ``balances`` is the start of the account; ``now_ms`` the exchange's clock.
+    """``public`` gives the data; ``balances`` is the start of a new account; ``now_ms`` the exchange's clock.
 
     ``on_task`` hears of price streams that broke; they are opened again.
     """
+
+    journal: Journal | None = None
+    """Where the account lives, if that is set before the markets are loaded; else it ends with the process."""
 
     def __init__(
         self,
@@ -93,8 +77,9 @@ class PaperExchange(ExchangeAPI):
         self._now_ms = now_ms
         self._tasks = Tasks(on_task)
         self._engine: Engine | None = None
+        self._market: PaperMarket | None = None
+        self._account: PaperAccount | None = None
         self._deliver: dict[StreamKind, tuple[StreamKey, Deliver]] = {}
-        self._followed: dict[str, asyncio.Task[None]] = {}
 
     # -------------------------------------------------------------- life and public data
 
@@ -103,16 +88,28 @@ class PaperExchange(ExchangeAPI):
 
     async def close(self) -> None:
         await self._tasks.close()
-        self._followed.clear()
         await self.public.close()
 
     async def load_markets(self) -> Mapping[str, Market]:
         markets = await self.public.load_markets()
         if self._engine is None:
-            self._engine = Engine(markets.values(), ended_kept=_ENDED_KEPT)
-            self._engine.open_account(ACCOUNT, self._start_balances)
-            self._engine.listen(self._on_engine_event)
+            engine = Engine(markets.values(), ended_kept=ENDED_KEPT)
+            self._market = PaperMarket(self.public, engine, self._now_ms, self._tasks)
+            if self.journal is None:
+                engine.open_account(ACCOUNT, self._start_balances)
+            else:
+                self._account = PaperAccount(engine, self.journal)
+                await self._account.open(self._start_balances)
+                for symbol in self._account.symbols():
+                    self._market.begin(symbol)
+            engine.listen(self._on_engine_event)
+            self._engine = engine
         return markets
+
+    @property
+    def came_back(self) -> bool:
+        """Whether the account is the one that the journal's last program left."""
+        return self._account is not None and self._account.came_back
 
     async def fetch_time(self) -> int:
         return await self.public.fetch_time()
@@ -162,18 +159,24 @@ class PaperExchange(ExchangeAPI):
             self.engine.set_leverage(ACCOUNT, symbol, leverage, self._now_ms())
         except EngineReject as error:
             raise Refused(str(error)) from None
+        self._keep()
 
     async def set_margin_mode(self, mode: MarginMode, symbol: str, leverage: Decimal | None) -> None:
         try:
             self.engine.set_isolated(ACCOUNT, symbol, mode is MarginMode.ISOLATED)
         except EngineReject as error:
             raise Refused(str(error)) from None
+        self._keep()
+
+    def _keep(self) -> None:
+        if self._account is not None:
+            self._account.keep()
 
     async def fetch_order(self, reference: OrderReference) -> OrderUpdate:
-        return _update(self._find(reference), Origin.QUERY)
+        return self._told(self._find(reference), Origin.QUERY)
 
     async def fetch_open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
-        return [_update(order, Origin.QUERY) for order in self.engine.orders(ACCOUNT, symbol, open_only=True)]
+        return [self._told(order, Origin.QUERY) for order in self.engine.orders(ACCOUNT, symbol, open_only=True)]
 
     async def fetch_closed_orders(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
@@ -183,13 +186,25 @@ class PaperExchange(ExchangeAPI):
             for order in self.engine.orders(ACCOUNT, symbol)
             if not order.is_open and order.updated_ms >= (since_ms or 0)
         ]
-        return [_update(order, Origin.QUERY) for order in closed[-limit if limit else 0 :]]
+        return [self._told(order, Origin.QUERY) for order in closed[-limit if limit else 0 :]]
 
     async def fetch_my_trades(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[Fill]:
-        fills = [_fill(fill) for fill in self.engine.fills(ACCOUNT, symbol) if fill.time_ms >= (since_ms or 0)]
+        fills = [fill_of(fill) for fill in self.engine.fills(ACCOUNT, symbol) if fill.time_ms >= (since_ms or 0)]
         return fills[:limit]
+
+    def _told(self, order: SimOrder, origin: Origin, detail: str = "") -> OrderUpdate:
+        return update_of(order, self.engine.markets[order.symbol], origin, detail)
+
+    async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
+        market = self.engine.markets[symbol]
+        paid = self.engine.fundings(ACCOUNT, symbol)
+        return [funding_of(each, market) for each in paid if each.time_ms >= since_ms]
+
+    async def fetch_transfers(self, since_ms: int) -> list[Transfer]:
+        """None: nothing comes to a paper account or leaves it but by trades."""
+        return []
 
     def _find(self, reference: OrderReference) -> SimOrder:
         try:
@@ -202,6 +217,10 @@ class PaperExchange(ExchangeAPI):
         except EngineReject as reject:
             raise OrderNotFound(f"paper: {reject.message}") from reject
 
+    async def _follow(self, symbol: str) -> None:
+        if self._market is not None:
+            await self._market.follow(symbol)
+
     # -------------------------------------------------------------- orders
 
     async def create_order(self, request: OrderRequest) -> OrderUpdate:
@@ -209,10 +228,10 @@ class PaperExchange(ExchangeAPI):
             raise Refused("attached exits are not supported in paper mode")
         await self._follow(request.symbol)
         try:
-            order = self.engine.submit(ACCOUNT, _new_order(request), self._now_ms())
+            order = self.engine.submit(ACCOUNT, new_order(request), self._now_ms())
         except EngineReject as reject:
             raise Refused(reject.message) from reject
-        return _update(order, Origin.CREATE)
+        return self._told(order, Origin.CREATE)
 
     async def create_order_list(
         self, stop: OrderRequest, target: OrderRequest, ready: Callable[[], Awaitable[None]]
@@ -220,10 +239,10 @@ class PaperExchange(ExchangeAPI):
         await self._follow(stop.symbol)
         await ready()
         try:
-            placed = self.engine.submit_list(ACCOUNT, (_new_order(stop), _new_order(target)), self._now_ms())
+            placed = self.engine.submit_list(ACCOUNT, (new_order(stop), new_order(target)), self._now_ms())
         except EngineReject as reject:
             raise Refused(reject.message) from reject
-        return _update(placed[0], Origin.CREATE), _update(placed[1], Origin.CREATE)
+        return self._told(placed[0], Origin.CREATE), self._told(placed[1], Origin.CREATE)
 
     async def cancel_order(self, reference: OrderReference) -> OrderUpdate:
         found = self._find(reference)
@@ -233,51 +252,7 @@ class PaperExchange(ExchangeAPI):
             if reject.code in (RejectCode.ALREADY_FINAL, RejectCode.UNKNOWN_ORDER):
                 raise OrderNotFound(f"paper: {reject.message}") from reject
             raise Refused(reject.message) from reject
-        return _update(cancelled, Origin.CANCEL)
-
-    # -------------------------------------------------------------- prices for the engine
-
-    async def _follow(self, symbol: str) -> None:
-        """Have current prices of a symbol in the engine, and keep them current."""
-        task = self._followed.get(symbol)
-        if task is not None and not task.done():
-            return
-        self._take_ticker(await self.public.fetch_ticker(symbol))
-        if symbol not in self._followed or self._followed[symbol].done():
-            wanted = [StreamKey(StreamKind.TICKER, symbol), StreamKey(StreamKind.TRADES, symbol)]
-            keys = [key for key in wanted if self.public.can_stream(key)]
-            name = f"paper prices of {symbol}"
-            self._followed[symbol] = self._tasks.keep(partial(self._keep_prices, symbol, keys), name, _POLICY)
-
-    async def _keep_prices(self, symbol: str, keys: list[StreamKey]) -> None:
-        """While the stream does not serve, the ticker is asked for."""
-        while True:
-            self._take_ticker(await self.public.fetch_ticker(symbol))
-            try:
-                if keys:
-                    await self.public.stream(keys, self._on_price)
-            except Unsupported:
-                keys.clear()
-                raise
-            await asyncio.sleep(_RECONNECT_S)
-
-    def _on_price(self, key: StreamKey, event: StreamEvent) -> None:
-        if isinstance(event, Ticker):
-            self._take_ticker(event)
-        elif isinstance(event, Trade) and key.symbol is not None:
-            self.engine.print_trade(
-                key.symbol, decimal_of(event.price), decimal_of(event.amount), event.side, self._now_ms()
-            )
-
-    def _take_ticker(self, ticker: Ticker) -> None:
-        bid, ask = ticker.bid or ticker.last, ticker.ask or ticker.last
-        if bid is None or ask is None:
-            return
-        market = self.engine.markets[ticker.symbol]
-        if ask <= bid:  # one price only (its last), or a quote caught between two updates; a book is never crossed
-            ask = bid + float(market.price_step or decimal_of(bid) / 10_000)
-        bids, asks = [_level(market, bid, ticker.bid_amount)], [_level(market, ask, ticker.ask_amount)]
-        self.engine.set_depth(ticker.symbol, bids, asks, self._now_ms())
+        return self._told(cancelled, Origin.CANCEL)
 
     # -------------------------------------------------------------- streams
 
@@ -306,73 +281,12 @@ class PaperExchange(ExchangeAPI):
 
     def _on_engine_event(self, event: Event) -> None:
         if isinstance(event, OrderChanged):
-            self._tell(StreamKind.ORDERS, _update(event.order, Origin.PUSH, event.detail))
+            self._tell(StreamKind.ORDERS, self._told(event.order, Origin.PUSH, event.detail))
             if event.fill is not None:
-                self._tell(StreamKind.FILLS, _fill(event.fill))
+                self._tell(StreamKind.FILLS, fill_of(event.fill))
         elif isinstance(event, BalanceChanged):
             self._tell(StreamKind.BALANCE, self._balances(event.currencies))
         elif isinstance(event, PositionChanged):
             for position in self.engine.positions(ACCOUNT):
                 if position.symbol == event.symbol:
                     self._tell(StreamKind.POSITIONS, position)
-
-
-def _level(market: Market, price: float, amount: float | None) -> tuple[Decimal, Decimal]:
-    exact = round_price(market, decimal_of(price))
-    return exact, decimal_of(amount) if amount else round_amount(market, _ASSUMED_DEPTH_COST / exact)
-
-
-def _new_order(request: OrderRequest) -> NewOrder:
-    return NewOrder(
-        symbol=request.symbol,
-        side=request.side,
-        kind=request.kind,
-        amount=None if request.cost_quote is not None else request.amount,
-        price=request.price,
-        trigger_price=request.trigger_price,
-        cost_quote=request.cost_quote,
-        time_in_force=request.time_in_force,
-        post_only=request.post_only,
-        reduce_only=request.reduce_only,
-        iceberg_amount=request.iceberg_amount,
-        client_order_id=request.client_order_id,
-        trailing_percent=request.trailing_percent,
-        trailing_amount=request.trailing_amount,
-        expires_ms=request.expires_ms,
-    )
-
-
-def _update(order: SimOrder, origin: Origin, detail: str = "") -> OrderUpdate:
-    request, status = order.request, _STATUS[order.status]
-    return OrderUpdate(
-        symbol=request.symbol,
-        status=status,
-        origin=origin,
-        order_id=order.order_id,
-        client_order_id=order.client_order_id,
-        side=request.side,
-        kind=request.kind,
-        price=request.price,
-        trigger_price=request.trigger_price,
-        amount=request.amount,
-        filled=order.filled,
-        average=order.cost_quote / order.filled if order.filled else None,
-        time_ms=order.updated_ms,
-        raw_status=order.status.value,
-        reject_reason=detail if status in (OrderStatus.REJECTED, OrderStatus.EXPIRED) and detail else None,
-    )
-
-
-def _fill(fill: SimFill) -> Fill:
-    return Fill(
-        trade_id=str(fill.trade_id),
-        symbol=fill.symbol,
-        side=fill.side,
-        price=fill.price,
-        amount=fill.amount,
-        time_ms=fill.time_ms,
-        order_id=fill.order_id,
-        client_order_id=fill.client_order_id,
-        fee=fill.fee,
-        maker=fill.maker,
-    )

@@ -65,7 +65,9 @@ def tracker_policy_of(given: TrackerPolicy | None, profile: Profile) -> TrackerP
 
 
 def account_lasts(settings: StoreConfig) -> bool:
-    """A paper account and an embedded exchange of our own begin anew with the process."""
+    """A paper account lives in its journal; an embedded exchange of our own begins anew with the process."""
+    if settings.mode is Mode.PAPER:
+        return settings.journal not in (None, _MEMORY)
     return settings.mode.needs_keys or settings.sim_address is not None
 
 

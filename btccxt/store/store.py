@@ -213,7 +213,8 @@ class CCXTStore(StoreBackend):
         """Equal for stores on one account; an account that ends with its store is its own."""
         if not account_lasts(self.settings):
             return id(self)
-        return self.name, self.mode, self.account, self.profile.market_type, self.settings.sim_address
+        where = self.settings.journal if self.mode is Mode.PAPER else self.settings.sim_address
+        return self.name, self.mode, self.account, self.profile.market_type, where
 
     def attach_broker(self, broker: RunBroker) -> None:
         """Called by the broker when it learns its cerebro: the store takes part even without a data of its own."""
@@ -364,10 +365,10 @@ class CCXTStore(StoreBackend):
 
     async def _open(self, account_session: AccountSession) -> None:
         if self._broker is not None:
-            # Where that cannot be, nothing is sent either.
             self._journal = journal = open_journal(self.settings, self._keys, self._notifier.alarm)
-            self._journal_path = None if journal.path == ":memory:" else journal.path
+            self._journal_path = None if journal.path == MEMORY else journal.path
             self._keep_trading_state(journal.path)
+            account_session.keep_paper_in(journal)
         await account_session.open()
         check_currency(self.name, self.currency, account_session.markets)
         if (lake := self.lake()) is not None:

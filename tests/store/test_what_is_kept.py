@@ -23,7 +23,7 @@ _KEPT_FOR_LATER = {
     "btccxt.orders.emulator": "_GROUPS_KEPT",
     "btccxt.orders.external_orders": "_REMEMBERED",
     "btccxt.session.metrics": "_ORDERS_REMEMBERED",
-    "btccxt.store.paper": "_ENDED_KEPT",
+    "btccxt.store.paper": "ENDED_KEPT",
 }
 _WARM, _LOOKS = 4, 8  # rounds; what is kept for later is full when they begin, and a look after each
 _CONTAINERS = (dict, list, set, frozenset, deque, tuple)

@@ -39,6 +39,7 @@ from btccxt.orders.journal.file import (
     trouble_with,
 )
 from btccxt.orders.journal.holdings import StoredHoldings, keep_statement, load_holdings
+from btccxt.orders.journal.paper import PaperChange, StoredPaper, load_paper, prune_paper
 from btccxt.orders.journal.prune import Fold, Opening, Pruned, load_openings, prune
 from btccxt.orders.journal.rows import (
     BEST_PRICE,
@@ -222,6 +223,10 @@ class Journal:
         """A strategy's own variables."""
         self._write([journal_variables.keep_statement(owner, text)])
 
+    def keep_paper(self, change: PaperChange) -> None:
+        """What a paper account's engine did; call it before anybody is told of it."""
+        self._do(_Write(change.statements))
+
     def flush(self) -> Future[None]:
         """Resolves when everything before it is written."""
         return self._write_durably(list)
@@ -266,6 +271,15 @@ class Journal:
 
     def variables(self, owner: str) -> Future[str | None]:
         return self._read(lambda connection: journal_variables.load_variables(connection, owner))
+
+    def paper(self, most: int) -> Future[StoredPaper | None]:
+        """The paper account that lives here, of its past the newest ``most``; None before its first start."""
+
+        def load_newest(connection: sqlite3.Connection) -> StoredPaper | None:
+            prune_paper(connection, most)
+            return load_paper(connection)
+
+        return self._read(load_newest)
 
     def alarms(self) -> Future[list[journal_alarms.StoredAlarm]]:
         """Alarms that nobody was told of, and those that are told once."""

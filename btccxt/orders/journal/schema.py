@@ -93,11 +93,23 @@ _VERSION_5 = """
 CREATE INDEX ties_of_closing ON ties (other) WHERE kind = 'closes';
 """
 
-MIGRATIONS: list[str] = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5]
+_VERSION_6 = """
+CREATE TABLE paper (                         -- the account of mode 'paper', as its matching engine has it
+    kind            TEXT NOT NULL,               -- account, order, fill, funding
+    number          INTEGER NOT NULL,
+    part            TEXT NOT NULL DEFAULT '',
+    ended           INTEGER NOT NULL,            -- nothing changes it any more
+    payload         TEXT NOT NULL,
+    PRIMARY KEY (kind, number, part)
+) WITHOUT ROWID;
+"""
+
+MIGRATIONS: list[str] = [_VERSION_1, _VERSION_2, _VERSION_3, _VERSION_4, _VERSION_5, _VERSION_6]
 """Entry n leads from version n to n + 1. Entries are never edited once released, only added."""
 
 WITH_ALARMS = 2  # the version since which there is a table of them
 WITH_INFERRED_FILLS = 3
+WITH_PAPER = 6
 
 # A ticket, its ties and the sequence it uses up, as one statement: SQLite runs it, with the sync at its end, without
 # the interpreter, which prepares the request meanwhile.
