@@ -255,7 +255,7 @@ class OrderEventHandler:
                 take_figures(order, live.request)
         if live.notes and any(note.startswith("edit") and note not in noted for note in live.notes):
             self._broker.notify(order)
-        waits_here = live.pending_release and live.state is LifecycleState.JOURNALED
+        waits_here = live.pending_release and live.state is LifecycleState.JOURNALED and "waits_for" not in order.info
         self._own.set_waiting(order, live.pending_release)
         if order.status == bt.Order.Submitted and (live.state in _ON_EXCHANGE or event.fills or waits_here):
             order.accept(self._broker)

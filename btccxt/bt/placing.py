@@ -1,14 +1,14 @@
 """From ``buy()`` to the store: all that may keep an order from leaving is asked here, once, and all of it is told.
 
-Rules of exchange and market, warm-up, risk limits, funds. An order whose funds are only being freed waits here for
-that, unjournaled and bounded in time, and is then sent. Lives in the strategy's thread; waits for nothing.
+Rules of exchange and market, warm-up, risk limits, funds. An order whose funds are only being freed is journaled, held
+for a bounded time, and then sent, or ends. Lives in the strategy's thread; waits for nothing.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -24,7 +24,7 @@ from btccxt.bt.warmup import BarAges
 from btccxt.bt.warmup_policy import WarmUp
 from btccxt.model import ZERO, OrderRequest, Side, decimal_of
 from btccxt.orders import funds, risk
-from btccxt.orders.context import EMULATED, FIRES
+from btccxt.orders.context import EMULATED, FIRES, FUNDS
 
 FUNDS_WAIT_S = 60.0  # of this computer: as long as a cancel may take to be confirmed
 
@@ -109,9 +109,6 @@ class OrderPlacement:
             return None
         if (request := self._own.request(other)) is not None:
             return request
-        waiting = next((plan for each in self._waiting for plan in each.plans if plan.order.ref == other.ref), None)
-        if waiting is not None:
-            return waiting.request
         what = "a bracket needs its parent" if word == "parent" else word
         reasons.append(f"{what}: order {other.ref} has ended already, or was never sent")
         return None
@@ -121,7 +118,7 @@ class OrderPlacement:
         ledger, market = self._ledger, self._markets[symbol]
         held = ledger.holding(symbol).amount
         side = Side.BUY if order.isbuy() else Side.SELL
-        entering = self._own.some_open(symbol, side.opposite) or bool(self._waiting)
+        entering = self._own.some_open(symbol, side.opposite)
         sellable, guards = None, Guards()
         if order.parent is None and (side is Side.SELL or market.is_contract):
             total = ledger.totals.get(market.base, ZERO)
@@ -158,8 +155,7 @@ class OrderPlacement:
         tied = {plan.context.get("parent"), plan.context.get("oco")} - {None}
         batch = self._batch_of(tied) if tied and self._waiting else None
         if batch is not None:  # what it hangs on waits for its funds
-            batch.plans.append(plan)
-            self._broker.notify(order)
+            batch.plans.append(self._hold(plan, batch.plans[0].context[FUNDS]))
             return
         plans = self._planner.collect(plan)
         if plans:
@@ -186,17 +182,16 @@ class OrderPlacement:
         if isinstance(verdict, funds.Enough):
             self._send(plans)
             return
-        for plan in plans:
-            self._broker.notify(plan.order)
         if isinstance(verdict, funds.Missing):
+            for plan in plans:
+                self._broker.notify(plan.order)
             self._margin(plans, verdict.why)
             return
-        for plan in plans:
-            plan.order.addinfo(waits_for=verdict.why)
-        self._waiting.append(_Waiting(list(plans), self._monotonic() + FUNDS_WAIT_S))
+        held = [self._hold(plan, verdict.why) for plan in plans]
+        self._waiting.append(_Waiting(held, self._monotonic() + FUNDS_WAIT_S))
 
     def _judge(self, plans: Sequence[Plan], before: Sequence[_Waiting]) -> funds.Enough | funds.WaitFor | funds.Missing:
-        payer = next((plan for plan in plans if not plan.waits), None)
+        payer = _payer(plans)
         if payer is None:
             return funds.Enough()
         waiting = (_reserved(plan) for each in before for plan in each.plans)
@@ -204,23 +199,35 @@ class OrderPlacement:
         price = decimal_of(payer.order.created.price)
         return funds.judge(payer.request, price, self._ledger.totals, orders, self._markets)
 
-    def _send(self, plans: Sequence[Plan], *, said: bool = False) -> None:
+    def _send(self, plans: Sequence[Plan]) -> None:
         for plan in plans:
-            order, request = plan.order, plan.request
-            order.addinfo(client_order_id=request.client_order_id)
-            fires_ms = int(plan.context[FIRES]) if FIRES in plan.context else None
-            self._own.add(order, request, waits=plan.waits, expires_ms=plan.expires_here_ms, fires_ms=fires_ms)
-            self._orders.submit(request, plan.context)  # before all else that can wait
+            self._hand_over(plan, waits=plan.waits)
             if plan.shares:
-                self._closing.sent(order, dict(plan.shares))
+                self._closing.sent(plan.order, dict(plan.shares))
             self._desk.sent()
-            if not said:
-                self._broker.notify(order)
+            self._broker.notify(plan.order)
+
+    def _hold(self, plan: Plan, why: str) -> Plan:
+        """In the journal, so that a life to come can tell what became of it; it is sent by this one alone."""
+        plan = replace(plan, context={**plan.context, FUNDS: why})
+        plan.order.addinfo(waits_for=why)
+        self._hand_over(plan, waits=True)
+        self._broker.notify(plan.order)
+        return plan
+
+    def _hand_over(self, plan: Plan, *, waits: bool) -> None:
+        order, request = plan.order, plan.request
+        order.addinfo(client_order_id=request.client_order_id)
+        fires_ms = int(plan.context[FIRES]) if FIRES in plan.context else None
+        self._own.add(order, request, waits=waits, expires_ms=plan.expires_here_ms, fires_ms=fires_ms)
+        self._orders.submit(request, plan.context)  # before all else that can wait
 
     def _margin(self, plans: Sequence[Plan], why: str) -> None:
         """Whoever pays cannot; what hangs on it goes with it."""
         for plan in plans:
-            plan.order.addinfo(reasons=(why if not plan.waits else f"its entry was not sent: {why}",))
+            said = why if not plan.waits else f"its entry was not sent: {why}"
+            plan.order.addinfo(reasons=(said,))
+            self._withdraw(plan, said)
             if plan.waits:
                 plan.order.cancel()
             else:
@@ -232,29 +239,40 @@ class OrderPlacement:
 
     def look_at_waiting(self) -> None:
         """Send what can be paid by now; give up what cannot any more, or has waited for too long."""
-        kept: list[_Waiting] = []
-        for each in self._waiting:
-            verdict = self._judge(each.plans, kept)
-            if isinstance(verdict, funds.Enough):
-                for plan in each.plans:
-                    plan.order.addinfo(waited_for=plan.order.info.pop("waits_for", None))
-                self._send(each.plans, said=True)
-            elif isinstance(verdict, funds.Missing):
+        before, self._waiting = self._waiting, []
+        for each in before:
+            payer = _payer(each.plans)
+            if payer is None or not payer.order.alive():  # its time was over, or the journal did not take it
+                self._end_held(each.plans, "not sent: the order that it belongs to has ended", bt.Order.cancel)
+                continue
+            each.plans = [plan for plan in each.plans if plan.order.alive()]
+            verdict = self._judge(each.plans, self._waiting)
+            if isinstance(verdict, funds.Missing):
                 self._margin(each.plans, verdict.why)
+            elif isinstance(verdict, funds.Enough):
+                self._let_go(each.plans, payer)
             elif self._monotonic() >= each.until_s:
                 self._margin(each.plans, f"{verdict.why}; that had not come after {FUNDS_WAIT_S:g} s")
             else:
-                kept.append(each)
-        self._waiting = kept
+                self._waiting.append(each)
+
+    def _let_go(self, plans: Sequence[Plan], payer: Plan) -> None:
+        refusals = self._desk.forbidden(payer.request, self._own)
+        if refusals:  # the trading state has changed meanwhile
+            self._end_held(plans, "; ".join(refusals), lambda order: order.reject(self._broker))
+            return
+        for plan in plans:
+            plan.order.addinfo(waited_for=plan.order.info.pop("waits_for", None))
+            self._own.set_waiting(plan.order, plan.waits)
+            self._orders.funds_came(plan.request, plan.context)
+            self._desk.sent()
 
     def cancel_waiting(self, order: bt.Order) -> bool:
         """Take back an order that has not left, with what hangs on it. False if it does not wait here."""
         for each in self._waiting:
             if any(plan.order.ref == order.ref for plan in each.plans):
                 self._waiting.remove(each)
-                for plan in each.plans:
-                    plan.order.cancel()
-                    self._broker.notify(plan.order)
+                self._end_held(each.plans, "cancelled before it was sent", bt.Order.cancel)
                 return True
         return False
 
@@ -262,10 +280,21 @@ class OrderPlacement:
         """The run ends: what has not left does not leave any more."""
         waiting, self._waiting = self._waiting, []
         for each in waiting:
-            for plan in each.plans:
+            self._end_held(each.plans, why, bt.Order.cancel)
+
+    def _end_held(self, plans: Sequence[Plan], why: str, end: Callable[[bt.Order], object]) -> None:
+        for plan in plans:
+            if plan.order.alive():
                 plan.order.addinfo(reasons=(why,))
-                plan.order.cancel()
+                self._withdraw(plan, why)
+                end(plan.order)
                 self._broker.notify(plan.order)
+
+    def _withdraw(self, plan: Plan, why: str) -> None:
+        name = plan.request.client_order_id
+        if self._own.is_open(name):
+            self._own.end(plan.order, name)
+            self._orders.withdraw(name, why)
 
     # -------------------------------------------------------------- refusing
 
@@ -274,6 +303,11 @@ class OrderPlacement:
         order.addinfo(reasons=reasons)
         order.reject(self._broker)
         self._broker.notify(order)
+
+
+def _payer(plans: Sequence[Plan]) -> Plan | None:
+    """What binds money at once, of orders that go together."""
+    return next((plan for plan in plans if not plan.waits), None)
 
 
 def _amount(order: bt.Order) -> Decimal:

@@ -43,6 +43,8 @@ class OrderDesk:
     order_refusals: Callable[[OrderRequest], tuple[str, ...]]
     order_rule: Callable[[OrderKind | OrderFeature], OrderRule]
     submit: Callable[[OrderRequest, Mapping[str, str]], None]
+    funds_came: Callable[[OrderRequest, Mapping[str, str]], None]
+    withdraw: Callable[[str, str], None]
 
 
 class RunBroker(Protocol):

@@ -9,7 +9,7 @@ from btccxt.account.contract_terms import notional_of, too_large
 from btccxt.bt.orders import OrderStore
 from btccxt.bt.ports import PlacingBroker
 from btccxt.model import ZERO, OrderRequest, decimal_of
-from btccxt.orders.risk import Proposal, RiskLimits, TradingState, refusals
+from btccxt.orders.risk import Proposal, RiskLimits, TradingState, reduces, refusals
 from btccxt.orders.trading_state import TradingControl
 
 _DAY_MS = 86_400_000
@@ -55,6 +55,15 @@ class RiskDesk:
         """Every reason why this order may not go."""
         beyond = () if exits else self._beyond_bracket(request, latest, own)
         return beyond + self._beyond_limits(request, latest, exits, own)
+
+    def forbidden(self, request: OrderRequest, own: OrderStore) -> tuple[str, ...]:
+        """What the trading state says of an order that was within the limits when it was asked for."""
+        state, why = self._control.read()
+        if state is TradingState.ACTIVE:
+            return ()
+        exits = reduces(request.side, request.amount, self._broker.ledger.holding(request.symbol).amount)
+        proposal = self._proposal(request, None, exits, own, few=True)
+        return refusals(self._limits, state, why, proposal, any_limit=False)
 
     def _beyond_bracket(self, request: OrderRequest, latest: Decimal | None, own: OrderStore) -> tuple[str, ...]:
         """A position that the leverage of the account does not allow would be refused by the exchange."""

@@ -96,3 +96,18 @@ def shares_text(shares: Mapping[str, Decimal]) -> str:
 def is_at_once(request: OrderRequest, context: Mapping[str, str]) -> bool:
     """It is to fill now; any other closing order of a group whose coins are bound once becomes one of its exits."""
     return request.kind is OrderKind.MARKET and EMULATED not in context
+
+
+def waits_for_way(request: OrderRequest, context: Mapping[str, str]) -> bool:
+    """Whether it is sent only when exits have made way."""
+    return CLOSES in context and is_at_once(request, context)
+
+
+def is_followed(request: OrderRequest, context: Mapping[str, str], market: Market) -> bool:
+    """Whether it is none of its groups' orders. Where the coins are bound once, what is not to fill now is a guest."""
+    return CLOSES in context and (is_at_once(request, context) or market.is_contract)
+
+
+def is_guest(request: OrderRequest, context: Mapping[str, str], market: Market) -> bool:
+    """Whether it shares the coins of one group, and waits there for its price."""
+    return CLOSES in context and not is_followed(request, context, market)

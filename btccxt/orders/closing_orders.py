@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from btccxt.model import ZERO, Market, OrderRequest, round_amount
-from btccxt.orders.closing import Share, is_at_once, shares_in
+from btccxt.orders.closing import Share, shares_in, waits_for_way
 from btccxt.orders.contingency import ContingencyGroup
 from btccxt.orders.event_loop import Loop
 from btccxt.orders.live_order import LiveOrder
@@ -44,24 +44,6 @@ class ClosingOrders:
         self._loop = loop
         self._all: dict[str, _Closing] = {}
 
-    def is_one(self, request: OrderRequest, context: Mapping[str, str]) -> bool:
-        """Whether it is followed here. Where the coins are bound once, what is not to fill now is a guest instead."""
-        shares = shares_in(context)
-        return bool(shares) and (is_at_once(request, context) or self._markets[request.symbol].is_contract)
-
-    def is_guest(self, request: OrderRequest, context: Mapping[str, str]) -> bool:
-        """Whether it shares the coins of one group, and waits there for its price."""
-        return bool(shares_in(context)) and not self.is_one(request, context)
-
-    def host_of(self, request: OrderRequest, context: Mapping[str, str]) -> ContingencyGroup | None:
-        if not self.is_guest(request, context):
-            return None
-        return next((group for name in shares_in(context) if (group := self._group(name)) is not None), None)
-
-    def holds(self, request: OrderRequest, context: Mapping[str, str]) -> bool:
-        """Whether it is sent only when exits have made way."""
-        return bool(shares_in(context)) and is_at_once(request, context)
-
     def join(self, request: OrderRequest, context: Mapping[str, str]) -> list[ContingencyGroup]:
         """Its groups, which know of it from now on."""
         before, groups = ZERO, []
@@ -73,7 +55,7 @@ class ClosingOrders:
                 group.closing.add(request.client_order_id, Share(amount, before))
                 groups.append(group)
             before += amount
-        waits = self.holds(request, context)
+        waits = waits_for_way(request, context)
         self._all[request.client_order_id] = _Closing(request, groups, request.amount - before, waits)
         if waits:
             self._loop.call_at(self._loop.time() + MOST_WAIT_S, self._give_up, request.client_order_id)

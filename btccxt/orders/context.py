@@ -26,6 +26,8 @@ BACKSTOP = "backstop"
 """Of a trailing stop that waits here: a plain stop at the exchange follows it. How: 'plain' or 'reduce_only'."""
 SLICES = "slices"
 """Of an iceberg order that the exchange does not have: how much of it is shown at a time."""
+FUNDS = "waits_for"
+"""Of an order that waited for its funds before it was sent: what for. No later program sends it."""
 CLOSES = "closes"
 """Of an order that closes what brackets and pairs protect: ``group:amount``, separated by blanks."""
 GROUPED = frozenset({EMULATED, PRIMARY, CLOSES, "parent", "oco"})

@@ -12,28 +12,28 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, get_args
+from typing import Any
 
 from btccxt.model import ZERO, Market, OrderRequest
 from btccxt.orders.actions import Action, Cancel, End, Note, Place, PlaceList, Renew, Reprice, Tell, placed_by
 from btccxt.orders.carriers import Carriers
+from btccxt.orders.closing import is_followed, is_guest, waits_for_way
 from btccxt.orders.closing_orders import ClosingOrders
-from btccxt.orders.context import EMULATED, FOLLOWS, GROUPED, ON_UNPROTECTED, PRIMARY
+from btccxt.orders.context import EMULATED, FOLLOWS, FUNDS, GROUPED
 from btccxt.orders.contingency import FIRED, ContingencyGroup
 from btccxt.orders.event_loop import Loop
 from btccxt.orders.events import Alarm, AlarmKind
-from btccxt.orders.leg import MADE_WAY, NOT_LISTED, Leg, Placement
+from btccxt.orders.funds import FUNDED
+from btccxt.orders.groups import Groups
+from btccxt.orders.leg import MADE_WAY, NOT_LISTED, Placement
 from btccxt.orders.live_order import LiveOrder
-from btccxt.orders.policy import TrackerPolicy, Unprotected
+from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.protection import Protection, protection_of
 from btccxt.orders.register import OrderEvent
 from btccxt.orders.restart import RestoredState
 from btccxt.orders.restored_legs import leg_as_it_was, told_of_legs
 from btccxt.orders.tracker import OrderTracker
 from btccxt.orders.trigger import Trigger
-
-_ENTRY_WAIT_S = 60.0  # for the entry of a bracket whose exits are here
-_GROUPS_KEPT = 2_000  # ended ones, for late trades
 
 
 class OrderEmulator:
@@ -67,18 +67,13 @@ class OrderEmulator:
         self._alarm = alarm
         self._publish = publish
         self._now_ms = now_ms
-        self._held = held
-        self._may_list = may_list
         self._tell = tell
         self._policy = policy or TrackerPolicy()
         self._loop: Loop = loop or asyncio.get_running_loop()
-        self._groups: dict[str, ContingencyGroup] = {}
-        self._legs: dict[str, tuple[ContingencyGroup, str]] = {}  # by the order's own name, and by spawned ones
-        self._entries: dict[str, ContingencyGroup] = {}
-        group_of = lambda name: self._groups.get(name) or self._legs.get(name, (None,))[0]  # noqa: E731
-        self._closing = ClosingOrders(markets, group_of, tracker.release, self._withdraw, self._loop)
+        self._groups = groups = Groups(markets, self._policy, self._order, held, may_list, self._plan, self._loop)
+        self._legs, self._entries = groups.legs, groups.entries
+        self._closing = ClosingOrders(markets, groups.find, tracker.release, self._withdraw, self._loop)
         self._watching: dict[str, dict[str, ContingencyGroup]] = {}  # by symbol and name: they wait for a price
-        self._ended: dict[str, None] = {}  # groups, oldest first
         self._timer: tuple[float, Any] | None = None
         self._closed = False
         self._restored: dict[str, LiveOrder] = {}  # while a former life is brought back
@@ -88,9 +83,26 @@ class OrderEmulator:
 
     def submit(self, request: OrderRequest, context: Mapping[str, str]) -> None:
         """Send it now, or journal it and let it wait, as its context says."""
+        if FUNDS in context:
+            self._tracker.submit(request, context, hold=True)
+            return
         alone = context.keys().isdisjoint(GROUPED)
         held = not alone and self._holds(request, context)
         self._tracker.submit(request, context, hold=held, begins=None if alone else self._begins)
+
+    def funds_came(self, request: OrderRequest, context: Mapping[str, str]) -> None:
+        """An order that waited for its funds goes on as any other. Those of a bracket come before their entry."""
+        if self._holds(request, context):
+            self._loop.call_soon_threadsafe(self._go_on, request, context)
+        else:
+            self._tracker.release(request.client_order_id)
+
+    def _go_on(self, request: OrderRequest, context: Mapping[str, str]) -> None:
+        order = self._tracker.order(request.client_order_id)
+        if order is None or order.is_final:
+            return
+        self._begins(request, context)
+        self._tracker.note(order.client_order_id, FUNDED)  # its group hears of it by this
 
     def cancel(self, client_order_id: str) -> None:
         """The strategy wants an order ended."""
@@ -157,23 +169,25 @@ class OrderEmulator:
     def protection(self) -> tuple[Protection, ...]:
         """Of every position whose strategy asked for a stop."""
         now_s = self._loop.time()
-        return tuple(protection_of(group, now_s) for group in list(self._groups.values()) if group.wants_protection)
+        return tuple(
+            protection_of(group, now_s) for group in list(self._groups.by_name.values()) if group.wants_protection
+        )
 
     # -------------------------------------------------------------- groups
 
     def _holds(self, request: OrderRequest, context: Mapping[str, str]) -> bool:
         """Whether the group decides when it is sent. On spot the coins of a pair can be bound once."""
-        if EMULATED in context or "parent" in context or self._closing.holds(request, context):
+        if EMULATED in context or "parent" in context or waits_for_way(request, context):
             return True
-        is_bound = "oco" in context or self._closing.is_guest(request, context)
-        return is_bound and not self._markets[request.symbol].is_contract
+        market = self._markets[request.symbol]
+        return ("oco" in context and not market.is_contract) or is_guest(request, context, market)
 
     def _begins(self, request: OrderRequest, context: Mapping[str, str]) -> None:
-        if self._closing.is_one(request, context):
+        if is_followed(request, context, self._markets[request.symbol]):
             for closed in self._closing.join(request, context):
                 self._plan(closed)
             self._closing.look([request.client_order_id])
-        group = self._join(request, context)
+        group = self._groups.join(request, context)
         if group is None or request.client_order_id == group.entry_name:
             return
         leg = group.legs[request.client_order_id]
@@ -181,91 +195,8 @@ class OrderEmulator:
             leg.placements.append(Placement(request))  # it is sent at once
         self._plan(group)
 
-    def _join(self, request: OrderRequest, context: Mapping[str, str]) -> ContingencyGroup | None:
-        """The group that an order belongs to as a leg, made where it is the first of it."""
-        name, host = request.client_order_id, None
-        if PRIMARY in context:
-            known = self._legs.get(context[PRIMARY])
-            if known is not None:
-                self._legs[name] = known
-            return None
-        if parent := context.get("parent"):
-            group = self._groups.get(parent) or self._new(parent, request, context, entry_name=parent)
-        elif leader := context.get("oco"):
-            group = self._group_of_pair(leader, request, context)
-        elif (host := self._closing.host_of(request, context)) is not None:
-            group = host
-        elif EMULATED in context or self._closing.is_guest(request, context):
-            group = self._new(f"{name}-itself", request, context, are_exits=False)  # it may name a bracket as well
-        else:
-            return None
-        leg = Leg.of(request, context)
-        leg.is_guest, leg.backstop = host is not None, leg.backstop if self._policy.trailing_backstop else None
-        group.add(leg)
-        self._legs[name] = group, name
-        self._ended.pop(group.name, None)
-        return group
-
-    def _group_of_pair(self, leader: str, request: OrderRequest, context: Mapping[str, str]) -> ContingencyGroup:
-        known = self._legs.get(leader)
-        first = self._restored.get(leader) or self._tracker.order(leader)
-        if known is not None:
-            if len(known[0].legs) == 1 and known[0].entry_name is None:  # it waited alone until now
-                known[0].are_exits = self._closes(request) and self._closes(known[0].legs[leader].request)
-            return known[0]
-        closes = self._closes(request) and (first is None or self._closes(first.intent))
-        group = self._new(leader, request, context, are_exits=closes)
-        if first is not None and leader != request.client_order_id:
-            group.add(Leg.of(first.intent, first.context))
-            self._legs[leader] = group, leader
-            group.hear(first, leader)
-        return group
-
-    def _new(
-        self, name: str, request: OrderRequest, context: Mapping[str, str], *, entry_name: str | None = None,
-        are_exits: bool = True,
-    ) -> ContingencyGroup:  # fmt: skip
-        word = context.get(ON_UNPROTECTED)
-        usual = self._policy.bracket_unprotected if entry_name else self._policy.pair_unprotected
-        unprotected: Unprotected = word if word in get_args(Unprotected) else usual  # type: ignore[assignment]
-        group = ContingencyGroup(
-            name, self._markets[request.symbol], self._policy, entry_name=entry_name, are_exits=are_exits,
-            unprotected=unprotected, held=lambda: self._held(request.symbol), may_list=self._may_list,
-        )  # fmt: skip
-        self._groups[name] = group
-        if entry_name is not None:
-            self._entries[entry_name] = group
-            entry = self._tracker.order(entry_name)
-            if entry is not None:
-                group.hear(entry)
-            else:
-                self._loop.call_at(self._loop.time() + _ENTRY_WAIT_S, self._entry_is_late, group)
-        return group
-
-    def _closes(self, request: OrderRequest) -> bool:
-        """Whether an order is there to close a position."""
-        if not self._markets[request.symbol].is_contract:
-            return request.side.sign < 0
-        return request.reduce_only or self._held(request.symbol) * request.side.sign < 0
-
-    def _entry_is_late(self, group: ContingencyGroup) -> None:
-        if group.entry is None and self._tracker.order(group.name) is None:
-            group.entry_never_came()
-            self._plan(group)
-
-    def _forget(self, group: ContingencyGroup) -> None:
-        self._ended[group.name] = None
-        while len(self._ended) > _GROUPS_KEPT:
-            name = next(iter(self._ended))
-            del self._ended[name]
-            old = self._groups.pop(name, None)
-            if old is None or not old.is_over:
-                continue
-            self._entries.pop(old.entry_name or "", None)
-            self._closing.forget(old)
-            for leg in old.legs.values():
-                for each in (leg.name, *(placement.name for placement in leg.placements)):
-                    self._legs.pop(each, None)
+    def _order(self, name: str) -> LiveOrder | None:
+        return self._restored.get(name) or self._tracker.order(name)
 
     # -------------------------------------------------------------- doing
 
@@ -289,8 +220,9 @@ class OrderEmulator:
         self._show_sizes(group)
         self._watch(group)
         self._set_timer(group.next_deadline_s())
-        if group.is_over and group.name not in self._ended:
-            self._forget(group)
+        if group.is_over:
+            for old in self._groups.end(group):
+                self._closing.forget(old)
         for action in actions:
             for each in placed_by(action):
                 if each.request.client_order_id != each.leg:
@@ -423,7 +355,7 @@ class OrderEmulator:
     def _on_time(self) -> None:
         self._timer = None
         now_s = self._loop.time()
-        for group in [each for name, each in self._groups.items() if name not in self._ended]:
+        for group in self._groups.unfinished():
             deadline_s = group.next_deadline_s()
             if deadline_s is not None and deadline_s <= now_s:
                 self._plan(group)
@@ -445,21 +377,21 @@ class OrderEmulator:
         orders = sorted((*known.values(), *told.values()), key=lambda order: (order.created_ms, order.client_order_id))
         self._restored = {order.client_order_id: order for order in orders}
         for order in orders:
-            if self._closing.is_one(order.intent, order.context):
+            if is_followed(order.intent, order.context, self._markets[order.symbol]):
                 self._closing.join(order.intent, order.context)
-            self._join(order.intent, order.context)
+            self._groups.join(order.intent, order.context)
         self._restored = {}
         for order in orders:
             self._bring_back(order, order.client_order_id in told, restored.best_prices)
         for name in self._entries.keys() & self._legs.keys():  # entries that other orders carry
             self._follow_leg(*self._legs[name])
-        for group in list(self._groups.values()):
+        for group in list(self._groups.by_name.values()):
             if group.entry_name is not None and group.entry is None:
                 group.entry_never_came()
         for event in restored.changes:
             if (bracket := self._entries.get(event.order.client_order_id)) is not None:
                 bracket.entered_late(sum((fill.amount for fill in event.fills), ZERO))
-        for group in list(self._groups.values()):
+        for group in list(self._groups.by_name.values()):
             self._plan(group)
         self._closing.look_all()
         return self.translated(restored)

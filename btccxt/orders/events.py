@@ -73,6 +73,13 @@ class Withdrawn:
 
 
 @dataclass(frozen=True, slots=True)
+class NeverSent:
+    """What a held order waited for did not come, so it ends."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     """Somebody asked for a cancel. A wish, not a state."""
 
@@ -108,6 +115,7 @@ LifecycleEvent = (
     | NeverArrived
     | Gone
     | Withdrawn
+    | NeverSent
     | CancelRequested
     | FillsOverdue
     | Amended

@@ -13,6 +13,8 @@ from decimal import Decimal
 
 from btccxt.model import ZERO, Market, OrderKind, OrderRequest, Side
 
+FUNDED = "its funds have come"
+"""Noted on an order that is held on when its funds have come: its group decides now when it is sent."""
 _FEES_SHARE = Decimal("0.01")  # of a sale's proceeds and of what was bought: more than any exchange takes
 
 

@@ -39,6 +39,7 @@ from btccxt.orders.events import (
     Journaled,
     LifecycleEvent,
     NeverArrived,
+    NeverSent,
     NewFill,
     Noted,
     NotPlaced,
@@ -146,6 +147,9 @@ def _apply_own(order: LiveOrder, event: LifecycleEvent, now_ms: int) -> tuple[Li
                 reported_terminal=order.reported_terminal | {LifecycleState.CANCELED},
                 notes=_with(order.notes, why),
             ), ()
+        case NeverSent(why):
+            reported_terminal = order.reported_terminal | {LifecycleState.CANCELED}
+            return changed(order, reported_terminal=reported_terminal, reasons=_with(order.reasons, why)), ()
         case CancelRequested():
             return changed(order, cancel_requested=True), ()
         case FillsOverdue():

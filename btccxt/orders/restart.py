@@ -10,8 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from btccxt.errors import Retryable
-from btccxt.orders.events import OutcomeUnknown
+from btccxt.orders.context import FUNDS
+from btccxt.orders.events import NeverSent, OutcomeUnknown
 from btccxt.orders.fills import FillFetcher
+from btccxt.orders.funds import FUNDED
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.policy import TrackerPolicy
@@ -87,6 +89,9 @@ class Restart:
                 elif order.state is LifecycleState.JOURNALED and not order.pending_release:
                     # Whether the request left in the last instant nobody knows; the exchange does.
                     register.apply(order.client_order_id, OutcomeUnknown("the program ended while it was to be sent"))
+                elif order.pending_release and FUNDS in order.context and FUNDED not in order.notes:
+                    why = f"never sent: the program ended while it waited for its funds ({order.context[FUNDS]})"
+                    register.apply(order.client_order_id, NeverSent(why))
             await self._restore_edits()
             contradictions = await self._reconcile()
             await self._resolve_in_flight()

@@ -31,6 +31,7 @@ from btccxt.orders.events import (
     CancelRequested,
     FetchFills,
     Journaled,
+    NeverSent,
     Noted,
     Rejection,
     Released,
@@ -164,6 +165,10 @@ class OrderTracker:
     def cancel(self, client_order_id: str) -> None:
         """Cancel, and confirm. An order that was not sent yet is not sent any more."""
         self._running_loop().call_soon_threadsafe(self._cancel, client_order_id)
+
+    def withdraw(self, client_order_id: str, why: str) -> None:
+        """End a held order, which is not sent any more."""
+        self._running_loop().call_soon_threadsafe(self._end_held, client_order_id, why)
 
     def edit(self, client_order_id: str, request: OrderRequest, *, follows: bool = False, why: str = UNSENT) -> None:
         """Make an order what ``request`` says (see ``editing.py``); a held one is changed where it is, ``why`` noted.
@@ -375,6 +380,11 @@ class OrderTracker:
         order = self._register.orders.get(client_order_id)
         if order is not None and order.state.is_unsent:
             self._register.apply(client_order_id, Withdrawn("cancelled before it was sent"))
+
+    def _end_held(self, client_order_id: str, why: str) -> None:
+        order = self._register.orders.get(client_order_id)
+        if order is not None and order.pending_release and not order.is_final:
+            self._register.apply_durably(client_order_id, NeverSent(why))
 
     def _follow_cancel(self, client_order_id: str) -> None:
         self._cancel_again_s[client_order_id] = asyncio.get_running_loop().time() + self.policy.cancel_total_s

@@ -57,6 +57,8 @@ class StoreBackend(StoreHistory):
             order_refusals,
             profile.rule,
             session.emulator.submit,
+            session.emulator.funds_came,
+            tracker.withdraw,
         )
 
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:

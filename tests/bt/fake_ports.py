@@ -25,6 +25,7 @@ from btccxt.model import (
     OrderUpdate,
     Origin,
 )
+from btccxt.orders.context import FUNDS
 from btccxt.orders.lifecycle import LifecycleState, LiveOrder, apply
 from btccxt.orders.risk import RiskLimits
 from btccxt.orders.tracker import OrderEvent, RestoredState
@@ -45,6 +46,8 @@ class FakeBackend:
         self.restored = restored or RestoredState((), ())
         self.sent: list[OrderRequest] = []
         self.cancelled: list[str] = []
+        self.held: list[OrderRequest] = []  # journaled, and waiting for their funds
+        self.withdrawn: dict[str, str] = {}
         self.fired: list[str] = []
         self.edited: list[tuple[str, OrderRequest]] = []
         self.edits_natively = True
@@ -107,11 +110,20 @@ class FakeBackend:
         return OrderDesk(
             self.markets, lambda: self.now_ms(), lambda: self.next_client_order_id(),
             lambda each: self.order_refusals(each), lambda key: self.order_rule(key),
-            lambda *given: self.submit_order(*given),
+            lambda *given: self.submit_order(*given), lambda request, context: self.funds_came(request),
+            lambda name, why: self.withdrawn.update({name: why}),
         )  # fmt: skip
 
-    def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None:
+    def funds_came(self, request: OrderRequest) -> None:
+        self.held.remove(request)
         self.sent.append(request)
+
+    def reject_held(self, request: OrderRequest) -> None:
+        """The journal does not take it."""
+        self.broker.arrivals.append(OrderEvent(LiveOrder(request, state=LifecycleState.REJECTED)))
+
+    def submit_order(self, request: OrderRequest, context: Mapping[str, str]) -> None:
+        (self.held if FUNDS in context else self.sent).append(request)
         self.contexts.append(dict(context))
         self._live[request.client_order_id] = LiveOrder(request, context=dict(context), state=LifecycleState.SENT)
 

@@ -14,7 +14,7 @@ from btccxt.account.contract_terms import TradedTerms
 from btccxt.bt.order_request import TakeProfit
 from btccxt.model import ContractTerms, LeverageBracket, OrderFeature, OrderKind, OrderStatus, Side
 from btccxt.notices import WarmUpEnded
-from btccxt.orders.context import BACKSTOP, SLICES
+from btccxt.orders.context import BACKSTOP, FUNDS, SLICES
 from btccxt.orders.risk import RiskLimits
 from tests.bt.fake_ports import START_MS, FakeBackend, run
 
@@ -288,6 +288,63 @@ def test_an_order_that_waits_for_funds_can_be_cancelled_and_ends_with_the_run(ba
     assert [order.status for order in script.orders[1:]] == [bt.Order.Canceled, bt.Order.Canceled]
     assert len(backend.sent) == 1
     assert "the run has ended" in reasons(script.orders[2])
+    assert list(backend.withdrawn.values()) == ["cancelled before it was sent", *script.orders[2].info.reasons]
+
+
+def test_what_waits_for_funds_is_journaled_and_then_goes_exits_first():
+    backend = FakeBackend({"USDT": "50000"})
+
+    def replace(s):
+        s.cancel(s.orders[0])
+        s.made = s.buy_bracket(size=0.5, price=49_000, stopprice=48_000, limitprice=52_000)
+
+    seen = []
+    run(
+        backend,
+        lambda s: s.buy(size=1, exectype=bt.Order.Limit, price=49_500),
+        replace,
+        lambda s: seen.append(([request.kind for request in backend.held], backend.contexts[1:])),
+        lambda s: backend.end(OrderStatus.CANCELED, index=0),
+    )
+    kinds, contexts = seen[0]
+    assert kinds == [OrderKind.STOP, OrderKind.LIMIT, OrderKind.LIMIT]
+    assert all("has ended: its USDT is bound" in context[FUNDS] for context in contexts)
+    assert [request.kind for request in backend.sent[1:]] == kinds
+    assert (backend.held, backend.withdrawn) == ([], {})
+
+
+def test_what_waited_for_funds_is_not_sent_once_trading_is_halted(backend):
+    def replace(s):
+        s.cancel(s.orders[0])
+        return s.buy(size=2, exectype=bt.Order.Limit, price=49_000)
+
+    script = run(
+        backend,
+        lambda s: s.buy(size=1, exectype=bt.Order.Limit, price=49_500),
+        replace,
+        lambda s: (backend.trading.set("halted", "by hand"), backend.end(OrderStatus.CANCELED, index=0))[1],
+    )
+    assert len(backend.sent) == 1
+    assert script.orders[1].status == bt.Order.Rejected
+    assert "HALTED: by hand" in reasons(script.orders[1])
+    assert "HALTED" in next(iter(backend.withdrawn.values()))
+
+
+def test_what_waited_for_funds_and_could_not_be_journaled_takes_its_exits_along():
+    backend = FakeBackend({"USDT": "50000"})
+
+    def replace(s):
+        s.cancel(s.orders[0])
+        s.made = s.buy_bracket(size=0.5, price=49_000, stopprice=48_000, limitprice=52_000)
+
+    script = run(
+        backend,
+        lambda s: s.buy(size=1, exectype=bt.Order.Limit, price=49_500),
+        replace,
+        lambda s: backend.reject_held(backend.held[-1]),
+    )
+    assert [order.status for order in script.made] == [bt.Order.Rejected, bt.Order.Canceled, bt.Order.Canceled]
+    assert len(backend.withdrawn) == 2
 
 
 def test_sell_one_and_buy_another_in_one_bar():

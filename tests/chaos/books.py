@@ -85,7 +85,7 @@ def differences(venue: ChaosVenue, store: CCXTStore, strategy: Any, ours: dict[s
 def naked(store: CCXTStore, alarmed: Collection[str | None]) -> list[str]:
     """Positions whose strategy asked for a stop, that have none, and of which nobody was told."""
     problems = []
-    for group in store._open_session.emulator._groups.values():
+    for group in store._open_session.emulator._groups.by_name.values():
         lacking = group.exposure - group.protected
         wanted = group.are_exits and not group.cancelled and any(leg.is_protective for leg in group.legs.values())
         if wanted and lacking > group.step and not {group.entry_name, *group.legs} & set(alarmed):

@@ -262,7 +262,7 @@ def _ties(store: CCXTStore, ours: dict[str, LiveOrder], alarmed: set[str | None]
     Where both legs of a pair rest at the exchange, and it has no pairs itself, both may fill while nobody is there.
     """
     problems = naked(store, alarmed)
-    for group in store._open_session.emulator._groups.values():
+    for group in store._open_session.emulator._groups.by_name.values():
         for leg in group.legs.values():
             if leg.over is None and group.entry_is_over and not group.exposure:
                 problems.append(f"{leg.name} waits for nothing")

@@ -118,7 +118,7 @@ def test_a_backstop_that_the_exchange_refuses_closes_nothing(market: Market) -> 
     world.wait(60)
     assert (world.exchange.position, stops(world)) == (1, [])
     assert "kept by this program alone" in world.notes_told[0]
-    assert (world.emulator._groups["entry"].protected, world.alarms) == (1, [])
+    assert (world.emulator._groups.by_name["entry"].protected, world.alarms) == (1, [])
     world.move("89")
     world.wait(1)
     assert (world.exchange.position, world.alarms) == (0, [])

@@ -147,7 +147,7 @@ class ContingentOrders(RuleBasedStateMachine):
     def the_strategy_closes(self, share: str, later: bool) -> None:
         """Beside its exits: at market or, on spot, at a price to come."""
         world = self.world
-        groups = [each for each in world.emulator._groups.values() if each.are_exits and not each.cancelled]
+        groups = [each for each in world.emulator._groups.by_name.values() if each.are_exits and not each.cancelled]
         if self.entry == "never" or not groups or "close" in world.orders or groups[0].exposure < D("0.1"):
             return
         amount = (groups[0].exposure * D(share)).quantize(D("0.001"))
@@ -228,7 +228,7 @@ class ContingentOrders(RuleBasedStateMachine):
         world = self.world
         step = world.market.amount_step
         legs = [world.strategy[name] for name in EXITS if name in world.strategy]
-        groups = list(world.emulator._groups.values())
+        groups = list(world.emulator._groups.by_name.values())
         resting = {name: order for name, order in world.exchange.orders.items() if order.is_open and name != "entry"}
         assert self.open >= 0 or self._alarmed(AlarmKind.OVERFILL), f"{-self.open} more was closed than opened, unsaid"
         wanted = not self.strategy_cancelled and not any(leg.is_lost for group in groups for leg in group.legs.values())

@@ -28,6 +28,7 @@ EVENT_KINDS: Mapping[str, type] = {
         events.NeverArrived,
         events.Gone,
         events.Withdrawn,
+        events.NeverSent,
         events.CancelRequested,
         events.FillsOverdue,
         events.Amended,
