@@ -176,7 +176,7 @@ class AccountLedger:
         before = self.track(fill.symbol)
         signed = fill.amount * fill.side.sign
         worth = notional_of(market, fill.amount, fill.price)
-        commission, estimated = self._commission(fill, market, worth)
+        commission, estimated = self._commission(fill, market)
         change = signed
         if market.is_contract:
             settle = market.settle or market.quote
@@ -244,7 +244,7 @@ class AccountLedger:
         if fill.fee is None:
             return ZERO
         market = self._markets[fill.symbol]
-        commission, _ = self._commission(fill, market, ZERO)
+        commission, _ = self._commission(fill, market)
         if fill.fee.currency == market.base and not market.is_contract:
             self._add(market.base, -fill.fee.cost)
             self._coin_fees[fill.symbol] = self._coin_fees.get(fill.symbol, ZERO) + fill.fee.cost
@@ -258,9 +258,10 @@ class AccountLedger:
         """Book what a position cost or brought at a funding time."""
         self._add(payment.currency, payment.amount)
 
-    def _commission(self, fill: Fill, market: Market, worth: Decimal) -> tuple[Decimal, bool]:
+    def _commission(self, fill: Fill, market: Market) -> tuple[Decimal, bool]:
         if fill.fee is None:
             rate = market.maker_rate if fill.maker else market.taker_rate
+            worth = notional_of(market, fill.amount, fill.price)
             return self.convert(worth * rate, market.settle or market.quote) or ZERO, True
         if fill.fee.currency == market.base and not market.is_contract:
             return self.convert(fill.fee.cost * fill.price, market.quote) or ZERO, False

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import yaml
 
-_UNNOTICED = frozenset({"survived", "suspicious"})
+_UNNOTICED = frozenset({"survived", "suspicious", "no tests"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,9 +210,8 @@ def _apply_update(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tup
             closed_full = closed_full or update.filled >= min(order.amount, update.amount or order.amount)
             closed_full = closed_full or not order.has_exact_amount
             reported_filled_at_close = max(reported_filled_at_close or ZERO, update.filled)
-    if _has_another_id(order, update):  # what we had was of a frame that was wrong, or of an order that was replaced
-        left = order.order_id
-        order = changed(order, order_id=update.order_id, replaced_ids=_with(order.replaced_ids, left or ""))
+    if (wrong_id := _id_to_leave(order, update)) is not None:
+        order = changed(order, order_id=update.order_id, replaced_ids=_with(order.replaced_ids, wrong_id))
     is_child = order.is_conditional and order.order_id is not None and update.order_id not in (None, order.order_id)
     order = changed(
         order,
@@ -240,16 +239,18 @@ def _apply_update(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tup
     return order, effects
 
 
-def _has_another_id(order: LiveOrder, update: OrderUpdate) -> bool:
-    """Asked for by the client order id, the exchange names another open order than the one we know."""
-    return (
+def _id_to_leave(order: LiveOrder, update: OrderUpdate) -> str | None:
+    """Asked for by the client order id, the exchange names another open order than the one we know: ours was of a
+    frame that was wrong, or of an order that was replaced.
+    """
+    is_another = (
         update.origin is Origin.QUERY
         and update.status is OrderStatus.OPEN
         and update.client_order_id == order.client_order_id
-        and None not in (order.order_id, update.order_id)
-        and update.order_id != order.order_id
+        and update.order_id not in (None, order.order_id)
         and not order.is_conditional
     )
+    return order.order_id if is_another else None
 
 
 def _infer(order: LiveOrder, update: OrderUpdate) -> tuple[LiveOrder, tuple[Effect, ...]]:
@@ -299,8 +300,6 @@ def _apply_fill(order: LiveOrder, fill: Fill) -> tuple[LiveOrder, tuple[Effect, 
 def _gains(before: LiveOrder, after: LiveOrder, fill: Fill) -> tuple[Effect, ...]:
     """What the arrival of ``fill`` added to amount and fees; sums of these always equal the order's own."""
     gained = after.filled - before.filled
-    if gained == fill.amount and not after.anonymous and len(after.fills) > len(before.fills):
-        return (NewFill(fill),)  # the usual case: one new trade, counted as it is
     fees = [
         Fee(currency, gain)
         for currency, cost in after.fees.items()
@@ -309,7 +308,8 @@ def _gains(before: LiveOrder, after: LiveOrder, fill: Fill) -> tuple[Effect, ...
     fees += [Fee(currency, -cost) for currency, cost in before.fees.items() if currency not in after.fees and cost]
     effects: tuple[Effect, ...] = ()
     if gained > ZERO:
-        effects = (NewFill(replace(fill, amount=gained, fee=fees.pop(0) if fees else None)),)
+        known = fees.pop(0) if fees else fill.fee and replace(fill.fee, cost=ZERO)  # no fee is not an unknown one
+        effects = (NewFill(replace(fill, amount=gained, fee=known)),)
     return effects + tuple(FillCorrected(replace(fill, amount=ZERO, fee=fee)) for fee in fees)
 
 

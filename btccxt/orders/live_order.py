@@ -62,7 +62,7 @@ class FillLog(Mapping[str, Fill]):
         return self._size
 
     def __repr__(self) -> str:
-        return f"FillLog({list(islice(self._trades, self._size))!r})"
+        return f"FillLog({list(self.values())!r})"
 
 
 _CONDITIONAL_KINDS = frozenset(

@@ -9,7 +9,7 @@ from decimal import Decimal as D
 import pytest
 
 from btccxt.account.ledger import AccountLedger, Booking, Drift, Holding, agree
-from btccxt.model import Balances, Market, Position
+from btccxt.model import Balances, FundingPayment, Market, Position
 from btccxt.sim.markets import inverse_market
 from tests.account.test_ledger import MARKETS, balances, fill, spot
 
@@ -126,6 +126,13 @@ def test_the_entry_value_of_a_contract_position_is_kept_and_not_made_of_its_aver
     assert ledger.holding(PERP) == Holding(D(1), D(7000))
 
 
+def test_the_entry_value_counts_to_the_last_digit_where_the_average_price_has_no_end() -> None:
+    ledger = ledger_of(USDT="10000")
+    for amount, price in (("1", "2000"), ("2", "3000")):
+        ledger.apply(fill(PERP, "buy", amount, price, FREE))
+    assert ledger.apply(fill(PERP, "sell", "3", "3000", FREE)).pnl == 10
+
+
 def test_an_inverse_position_gains_in_its_coin_at_the_harmonic_mean_of_its_entries() -> None:
     ledger = ledger_of("BTC", BTC="10")
     for price in ("5000", "10000"):  # 10,000 USD each: 2 and 1 BTC
@@ -205,6 +212,13 @@ def test_a_reset_takes_positions_as_the_exchange_tells_them_and_what_it_does_not
     assert ledger.holding(PERP) == Holding(D(1), D(9000))
 
 
+def test_a_reset_leaves_a_contract_that_was_never_traded_empty() -> None:
+    ledger = ledger_of(USDT="10000")
+    ledger.track(PERP)
+    ledger.reset(balances(USDT="10000"))
+    assert ledger.holding(PERP) == Holding()
+
+
 @pytest.mark.parametrize(
     ("told", "held"),
     [
@@ -233,6 +247,53 @@ def test_what_is_tried_out_on_a_copy_leaves_the_ledger_alone() -> None:
     assert (ledger.cash, ledger.value, ledger.holding("BNB/USDT").amount) == (10_000, 11_000, 2)
 
 
+def test_coins_that_were_there_have_a_profit_once_their_entry_price_is_told() -> None:
+    ledger = ledger_of(USDT="0", BTC="1")
+    ledger.track("BTC/USDT")
+    ledger.set_entry_price("BTC/USDT", D(4000))
+    assert ledger.holding("BTC/USDT") == Holding(D(1), D(4000))
+    assert ledger.apply(fill("BTC/USDT", "sell", "1", "5000", FREE)).pnl == 1000
+
+
+# ------------------------------------------------------------------ what comes after its fill, or without one
+
+
+def test_a_fee_in_the_coin_that_is_told_later_makes_the_position_smaller_and_closes_nothing() -> None:
+    ledger = ledger_of(USDT="10000")
+    ledger.apply(fill("BTC/USDT", "buy", "1", "5000"))
+    told = [ledger.correct_fee(fill("BTC/USDT", "buy", "0", "5000", ("BTC", fee))) for fee in ("0.01", "0.02")]
+    assert told == [50, 100]
+    assert ledger.holding("BTC/USDT") == Holding(D("0.97"), D(5000))
+    assert (ledger.totals["BTC"], ledger.cash, ledger.coin_fees("BTC/USDT")) == (D("0.97"), 5000, D("0.03"))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "fee", "told", "left"),
+    [
+        ("BTC/USDT", None, "0", {"USDT": "1000", "BNB": "2", "BTC": "1"}),
+        ("BTC/USDT", ("BNB", "0.5"), "250", {"USDT": "1000", "BNB": "1.5", "BTC": "1"}),
+        (PERP, ("USDT", "3"), "3", {"USDT": "997", "BNB": "2", "BTC": "1"}),
+        (INVERSE, ("BTC", "0.01"), "60", {"USDT": "1000", "BNB": "2", "BTC": "0.99"}),
+    ],
+)
+def test_a_fee_that_is_told_later_is_taken_from_its_own_coin(
+    symbol: str, fee: tuple[str, str] | None, told: str, left: dict[str, str]
+) -> None:
+    ledger = ledger_of(USDT="1000", BNB="2", BTC="1")
+    ledger.set_price("BNB/USDT", D(500))
+    ledger.set_price("BTC/USDT", D(6000))
+    assert ledger.correct_fee(fill(symbol, "buy", "0", "5000", fee)) == D(told)
+    assert ledger.totals == {coin: D(amount) for coin, amount in left.items()}
+    assert ledger.coin_fees(symbol) == 0
+
+
+def test_what_a_position_costs_or_brings_at_a_funding_time_counts_in_cash_and_value() -> None:
+    ledger = ledger_of(USDT="1000")
+    assert ledger.value == 1000
+    ledger.receive(FundingPayment(PERP, "USDT", D("-1.5"), 0))
+    assert ledger.cash == ledger.value == D("998.5")
+
+
 # ------------------------------------------------------------------ comparison
 
 
@@ -258,6 +319,27 @@ def test_a_position_differs_by_its_amount_and_a_closed_one_need_not_be_told() ->
     assert ledger.differences(balances(USDT="100"), theirs) == [Drift("position", PERP, D(0), D(3))]
 
 
+@pytest.mark.parametrize(
+    ("drift", "symbols"),
+    [
+        ("position BTC/USDT:USDT", {PERP}),
+        ("balance ETH", {"ETH/BTC"}),
+        ("balance BTC", {"ETH/BTC", INVERSE}),
+        ("balance USDT", {"BNB/USDT", PERP}),
+        ("balance XYZ", {"BNB/USDT", "ETH/BTC", PERP, INVERSE}),  # a fee perhaps, of any of them
+        ("balance ETH, balance BNB", {"ETH/BTC", "BNB/USDT"}),
+        ("position BTC/USDT:USDT, balance ETH", {PERP, "ETH/BTC"}),
+    ],
+)
+def test_a_difference_is_explained_by_trades_of_the_symbols_that_touch_it(drift: str, symbols: set[str]) -> None:
+    markets = {**ALL, PERP: replace(ALL[PERP], base="TBTC"), INVERSE: replace(ALL[INVERSE], base="TBTC")}
+    ledger = AccountLedger("USDT", markets)
+    for symbol in ("BNB/USDT", "ETH/BTC", PERP, INVERSE):
+        ledger.track(symbol)
+    found = [Drift(*each.split(" "), D(1), D(2)) for each in drift.split(", ")]
+    assert ledger.symbols_of(found) == symbols
+
+
 def test_rounding_is_taken_in_the_coin_that_settles_and_counts_in_the_value() -> None:
     ledger = ledger_of("BTC", USDT="0")
     ledger.track(INVERSE)
@@ -267,6 +349,17 @@ def test_rounding_is_taken_in_the_coin_that_settles_and_counts_in_the_value() ->
 
 
 # ------------------------------------------------------------------ worth
+
+
+def test_coins_of_a_spot_position_count_once_whatever_its_profit() -> None:
+    ledger = ledger_of(USDT="1000", BTC="1")
+    ledger.track("BTC/USDT")
+    for price in (5000, 6000):
+        ledger.set_price("BTC/USDT", D(price))
+        assert ledger.value == 1000 + price
+        assert ledger.price("BTC/USDT") == price
+    assert ledger.coin_values() == {"USDT": 1000, "BTC": 6000}
+    assert ledger.price("ETH/USDT") is None
 
 
 def test_nothing_of_any_coin_is_worth_nothing_and_the_own_currency_itself() -> None:

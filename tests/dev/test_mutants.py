@@ -17,17 +17,19 @@ _RESULTS = """
 _SHOWN = {
     "btccxt.bars.seam.xǁSeamǁ_hold__mutmut_3": "# it\n--- a\n+++ b\n@@ -1 +1 @@\n def _hold\n-    a = 1\n+    a = 2\n",
     "btccxt.orders.trigger.x_told__mutmut_12": "--- a\n+++ b\n-    say(\n-        b)\n+    say(c)\n",
+    "btccxt.orders.trigger.x_told__mutmut_13": "--- a\n+++ b\n-    say(\n-        b)\n+    say(d)\n",
 }  # fmt: skip
 _HOLD = Mutant("btccxt.bars.seam.xǁSeamǁ_hold__mutmut_3", "bars.seam.Seam._hold", "a = 1 -> a = 2")
 _TOLD = Mutant("btccxt.orders.trigger.x_told__mutmut_12", "orders.trigger.told", "say( b) -> say(c)")
+_UNCALLED = Mutant("btccxt.orders.trigger.x_told__mutmut_13", "orders.trigger.told", "say( b) -> say(d)")
 
 
 def _mutmut(*arguments: str) -> str:
     return _RESULTS if arguments == ("results",) else _SHOWN[arguments[1]]
 
 
-def test_what_survived_is_read_with_its_place_and_its_change() -> None:
-    assert unnoticed(_mutmut) == [_HOLD, _TOLD]
+def test_what_survived_or_was_not_called_by_any_test_is_read_with_its_place_and_its_change() -> None:
+    assert unnoticed(_mutmut) == [_HOLD, _TOLD, _UNCALLED]
 
 
 @pytest.mark.parametrize(

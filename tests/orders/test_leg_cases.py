@@ -210,6 +210,27 @@ def test_what_is_sent_for_a_leg_depends_on_what_has_come() -> None:
     assert leg(request=stop, at_market=True).to_send() == replace(stop, kind=K.MARKET, trigger_price=None)
 
 
+def test_what_is_journaled_with_an_order_makes_its_leg() -> None:
+    trailing = replace(STOP, kind=K.TRAILING_AMOUNT, trailing_amount=D(5))
+    plain = Leg.of(trailing, {})
+    assert plain == Leg(trailing, True)
+    assert (plain.trigger, plain.slice_amount, plain.ends_at_ms, plain.entry_pct, plain.backstop) == (
+        Trigger(trailing), None, None, None, None,
+    )  # fmt: skip
+    known = {"watch": "why", "trails_from": "100.5", "expires_ms": "9", "entry_pct": "-2.5", "backstop": "plain"}
+    told = Leg.of(trailing, known)
+    assert (told.is_native, told.trigger, told.ends_at_ms) == (False, Trigger(trailing, D("100.5")), 9)
+    assert (told.entry_pct, told.backstop, told.slice_amount) == (D("-2.5"), "plain", None)
+    sliced = Leg.of(STOP, {"slices": "0.25", "watch": "why"})  # its slices rest at the exchange, whatever it lacks
+    assert (sliced.slice_amount, sliced.is_native) == (D("0.25"), True)
+
+
+def test_a_slice_of_an_iceberg_order_is_sent_as_a_plain_one() -> None:
+    request = replace(STOP, kind=K.LIMIT, iceberg_amount=D("0.25"))
+    assert leg(request=request).to_send() is request
+    assert leg(request=request, slice_amount=D("0.25")).to_send() == replace(request, iceberg_amount=None)
+
+
 def test_a_leg_hears_of_its_own_order_and_of_those_that_carry_it() -> None:
     heard = leg()
     heard.hear(order(pending_release=True))
@@ -258,8 +279,36 @@ def test_a_leg_that_no_other_order_carries_is_its_own_order_in_the_size_that_cou
     assert seen.view(D(1), {}) is own
     smaller = seen.view(D("0.5"), {"watch": "bound"})
     assert smaller == replace(own, request=replace(own.request, amount=D("0.5")), context={"watch": "bound"})
-    over = replace(own, state=S.FILLED)
-    assert leg(Placement(own.request, over), primary=over, over=S.FILLED).view(D("0.5"), {}) is over
+
+
+@pytest.mark.parametrize("state", [S.FILLED, S.CANCELED, S.EXPIRED, S.REJECTED])
+def test_a_leg_whose_own_order_has_ended_is_that_order(state: S) -> None:
+    own = order(state=state, raw_status="DONE")
+    assert leg(Placement(own.request, own), primary=own, over=state).view(D("0.5"), {}) is own
+
+
+@pytest.mark.parametrize(
+    ("known", "shown"),
+    [
+        ({"state": S.EXPIRED, "listed": "b2"}, S.CANCELED),
+        ({"state": S.EXPIRED}, S.EXPIRED),  # its own time was over
+        ({"state": S.CANCELED, "listed": "b2"}, S.CANCELED),
+        ({"state": S.REJECTED}, S.CANCELED),
+    ],
+)
+def test_what_its_pair_has_ended_is_cancelled_for_the_strategy(known: dict[str, Any], shown: S) -> None:
+    own = order(**known)
+    seen = leg(Placement(own.request, own), primary=own, over=S.CANCELED).view(D(1), {})
+    assert seen is not None and seen.state is shown
+
+
+def test_what_a_spawned_order_was_told_stands_on_the_leg() -> None:
+    both = carried(second={"reasons": ("s",), "triggered": True})
+    first = both.placements[0].order
+    assert first is not None
+    both.placements[0].order = both.primary = replace(first, triggered=False)
+    seen = both.view(D(1), {})
+    assert seen is not None and (seen.reasons, seen.triggered) == (("r", "s"), True)
 
 
 def carried(**fields: Any) -> Leg:

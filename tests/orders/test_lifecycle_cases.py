@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -179,6 +180,7 @@ def test_what_an_answer_leaves_out_stays_known() -> None:
     order, _ = run(an_order(kind=OrderKind.STOP), told, said(OrderStatus.OPEN, "0.75", order_id=None))
     assert (order.order_id, order.raw_status, order.child_order_id) == ("x1", "NEW", "c1")
     assert (order.reported_filled, order.hinted_average, order.reasons) == (D("0.75"), D(101), ("slow",))
+    order, _ = run(order, said(OrderStatus.OPEN, "0.75", average=D(60)))
     order, _ = run(order, said(OrderStatus.OPEN, "0.25", raw_status="PART", average=D(50), reject_reason="odd"))
     assert (order.reported_filled, order.hinted_average, order.raw_status) == (D("0.75"), D(101), "PART")
     assert order.reasons == ("slow", "odd")
@@ -192,6 +194,45 @@ def test_a_stop_heard_of_under_another_id_has_fired_and_that_is_its_child() -> N
     order, _ = run(order, said(OrderStatus.OPEN, order_id="x3", child_order_id="x4"))
     assert order.child_order_id == "x4"
     assert run(an_order(kind=OrderKind.STOP), said(OrderStatus.OPEN))[0].triggered is False
+    order, _ = run(an_order(kind=OrderKind.STOP), said(OrderStatus.TRIGGERED), said(OrderStatus.OPEN))
+    assert (order.triggered, order.child_order_id) == (True, None)
+
+
+ASKED = {"origin": Origin.QUERY, "order_id": "x2"}
+
+
+@pytest.mark.parametrize(
+    ("known", "told", "order_id", "left"),
+    [
+        ({"order_id": "x1"}, ASKED, "x2", ("x0", "x1")),
+        ({"order_id": None}, ASKED, "x2", ("x0",)),
+        ({"order_id": "x1"}, {**ASKED, "order_id": "x1"}, "x1", ("x0",)),
+        ({"order_id": "x1"}, {**ASKED, "order_id": None}, "x1", ("x0",)),
+        ({"order_id": "x1"}, {**ASKED, "origin": Origin.PUSH}, "x1", ("x0",)),
+        ({"order_id": "x1"}, {**ASKED, "status": OrderStatus.CANCELED}, "x1", ("x0",)),
+        ({"order_id": "x1"}, {**ASKED, "client_order_id": None}, "x1", ("x0",)),
+        ({"order_id": "x1", "kind": OrderKind.STOP}, ASKED, "x1", ("x0",)),
+    ],
+)
+def test_an_open_order_that_is_found_by_our_own_id_is_the_right_one(
+    known: dict[str, Any], told: dict[str, Any], order_id: str, left: tuple[str, ...]
+) -> None:
+    order = an_order("1", replaced_ids=("x0",), **known)
+    order, _ = apply(order, replace(said(OrderStatus.OPEN), **told), 1)
+    assert (order.order_id, order.replaced_ids) == (order_id, left)
+
+
+def test_what_one_answer_says_is_all_acted_upon() -> None:
+    trade = a_fill("1", "0.25")
+    order, effects = run(an_order(infer_fills=True), said(OrderStatus.UNKNOWN, "0.5", fills=(trade,)))
+    assert kinds(effects) == ["NewFill", "NewFill", "FetchFills", "AskAgain"]
+    assert order.filled == D("0.5")
+    _, effects = run(an_order(), NeverArrived("no"), said(OrderStatus.OPEN, "0.5"))
+    assert kinds(effects) == ["FetchFills", "ghost", "CancelGhost"]
+
+
+def test_an_order_of_which_no_amount_is_known_is_not_filled_by_nothing() -> None:
+    assert run(an_order("0"), said(OrderStatus.OPEN, "0"))[0].state is S.OPEN
 
 
 @pytest.mark.parametrize(
@@ -225,6 +266,44 @@ def test_a_log_of_trades_stays_what_it_was_when_another_grows_from_it_and_nothin
     assert second._trades is first._trades
     aside = first.with_fill(a_fill("3"))
     assert (list(aside), list(second)) == (["1", "3"], ["1", "2"])
+    assert (len(first), len(second), len(aside)) == (1, 2, 2)
+    assert (first.get("2"), "2" in first, second["2"]) == (None, False, a_fill("2"))
+    with pytest.raises(KeyError, match="'2'"):
+        first["2"]
+    assert repr(first) == f"FillLog([{a_fill('1')!r}])"
+
+
+@pytest.mark.parametrize("fee", [None, "0.01"])
+@pytest.mark.parametrize("trade_id", ["1", ""])
+def test_a_trade_told_twice_changes_nothing(trade_id: str, fee: str | None) -> None:
+    order, _ = apply(an_order(), a_fill(trade_id, fee=fee), 1)
+    assert apply(order, a_fill(trade_id, fee=fee), 2) == (order, ())
+    assert apply(order, a_fill(trade_id, fee=fee), 2)[0] is order
+
+
+@pytest.mark.parametrize("trade_id", ["1", ""])
+def test_a_trade_without_a_charge_has_a_fee_of_nothing_and_not_an_unknown_one(trade_id: str) -> None:
+    _, effects = run(an_order(), a_fill(trade_id, fee="0"))
+    assert [each.fill.fee for each in effects] == [Fee("BNB", ZERO)]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("fees", "told"), [(("0.02", "0.03"), "0.02"), ((None, "0.03"), "0"), (("0.02", None), "0.02")]
+)
+def test_of_nameless_trades_the_fees_that_are_told_are_of_those_that_count(
+    fees: tuple[str | None, str | None], told: str
+) -> None:
+    order, _ = run(an_order("9"), a_fill("1"), a_fill("", fee=fees[0], time_ms=2))  # that is the named one
+    order, effects = apply(order, a_fill("", fee=fees[1], time_ms=1), 3)  # now this is, and the other one counts
+    assert [each.fill.fee for each in effects] == [Fee("BNB", D(told))]  # type: ignore[union-attr]
+    assert order.filled == 1
+
+
+def test_of_a_trade_that_was_inferred_in_part_the_rest_is_new() -> None:
+    _, effects = run(an_order(infer_fills=True), said(OrderStatus.OPEN, "0.5"), a_fill("1", "0.75", fee="0.01"))
+    assert [(each.fill.amount, each.fill.fee) for each in effects if isinstance(each, NewFill)] == [
+        (D("0.5"), None), (D("0.25"), Fee("BNB", D("0.01"))),
+    ]  # fmt: skip
 
 
 def told_by_rise(*news: OrderUpdate, price: Decimal | None = HUNDRED) -> tuple[LiveOrder, list[Fill]]:
@@ -262,6 +341,11 @@ def test_the_price_of_a_rise_makes_the_average_right_where_that_is_a_price(
     assert told_by_rise(replace(news[0], average=None, price=D(77)), price=None)[1][0].price == 77
 
 
+def test_a_rise_to_what_has_been_counted_already_is_no_trade() -> None:
+    order, effects = run(an_order(infer_fills=True), a_fill("1", "0.5"), said(OrderStatus.OPEN, "0.5"))
+    assert (kinds(effects), order.filled, order.reported_filled) == (["NewFill"], D("0.5"), D("0.5"))
+
+
 def test_the_price_of_half_a_coin_more() -> None:
     order, fills = told_by_rise(
         said(OrderStatus.OPEN, "1", average=D(100)), said(OrderStatus.OPEN, "1.5", average=D(110))
@@ -297,10 +381,11 @@ def test_a_trade_proves_that_the_exchange_knows_the_order_and_tells_its_id(trade
     assert apply(an_order(order_id="x9"), a_fill(trade_id, "0.25"), 1)[0].order_id == "x9"
 
 
-def test_trades_that_come_after_what_was_inferred_from_them_count_once() -> None:
+@pytest.mark.parametrize("ids", [("", ""), ("1", "2")])
+def test_trades_that_come_after_what_was_inferred_from_them_count_once(ids: tuple[str, str]) -> None:
     order, effects = run(
         an_order("1", infer_fills=True), said(OrderStatus.OPEN, "0.5", average=D(100)),
-        a_fill("", "0.25", time_ms=1), a_fill("", "0.25", "104", time_ms=2),
+        a_fill(ids[0], "0.25", time_ms=1), a_fill(ids[1], "0.25", "104", time_ms=2),
     )  # fmt: skip
     assert (order.filled, order.cost) == (D("0.5"), D(51))
     assert (order.traded, order.traded_cost) == (D("0.5"), D(51))
