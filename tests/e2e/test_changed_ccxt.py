@@ -76,9 +76,9 @@ async def test_what_was_found_is_kept_until_ccxt_or_a_proof_changes(
     profile = load_profile("bitstamp", MarketType.SPOT)
     asked = []
 
-    async def counted(*arguments: Any) -> Verdict:
+    async def counted(*arguments: Any, **named: Any) -> Verdict:
         asked.append(arguments)
-        return await examine(*arguments)
+        return await examine(*arguments, **named)
 
     monkeypatch.setattr(proof_standing, "examine", counted)
     first, again = [await proof_standing.standing(profile, "live", tmp_path) for _ in range(2)]

@@ -11,7 +11,7 @@ from btccxt.exchange.proof.intents import About
 Concerns: TypeAlias = About | Literal["push", "calls", "fact"]
 """Also: the hooks on streams, those on REST calls, and what ccxt says of an exchange."""
 ANY = "?"
-"""In place of what differs from run to run: a value has to be there."""
+"""In place of what differs from run to run, and of a signature that is not made: a value has to be there."""
 _LONGEST = 5
 
 
@@ -33,7 +33,7 @@ class Difference:
 
 
 def same(proven: str, now: str) -> bool:
-    """Equal, except for what differs from run to run."""
+    """Equal, except for what differs from run to run, and for signatures that are not made."""
     if proven == now:
         return True
     before, after = proven.split(" "), now.split(" ")
@@ -42,7 +42,7 @@ def same(proven: str, now: str) -> bool:
 
 def _fits(proven: str, now: str) -> bool:
     name, equals, value = proven.partition("=")
-    return proven == now or (bool(equals) and value == ANY and now.startswith(f"{name}="))
+    return proven == now or (bool(equals) and now.startswith(f"{name}=") and ANY in (value, now[len(name) + 1 :]))
 
 
 def what_differs(proven: str | None, now: str | None) -> str:

@@ -12,6 +12,7 @@ from btccxt.exchange.proof.internals import internals
 from btccxt.exchange.proof.offline import Blocked, make_offline
 from btccxt.exchange.proof.record import MarketProof, Proof, load_proof
 from btccxt.exchange.proof.replay import errors_of, facts_of, failure, replay
+from btccxt.exchange.proof.seals import Seals
 from btccxt.exchange.proof.tap import converse
 from btccxt.exchange.proof.verdict import Verdict
 
@@ -26,14 +27,18 @@ def ccxt_version() -> str:
     return str(ccxt.__version__)
 
 
-async def examine(profile: Profile, environment: str = "live") -> Verdict:
-    """Everything that was proven of the table's ``profile`` in this environment, done again. Reaches no network."""
+async def examine(profile: Profile, environment: str = "live", *, every_signature: bool = True) -> Verdict:
+    """Everything that was proven of the table's ``profile`` in this environment, done again. Reaches no network.
+
+    ``every_signature``: False where time matters; of signatures that take milliseconds one of each kind is made then.
+    """
+    seals = Seals(sparing=not every_signature)
     proof = load_proof(profile.exchange)
     market = None if proof is None else proof.of(profile.market_type)
     if proof is None or market is None or environment not in market.requests:
         return Verdict(profile.exchange, profile.market_type.value, environment, ccxt_version(), None, 0, ())
     try:
-        checked, found = await _examine(profile, proof, market, environment)
+        checked, found = await _examine(profile, proof, market, environment, seals)
     except Exception as error:  # noqa: BLE001 - an instance cannot even be made: everything differs
         checked, found = 1, [Difference("ccxt's instance of the exchange", "calls", "made", failure(error))]
         found.append(Difference("ccxt's instance for streams", "push", "made", failure(error)))
@@ -50,7 +55,7 @@ def _lacking(requests: Mapping[str, str]) -> tuple[str, ...]:
 
 
 async def _examine(
-    profile: Profile, proof: Proof, market: MarketProof, environment: str
+    profile: Profile, proof: Proof, market: MarketProof, environment: str, seals: Seals
 ) -> tuple[int, list[Difference]]:
     streaming, listed = make_offline(profile, proof.keys, market.market, for_streams=True)
     found = list(internals(streaming))
@@ -67,7 +72,7 @@ async def _examine(
     errors = errors_of(streaming)
     found += of_mappings("error", "fact", proof.errors, errors)
     checked = _INTERNALS + len(market.facts) + len(proof.errors)
-    count, others = await _replayed(profile, proof, market, environment)
+    count, others = await _replayed(profile, proof, market, environment, seals)
     found += others
     for answer in market.answers:
         exact = _tried(lambda each=answer: meaning_of_answer(each, streaming, listed, profile))
@@ -83,10 +88,10 @@ async def _examine(
 
 
 async def _replayed(
-    profile: Profile, proof: Proof, market: MarketProof, environment: str
+    profile: Profile, proof: Proof, market: MarketProof, environment: str, seals: Seals
 ) -> tuple[int, list[Difference]]:
     proven, found, seen = market.requests[environment], [], set()
-    async for each in replay(profile, proof.keys, market, environment):
+    async for each in replay(profile, proof.keys, market, environment, seals):
         seen.add(each.title)
         before = proven.get(each.title)
         if before is None or not same(before, each.line):

@@ -35,6 +35,7 @@ _MODULES = (
     "btccxt.exchange.ccxt.errors_map",
     "btccxt.exchange.proof.intents",
     "btccxt.exchange.proof.offline",
+    "btccxt.exchange.proof.seals",
     "btccxt.exchange.proof.replay",
     "btccxt.exchange.proof.streams",
     "btccxt.exchange.proof.answers",

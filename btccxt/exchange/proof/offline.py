@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import hashlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from btccxt.exchange.ccxt.ccxt_instance import HttpSession, make_instance
 from btccxt.exchange.guard import decode_request
 from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.exchange.proof.differences import ANY
+from btccxt.exchange.proof.seals import Seals
 from btccxt.model import Market
 from btccxt.resilience.clock import ExchangeClock
 from btccxt.resilience.supervised import Tasks
@@ -62,6 +64,8 @@ class Captured:
     host: str = ""
     headers: Mapping[str, Any] = field(default_factory=dict)
     scheme: str = "https"
+    signed: bool = True
+    """False: the signature is none, what it would sign is all that counts."""
 
     def text(self) -> str:
         """The order in one line: nested values flattened, what belongs to the moment or the signature left out."""
@@ -72,8 +76,9 @@ class Captured:
     def line(self) -> str:
         """All of it in one line, the signature and long values as a short hash."""
         hidden = self._own_number
-        fields = sorted(f"{n}={_shown(n, v)}" for n, v in flatten(self.fields) if not hidden & set(n.split(".")))
-        headers = sorted(f"{n}={_shown(n, v)}" for n, v in self.headers.items())
+        plain = [(name, value) for name, value in flatten(self.fields) if not hidden & set(name.split("."))]
+        fields = sorted(f"{name}={_shown(name, value, signed=self.signed)}" for name, value in plain)
+        headers = sorted(f"{name}={_shown(name, value, signed=self.signed)}" for name, value in self.headers.items())
         return " ".join((self.method, f"{self.scheme}://{self.host}{self.path}", *fields, "|", *headers)).rstrip(" |")
 
     @property
@@ -93,12 +98,13 @@ def flatten(node: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name, node
 
 
-def _shown(name: str, value: Any) -> str:
+def _shown(name: str, value: Any, *, signed: bool = True) -> str:
     lowered = name.lower()
-    if any(word in lowered for word in _OF_THE_BROKER):
+    in_signature = "sign" in lowered
+    if any(word in lowered for word in _OF_THE_BROKER) or (in_signature and not signed):
         return ANY
     text = str(value).replace(" ", "_")
-    seals = "sign" in lowered or name.split(".")[-1] in _SEALS
+    seals = in_signature or name.split(".")[-1] in _SEALS
     if (seals and len(text) > _SHORT) or len(text) > _LONG:
         return "#" + hashlib.sha256(text.encode()).hexdigest()[:10]
     return text
@@ -106,7 +112,7 @@ def _shown(name: str, value: Any) -> str:
 
 def make_offline(
     profile: Profile, keys: Mapping[str, str], market: Mapping[str, Any], environment: str = "live",
-    *, for_streams: bool = False,
+    *, for_streams: bool = False, seals: Seals | None = None,
 ) -> tuple[Any, Market]:  # fmt: skip
     """An unmodified ccxt instance as the product makes it, with one market, for ``capture``."""
     instance = make_instance(
@@ -132,12 +138,30 @@ def make_offline(
         return instance.markets
 
     instance.load_markets = load_markets
+    instance.seals = seals if seals is not None else Seals(sparing=False)
+    instance.seals.watch(instance)
     instance.accounts = [{"id": "7", "type": "spot", "code": None}]
     instance.accountsById = {"7": instance.accounts[0]}
     listed = translate.market(instance.market(market["symbol"]), instance.precisionMode, market_id=profile.market_id)
     if listed is None:
         raise Blocked(f"ccxt does not take {market['symbol']} for a market")
     return instance, listed
+
+
+def rewinder(instance: Any) -> Callable[[], None]:
+    """Sets an instance back to how it is now, which is faster than making another one.
+
+    Of what it holds, the options and what is still empty are copied; the rest is only read by ccxt.
+    """
+    attributes, options = dict(vars(instance)), copy.deepcopy(instance.options)
+    empty = [name for name, value in attributes.items() if type(value) is dict and not value]
+
+    def rewind() -> None:
+        vars(instance).clear()
+        vars(instance).update(attributes, options=copy.deepcopy(options), **{name: {} for name in empty})
+
+    rewind()
+    return rewind
 
 
 async def drive(awaitable: Awaitable[Any]) -> Any:
@@ -168,7 +192,7 @@ async def capture(
     others: list[str] = []
 
     async def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
-        found = captured(url, method, {**(instance.headers or {}), **(headers or {})}, body)
+        found = captured(instance, url, method, headers, body)
         others.append(f"{method} {found.path}")
         if is_wanted(found) if is_wanted is not None else method != "GET":
             caught.append(found)
@@ -183,7 +207,9 @@ async def capture(
     return caught[0]
 
 
-def captured(url: str, method: str, headers: Mapping[str, Any], body: Any) -> Captured:
+def captured(instance: Any, url: str, method: str, headers: Mapping[str, Any] | None, body: Any) -> Captured:
+    """What an instance of ``make_offline`` was about to send."""
     path, fields = decode_request(url, body)
     parts = urlsplit(url)
-    return Captured(method, path, fields, parts.netloc, headers, parts.scheme)
+    sent = {**(instance.headers or {}), **(headers or {})}
+    return Captured(method, path, fields, parts.netloc, sent, parts.scheme, instance.seals.latest_is_made)

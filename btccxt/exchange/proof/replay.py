@@ -21,8 +21,9 @@ from btccxt.exchange.proof.intents import (
     references,
     stream_keys,
 )
-from btccxt.exchange.proof.offline import Captured, capture, make_offline
+from btccxt.exchange.proof.offline import Captured, capture, make_offline, rewinder
 from btccxt.exchange.proof.record import MarketProof
+from btccxt.exchange.proof.seals import Seals
 from btccxt.exchange.proof.streams import capture_stream
 from btccxt.exchange.request import CcxtCall, build_call, needs_reference_price
 from btccxt.model import Market, OrderRequest
@@ -80,10 +81,10 @@ async def capture_read(exchange: Any, read: Read) -> Captured:
 
 
 async def replay(
-    profile: Profile, keys: Mapping[str, str], proof: MarketProof, environment: str
+    profile: Profile, keys: Mapping[str, str], proof: MarketProof, environment: str, seals: Seals | None = None
 ) -> AsyncIterator[Replayed]:
     """Every request and subscription of a profile in one environment."""
-    exchange, market = make_offline(profile, keys, proof.market, environment)
+    exchange, market = make_offline(profile, keys, proof.market, environment, seals=seals)
     for title, request in native_requests(profile, market.symbol):
         yield Replayed(title, "order", await _line(capture_order(exchange, market, profile, request)))
     for title, pair in native_lists(profile, market.symbol):
@@ -91,8 +92,10 @@ async def replay(
     for reads in (references, account_reads, market_reads):
         for read in reads(exchange, market, profile):
             yield Replayed(read.title, read.about, await _line(capture_read(exchange, read)))
+    streaming, _ = make_offline(profile, keys, proof.market, environment, for_streams=True, seals=seals)
+    rewind = rewinder(streaming)
     for key in stream_keys(profile, exchange, market):
-        streaming, _ = make_offline(profile, keys, proof.market, environment, for_streams=True)
+        rewind()
         line = await _line(capture_stream(streaming, key, profile))
         yield Replayed(f"stream {key.kind.value}", "stream", line)
 

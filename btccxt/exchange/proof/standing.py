@@ -35,7 +35,7 @@ async def standing(profile: Profile, environment: str, folder: Path | None = Non
     path = folder / f"{_key(profile, environment)}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return _read(path, profile, environment)
-    verdict = await examine(profile, environment)
+    verdict = await examine(profile, environment, every_signature=False)
     try:
         _keep(path, verdict)
     except OSError as error:

@@ -46,7 +46,7 @@ async def capture_stream(instance: Any, key: StreamKey, profile: Profile) -> str
     waiting = instance.client("wss://waiting.invalid")
 
     async def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
-        told.append(captured(url, method, {**(instance.headers or {}), **(headers or {})}, body).line())
+        told.append(captured(instance, url, method, headers, body).line())
         return TOKENS
 
     def watch(url: str, message_hash: str, message: Any = None, *_: Any, **__: Any) -> Any:
