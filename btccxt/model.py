@@ -283,6 +283,7 @@ class OrderRequest:
     stop_loss_price: Decimal | None = None  # attached exits
     take_profit_price: Decimal | None = None
     cost_quote: Decimal | None = None  # market-by-cost: spend this much quote currency
+    position_side: str | None = None  # 'long' / 'short': which of two positions in hedge mode; None in one-way mode
     params: Mapping[str, Any] = field(default_factory=_no_params)  # passed to ccxt as it is
 
 
@@ -319,6 +320,7 @@ class Fill:
     client_order_id: str | None = None
     fee: Fee | None = None
     maker: bool | None = None
+    position_side: str | None = None  # as in OrderRequest; without meaning in one-way mode
 
     @property
     def key(self) -> tuple[str, str, Side]:
@@ -381,6 +383,7 @@ class OrderUpdate:
     child_order_id: str | None = None  # the order that a fired trigger created
     conditional: bool = False
     fills: tuple[Fill, ...] = ()
+    position_side: str | None = None  # as in OrderRequest
 
 
 # ------------------------------------------------------------------ account

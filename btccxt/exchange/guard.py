@@ -91,7 +91,7 @@ class _Plan:
 
 
 def _plan(request: OrderRequest, profile: Profile) -> _Plan:
-    key = (request.kind, request.side, features_of(request))
+    key = (request.kind, request.side, request.position_side, features_of(request))
     plan = profile.plans.get(key)
     if plan is None:
         plan = profile.plans[key] = _make_plan(request, profile)
@@ -103,6 +103,8 @@ def _make_plan(request: OrderRequest, profile: Profile) -> _Plan:
     expected: dict[str, Any] = dict(profile.wire)
     for rule in rules:
         expected.update(rule.wire)
+    if profile.hedge is not None and request.position_side is not None:
+        expected[profile.hedge.field] = profile.hedge.word(request.position_side)
     ids = profile.client_id
     id_field = (ids.wire_conditional if is_conditional(request.kind, profile) else None) or ids.wire
     if id_field and id_field not in expected:

@@ -69,9 +69,17 @@ def refusals(
 
 
 def _hedge_words(request: OrderRequest, profile: Profile) -> Iterator[str]:
-    """Accounts in hedge mode are not traded, so a word for one of two positions is refused by the exchange, or lost."""
+    """A word for one of two positions is refused by an account with one, or lost; with two it has a keyword."""
+    if request.position_side is not None and profile.hedge is None:
+        yield (
+            f"position_side={request.position_side!r}: nobody has proven how {profile.exchange} is traded in hedge mode"
+        )
     for name, of_one_way in profile.position_mode.one_way_words.items():
-        if name in request.params and str(request.params[name]) not in of_one_way:
+        if name not in request.params:
+            continue
+        if request.position_side is not None:
+            yield f"params {name}={request.params[name]!r}: the position is named by position_side="
+        elif str(request.params[name]) not in of_one_way:
             yield (
                 f"params {name}={request.params[name]!r}: the account is in one-way mode, with one position a symbol: "
                 "leave it out"
@@ -107,6 +115,8 @@ def build_call(
     params[ids.create] = client_id
     if ids.create_conditional is not None and is_conditional(request.kind, profile):
         params[ids.create_conditional] = client_id
+    if profile.hedge is not None and request.position_side is not None:
+        params[profile.hedge.field] = profile.hedge.word(request.position_side)
     _deep_update(params, dict(request.params))
     price = next((rule.price for rule in reversed(rules) if rule.price is not None), None)
     if price is not None:
@@ -131,11 +141,13 @@ def build_edit(
 ) -> CcxtCall:
     """The ccxt call that makes an order what ``request`` says, its client order id included where that can change.
 
-    Elsewhere ccxt would take the id for that of the order to change. Raises Refused with all reasons.
+    Elsewhere ccxt would take the id for that of the order to change. An order keeps its position, so that is not said.
+    Raises Refused with all reasons.
     """
     call = build_call(request, market, profile, reference_price=reference_price)
     ids = profile.client_id
-    params = {key: value for key, value in call.params.items() if key not in (ids.create, ids.create_conditional)}
+    unsaid = {ids.create, ids.create_conditional, None if profile.hedge is None else profile.hedge.field}
+    params = {key: value for key, value in call.params.items() if key not in unsaid}
     if profile.edit_client_id is not None:
         params[profile.edit_client_id] = call.params[ids.create]
     return replace(call, params=params)

@@ -13,6 +13,7 @@ from btccxt.errors import Refused, Unsupported
 from btccxt.exchange.profile.profile import Profile, load_profile
 from btccxt.exchange.request import (
     build_call,
+    build_edit,
     decode_request,
     features_of,
     guard,
@@ -354,3 +355,45 @@ def test_words_of_hedge_mode_are_refused(params: dict[str, Any], refused: bool) 
     market = replace(BTC, symbol="BTC/USDT:USDT", type=LINEAR)
     found = refusals(replace(LIMIT, symbol=market.symbol, params=params), market, load_profile("bybit", LINEAR))
     assert ["one-way mode" in reason for reason in found] == [True] * refused
+
+
+_IN_HEDGE_MODE = [("binanceusdm", "positionSide", ("LONG", "SHORT")), ("bybit", "positionIdx", ("1", "2")),
+                  ("okx", "posSide", ("long", "short"))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("exchange", "field", "words"), _IN_HEDGE_MODE)
+def test_an_order_of_one_of_two_positions_names_it_and_the_guard_looks_for_the_name(
+    exchange: str, field: str, words: tuple[str, str]
+) -> None:
+    profile, market = load_profile(exchange, LINEAR), replace(BTC, symbol="BTC/USDT:USDT", type=LINEAR)
+    for side, word in zip(("long", "short"), words, strict=True):
+        request = replace(LIMIT, symbol=market.symbol, position_side=side)
+        call = build_call(request, market, profile)
+        assert call.params[field] == word
+        body = {"side": "buy", field: word}
+        assert field not in _faults_of_guard(request, profile, body)
+        other = words[1] if word == words[0] else words[0]
+        assert f"{field}={other} (should be {word})" in _faults_of_guard(request, profile, {**body, field: other})
+        assert f"{field} is missing" in _faults_of_guard(request, profile, {"side": "buy"})
+
+
+def _faults_of_guard(request: OrderRequest, profile: Any, body: dict[str, Any]) -> str:
+    method, _, path = profile.order_requests[0].partition(" ")
+    with pytest.raises(Refused) as caught:
+        guard(request, profile, method, path, body)
+    return str(caught.value)
+
+
+def test_an_edit_does_not_name_the_position_again() -> None:
+    profile, market = load_profile("bybit", LINEAR), replace(BTC, symbol="BTC/USDT:USDT", type=LINEAR)
+    request = replace(LIMIT, symbol=market.symbol, position_side="short")
+    assert "positionIdx" not in build_edit(request, market, profile).params
+
+
+def test_a_position_side_is_refused_where_nobody_has_proven_how_it_is_said_and_beside_words_of_ccxt() -> None:
+    market = replace(BTC, symbol="BTC/USDT:USDT", type=LINEAR)
+    request = replace(LIMIT, symbol=market.symbol, position_side="long")
+    assert "nobody has proven how gate" in str(refusals(request, market, load_profile("gate", LINEAR)))
+    assert not refusals(request, market, load_profile("bybit", LINEAR))
+    both = replace(request, params={"positionIdx": 0})
+    assert "named by position_side=" in str(refusals(both, market, load_profile("bybit", LINEAR)))

@@ -15,7 +15,7 @@ from btccxt.exchange.ccxt.balances import balances as balances
 from btccxt.exchange.ccxt.order_trades import fills_in_order
 from btccxt.exchange.ccxt.statuses import field_of, first_of, judge, matches, number_of
 from btccxt.exchange.ccxt.times import latest_time, raw_time, time_of
-from btccxt.exchange.profile.profile_schema import Profile, StatusRule
+from btccxt.exchange.profile.profile_schema import HedgeRule, Profile, StatusRule
 from btccxt.model import (
     ZERO,
     Bar,
@@ -81,8 +81,19 @@ def order_update(
     if facts.status is not OrderStatus.OPEN and rule.frame_time_fields:
         time_ms = max((each for each in (time_ms, raw_time(frame, rule.frame_time_fields)) if each), default=None)
     side = _own_side(info, rule.side_fields, rule) or _side(order.get("side"))
+    hedge = profile.hedge
+    position_side = None if hedge is None else hedge.position_side(first_of(info, hedge.order_fields))
     listed = tuple(
-        fill(trade, profile, order_id=order_id, client_order_id=client_id, symbol=symbol, time_ms=time_ms, side=side)
+        fill(
+            trade,
+            profile,
+            order_id=order_id,
+            client_order_id=client_id,
+            symbol=symbol,
+            time_ms=time_ms,
+            side=side,
+            position_side=position_side,
+        )
         for trade in order.get("trades") or ()
         if trade.get("id") is not None and trade.get("amount") is not None
         # Without a side it is left out: the same fill comes again, whole, with the account's trades.
@@ -113,6 +124,7 @@ def order_update(
         child_order_id=child_id if child_id != "0" else None,
         conditional=facts.conditional,
         fills=fills,
+        position_side=position_side,
     )
 
 
@@ -125,6 +137,7 @@ def fill(
     symbol: str = "",
     time_ms: int | None = None,
     side: Side | None = None,
+    position_side: str | None = None,
 ) -> Fill:
     """One trade of the account -> Fill. Keyword arguments fill in what the trade itself does not carry.
 
@@ -157,7 +170,20 @@ def fill(
         client_order_id=client_id,
         fee=_fee(trade, profile),
         maker=None if maker_or_taker is None else maker_or_taker == "maker",
+        position_side=_position_side(info, side, profile.hedge) or position_side,
     )
+
+
+def _position_side(info: Any, side: Side, hedge: HedgeRule | None) -> str | None:
+    """Of a fill, in an account in hedge mode or not: where it does not say, what it closed tells it."""
+    if hedge is None:
+        return None
+    if (said := hedge.position_side(first_of(info, hedge.fill_fields))) is not None or not hedge.closed_fields:
+        return said
+    closed = number_of(first_of(info, hedge.closed_fields))
+    if closed is None:
+        return None
+    return "long" if (side is Side.BUY) is not bool(closed) else "short"
 
 
 def _own_fill_id(info: Any, rule: StatusRule) -> str | None:

@@ -345,6 +345,29 @@ class PositionModeRule(Part):
     """Order parameters that name a position, and what they say where a symbol has only one."""
 
 
+class HedgeRule(Part):
+    """How an order of an account in hedge mode names its position, and where answers name it.
+
+    ``field`` is the name both of ccxt's parameter and of the field on the wire, ``long`` and ``short`` what it says.
+    No order carries ``reduce_only`` there: one that closes a side cannot open the other.
+    """
+
+    field: str
+    long: str
+    short: str
+    order_fields: tuple[str, ...] = Field(min_length=1)
+    fill_fields: tuple[str, ...] = ()
+    closed_fields: tuple[str, ...] = ()
+    """Of a fill that names no position: how much it closed. Whatever closed something opened nothing."""
+
+    def word(self, position_side: str) -> str:
+        return self.long if position_side == "long" else self.short
+
+    def position_side(self, word: object) -> str | None:
+        """Of the exchange's word; None for that of one-way mode."""
+        return {self.long: "long", self.short: "short"}.get(str(word))
+
+
 class Profile(Part):
     """What btccxt knows of one exchange and one market type."""
 
@@ -361,6 +384,8 @@ class Profile(Part):
     ends: Mapping[Literal["live", "testnet", "demo"], EndDate] = Field(default_factory=dict)
     account: AccountRule = AccountRule()
     position_mode: PositionModeRule = PositionModeRule()
+    hedge: HedgeRule | None = None
+    """None: nobody has proven how this exchange is traded in hedge mode."""
     margin_mode_param: str | None = None
     """ccxt's parameter for the margin mode, where every order names one instead of the account having it."""
     brackets_in: Literal["notional", "contracts", "unproven"] = "unproven"

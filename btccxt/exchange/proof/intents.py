@@ -108,6 +108,18 @@ def native_requests(profile: Profile, symbol: str) -> Iterator[tuple[str, OrderR
                     request = with_feature(plain_request(profile, OrderKind(kind_name), side, symbol), feature)
                     assert feature in features_of(request)
                     yield f"{feature.value} {kind_name} {side.value}", request
+    if profile.hedge is not None:
+        yield from _hedge_requests(profile, symbol)
+
+
+def _hedge_requests(profile: Profile, symbol: str) -> Iterator[tuple[str, OrderRequest]]:
+    """Every native kind, to open and to close each of two positions."""
+    for kind in OrderKind:
+        rule = profile.orders[kind.value]
+        for side in Side if rule.is_native else ():
+            for position_side in ("long", "short"):
+                request = plain_request(profile, kind, side, symbol)
+                yield f"hedge {kind.value} {side.value} {position_side}", replace(request, position_side=position_side)
 
 
 def native_lists(profile: Profile, symbol: str) -> Iterator[tuple[str, tuple[OrderRequest, OrderRequest]]]:

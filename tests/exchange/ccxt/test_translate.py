@@ -275,3 +275,30 @@ def test_an_order_book_that_cannot_be_is_not_believed(odd: dict[str, Any]) -> No
     check_order_book(order_book(LEVELS, 5, 25))
     with pytest.raises(Implausible):
         check_order_book(order_book({**LEVELS, **odd}, 5, 25))
+
+
+@pytest.mark.parametrize(
+    ("exchange", "info", "side", "told"),
+    [("binanceusdm", {"positionSide": "SHORT"}, "buy", "short"), ("binanceusdm", {"ps": "LONG"}, "buy", "long"),
+     ("binanceusdm", {"positionSide": "BOTH"}, "buy", None), ("okx", {"posSide": "long"}, "sell", "long"),
+     ("okx", {"posSide": "net"}, "sell", None), ("bybit", {"closedSize": "0"}, "buy", "long"),
+     ("bybit", {"closedSize": "2"}, "buy", "short"), ("bybit", {"closedSize": "2"}, "sell", "long"),
+     ("bybit", {"closedSize": ""}, "sell", None), ("gate", {"positionSide": "LONG"}, "sell", None)],
+)  # fmt: skip
+def test_a_fill_tells_which_of_two_positions_it_changed(
+    exchange: str, info: dict[str, Any], side: str, told: str | None
+) -> None:
+    row = {"id": "1", "order": "7", "symbol": "BTC/USDT:USDT", "side": side, "price": 100, "amount": 2, "info": info}
+    fill = translate.fill({**row, "timestamp": 9}, load_profile(exchange, MarketType.LINEAR))
+    assert fill.position_side == told
+
+
+@pytest.mark.parametrize(
+    ("exchange", "info", "told"),
+    [("binanceusdm", {"positionSide": "SHORT"}, "short"), ("bybit", {"positionIdx": 1}, "long"),
+     ("bybit", {"positionIdx": "0"}, None), ("okx", {"posSide": "short"}, "short")],
+)  # fmt: skip
+def test_an_order_tells_which_of_two_positions_it_is_of(exchange: str, info: dict[str, Any], told: str | None) -> None:
+    row = {"id": "7", "symbol": "BTC/USDT:USDT", "side": "buy", "status": "open", "info": info}
+    profile = load_profile(exchange, MarketType.LINEAR)
+    assert translate.order_update(row, profile, Origin.QUERY).position_side == told

@@ -13,7 +13,7 @@ from typing import Any
 from btccxt.matching.records import LIQUIDATION, TRIGGER_KINDS, FundingPaid, SimFill, SimOrder, SimStatus
 from btccxt.matching.triggers import fires_above
 from btccxt.matching.values import average_price, value_of
-from btccxt.model import ZERO, Market, TimeInForce
+from btccxt.model import ZERO, Market, Side, TimeInForce
 from btccxt.sim.dialects.bybit.format import SMALLEST, own_order_id, side_name, text
 
 _CREATE_TYPES = {
@@ -154,12 +154,17 @@ def execution(own_id: str, fill: SimFill, order: SimOrder, market: Market) -> di
         "execTime": str(fill.time_ms),
         "isMaker": fill.maker,
         "markPrice": text(fill.price),
-        "closedSize": "0",
+        "closedSize": text(fill.amount if _closes(fill) else ZERO),
         "execPnl": text(fill.realized_pnl),
         "isLeverage": "0",
         "createType": _CREATE_TYPES.get(order.request.label, "CreateByUser"),
         "seq": fill.trade_id,
     }
+
+
+def _closes(fill: SimFill) -> bool:
+    """In hedge mode, where a fill is of one side of the position and either opens or closes it."""
+    return fill.position_side is not None and (fill.side is Side.BUY) == (fill.position_side == "short")
 
 
 def funding(own_id: str, paid: FundingPaid, market: Market) -> dict[str, Any]:
