@@ -3,8 +3,9 @@
 Trades have ids, not a grid: a gap is closed when the exchange's answer begins with the last trade that was passed on.
 What arrives live during a repair is held, then released behind the answer, each trade once.
 
-An id is what a trade is known by only if REST and stream share their ids, which is learned: else (other ids on each
-side, or none at all) a trade that came both ways is known by its time, price and amount, as often as it came.
+An id is what a trade is known by only if REST and stream share their ids, which the profile says or which is learned:
+else (other ids on each side, or none at all) a trade that came both ways is known by its time, price, amount and side,
+as often as it came.
 
 Many exchanges count their trades. Where the ids have been seen to do so, a live trade that does not follow the last one
 means that one was lost on the way, or overtaken: it is held, and REST is asked, as after a cut.
@@ -12,16 +13,18 @@ means that one was lost on the way, or overtaken: it is held, and REST is asked,
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from btccxt.bars.aggregate import RecentIds
 from btccxt.bars.seam import Hole, HoleCause
-from btccxt.model import Trade
+from btccxt.model import Side, Trade
 
 TradeEvent = Trade | Hole
-_Facts: TypeAlias = tuple[int, float, float]
+TradeIds: TypeAlias = Literal["common", "different", "learned"]
+"""Whether the stream and REST give a trade one id."""
+_Facts: TypeAlias = tuple[int, float, float, Side | None]
 _COUNTED = 20  # ids in a row, each one more than the last, before they are believed to be counted
 _UNEXPLAINED = 3  # jumps for which REST knows no trade either, before they are not believed any more
 
@@ -30,18 +33,28 @@ class TradeSeam:
     """Joins pages of trades with live trades.
 
     ``start_ms``: everything since then; ``last``: continue after that trade (restart); neither: from the first live
-    trade on.
+    trade on. ``trade_ids``: from the profile.
     """
 
-    def __init__(self, *, start_ms: int | None = None, last: Trade | None = None, remember_ids: int = 20_000) -> None:
-        self._seen = RecentIds(remember_ids)
-        self._live_ids = RecentIds(remember_ids)
-        self._shares_ids = False
+    def __init__(
+        self,
+        *,
+        start_ms: int | None = None,
+        last: Trade | None = None,
+        trade_ids: TradeIds = "learned",
+        remember_ids: int = 20_000,
+    ) -> None:
+        self._rest_ids = RecentIds(remember_ids)  # of what REST told and is not to be passed on again
+        self._passed_ids = RecentIds(remember_ids)  # of the stream's that were passed on
+        self._stream = _Told(remember_ids)  # all of the stream
+        self._learns_ids = trade_ids == "learned"
+        self._shares_ids = trade_ids == "common"
         self._from_live = _Unmatched(remember_ids)  # came by the stream, not yet seen in an answer
         self._from_rest = _Unmatched(remember_ids)  # the other way round
-        self._last = last
+        self._last = self._last_before = last
         if last is not None:
-            self._seen.add(last.trade_id)
+            self._rest_ids.add(last.trade_id)
+            self._passed_ids.add(last.trade_id)
             self._from_live.add(last)
         self._start_ms = start_ms
         self._newest_ms = -1
@@ -65,13 +78,13 @@ class TradeSeam:
     def has_joined_live(self) -> bool:
         """Whether a held live trade has also come by REST: then nothing can be missing between them."""
         if self._shares_ids:
-            return any(trade.trade_id in self._seen for trade in self._held)
+            return any(trade.trade_id in self._rest_ids for trade in self._held)
         return any(trade in self._from_rest for trade in self._held)
 
     def on_live(self, trade: Trade) -> Sequence[Trade]:
         """A trade from the stream."""
-        if trade.has_own_id:
-            self._live_ids.add(trade.trade_id)
+        if self._learns_ids and not self._shares_ids and trade.has_own_id:
+            self._stream.add(trade)
         if self.repairing:
             self._held.append(trade)
             return ()
@@ -82,36 +95,38 @@ class TradeSeam:
         return (trade,) if self._pass_live(trade) else ()
 
     def _pass_live(self, trade: Trade) -> bool:
-        if not self._pass_on(trade):
+        if trade.has_own_id and (self._is_passed(trade) or not self._passed_ids.add(trade.trade_id)):
             return False
+        self._pass_on(trade, _number_of(trade))
         if not self._shares_ids:
             self._from_live.add(trade)
         return True
 
+    def _is_passed(self, trade: Trade) -> bool:
+        """Whether this id of the stream's was passed on."""
+        return trade.trade_id in self._passed_ids or (self._shares_ids and trade.trade_id in self._rest_ids)
+
     def _is_out_of_turn(self, trade: Trade) -> bool:
-        if trade.trade_id in self._seen:
+        if self._is_passed(trade):
             return False
         number = _number_of(trade)
         return number is not None and self._number is not None and number != self._number + 1
 
-    def _pass_on(self, trade: Trade) -> bool:
-        if trade.has_own_id and not self._seen.add(trade.trade_id):
-            return False
-        number = _number_of(trade)
-        if number is not None and self._number is not None and number == self._number + 1:
-            self._counted += 1
-        elif self._counted >= _COUNTED:
-            self._unexplained += 1
-            self._counted = 0 if self._unexplained < _UNEXPLAINED else -(10**12)
-        else:
-            self._counted = min(self._counted, 0)
+    def _pass_on(self, trade: Trade, number: int | None) -> None:
+        if number is not None and self._number is not None:
+            if number == self._number + 1:
+                self._counted += 1
+            elif self._counted >= _COUNTED:
+                self._unexplained += 1
+                self._counted = 0 if self._unexplained < _UNEXPLAINED else -(10**12)
+            else:
+                self._counted = min(self._counted, 0)
         self._last, self._number = trade, number
         if not trade.has_own_id:
             if trade.time_ms != self._newest_ms:
                 self._newest_ms = trade.time_ms
                 self._at_newest = Counter()
             self._at_newest[_facts(trade)] += 1
-        return True
 
     def on_disconnected(self) -> None:
         """Trades may be missing from here on: hold what comes until the repair is done."""
@@ -127,15 +142,17 @@ class TradeSeam:
     def on_page(self, trades: Sequence[Trade]) -> list[TradeEvent]:
         """An answer of the exchange, oldest first; pages of one download come in order."""
         events: list[TradeEvent] = []
-        self._shares_ids = self._shares_ids or any(trade.trade_id in self._live_ids for trade in trades)
+        if self._learns_ids and not self._shares_ids:
+            self._shares_ids = any(trade in self._stream for trade in trades)
         last = self._last
         if self._joining and last is not None and trades:
             known = next((place for place, trade in enumerate(trades) if self._is_same(trade, last)), None)
             if known is not None:
-                for trade in trades[: known + 1]:  # before the last one in its millisecond: passed on before a restart
-                    self._seen.add(trade.trade_id)
-                    self._from_live.take(trade)
-                trades = trades[known + 1 :]
+                if last is self._last_before:
+                    for trade in trades[: known + 1]:  # those of the same millisecond: passed on before the restart
+                        self._rest_ids.add(trade.trade_id)
+                        self._from_live.take(trade)
+                    trades = trades[known + 1 :]
                 self._joining = False
             elif trades[-1].time_ms > last.time_ms:
                 newer = next(trade for trade in trades if trade.time_ms > last.time_ms)
@@ -145,18 +162,25 @@ class TradeSeam:
         return events
 
     def _is_same(self, trade: Trade, last: Trade) -> bool:
-        return trade.trade_id == last.trade_id or (not self._shares_ids and _facts(trade) == _facts(last))
+        if self._shares_ids:
+            return trade.trade_id == last.trade_id
+        named_so = self._learns_ids and trade.trade_id == last.trade_id and _looks(trade) == _looks(last)
+        return named_so or _are_alike(trade, last)
 
     def _pass_asked(self, trade: Trade) -> bool:
+        known = trade.trade_id in self._rest_ids or (self._shares_ids and trade.trade_id in self._passed_ids)
+        if known and (trade.has_own_id or not self._shares_ids):
+            return False
+        # One that was made counts too: it is numbered, and pages overlap.
+        self._rest_ids.add(trade.trade_id)
         if self._shares_ids:
-            return self._pass_on(trade)
-        if trade.trade_id in self._seen or self._from_live.take(trade):
-            self._seen.add(trade.trade_id)
+            self._pass_on(trade, _number_of(trade))
+            return True
+        if self._from_live.take(trade):
             return False
         self._from_rest.add(trade)
-        passed = self._pass_on(trade)
-        self._seen.add(trade.trade_id)  # of REST also one that was made: it is numbered there, and pages overlap
-        return passed
+        self._pass_on(trade, None)  # numbers of another kind, perhaps
+        return True
 
     def on_repaired(self) -> list[Trade]:
         """The download has reached the live stream: release what was held."""
@@ -184,8 +208,27 @@ class TradeSeam:
         return not self._shares_ids and self._from_rest.take(trade)
 
 
+class _Told:
+    """Ids of the stream, each with what trade it was: two numberings may have a number in common."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._looks: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def add(self, trade: Trade) -> None:
+        self._looks[trade.trade_id] = _looks(trade)
+        if len(self._looks) > self._capacity:
+            self._looks.popitem(last=False)
+
+    def __contains__(self, trade: Trade) -> bool:
+        return self._looks.get(trade.trade_id) == _looks(trade)
+
+
 class _Unmatched:
-    """Trades by what they are, as often as they came; the oldest are forgotten."""
+    """Trades by what they are, as often as they came; the oldest are forgotten.
+
+    One whose side was not told is matched with either.
+    """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -201,14 +244,18 @@ class _Unmatched:
 
     def take(self, trade: Trade) -> bool:
         """Whether there was one, which is then matched."""
-        facts = _facts(trade)
-        if facts not in self._counts:
-            return False
-        self._forget(facts)
-        return True
+        found = self._find(trade)
+        if found is not None:
+            self._forget(found)
+        return found is not None
 
     def __contains__(self, trade: Trade) -> bool:
-        return _facts(trade) in self._counts
+        return self._find(trade) is not None
+
+    def _find(self, trade: Trade) -> _Facts | None:
+        what = (trade.time_ms, trade.price, trade.amount)
+        sides = (trade.side, None) if trade.side is not None else (None, Side.BUY, Side.SELL)
+        return next(((*what, side) for side in sides if (*what, side) in self._counts), None)
 
     def _forget(self, facts: _Facts) -> None:
         if self._counts[facts] > 1:
@@ -218,7 +265,18 @@ class _Unmatched:
 
 
 def _facts(trade: Trade) -> _Facts:
-    return trade.time_ms, trade.price, trade.amount
+    return trade.time_ms, trade.price, trade.amount, trade.side
+
+
+def _are_alike(one: Trade, other: Trade) -> bool:
+    *what, side = _facts(one)
+    *others, other_side = _facts(other)
+    return what == others and (side is other_side or side is None or other_side is None)
+
+
+def _looks(trade: Trade) -> tuple[float, float]:
+    """What both sides write alike; times are rounded by some."""
+    return trade.price, trade.amount
 
 
 def _number_of(trade: Trade) -> int | None:

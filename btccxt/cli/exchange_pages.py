@@ -69,6 +69,7 @@ def facts(profile: Profile) -> dict[str, str]:
         "candles": f"{source}, {', '.join(quirks)}; {' '.join(bars.timeframes) or 'timeframes as ccxt lists them'}",
         "history": f"{history.page_size} per page{depth}, "
         + ("the forming candle included" if history.forming_included else "closed candles only"),
+        "market trades": _trades(profile),
         "other streams": ", ".join(streams) or "none",
         "WebSocket": f"{socket.keys_per_connection} subscriptions per connection, {socket.keys_per_frame} per frame, "
         f"a frame every {socket.frame_interval_ms} ms, keep-alive {socket.keep_alive_ms / 1000:g} s",
@@ -81,6 +82,16 @@ def facts(profile: Profile) -> dict[str, str]:
         "ccxt options set": _named(profile.options).strip(),
     }
     return {what: value for what, value in told.items() if value}
+
+
+def _trades(profile: Profile) -> str:
+    if not profile.trades_listed:
+        return "by stream only"
+    return {
+        "common": "one id by REST and stream",
+        "different": "no id in common between REST and stream; known by time, price, amount and side",
+        "learned": "whether REST and stream share ids is learned",
+    }[profile.trade_ids]
 
 
 def _lists(profile: Profile) -> str | None:

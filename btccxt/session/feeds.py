@@ -142,7 +142,7 @@ class FeedDesk:
             key = StreamKey(StreamKind.TRADES, request.symbol)
             return TradeFeed(
                 self._exchange, self._clock, key, sink=sink, start_ms=start_ms, end_ms=request.to_ms,
-                on_deaf=partial(self._supervisor.suspect, (key,)),
+                trade_ids=self._profile.trade_ids, on_deaf=partial(self._supervisor.suspect, (key,)),
             )  # fmt: skip
         kept = self._history.kept(request.symbol, request.timeframe)
         has_candles = self._history.offers(request.timeframe)

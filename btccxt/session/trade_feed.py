@@ -11,7 +11,7 @@ from contextlib import aclosing
 
 from btccxt.bars.history import CallPolicy, direct, download_trades
 from btccxt.bars.seam import Hole, HoleCause
-from btccxt.bars.trade_seam import TradeSeam
+from btccxt.bars.trade_seam import TradeIds, TradeSeam
 from btccxt.errors import ConfigError, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.model import ConnectionState, StreamEvent, StreamKey, StreamKind, Trade
@@ -27,8 +27,8 @@ class TradeFeed:
     A repair ends when the answer has met a trade of the stream, or when the exchange was asked ``grace_ms`` after the
     subscription (its REST lags) without finding more. Where the exchange's history is too short to reach back to the
     last trade, or it lists no trades at all, a ``Hole`` with cause LOST says between which times trades are missing.
-    Without a stream the exchange is polled every ``poll_ms``. ``end_ms``: later trades are not wanted, and ``run``
-    returns once all before are here.
+    Without a stream the exchange is polled every ``poll_ms``. ``trade_ids``: from the profile. ``end_ms``: later trades
+    are not wanted, and ``run`` returns once all before are here.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class TradeFeed:
         page_limit: int = 1_000,
         grace_ms: int = 2_000,
         poll_ms: int = 1_000,
+        trade_ids: TradeIds = "learned",
         call: CallPolicy = direct,
         on_deaf: Callable[[str], None] | None = None,
     ) -> None:
@@ -58,7 +59,8 @@ class TradeFeed:
         self._grace_ms = grace_ms
         self._poll_ms = poll_ms
         self._call = call
-        self._seam = TradeSeam(start_ms=start_ms, last=last)
+        self._trade_ids: TradeIds = trade_ids
+        self._seam = TradeSeam(start_ms=start_ms, last=last, trade_ids=trade_ids)
         self._end_ms = end_ms
         self._on_deaf = on_deaf
         self._looking = False  # the stream is silent: ask whether it missed something
@@ -175,7 +177,7 @@ class TradeFeed:
         up_ms, since_ms = self._up_ms, self._seam.ask_from_ms
         if since_ms is None:
             # Polling from nothing: begin now, as the stream would.
-            self._seam = TradeSeam(start_ms=asked_ms)
+            self._seam = TradeSeam(start_ms=asked_ms, trade_ids=self._trade_ids)
             return
         self._seam.begin_download()
         batches = download_trades(

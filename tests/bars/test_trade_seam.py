@@ -147,3 +147,75 @@ def test_what_is_remembered_is_bounded():
     for number in range(100):
         seam.on_live(by_rest(number))
     assert len(seam._from_live._counts) == len(seam._from_live._order) == 10
+
+
+# ------------------------------------------------------------------ whether ids agree: said by the profile, or learned
+
+
+def single(number: int) -> Trade:
+    """Numbered trade by trade, as a stream may."""
+    return Trade(str(1_000 + number), 1_000 * number, 100.0 + number, 1.0, Side.BUY)
+
+
+def grouped(number: int) -> Trade:
+    """The same trade in another numbering, which lags behind: its number is that of an older one."""
+    return replace(single(number), trade_id=str(1_000 + number - 2))
+
+
+@pytest.mark.parametrize("trade_ids", ["different", "learned"])
+def test_two_numberings_that_have_numbers_in_common_are_not_taken_for_one(trade_ids):
+    seam = TradeSeam(trade_ids=trade_ids)
+    for number in range(1, 6):
+        assert seam.on_live(single(number)) == (single(number),)
+    seam.on_disconnected()
+    seam.begin_download()
+    assert seam.on_live(single(9)) == ()
+    assert seam.on_page([grouped(number) for number in range(5, 10)]) == [grouped(number) for number in range(6, 10)]
+    assert seam.has_joined_live
+    assert seam.on_repaired() == []
+    assert seam.on_live(single(10)) == (single(10),)
+
+
+def test_ids_that_the_profile_calls_common_need_no_learning():
+    """The history ends with the twin of the first live trade, and no answer has shown an id of the stream's yet."""
+    twins = [Trade(f"a{number}", 1_000, 100.0, 1.0, Side.BUY) for number in (1, 2, 3)]
+    seam = TradeSeam(start_ms=0, trade_ids="common")
+    seam.begin_download()
+    assert seam.on_page(twins[:2]) == twins[:2]
+    assert seam.on_live(twins[2]) == ()
+    assert not seam.has_joined_live
+    assert seam.on_repaired() == [twins[2]]
+
+
+def test_trades_that_differ_in_their_side_only_are_two():
+    seam = TradeSeam(trade_ids="different")
+    bought, sold = by_rest(5), replace(by_rest(5), side=Side.SELL)
+    before = by_rest(4)
+    for told in (before, bought):
+        assert seam.on_live(told) == (told,)
+    seam.on_disconnected()
+    seam.begin_download()
+    assert seam.on_page([before, sold, replace(bought, trade_id=bought.trade_id + "#2")]) == [sold]
+
+
+def test_a_side_that_was_not_told_is_that_of_any():
+    seam = TradeSeam(trade_ids="different")
+    assert len(seam.on_live(by_rest(4))) == len(seam.on_live(replace(by_rest(5), side=None))) == 1
+    seam.on_disconnected()
+    seam.begin_download()
+    assert seam.on_page([by_rest(4), by_rest(5), by_rest(6)]) == [by_rest(6)]
+
+
+def test_a_repair_from_another_numbering_is_no_jump():
+    seam = TradeSeam(trade_ids="different")
+    for number in range(1, 31):
+        assert len(seam.on_live(trade(number))) == 1
+    for cut in range(31, 71, 2):
+        seam.on_disconnected()
+        seam.begin_download()
+        assert len(seam.on_page([by_rest(cut - 1), by_rest(cut)])) == 1
+        assert seam.on_repaired() == []
+        assert len(seam.on_live(trade(cut + 1))) == 1
+    for number in range(71, 100):
+        assert len(seam.on_live(trade(number))) == 1
+    assert seam.on_live(trade(101)) == ()  # a lost one is still noticed

@@ -417,6 +417,8 @@ class Profile(Part):
     """What a price is asked of by REST; the best of the order book where ccxt has no ticker."""
     trades_listed: bool = True
     """ccxt's ``fetch_trades`` tells those of the market; False: it tells others, or the account's own."""
+    trade_ids: Literal["common", "different", "learned"] = "learned"
+    """Whether the stream and REST give a public trade one id; ``learned``: nobody has said, what comes will show."""
     transfers: Literal["lists", "ledger"] = "lists"
     """Where money that came or went is listed: ccxt's deposits and withdrawals, or the account's ledger."""
     leverage_param: str | None = None
