@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Unsupported,
     )
     from btccxt.exchange.api import ExchangeAPI
+    from btccxt.matching.paper_options import MatchAgainst, PaperOptions
     from btccxt.model import (
         Balance,
         Balances,
@@ -187,6 +188,7 @@ _HOMES = {
         "FaultKind",
         "FaultPlan",
     ),
+    "btccxt.matching.paper_options": ("MatchAgainst", "PaperOptions"),
     "btccxt.sim.options": ("SimOptions",),
     "btccxt.store.account_history": ("AccountHistory", "HistoryProgress"),
     "btccxt.store.money_history": ("MoneyEntry", "MoneyKind"),
@@ -237,6 +239,7 @@ __all__ = [
     "LiveEngine",
     "Market",
     "MarketType",
+    "MatchAgainst",
     "MissingBars",
     "MissingKeys",
     "Mode",
@@ -255,6 +258,7 @@ __all__ = [
     "OrderRequest",
     "OrderStatus",
     "OrderUpdate",
+    "PaperOptions",
     "Persistent",
     "Position",
     "RateLimited",

@@ -45,6 +45,7 @@ from pydantic import (
 from btccxt.account.contract_terms import ContractWishes, leverages, margin_modes, position_mode_asked
 from btccxt.bt.warmup_policy import Then, WarmUp
 from btccxt.errors import ConfigError
+from btccxt.matching.paper_options import PaperOptions
 from btccxt.model import MarketType, decimal_of
 from btccxt.orders.policy import TrackerPolicy
 from btccxt.orders.risk import RiskLimits
@@ -251,6 +252,8 @@ class StoreConfig(_Frozen):
     """Start of a new sim or paper account: a number in ``currency``, or one for each coin. Default 10,000."""
     sim: Annotated[Any, _policy(SimOptions)] = Field(default_factory=SimOptions)
     """The embedded exchange of mode 'sim': a ``SimOptions`` or a mapping of its fields."""
+    paper: Annotated[Any, _policy(PaperOptions)] = Field(default_factory=PaperOptions)
+    """How orders of mode 'paper' are filled: a ``PaperOptions`` or a mapping of its fields."""
     tracker: Annotated[Any, _policy(TrackerPolicy)] = Field(default_factory=TrackerPolicy)
     """Every number of the order core."""
     streams: Annotated[Any, _policy(StreamPolicy)] = Field(default_factory=StreamPolicy)
@@ -345,7 +348,7 @@ class StoreConfig(_Frozen):
             if number is not None and (not isinstance(number, (int, float)) or not 0 < number < float("inf")):
                 raise ValueError(f"config.{name} must be a number above zero, not {number!r}")
         given = self.model_fields_set
-        for name, modes in (("sim_address", _SIM), ("sim", _SIM), ("balance", _SIMULATED)):
+        for name, modes in (("sim_address", _SIM), ("sim", _SIM), ("balance", _SIMULATED), ("paper", (Mode.PAPER,))):
             if name in given and getattr(self, name) is not None and self.mode not in modes:
                 names = " and ".join(repr(mode.value) for mode in modes)
                 raise ValueError(f"{name} is for mode {names}, not {self.mode.value!r}; leave one of the two out")

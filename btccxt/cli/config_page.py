@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from btccxt.cli.init import config_text
 from btccxt.config import Keys, LogConfig, Proxies, StoreConfig, Timeouts
+from btccxt.matching.paper_options import PaperOptions
 from btccxt.orders.policy import TrackerPolicy, is_from_profile
 from btccxt.orders.risk import RiskLimits
 from btccxt.resilience.breaker import BreakerPolicy
@@ -30,6 +31,7 @@ _PARTS: dict[str, type[Any]] = {
     "timeouts": Timeouts,
     "proxies": Proxies,
     "sim": SimOptions,
+    "paper": PaperOptions,
     "risk": RiskLimits,
     "streams": StreamPolicy,
     "breaker": BreakerPolicy,

@@ -2,6 +2,11 @@
 
 Price-time priority holds between both. An ambient level arrived when its price first appeared in an unbroken run of
 ``set_ambient`` calls: orders that rested at that price before are served before it, later ones after it.
+
+With ``queued`` an order also waits for the prints of the market: behind the amount that its price showed when it came.
+Printed trades there work that off. Where less is shown than stands ahead, some of it was cancelled; a print that
+follows at once may be what the shown amount has told already, and is not counted twice. At a price that is not shown
+(deeper than the levels that are known) the whole amount stands ahead that shows when it comes into sight.
 """
 
 from __future__ import annotations
@@ -21,9 +26,11 @@ class WorkingOrder:
 
     __slots__ = (
         "account",
+        "ahead",
         "best_price",
         "client_order_id",
         "cost",
+        "counted_ahead",
         "created_ms",
         "filled",
         "list_id",
@@ -59,6 +66,8 @@ class WorkingOrder:
         self.best_price: Decimal | None = None  # of a trailing order: the extreme it trails
         self.sequence = 0
         self.visible = ZERO
+        self.ahead: Decimal | None = ZERO  # amount of the market that is served before it; None: not known yet
+        self.counted_ahead = ZERO  # how much less of it the last depth has shown
 
     @property
     def remaining(self) -> Decimal:
@@ -94,8 +103,9 @@ class WorkingOrder:
 class BookSide:
     """Bids or asks. ``maker()`` is the next order or ambient level that a taker meets."""
 
-    def __init__(self, side: Side, sequence: Iterator[int]) -> None:
+    def __init__(self, side: Side, sequence: Iterator[int], queued: bool = False) -> None:
         self.side = side
+        self._queued = queued
         self._sequence = sequence
         self._prices: list[Decimal] = []  # of resting orders, ascending
         self._levels: dict[Decimal, OrderedDict[str, WorkingOrder]] = {}
@@ -120,6 +130,8 @@ class BookSide:
         slice_amount = order.request.iceberg_amount
         order.visible = order.remaining if slice_amount is None else min(slice_amount, order.remaining)
         order.sequence = next(self._sequence)
+        if self._queued and order.price is not None:
+            order.ahead, order.counted_ahead = self._shown(order.price), ZERO
         level[order.order_id] = order
 
     def remove(self, order: WorkingOrder) -> None:
@@ -159,6 +171,41 @@ class BookSide:
         for price in self._ambient:
             arrived[price] = before.get(price, now)
         self._arrived = arrived
+        if self._queued:
+            self._see_cancels()
+
+    def _shown(self, price: Decimal) -> Decimal | None:
+        """The market's amount at a price; None where it lies deeper than what is shown."""
+        amount = self._ambient.get(price)
+        if amount is not None:
+            return amount
+        deepest = next(reversed(self._ambient), None)
+        return ZERO if deepest is not None and self.better(price, deepest) else None
+
+    def _see_cancels(self) -> None:
+        for price, level in self._levels.items():
+            shown = self._shown(price)
+            for order in level.values():
+                order.counted_ahead = ZERO
+                if shown is None:
+                    continue
+                if order.ahead is not None and shown < order.ahead:
+                    order.counted_ahead = order.ahead - shown
+                order.ahead = shown if order.ahead is None else min(order.ahead, shown)
+
+    def pass_by(self, price: Decimal, amount: Decimal) -> Decimal:
+        """A trade was printed at a price: how much of it comes to our first order there."""
+        reaches: Decimal | None = None
+        for order in self._levels.get(price, {}).values():
+            counted = min(order.counted_ahead, amount)
+            order.counted_ahead -= counted
+            if order.ahead is None:
+                reaches = reaches or ZERO
+                continue
+            left = amount - counted - order.ahead
+            order.ahead = max(ZERO, -left)
+            reaches = max(ZERO, left) if reaches is None else reaches
+        return reaches or ZERO
 
     def take_ambient(self, price: Decimal, amount: Decimal) -> None:
         left = self._ambient[price] - amount
@@ -216,10 +263,10 @@ class BookSide:
 
 
 class Book:
-    def __init__(self) -> None:
+    def __init__(self, queued: bool = False) -> None:
         sequence = count(1)
-        self.bids = BookSide(Side.BUY, sequence)
-        self.asks = BookSide(Side.SELL, sequence)
+        self.bids = BookSide(Side.BUY, sequence, queued)
+        self.asks = BookSide(Side.SELL, sequence, queued)
         self.last: Decimal | None = None
 
     def side(self, side: Side) -> BookSide:

@@ -6,7 +6,8 @@ Rules, where exchanges differ:
 
 * A resting order that ambient depth crosses is filled at its own price, up to the ambient amount at crossing levels.
 * A printed trade fills resting orders it went through, and, at exactly its price, those on the maker's side of it:
-  best price first, together never more than the printed amount. Accounts stand at the front of the queue there.
+  best price first, together never more than the printed amount. Accounts stand at the front of the queue there, or
+  (``queued``) behind what the market has shown before them.
 * Triggers watch the last trade. They are looked at when the order that moved the price has been worked.
 * An account may trade with itself.
 * A market order (also a fired one) that finds too little liquidity expires with what it got.
@@ -77,13 +78,15 @@ class Engine(Returning):
         third_coin_fees: Mapping[str, Decimal] | None = None,
         brackets: Mapping[str, Sequence[Bracket]] | None = None,
         ended_kept: int | None = None,
+        queued: bool = False,
     ) -> None:
         """``third_coin_fees``: coin -> discount on fees paid with it (``{'BNB': Decimal('0.25')}``: 25 % less).
 
         ``brackets``: of a contract, other than the usual ones. ``ended_kept``: how many ended orders, and how many
-        fills, an account can ask for, the latest ones; None: all.
+        fills, an account can ask for, the latest ones; None: all. ``queued``: resting orders stand behind what the
+        market shows at their price (``book.py``), not before it.
         """
-        super().__init__(markets, third_coin_fees or {}, brackets, ended_kept)
+        super().__init__(markets, third_coin_fees or {}, brackets, ended_kept, queued)
         self._fundings: list[FundingPaid] = []
         self._deposits: list[Deposited] = []
         self._charged: list[FundingCharged] = []
@@ -252,6 +255,14 @@ class Engine(Returning):
         if trade_id is None:
             self._last_trade_id += 1
         self._print(symbol, price, amount, taker_side, trade_id, printed=True)
+        self._end_of_call()
+
+    def tell_last(self, symbol: str, price: Decimal, now_ms: int) -> None:
+        """The last price is told without its trade: triggers and liquidations follow it."""
+        self._market(symbol)
+        self._begin(now_ms)
+        self._books[symbol].last = price
+        self._prices.append((symbol, price))
         self._end_of_call()
 
     def apply_funding(self, symbol: str, rate: Decimal, now_ms: int) -> dict[str, Decimal]:

@@ -40,8 +40,9 @@ class OrderEntry(Solvency):
         third_coin_fees: Mapping[str, Decimal],
         brackets: Mapping[str, Sequence[Bracket]] | None = None,
         ended_kept: int | None = None,
+        queued: bool = False,
     ) -> None:
-        super().__init__(markets, third_coin_fees, brackets, ended_kept)
+        super().__init__(markets, third_coin_fees, brackets, ended_kept, queued)
         self._expiries: list[tuple[int, int, WorkingOrder]] = []
         self._listeners: list[Callable[[Event], None]] = []
         self._follow_ups: list[Callable[[int], None]] = []

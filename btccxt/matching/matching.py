@@ -52,10 +52,11 @@ class Matching:
         third_coin_fees: Mapping[str, Decimal],
         brackets: Mapping[str, Sequence[Bracket]] | None = None,
         ended_kept: int | None = None,
+        queued: bool = False,
     ) -> None:
         self._ended_kept = ended_kept
         self._markets = {market.symbol: market for market in markets}
-        self._books = {symbol: Book() for symbol in self._markets}
+        self._books = {symbol: Book(queued) for symbol in self._markets}
         self._triggers = {symbol: TriggerBook(market) for symbol, market in self._markets.items()}
         self._clearing = Clearing(self._markets, lambda symbol: self._books[symbol].last, third_coin_fees)
         self._accounts: dict[str, Account] = {}
@@ -238,21 +239,26 @@ class Matching:
                 self._print(symbol, price, amount, side.opposite)
 
     def _serve_print(self, book: Book, price: Decimal, amount: Decimal, taker_side: Side | None) -> None:
-        """Fill resting orders that a printed trade went through or, on its maker's side, met exactly."""
+        """Fill resting orders that a printed trade went through or, on its maker's side, met exactly and came to."""
         for side in (Side.BUY, Side.SELL):
             resting_side = book.side(side)
+            reaches = ZERO if taker_side is side else resting_side.pass_by(price, amount)
             while amount > 0:
                 order = resting_side.best_order()
                 if order is None or order.price is None:
                     break
                 through = order.price > price if side is Side.BUY else order.price < price
-                if not through and (order.price != price or taker_side is side):
-                    break
-                part = min(order.visible, amount, self._allowed(order))
+                offered = amount
+                if not through:
+                    if order.price != price or order.ahead != 0 or reaches <= 0:
+                        break
+                    offered = min(amount, reaches)
+                part = min(order.visible, offered, self._allowed(order))
                 if part <= 0:
                     self._end(order, SimStatus.EXPIRED, "expired", "reduce-only: no position left")
                     continue
                 amount -= part
+                reaches -= ZERO if through else part
                 self._serve_resting(order, book, part)
 
     # -------------------------------------------------------------- ends and firings

@@ -1,8 +1,8 @@
 """Paper trading: the exchange's real, public data; orders filled by the embedded exchange's matching engine.
 
 Every public call goes to the real exchange. Orders never leave the process: they rest in ``engine`` and are filled
-against the streamed best bid and ask (with the amounts shown there), or against trades where the exchange streams no
-tickers. So paper passes through the same tracker, journal and broker as live trading.
+against the streamed order book, else the best bid and ask with the amounts shown there, else trades
+(``paper_market.py``). So paper passes through the same tracker, journal and broker as live trading.
 
 The account lives in the journal, if that is on disk. What the market did while no process ran fills nothing; the first
 price after it does.
@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from btccxt.errors import ConnectionLost, OrderNotFound, Refused
 from btccxt.exchange.api import Deliver, ExchangeAPI
@@ -26,6 +28,7 @@ from btccxt.matching.engine import (
     RejectCode,
     SimOrder,
 )
+from btccxt.matching.paper_options import Latency, PaperOptions
 from btccxt.model import (
     Balance,
     Balances,
@@ -54,6 +57,8 @@ from btccxt.store.paper_account import ACCOUNT, ENDED_KEPT, PaperAccount
 from btccxt.store.paper_market import PaperMarket
 from btccxt.store.paper_records import fill_of, funding_of, new_order, update_of
 
+_LEAST_APART_S = 1e-6
+
 
 class PaperExchange(ExchangeAPI):
     """``public`` gives the data; ``balances`` is the start of a new account; ``now_ms`` the exchange's clock.
@@ -70,8 +75,12 @@ class PaperExchange(ExchangeAPI):
         balances: Mapping[str, Decimal],
         now_ms: Callable[[], int],
         on_task: TaskListener | None = None,
+        options: PaperOptions | None = None,
     ) -> None:
         self.id = public.id
+        self.options = options or PaperOptions()
+        self._latency = Latency(self.options)
+        self._arrived_s = 0.0
         self.public = public
         self._start_balances = dict(balances)
         self._now_ms = now_ms
@@ -91,10 +100,10 @@ class PaperExchange(ExchangeAPI):
         await self.public.close()
 
     async def load_markets(self) -> Mapping[str, Market]:
-        markets = await self.public.load_markets()
+        markets = {market.symbol: self._with_fees(market) for market in (await self.public.load_markets()).values()}
         if self._engine is None:
-            engine = Engine(markets.values(), ended_kept=ENDED_KEPT)
-            self._market = PaperMarket(self.public, engine, self._now_ms, self._tasks)
+            engine = Engine(markets.values(), ended_kept=ENDED_KEPT, queued=True)
+            self._market = PaperMarket(self.public, engine, self._now_ms, self._tasks, self.options.match)
             if self.journal is None:
                 engine.open_account(ACCOUNT, self._start_balances)
             else:
@@ -105,6 +114,22 @@ class PaperExchange(ExchangeAPI):
             engine.listen(self._on_engine_event)
             self._engine = engine
         return markets
+
+    def _with_fees(self, market: Market) -> Market:
+        maker, taker = self.options.rates(market.maker_rate, market.taker_rate)
+        return replace(market, maker_rate=maker, taker_rate=taker)
+
+    def facts(self) -> dict[str, Any]:
+        """How orders are filled here, for ``health()``."""
+        options = self.options
+        return {
+            "account": "ends with this process" if self.journal is None else self.journal.path,
+            "match": {} if self._market is None else self._market.followed(),
+            "latency_ms": options.latency_ms,
+            "latency_p99_ms": options.latency_p99_ms,
+            "maker_fee_pct": None if options.maker_fee_pct is None else str(options.maker_fee_pct),
+            "taker_fee_pct": None if options.taker_fee_pct is None else str(options.taker_fee_pct),
+        }
 
     @property
     def came_back(self) -> bool:
@@ -221,12 +246,22 @@ class PaperExchange(ExchangeAPI):
         if self._market is not None:
             await self._market.follow(symbol)
 
+    async def _arrive(self) -> None:
+        """The way to the exchange, on which nothing overtakes what was sent before."""
+        if not self.options.latency_ms:
+            return
+        loop, arrived = asyncio.get_running_loop(), asyncio.Event()
+        self._arrived_s = max(self._arrived_s + _LEAST_APART_S, loop.time() + self._latency.draw_ms() / 1000)
+        loop.call_at(self._arrived_s, arrived.set)
+        await arrived.wait()
+
     # -------------------------------------------------------------- orders
 
     async def create_order(self, request: OrderRequest) -> OrderUpdate:
         if request.stop_loss_price is not None or request.take_profit_price is not None:
             raise Refused("attached exits are not supported in paper mode")
         await self._follow(request.symbol)
+        await self._arrive()
         try:
             order = self.engine.submit(ACCOUNT, new_order(request), self._now_ms())
         except EngineReject as reject:
@@ -238,6 +273,7 @@ class PaperExchange(ExchangeAPI):
     ) -> tuple[OrderUpdate, OrderUpdate]:
         await self._follow(stop.symbol)
         await ready()
+        await self._arrive()
         try:
             placed = self.engine.submit_list(ACCOUNT, (new_order(stop), new_order(target)), self._now_ms())
         except EngineReject as reject:
@@ -245,6 +281,7 @@ class PaperExchange(ExchangeAPI):
         return self._told(placed[0], Origin.CREATE), self._told(placed[1], Origin.CREATE)
 
     async def cancel_order(self, reference: OrderReference) -> OrderUpdate:
+        await self._arrive()
         found = self._find(reference)
         try:
             cancelled = self.engine.cancel(ACCOUNT, symbol=found.symbol, order_id=found.order_id, now_ms=self._now_ms())

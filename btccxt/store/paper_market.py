@@ -7,11 +7,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 
-from btccxt.errors import Unsupported
+from btccxt.errors import ConfigError, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.matching.engine import Engine
+from btccxt.matching.paper_options import MatchAgainst
 from btccxt.model import (
     Market,
+    OrderBook,
     StreamEvent,
     StreamKey,
     StreamKind,
@@ -29,16 +31,49 @@ _RECONNECT_S = 1.0
 _POLICY = TaskPolicy(Backoff(first_s=_RECONNECT_S, start_s=_RECONNECT_S, factor=1.5, max_s=10.0))
 
 
-class PaperMarket:
-    """A symbol is followed from its first order on. ``tasks`` are ended by their owner."""
+_STREAMS = {
+    MatchAgainst.ORDER_BOOK: StreamKind.ORDER_BOOK,
+    MatchAgainst.BEST: StreamKind.TICKER,
+    MatchAgainst.TRADES: StreamKind.TRADES,
+}
 
-    def __init__(self, public: ExchangeAPI, engine: Engine, now_ms: Callable[[], int], tasks: Tasks) -> None:
+
+class PaperMarket:
+    """A symbol is followed from its first order on. ``tasks`` are ended by their owner.
+
+    ``match``: what orders are filled against; None: the best that the exchange streams.
+    """
+
+    def __init__(
+        self,
+        public: ExchangeAPI,
+        engine: Engine,
+        now_ms: Callable[[], int],
+        tasks: Tasks,
+        match: MatchAgainst | str | None = None,
+    ) -> None:
         self._public, self._engine, self._now_ms, self._tasks = public, engine, now_ms, tasks
+        self._match = None if match is None else MatchAgainst(match)
         self._followed: dict[str, asyncio.Task[None]] = {}
+
+    def matched_against(self, symbol: str) -> MatchAgainst | None:
+        """None: nothing that fills orders is streamed, the ticker is asked for once a second. Raises ConfigError."""
+        for match, kind in _STREAMS.items():
+            if self._match in (None, match) and self._public.can_stream(StreamKey(kind, symbol)):
+                return match
+        if self._match is None:
+            return None
+        raise ConfigError(f"paper.match={self._match.value!r}: {self._public.id} streams none for {symbol}")
+
+    def followed(self) -> dict[str, str]:
+        """By symbol what fills its orders, for people."""
+        found = {symbol: self.matched_against(symbol) for symbol in sorted(self._followed)}
+        return {symbol: "asked ticker" if match is None else match.value for symbol, match in found.items()}
 
     async def follow(self, symbol: str) -> None:
         """Have current prices of a symbol in the engine, and keep them current. Raises the exchange's errors."""
-        if self._is_followed(symbol):
+        has_depth = self.matched_against(symbol) in (MatchAgainst.ORDER_BOOK, MatchAgainst.BEST)
+        if has_depth and self._is_followed(symbol):
             return
         self._take_ticker(await self._public.fetch_ticker(symbol))
         self.begin(symbol)
@@ -47,8 +82,9 @@ class PaperMarket:
         """Follow it without waiting for its first price."""
         if self._is_followed(symbol):
             return
-        wanted = [StreamKey(StreamKind.TICKER, symbol), StreamKey(StreamKind.TRADES, symbol)]
-        keys = [key for key in wanted if self._public.can_stream(key)]
+        match = self.matched_against(symbol)
+        kinds = () if match is None else dict.fromkeys((_STREAMS[match], StreamKind.TRADES))
+        keys = [key for kind in kinds if self._public.can_stream(key := StreamKey(kind, symbol))]
         name = f"paper prices of {symbol}"
         self._followed[symbol] = self._tasks.keep(partial(self._keep_prices, symbol, keys), name, _POLICY)
 
@@ -70,6 +106,8 @@ class PaperMarket:
     def _on_price(self, key: StreamKey, event: StreamEvent) -> None:
         if isinstance(event, Ticker):
             self._take_ticker(event)
+        elif isinstance(event, OrderBook):
+            self._take_book(event)
         elif isinstance(event, Trade) and key.symbol is not None:
             self._engine.print_trade(
                 key.symbol, decimal_of(event.price), decimal_of(event.amount), event.side, self._now_ms()
@@ -84,6 +122,24 @@ class PaperMarket:
             ask = bid + float(market.price_step or decimal_of(bid) / 10_000)
         bids, asks = [_level(market, bid, ticker.bid_amount)], [_level(market, ask, ticker.ask_amount)]
         self._engine.set_depth(ticker.symbol, bids, asks, self._now_ms())
+        self._tell_last(ticker.symbol, bid if ticker.last is None else ticker.last)
+
+    def _take_book(self, book: OrderBook) -> None:
+        bids, asks = ([_exact(level) for level in side] for side in (book.bids, book.asks))
+        if not bids or not asks or bids[0][0] >= asks[0][0]:
+            return  # caught between two updates
+        self._engine.set_depth(book.symbol, bids, asks, self._now_ms())
+        self._tell_last(book.symbol, (book.bids[0][0] + book.asks[0][0]) / 2)
+
+    def _tell_last(self, symbol: str, price: float) -> None:
+        """Where no trades are streamed, and before the first: what stops and liquidations look at."""
+        if self._engine.last(symbol) is None or not self._public.can_stream(StreamKey(StreamKind.TRADES, symbol)):
+            market = self._engine.markets[symbol]
+            self._engine.tell_last(symbol, round_price(market, decimal_of(price)), self._now_ms())
+
+
+def _exact(level: tuple[float, float]) -> tuple[Decimal, Decimal]:
+    return decimal_of(level[0]), decimal_of(level[1])
 
 
 def _level(market: Market, price: float, amount: float | None) -> tuple[Decimal, Decimal]:

@@ -88,6 +88,8 @@ async def snapshot(account_session: AccountSession) -> dict[str, Any]:
             for name, health in sorted(account_session.tasks().items())
         },
     }
+    if account_session.paper is not None:
+        facts["paper"] = account_session.paper.facts()
     exchange = account_session.public_exchange
     if isinstance(exchange, DrivenExchange):
         facts["limits"] = {

@@ -342,7 +342,7 @@ class CCXTStore(StoreBackend):
 
         if not isinstance(self._exchange_given, str):
             given, sends_orders = self._exchange_given, self._broker is not None
-            return custom_venue(given, self.mode, self._balances, self._notifier.task, sends_orders=sends_orders)
+            return custom_venue(given, self.settings, self._balances, self._notifier.task, sends_orders=sends_orders)
         return connect(
             self.mode,
             self.profile,

@@ -92,7 +92,7 @@ def connect(
         report=report,
     )
     if mode is Mode.PAPER:
-        exchange = PaperExchange(exchange, balances, clock.now_ms, on_task)
+        exchange = PaperExchange(exchange, balances, clock.now_ms, on_task, settings.paper)
     return ExchangeConnection(exchange, clock)
 
 
@@ -123,7 +123,7 @@ def _limiter(
 
 def custom_venue(
     exchange: ExchangeAPI,
-    mode: Mode,
+    settings: StoreConfig,
     balances: Mapping[str, Decimal],
     on_task: TaskListener | None = None,
     *,
@@ -133,14 +133,14 @@ def custom_venue(
 
     Raises ConfigError for a mode that it cannot have: ``live`` with orders (``sends_orders``), if it takes none.
     """
-    maker, missing = type(exchange).__name__, lacks_for_orders(exchange)
+    mode, maker, missing = settings.mode, type(exchange).__name__, lacks_for_orders(exchange)
     if isinstance(exchange, CCXTExchange):
         clock = exchange.clock
     else:
         clock = ExchangeClock(WallTime())
         exchange = SensibleExchange(exchange, clock)
     if mode is Mode.PAPER:
-        return ExchangeConnection(PaperExchange(exchange, balances, clock.now_ms, on_task), clock)
+        return ExchangeConnection(PaperExchange(exchange, balances, clock.now_ms, on_task, settings.paper), clock)
     if mode is Mode.LIVE:
         if sends_orders and missing:
             raise ConfigError(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from btccxt.config import Mode
+from btccxt.config import Mode, StoreConfig
 from btccxt.errors import ConfigError, OrderOutcomeUnknown, Unreadable
 from btccxt.exchange.api import Deliver, ExchangeAPI, lists_orders
 from btccxt.exchange.sensible import SensibleExchange
@@ -213,6 +213,10 @@ def test_every_method_of_an_exchange_is_passed_on() -> None:
     assert ours <= set(vars(SensibleExchange))
 
 
+def _settings(mode: Mode) -> StoreConfig:
+    return StoreConfig(exchange="fake", mode=mode)
+
+
 def test_an_exchange_of_ones_own_is_checked_in_every_mode_and_can_do_what_it_could() -> None:
     class Data(ExchangeAPI):
         id = "data"
@@ -226,11 +230,11 @@ def test_an_exchange_of_ones_own_is_checked_in_every_mode_and_can_do_what_it_cou
         async def fetch_ohlcv(self, *_: Any) -> list[Bar]:
             return [BAR]
 
-    live = custom_venue(FakeExchange(), Mode.LIVE, {}, sends_orders=True).exchange
+    live = custom_venue(FakeExchange(), _settings(Mode.LIVE), {}, sends_orders=True).exchange
     assert isinstance(live, SensibleExchange)
-    paper = custom_venue(FakeExchange(), Mode.PAPER, {}, sends_orders=True).exchange
+    paper = custom_venue(FakeExchange(), _settings(Mode.PAPER), {}, sends_orders=True).exchange
     assert isinstance(paper, PaperExchange) and isinstance(paper.public, SensibleExchange)
-    data = custom_venue(Data(), Mode.LIVE, {}, sends_orders=False).exchange
+    data = custom_venue(Data(), _settings(Mode.LIVE), {}, sends_orders=False).exchange
     assert not data.can_stream(StreamKey(StreamKind.BARS, SYMBOL, "1m")) and not lists_orders(data)
     with pytest.raises(ConfigError, match="Data has no fetch_balance"):
-        custom_venue(Data(), Mode.LIVE, {}, sends_orders=True)
+        custom_venue(Data(), _settings(Mode.LIVE), {}, sends_orders=True)

@@ -31,11 +31,21 @@ from tests.e2e.stage import BTC, Venue
 BOUND_S = 60.0
 
 
-class OnlyTrades(CCXTExchange):
-    """An exchange that streams no tickers."""
+class OnlyBest(CCXTExchange):
+    """An exchange that streams no order books."""
+
+    def can_stream(self, key: StreamKey) -> bool:
+        return key.kind is not StreamKind.ORDER_BOOK and super().can_stream(key)
+
+
+class OnlyTrades(OnlyBest):
+    """... and no tickers."""
 
     def can_stream(self, key: StreamKey) -> bool:
         return key.kind is not StreamKind.TICKER and super().can_stream(key)
+
+
+AGAINST = {CCXTExchange: "order_book", OnlyBest: "best", OnlyTrades: "trades"}
 
 
 class Desk:
@@ -76,7 +86,7 @@ def make(kind: type[CCXTExchange], venue: Venue) -> CCXTExchange:
     )  # fmt: skip
 
 
-@pytest.fixture(params=[CCXTExchange, OnlyTrades], ids=["best bid and ask", "trades"])
+@pytest.fixture(params=AGAINST, ids=AGAINST.values())
 async def desk(request) -> AsyncIterator[Desk]:
     with Venue() as venue:
         desk = Desk(venue, make(request.param, venue))
@@ -100,6 +110,7 @@ async def test_a_resting_order_is_filled_when_the_streamed_market_reaches_it(des
     assert (await desk.paper.fetch_order(order)).filled > 0
     assert (await desk.paper.fetch_balance()).by_currency["BTC"].total > 0
     assert desk.troubles == []
+    assert desk.paper.facts()["match"] == {BTC: AGAINST[type(desk.paper.public)]}
 
 
 async def test_nothing_of_an_order_reaches_the_real_exchange(desk):
