@@ -15,9 +15,10 @@ from btccxt.bt.kept import KEPT, bound_notifications, forget_trades
 from btccxt.bt.order_request import order_of, take_figures, take_ref
 from btccxt.bt.ports import OrderHolder
 from btccxt.errors import BtccxtError
-from btccxt.model import ZERO, Market, OrderRequest, Side, decimal_of
+from btccxt.model import ZERO, Market, OrderKind, OrderRequest, Side, decimal_of
 from btccxt.orders.context import EMULATED, EXPIRES, FIRES
 from btccxt.orders.funds import OpenOrder, bound
+from btccxt.orders.leg import MADE_WAY
 from btccxt.orders.live_order import LifecycleState, LiveOrder
 from btccxt.orders.tracker import OrderEvent, RestoredState
 
@@ -37,6 +38,7 @@ class OrderStore:
         self._waiting: set[int] = set()  # they wait on this machine and bind no money
         self.trailing: dict[int, bt.Order] = {}  # those whose price follows the market
         self._ending: set[int] = set()  # their cancel has been asked for
+        self._guarding: set[int] = set()  # an order that closes what they guard has been sent
 
     def note(self, order: bt.Order) -> None:
         """An order that the strategy may ask about from now on; the oldest that ended are forgotten meanwhile."""
@@ -79,6 +81,7 @@ class OrderStore:
         self._fires_ms.pop(order.ref, None)
         self._waiting.discard(order.ref)
         self._ending.discard(order.ref)
+        self._guarding.discard(order.ref)
         self.trailing.pop(order.ref, None)
 
     def follow_prices(self) -> None:
@@ -111,9 +114,18 @@ class OrderStore:
         """Whether it waits on this machine, or is at the exchange, where it binds money."""
         (self._waiting.add if waits else self._waiting.discard)(order.ref)
 
+    def is_closed_by_another(self, client_order_id: str) -> None:
+        """What this order guards is being closed: it makes way for that, and comes back for the rest."""
+        if (order := self._open.get(client_order_id)) is not None:
+            self._guarding.add(order.ref)
+
+    def _is_guarding(self, order: bt.Order) -> bool:
+        made_way = any(note.startswith(MADE_WAY) for note in order.info.get("notes") or ())
+        return made_way or order.ref in self._guarding
+
     def is_tied(self, order: bt.Order) -> bool:
         """Whether it is part of a bracket or a pair."""
-        tied = order.parent is not None or order.oco is not None
+        tied = order.parent is not None or order.oco is not None or self._is_guarding(order)
         return tied or any(other.parent is order or other.oco is order for other in self._open.values())
 
     # -------------------------------------------------------------- validity kept here
@@ -182,6 +194,18 @@ class OrderStore:
             first = order.parent or (_first(order) if _leader(order) in leaders else None)
             if first is not None and "client_order_id" in first.info:
                 yield first.info["client_order_id"], order
+
+    def alone(self, symbol: str, side: Side) -> Iterator[tuple[str, Any]]:
+        """Orders of no bracket or pair that bind coins at the exchange, and are to stay; each with its name."""
+        tied = {other.ref for order in self._open.values() for other in (order.parent, order.oco) if other is not None}
+        for name, order in self._open.items():
+            request = self._requests.get(order.ref)
+            if request is None or (request.symbol, request.side) != (symbol, side) or request.kind is OrderKind.MARKET:
+                continue
+            if order.parent is not None or order.oco is not None or order.ref in tied or order.ref in self._ending:
+                continue
+            if (order.ref not in self._waiting or self._is_guarding(order)) and "slices" not in order.info:
+                yield name, order
 
     def open_orders(self, *, without_ending: bool = False, without: Collection[int] = ()) -> Iterator[OpenOrder]:
         """As funds see them; ``without``: refs that do not count."""

@@ -96,10 +96,8 @@ class OrderPlacement:
             parent = self._tied_to(order.parent, "parent", reasons)
         market = self._markets[order.data._dataname]
         if oco is not None and leader is not None and not market.is_contract and "closes" in oco.info:
-            reasons.append(
-                f"oco: order {oco.ref} shares the coins of a bracket's exits, so it cannot be one of a pair: "
-                "cancel the bracket first"
-            )
+            what = oco.info.closes.partition(":")[0]
+            reasons.append(f"oco: order {oco.ref} shares coins ({what}), so it cannot be of a pair: cancel those first")
         return self._planner.plan(order, market, kwargs, leader, situation, parent, reasons)
 
     def _tied_to(self, other: bt.Order, word: str, reasons: list[str]) -> OrderRequest | None:
@@ -124,7 +122,7 @@ class OrderPlacement:
             total = ledger.totals.get(market.base, ZERO)
             guards = self._closing.guards(market, side, held, total, self._markets)
             if not market.is_contract and order.size:
-                exits = {each.ref for _, each in self._own.exits(symbol, side)} if guards.groups else ()
+                exits = {each.ref for each in self._closing.exits(market, side)} if guards.groups else ()
                 others = self._own.open_orders(without_ending=True, without=exits)
                 taken = funds.bound(market.base, others, self._markets)
                 sellable = funds.sellable(_amount(order), total, taken, ledger.coin_fees(symbol))

@@ -157,7 +157,7 @@ class ContingencyGroup(ListedPair):
             for leg in self.legs.values():
                 if leg not in guests:
                     self._finish(leg)
-            self._plan_guests(guests, exposure)
+            self._plan_guests(guests, max(ZERO, exposure - self.closing.pending))
             ended = all(leg.over is not None for leg in self.legs.values() if not leg.is_guest)
             self._left_alone = exposure if ended else None
             return

@@ -72,7 +72,7 @@ class OrderEmulator:
         self._loop: Loop = loop or asyncio.get_running_loop()
         self._groups = groups = Groups(markets, self._policy, self._order, held, may_list, self._plan, self._loop)
         self._legs, self._entries = groups.legs, groups.entries
-        self._closing = ClosingOrders(markets, groups.find, tracker.release, self._withdraw, self._loop)
+        self._closing = ClosingOrders(markets, groups.guarding, tracker.release, self._withdraw, self._loop)
         self._watching: dict[str, dict[str, ContingencyGroup]] = {}  # by symbol and name: they wait for a price
         self._timer: tuple[float, Any] | None = None
         self._closed = False

@@ -118,8 +118,16 @@ def judge(
             why = f"waits until {ended}: its {want.currency} is bound or on its way"
             return WaitFor(tuple(names), why)
     free = max(total - taken, ZERO)
-    tail = f"; {taken.normalize():f} bound by open orders" if taken else ""
+    tail = ""
+    if taken:
+        names = [order.request.client_order_id for order in orders if _binds(order, want.currency, markets)]
+        said = ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+        tail = f"; {taken.normalize():f} bound by open orders ({said}): cancel those that are not wanted"
     return Missing(f"needs {want.amount.normalize():f} {want.currency}, {free.normalize():f} free{tail}")
+
+
+def _binds(order: OpenOrder, currency: str, markets: Mapping[str, Market]) -> bool:
+    return bound(currency, (order,), markets) > ZERO
 
 
 def _will_free(order: OpenOrder, currency: str, market: Market) -> Decimal:

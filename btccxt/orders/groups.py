@@ -14,7 +14,7 @@ from btccxt.orders.closing import is_guest, shares_in
 from btccxt.orders.context import EMULATED, ON_UNPROTECTED, PRIMARY
 from btccxt.orders.contingency import ContingencyGroup
 from btccxt.orders.event_loop import Loop
-from btccxt.orders.leg import Leg
+from btccxt.orders.leg import Leg, made_way
 from btccxt.orders.live_order import LiveOrder
 from btccxt.orders.policy import TrackerPolicy, Unprotected
 
@@ -54,6 +54,31 @@ class Groups:
         """By its own name, or that of one of its orders."""
         return self.by_name.get(name) or self.legs.get(name, (None,))[0]
 
+    def guarding(self, name: str) -> ContingencyGroup | None:
+        """The group that is to make way for an order which closes what it guards.
+
+        An order that stood alone until now guards what it would sell, as the only one of a group of its own.
+        """
+        group = self.find(name) or self._alone(name)
+        leg = None if group is None else group.legs.get(name)
+        if group is None or leg is None or group.entry_name is not None or len(group.legs) > 1:
+            return group
+        group.are_exits = group.are_exits or (self._closes(leg.request) and leg.slice_amount is None)
+        return group
+
+    def _alone(self, name: str) -> ContingencyGroup | None:
+        order = self._order(name)
+        if order is None:
+            return None
+        group = self._new(name, order.intent, order.context, are_exits=self._closes(order.intent))
+        leg = Leg.of(order.intent, order.context)
+        group.add(leg)
+        self.legs[name] = group, name
+        group.hear(order, name)
+        if order.is_final and not made_way(order):  # as the strategy has been told
+            leg.over, leg.told, leg.shown = order.state, True, order
+        return group
+
     def unfinished(self) -> list[ContingencyGroup]:
         return [group for name, group in self.by_name.items() if name not in self._ended]
 
@@ -61,9 +86,9 @@ class Groups:
         """The group that an order belongs to as a leg, made where it is the first of it."""
         name, host = request.client_order_id, None
         if PRIMARY in context:
-            known = self.legs.get(context[PRIMARY])
-            if known is not None:
-                self.legs[name] = known
+            primary = context[PRIMARY]
+            if primary in self.legs or self._alone(primary) is not None:
+                self.legs[name] = self.legs[primary]
             return None
         if parent := context.get("parent"):
             group = self.by_name.get(parent) or self._new(parent, request, context, entry_name=parent)
@@ -85,7 +110,7 @@ class Groups:
     def _host_of(self, request: OrderRequest, context: Mapping[str, str]) -> ContingencyGroup | None:
         if not is_guest(request, context, self._markets[request.symbol]):
             return None
-        return next((group for name in shares_in(context) if (group := self.find(name)) is not None), None)
+        return next((group for name in shares_in(context) if (group := self.guarding(name)) is not None), None)
 
     def _of_pair(self, leader: str, request: OrderRequest, context: Mapping[str, str]) -> ContingencyGroup:
         known, first = self.legs.get(leader), self._order(leader)

@@ -256,7 +256,10 @@ def test_the_exchanges_own_rules_refuse_as_well(backend):
 def test_an_order_that_the_account_cannot_pay_ends_in_margin_and_says_what_is_free(backend):
     script = run(backend, lambda s: s.buy(size=1.5, exectype=bt.Order.Limit, price=50_000), lambda s: s.buy(size=1.0))
     assert [order.status for order in script.orders] == [bt.Order.Submitted, bt.Order.Margin]
-    assert script.orders[1].info.reasons == ("needs 50000 USDT, 25000 free; 75000 bound by open orders",)
+    (reason,) = script.orders[1].info.reasons
+    assert (
+        reason == "needs 50000 USDT, 25000 free; 75000 bound by open orders (b00001): cancel those that are not wanted"
+    )
     assert len(backend.sent) == 1
 
 

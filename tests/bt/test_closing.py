@@ -8,6 +8,7 @@ import backtrader as bt
 import pytest
 
 from btccxt.model import OrderKind, OrderStatus
+from btccxt.orders.closing import shares_in
 from btccxt.orders.context import CLOSES
 from tests.bt.fake_ports import FakeBackend, run
 from tests.bt.test_placing import PERP, reasons
@@ -73,7 +74,7 @@ def test_a_limit_sale_under_a_bracket_shares_its_coins_and_cannot_be_one_of_a_pa
 
     backend, _ = after_a_bracket(act)
     assert (len(backend.sent), backend.contexts[-1][CLOSES].endswith(":0.1")) == (4, True)
-    assert "cancel the bracket first" in reasons(made[1])
+    assert "cancel those first" in reasons(made[1])
 
 
 def test_an_order_of_the_other_side_and_an_exit_that_is_being_cancelled_guard_nothing():
@@ -87,3 +88,62 @@ def test_an_order_of_the_other_side_and_an_exit_that_is_being_cancelled_guard_no
     backend, _ = after_a_bracket(act)
     assert len(backend.sent) in (3, 4)
     assert all(CLOSES not in context for context in backend.contexts)
+
+
+# ------------------------------------------------------------------ orders that stand alone
+
+STOP = {"exectype": bt.Order.Stop, "price": 45_000}
+TARGET = {"exectype": bt.Order.Limit, "price": 55_000}
+
+
+def beside(*acts, coins: str = "1", **rules) -> tuple[FakeBackend, object]:
+    backend = FakeBackend({"USDT": "0", "BTC": coins})
+    backend.emulated = rules.get("emulated", set())
+    return backend, run(backend, *acts)
+
+
+@pytest.mark.parametrize("words", [STOP, TARGET])
+def test_a_close_names_the_order_of_its_own_that_binds_the_coins(words):
+    backend, script = beside(lambda s: s.sell(size=1, **words), lambda s: s.sell(size=1))
+    assert shares_in(backend.contexts[-1]) == {backend.sent[0].client_order_id: 1}
+    assert "make way" in script.orders[-1].info.closes
+
+
+def test_only_what_is_bound_makes_way_the_oldest_first():
+    backend, _ = beside(
+        lambda s: s.sell(size=0.3, **STOP), lambda s: s.sell(size=0.3, **STOP), lambda s: s.sell(size=0.8)
+    )
+    first, second = (request.client_order_id for request in backend.sent[:2])
+    assert shares_in(backend.contexts[-1]) == {first: D("0.3"), second: D("0.1")}
+    backend, _ = beside(lambda s: s.sell(size=0.3, **STOP), lambda s: s.sell(size=0.7))
+    assert CLOSES not in backend.contexts[-1]
+
+
+def test_a_target_waits_beside_a_stop_and_a_stop_beside_no_target():
+    backend, _ = beside(lambda s: s.sell(size=1, **STOP), lambda s: s.sell(size=1, **TARGET))
+    assert shares_in(backend.contexts[-1]) == {backend.sent[0].client_order_id: 1}
+    backend, script = beside(lambda s: s.sell(size=1, **TARGET), lambda s: s.sell(size=1, **STOP))
+    assert (len(backend.sent), script.orders[-1].getstatusname()) == (1, "Margin")
+    assert f"({backend.sent[0].client_order_id}): cancel those" in reasons(script.orders[-1])
+
+
+def test_an_order_that_is_being_cancelled_and_one_that_binds_nothing_do_not_make_way():
+    backend, script = beside(lambda s: s.sell(size=1, **STOP), lambda s: s.cancel(script_of(s)), lambda s: s.close())
+    assert CLOSES not in backend.contexts[-1]
+    assert script.orders[-1].info.waits_for
+
+
+def test_an_order_that_makes_way_can_be_changed_no_more():
+    def act(s):
+        s.close()
+        s.broker.edit(script_of(s), price=44_000)
+
+    backend = FakeBackend({"USDT": "0", "BTC": "1"})
+    backend.edits_natively = False
+    script = run(backend, lambda s: s.sell(size=1, **STOP), lambda s: backend.accept(), act)
+    assert backend.edited == []
+    assert "tied to others" in script.orders[0].info.notes[-1]
+
+
+def script_of(strategy):
+    return strategy.orders[0]

@@ -328,6 +328,47 @@ def test_a_close_under_a_live_bracket_is_done_and_the_exits_make_way(exchange: s
             assert round(-player.made["stop"].executed.remsize, 4) == left
 
 
+_ALONE = {
+    "stop": {"exectype": bt.Order.Stop, "price": 58_000.0},
+    "target": {"exectype": bt.Order.Limit, "price": 63_000.0},
+    "trail": {"exectype": bt.Order.StopTrail, "trailpercent": 0.03},
+}
+
+
+@pytest.mark.parametrize(
+    ("exchange", "what", "part"),
+    [("binance", "target", None), ("okx", "stop", None), ("kraken", "stop", 0.4), ("bybit", "trail", 0.4)],
+)
+def test_a_close_is_done_though_an_order_that_stands_alone_binds_the_coins(
+    exchange: str, what: str, part: float | None
+) -> None:
+    """In a backtest nothing binds coins; what is left of them has its order back."""
+
+    def sells(player: Player) -> None:
+        player.made["alone"] = player.sell(size=player.position.size, **_ALONE[what])
+
+    def closes(player: Player) -> None:
+        player.made["close"] = player.close(size=part and player.position.size * part)
+
+    def is_done(player: Player) -> bool:
+        left = sum(amount for *_, amount in resting(place))
+        return not player.made["close"].alive() and abs(left - D(str(player.position.size))) < D("0.0001")
+
+    with venue(exchange) as place:
+        player = run(
+            place,
+            Step(PRICE, lambda p: p.made.update(entry=p.buy(size=0.1)), until=lambda p: p.position.size > 0),
+            Step(PRICE, sells, until=once(lambda p: len(resting(place)) > 0)),
+            Step(PRICE, closes, until=once(is_done)),
+            Step(PRICE),
+        )
+        assert alarms(player) == []
+        left = "Accepted" if part else "Canceled"
+        assert statuses(player) == f"entry Completed alone {left} close Completed"
+        assert bool(player.position.size) is bool(resting(place)) is bool(part)
+        assert "make way" in player.made["close"].info.closes
+
+
 # ------------------------------------------------------------------ the target, the stop
 
 

@@ -243,3 +243,124 @@ def test_a_sale_beside_a_bracket_is_still_there_after_a_kill() -> None:
     world.wait(1)
     assert world.protected() == world.exchange.position == D("0.6")
     assert world.alarms == []
+
+
+# ------------------------------------------------------------------ an order that stands alone
+
+
+def alone(kind: OrderKind = OrderKind.STOP, **fields: object) -> World:
+    """One coin was bought, and one order of its own is to sell it."""
+    world = World(SPOT)
+    world.give("entry", Side.BUY, OrderKind.MARKET, "1")
+    prices = {"trigger_price": "90"} if kind is OrderKind.STOP else {"price": "110"}
+    world.give("stop", Side.SELL, kind, "1", **prices, **fields)
+    world.exchange.coins = world.exchange.position  # and no others
+    return world
+
+
+@pytest.mark.parametrize("kind", [OrderKind.STOP, OrderKind.LIMIT])
+def test_an_order_that_stands_alone_makes_way_for_a_close_and_ends_with_the_position(kind: OrderKind) -> None:
+    world = alone(kind)
+    closes(world, shares="stop:1")
+    world.wait(20)
+    assert (world.exchange.position, world.at_exchange(), world.alarms) == (0, {}, [])
+    assert world.states() == {"entry": "filled", "stop": "canceled", "close": "filled"}
+
+
+@pytest.mark.parametrize("kind", [OrderKind.STOP, OrderKind.LIMIT])
+@pytest.mark.parametrize("how", ["refused", "in part", "of a part"])
+def test_an_order_that_stands_alone_comes_back_for_what_was_not_closed(kind: OrderKind, how: str) -> None:
+    world = alone(kind)
+    if how == "refused":
+        world.exchange.refuse_next = ["too many requests"]
+    world.exchange.liquidity = D("0.4") if how == "in part" else None
+    part = ("0.4", "stop:0.4") if how == "of a part" else ("1", "stop:1")
+    closes(world, *part)
+    world.exchange.liquidity = None
+    world.wait(5)
+    left = D(1) if how == "refused" else D("0.6")
+    assert world.exchange.position == left
+    assert set(world.at_exchange().values()) == {f"{kind.value} {left}"}
+    assert world.strategy["stop"].amount == left
+    world.move(89 if kind is OrderKind.STOP else 111)
+    world.wait(1)
+    assert (world.exchange.position, world.at_exchange(), world.alarms) == (0, {}, [])
+    assert world.states()["stop"] == "filled"
+
+
+def test_an_order_that_stands_alone_is_cancelled_by_the_strategy_after_it_came_back() -> None:
+    world = alone()
+    closes(world, "0.4", "stop:0.4")
+    world.wait(5)
+    world.strategy_cancels("stop")
+    world.wait(5)
+    assert (world.states()["stop"], world.at_exchange(), world.alarms) == ("canceled", {}, [])
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_a_close_of_what_stands_alone_goes_on_after_a_kill(moment: int) -> None:
+    world = alone()
+    world.instant = False
+    closes(world)
+    for _ in range(moment):
+        world.deliver()
+    world.kill()
+    world.instant = True
+    world.settle()
+    world.wait(20)
+    assert world.exchange.position == (0 if world.states()["close"] == "filled" else 1)
+    assert set(world.at_exchange().values()) == ({"stop 1"} if world.exchange.position else set())
+    assert world.alarms == []
+
+
+@pytest.mark.parametrize("moment", [0, 1])
+def test_what_came_back_is_known_as_the_order_that_stood_alone_after_a_kill(moment: int) -> None:
+    world = alone()
+    closes(world, "0.4", "stop:0.4")
+    world.wait(5)
+    for _ in range(moment + 1):
+        world.kill()
+    assert set(world.at_exchange().values()) == {"stop 0.6"}
+    assert (world.states()["stop"], world.strategy["stop"].amount) == ("open", D("0.6"))
+    closes_again = {"closes": "stop:0.6"}
+    world.give("again", Side.SELL, OrderKind.MARKET, "0.6", closes_again)
+    world.wait(5)
+    assert (world.exchange.position, world.at_exchange(), world.alarms) == (0, {}, [])
+    assert world.states()["stop"] == "canceled"
+
+
+@pytest.mark.parametrize("end", ["filled", "canceled"])
+def test_a_close_of_what_stands_alone_that_ended_at_that_moment(end: str) -> None:
+    """The strategy has not heard of the end when it closes."""
+    world = alone()
+    if end == "filled":
+        world.move(89)
+    else:
+        world.exchange_cancels("stop")
+    closes(world, shares="stop:1")
+    world.wait(20)
+    assert (world.exchange.position, world.at_exchange(), world.alarms) == (0, {}, [])
+    assert world.states()["stop"] == end
+    assert world.states()["close"] == ("canceled" if end == "filled" else "filled")
+
+
+def test_a_target_waits_beside_a_stop_that_stands_alone() -> None:
+    world = alone()
+    world.give("target", Side.SELL, OrderKind.LIMIT, "1", {"closes": "stop:1"}, price="110")
+    assert world.at_exchange() == {"stop": "stop 1"}
+    world.move(111)
+    world.wait(1)
+    assert (world.exchange.position, world.at_exchange(), world.alarms) == (0, {}, [])
+    assert (world.states()["target"], world.states()["stop"]) == ("filled", "canceled")
+
+
+def test_when_the_stop_is_cancelled_what_waited_beside_it_makes_way_for_a_close() -> None:
+    world = alone()
+    world.give("target", Side.SELL, OrderKind.LIMIT, "1", {"closes": "stop:1"}, price="110")
+    world.strategy_cancels("stop")
+    world.wait(1)
+    assert world.at_exchange() == {"target": "limit 1"}
+    closes(world, shares="target:1")
+    world.wait(5)
+    assert (world.exchange.position, world.at_exchange(), world.alarms) == (0, {}, [])
+    assert (world.states()["target"], world.states()["close"]) == ("canceled", "filled")

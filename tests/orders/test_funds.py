@@ -34,7 +34,7 @@ def test_coins_of_an_order_that_is_being_cancelled_are_waited_for():
 
 def test_coins_of_an_order_that_stays_are_not():
     verdict = judge(request("a", Side.SELL, "1"), PRICE, {"BTC": D(1)}, [resting("s", Side.SELL, "1")], MARKETS)
-    assert verdict == Missing("needs 1 BTC, 0 free; 1 bound by open orders")
+    assert verdict == Missing("needs 1 BTC, 0 free; 1 bound by open orders (s): cancel those that are not wanted")
 
 
 def test_proceeds_of_a_sale_that_fills_at_once_are_waited_for_less_the_most_that_fees_can_take():

@@ -35,6 +35,9 @@ _OLD = """
             JOIN tickets ON tickets.client_order_id IN (exits.client_order_id, exits.other)
         WHERE ties.kind = 'closes' AND (tickets.final = 0 OR tickets.told = 0)
         UNION
+        SELECT ties.client_order_id FROM ties JOIN tickets ON tickets.client_order_id = ties.other
+        WHERE ties.kind = 'closes' AND (tickets.final = 0 OR tickets.told = 0)
+        UNION
         SELECT client_order_id FROM alarms WHERE told = 0 AND client_order_id IS NOT NULL
     )
 """

@@ -127,6 +127,16 @@ def test_what_has_closed_a_part_of_a_living_bracket_stays(book):
     assert book.names() == {"entry", "stop", "close"}
 
 
+def test_what_has_closed_a_part_of_what_an_order_of_its_own_guards_stays(book):
+    """That order has made way, and the strategy has not been told of an end."""
+    book.start_of_a_program()
+    book.order("stop", 200, told=False)
+    book.order("carries it on", 150, ended=False, context={"primary": "stop"})
+    book.order("close", 150, context={"closes": "stop:0.4"})
+    book.prune()
+    assert book.names() == {"stop", "carries it on", "close"}
+
+
 def test_what_a_position_cost_is_the_same_afterwards_and_goes_on_from_there(book):
     book.order("one", 300, fills=[("1", "100"), ("2", "130")])
     book.order("two", 200, fills=[("-1.5", "150")])
