@@ -5,10 +5,10 @@ VENV   := .venv
 EXTRAS ?= dev
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
-# Where there is no make, as on Windows: python -m btccxt.dev test|portable|check|demo|release|compat
+# Where there is no make, as on Windows: python -m btccxt.dev test|portable|check|demo|release|compat|public
 DEV    := $(BIN)/python -m btccxt.dev
 
-.PHONY: demo test portable coverage check compat docs bench mutants release clean
+.PHONY: demo test portable coverage check compat public docs bench mutants release clean
 
 demo: $(STAMP)  ## run a moving-average strategy on the embedded exchange, about a minute
 	$(DEV) demo
@@ -36,6 +36,9 @@ check: $(STAMP)  ## style, types, layers
 
 compat: $(STAMP)  ## judge another ccxt: make compat CCXT=4.5.91; the report is in build/compat
 	$(DEV) compat $(CCXT)
+
+public: $(STAMP)  ## strategies that others published, unchanged: make public FOLDER=where/they/were/cloned
+	$(DEV) public $(FOLDER)
 
 release: $(STAMP)  ## wheel and source archive in dist/, checked; says what to upload, signs and uploads nothing
 	$(DEV) release

@@ -20,6 +20,7 @@ from btccxt.bt.commission import CryptoCommInfo
 from btccxt.bt.compat import bt
 from btccxt.bt.data_source import source_of, why_elsewhere
 from btccxt.bt.drift import DriftMonitor
+from btccxt.bt.former_calls import FormerCalls
 from btccxt.bt.fund import measure_shares
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder, edited, follower_of
 from btccxt.bt.order_words import make_plain
@@ -41,7 +42,7 @@ from btccxt.orders.tracker import OrderEvent
 _NOT_STARTED = "the broker has not been started: run it in a Cerebro (cerebro.setbroker(broker))"
 
 
-class CCXTBroker(PercentBracket, FundBroker):
+class CCXTBroker(PercentBracket, FormerCalls, FundBroker):
     """Broker on one account of one exchange. Made by ``store.getbroker()``.
 
     Sizes are base units on spot and contracts on swaps. ``getcash`` is the total of the account's currency, orders in

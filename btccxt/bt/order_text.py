@@ -17,3 +17,10 @@ def order_text(order: bt.Order) -> str:
     size = order.size
     amount = f"{abs(size):g}" if isinstance(size, (int, float)) else str(size)
     return f"{'buy' if order.isbuy() else 'sell'} {amount} {order.data._dataname} {kind_name(order).lower()}"
+
+
+def reasons_text(order: bt.Order) -> str:
+    """Why it was refused or ended, '' where nothing is known; without its id: the same reasons read the same."""
+    client_order_id = order.info.get("client_order_id")
+    text = "; ".join(order.info.get("reasons", ()) or ())
+    return text.replace(f" {client_order_id}", "") if client_order_id else text

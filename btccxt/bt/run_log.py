@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from btccxt.bt.compat import bt
-from btccxt.bt.order_text import kind_name
+from btccxt.bt.order_text import kind_name, reasons_text
 from btccxt.bt.time import ms_of_num
 from btccxt.notices import StoreNotice
 from btccxt.orders.lifecycle import LifecycleState
@@ -120,7 +120,7 @@ class RunLog(bt.Analyzer):
             "id": info.get("client_order_id"), "s": order.data._dataname, "side": "buy" if order.isbuy() else "sell",
             "kind": kind_name(order), "size": _number(created.size), "price": _number(created.price),
             "filled": _number(executed.size), "average": _number(executed.price), "fee": _number(executed.comm),
-            "status": order.getstatusname(), "why": "; ".join(info.get("reasons", ()) or ()),
+            "status": order.getstatusname(), "why": reasons_text(order),
             "signal": _number(created.pclose), "parent": getattr(order.parent, "ref", None),
             "oco": getattr(order.oco, "ref", None), "here": here,
         })  # fmt: skip

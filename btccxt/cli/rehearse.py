@@ -31,14 +31,17 @@ def command(
 ) -> None:
     """Run a strategy against the embedded exchange with faults; exit code 1 if the books differ at the end."""
     from btccxt.cli.rehearsal import Recording, fault_mix, run_rehearsal
+    from btccxt.cli.user_errors import explained
     from btccxt.store.strategy_file import load_strategy, parse_params
 
     symbols = symbol or ["BTC/USDT"]
     recording = None if market is None else Recording(market, symbols[0], market_timeframe)
-    ran = run_rehearsal(
-        load_strategy(strategy, class_name), fault_mix(faults), seed=seed, exchange=exchange,
-        symbols=symbols, minutes=minutes, live_bars=bars, history_bars=history, speed=speed,
-        balance=balance, params=parse_params(param or []), recording=recording,
-    )  # fmt: skip
+    mix = fault_mix(faults)
+    with explained(Path(strategy.partition(".py:")[0])):
+        ran = run_rehearsal(
+            load_strategy(strategy, class_name), mix, seed=seed, exchange=exchange,
+            symbols=symbols, minutes=minutes, live_bars=bars, history_bars=history, speed=speed,
+            balance=balance, params=parse_params(param or []), recording=recording,
+        )  # fmt: skip
     if not ran:
         raise typer.Exit(1)

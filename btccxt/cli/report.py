@@ -29,12 +29,16 @@ def command(
     path = output or Path(f"{chosen.run_id}.html")
     if path.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--output {path}: give a file that ends with .html; the PNG goes beside it")
+    from importlib.util import find_spec
+
+    from btccxt.runs import statistics
+
+    if not statistics.is_installed():
+        typer.echo(statistics.MISSING)
+    if find_spec("matplotlib") is None:
+        typer.echo("without a PNG: that needs pip install 'btccxt[plot]'")
     state = read_run(chosen)
     for written in write_report(state, path):
         typer.echo(f"{written}: {chosen.run_id}")
     if len(state.bars) == 0:
         typer.echo("it has no bar yet")
-    from importlib.util import find_spec
-
-    if find_spec("matplotlib") is None:
-        typer.echo("without a PNG: that needs pip install 'btccxt[plot]'")

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
-from btccxt.bt.order_text import order_text
+from btccxt.bt.order_text import order_text, reasons_text
 from btccxt.notices import NoticeKind, StoreNotice
 from btccxt.store.engine import LiveEngine
 
@@ -102,7 +102,7 @@ class RunScreen:
             head += f" at {order.created.price:,.10g}"
         if order.status in _BAD:
             self.refusals += 1
-            why = "; ".join(order.info.get("reasons", ()) or ()) or order.getstatusname().lower()
+            why = reasons_text(order) or order.getstatusname().lower()
             if why == self._why_refused:
                 self._refused_alike += 1
             else:
@@ -118,7 +118,7 @@ class RunScreen:
             waits = order.info.get("emulated")
             self.tell(f"{head}: waits here ({waits})" if waits else f"{head}: accepted", "dim")
         elif order.status not in (bt.Order.Partial, bt.Order.Completed):
-            reasons = "; ".join(order.info.get("reasons", ()) or ())
+            reasons = reasons_text(order)
             self.tell(f"{head}: {order.getstatusname().lower()}{f' ({reasons})' if reasons else ''}", "yellow")
 
     def _notice(self, msg: Any, *args: Any, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""``python -m btccxt.dev test|portable|check|mutants|demo|release|compat``: what the Makefile runs.
+"""``python -m btccxt.dev test|portable|check|mutants|demo|release|compat|public``: what the Makefile runs.
 
 From a checkout with the development tools: ``pip install -e .[dev]``. Further arguments go to the tool: ``python -m
 btccxt.dev test tests/bars -x``.
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from btccxt.dev import compat, mutants
+from btccxt.dev import compat, mutants, public
 
 _TOP = Path(__file__).resolve().parents[2]
 # Most tests wait for sockets and clocks, most of the time: more workers than there are cores.
@@ -25,7 +25,7 @@ _PORTABLE = (
     "tests/account", "tests/bars", "tests/bt", "tests/orders", "tests/resilience", "tests/test_config.py",
     "tests/test_public_names.py",
 )  # fmt: skip
-COMMANDS = ("test", "portable", "check", "mutants", "demo", "release", "compat")
+COMMANDS = ("test", "portable", "check", "mutants", "demo", "release", "compat", "public")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,6 +44,8 @@ def main(arguments: Sequence[str]) -> int:
         return mutants.run(_TOP, command, _say) if command else _absent("mutmut")
     if name == "compat":
         return compat.judge(_TOP, further)
+    if name == "public":
+        return public.run(_TOP, further, _say)
     return _first_failure({
         "test": [(*_PYTEST, *further)],
         "portable": [(*_PYTEST, *further, *_PORTABLE)],

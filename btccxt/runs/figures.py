@@ -47,7 +47,7 @@ class RunFigures:
 
 def figures_of(run: RunState) -> RunFigures:
     """Of the live bars; of all of them where none was live (a backtest)."""
-    course = run.live_bars if run.live_bars.bars else run.all_bars
+    course = run.course
     profits = [trade.net for trade in run.trades]
     lost = -sum(profit for profit in profits if profit < 0)
     gained = sum(profit for profit in profits if profit > 0)

@@ -13,6 +13,7 @@ from btccxt.runs.picture import draw
 from btccxt.runs.records import FoundRun, Tail
 from btccxt.runs.snapshot import snapshot
 from btccxt.runs.state import RunState
+from btccxt.runs.statistics import statistics_rows
 
 _BARS_KEPT = 50_000
 
@@ -41,7 +42,10 @@ def write_report(state: RunState, path: Path) -> list[Path]:
 
 def html(state: RunState) -> str:
     """The page with this run in it: no request leaves it."""
-    data = json.dumps(snapshot(state), separators=(",", ":"), default=str).replace("</", "<\\/")
+    shown = snapshot(state)
+    course = state.course
+    shown["figures"] += statistics_rows([course.first_value, *course.days.values()])
+    data = json.dumps(shown, separators=(",", ":"), default=str).replace("</", "<\\/")
     page = asset("index.html")
     page = _replaced(
         page, r'<link rel="stylesheet"[^>]*>', f"<style>{asset('page.css')}.live {{ display: none; }}</style>"

@@ -13,6 +13,7 @@ from typing import Any
 from btccxt.bt.run_log import Record
 
 _TOLD_KEPT = 1_000
+_DAY_MS = 86_400_000
 ENDED = frozenset({"Completed", "Canceled", "Expired", "Margin", "Rejected"})
 
 
@@ -99,11 +100,14 @@ class Course:
     last_price: float = 0.0
     deepest_fall: float = 0.0
     """From a former peak, as a fraction of that peak."""
+    days: dict[int, float] = field(default_factory=dict)
+    """Value after the last bar of each UTC day, which are counted from 1970."""
     _peak: float = 0.0
 
-    def go_on(self, value: float, price: float) -> None:
+    def go_on(self, time_ms: int, value: float, price: float) -> None:
         if not self.bars:
             self.first_value, self.first_price = value, price
+        self.days[(time_ms - 1) // _DAY_MS] = value  # a bar that closes at midnight is of the day that ends
         self.bars += 1
         self.last_value, self.last_price = value, price
         self._peak = max(self._peak, value)
@@ -136,6 +140,11 @@ class RunState:
     @property
     def symbol(self) -> str:
         return next(iter(self.bars_of), next(iter(self.header.get("symbols", ())), ""))
+
+    @property
+    def course(self) -> Course:
+        """Of the live bars; of all of them where none was live (a backtest)."""
+        return self.live_bars if self.live_bars.bars else self.all_bars
 
     @property
     def net_profits(self) -> dict[int, float]:
@@ -188,9 +197,9 @@ class RunState:
             position = self.held.get(self.symbol, 0.0)
             bar = replace(bars.pop(), value=record["value"], position=position)
             bars.append(bar)
-            self.all_bars.go_on(record["value"], bar.close)
+            self.all_bars.go_on(bar.time_ms, record["value"], bar.close)
             if bar.live:
-                self.live_bars.go_on(record["value"], bar.close)
+                self.live_bars.go_on(bar.time_ms, record["value"], bar.close)
 
     def _order(self, record: Record) -> None:
         self.orders[record["ref"]] = RunOrder(

@@ -31,7 +31,7 @@ from typing import Any, Protocol
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
-from btccxt.bt.order_text import order_text
+from btccxt.bt.order_text import order_text, reasons_text
 from btccxt.config import nearest
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.observe.log import EventName, get_logger
@@ -311,7 +311,7 @@ class _Flattening:
             size = broker.getposition(data).size
             close = broker.sell if size > 0 else broker.buy
             order = close(owner=None, data=data, size=abs(size), reduce_only=broker.is_contract(data))
-            reasons = "; ".join(order.info.get("reasons", ()) or ())
+            reasons = reasons_text(order)
             closed.append(f"{data._dataname} {size:g} {f'NOT closed: {reasons}' if reasons else 'is being closed'}")
         left = [order.info.get("client_order_id") for order in broker.get_orders_open()] if not closed else []
         self.said = ", ".join(closed) or (f"still open: {left}" if left else "nothing is held")

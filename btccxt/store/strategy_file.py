@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ _WORDS: Mapping[str, Any] = {"true": True, "false": False, "none": None}
 def load_strategy(source: str | Path, class_name: str | None = None) -> type[bt.Strategy]:
     """The strategy class of a Python file, named after a colon where the file has several.
 
-    Raises ConfigError if there is none, or more than one to choose from; what the file itself raises goes on.
+    A file that runs a cerebro of its own is read up to there: nothing trades because a file is looked at. Raises
+    ConfigError if there is no class, or more than one to choose from; what the file itself raises goes on.
     """
     path = Path(source)
     if class_name is None and not path.is_file():
@@ -52,12 +55,34 @@ def _strategies(path: Path) -> dict[str, type[bt.Strategy]]:
     folder = str(path.parent.absolute())
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    spec.loader.exec_module(module)
+    with _nothing_runs(), contextlib.suppress(_OwnRun):
+        spec.loader.exec_module(module)
     return {
         name: value
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, bt.Strategy)
     }
+
+
+class _OwnRun(BaseException):
+    """The file that is read calls ``cerebro.run()``; no ``except Exception`` of its own is meant."""
+
+
+@contextlib.contextmanager
+def _nothing_runs() -> Iterator[None]:
+    """While a file is read, a cerebro that this thread runs ends the reading; those of other threads run on."""
+    run, reader = bt.Cerebro.run, threading.get_ident()
+
+    def guarded(cerebro: bt.Cerebro, *args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() == reader:
+            raise _OwnRun
+        return run(cerebro, *args, **kwargs)
+
+    bt.Cerebro.run = guarded  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        bt.Cerebro.run = run  # type: ignore[method-assign]
 
 
 def _near_files(path: Path) -> str:

@@ -657,3 +657,14 @@ def test_an_order_of_a_former_run_whose_market_has_no_data_any_more_stops_nothin
     still_open = FakeBackend(restored=RestoredState((LiveOrder(request, state=LifecycleState.OPEN, order_id="9"),)))
     with pytest.raises(BtccxtError, match=r"add it with store.getdata\(dataname='ETH/USDT'\)"):
         run(still_open, lambda s: None)
+
+
+def test_a_strategy_of_the_former_ccxt_store_finds_its_calls(backend):
+    told = []
+    run(
+        backend,
+        lambda s: told.append((s.broker.get_wallet_balance("USDT"), s.broker.get_wallet_balance("LTC", {}))),
+        lambda s: told.append(s.broker.get_balance() == (s.broker.getcash(), s.broker.getvalue())),
+    )
+    ((usdt, ltc), same) = told
+    assert usdt[0] == usdt[1] > 0 and ltc == (0.0, 0.0) and same

@@ -40,6 +40,7 @@ def recorded(folder: Path, minutes: int) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("patient_market")
 def test_a_recorded_week_is_played_from_where_its_history_ends(tmp_path):
     strategy = tmp_path / "tells.py"
     strategy.write_text(
@@ -66,3 +67,13 @@ def test_a_recording_that_is_too_short_or_not_there_is_refused(tmp_path):
         result = CliRunner().invoke(app, ["rehearse", str(strategy), "--history", "4", "--market", str(market)])
         assert result.exit_code != 0
         assert says in " ".join(f"{result.output} {result.exception}".split())
+
+
+def test_an_error_of_the_strategy_shows_its_lines_only(tmp_path):
+    file = tmp_path / "fails.py"
+    file.write_text(STRATEGY.replace("pass", "def next(self):\n        self.none_such"))
+    options = ["--faults", "none", "--bars", "2", "--history", "2", "--speed", "240"]
+    result = CliRunner().invoke(app, ["rehearse", str(file), *options])
+    assert result.exit_code == 1
+    told = result.output[result.output.index("error in the strategy") :]
+    assert "fails.py" in told and "none_such" in told and "cerebro.py" not in told

@@ -78,3 +78,11 @@ def test_an_order_is_what_it_was_told_to_be_last_and_a_bar_too() -> None:
     shown = snapshot(run)
     assert shown["bars"] == {BTC: [[1, 101, 101, 101, 101, 1.0, 1, 10]], ETH: [[1, 7, 7, 7, 7, 1.0, 1, None]]}
     assert (shown["orders"][0]["open"], shown["health"]) == (False, None)
+
+
+def test_the_value_at_the_end_of_each_day_is_kept_however_few_bars_are() -> None:
+    day, records = 86_400_000, []
+    for at, worth in ((day // 2, 100.0), (day, 110.0), (day + 1, 120.0), (3 * day, 90.0)):
+        records += [bar(at, 1.0), value(at, worth)]
+    course = state(*records, bars_kept=1).course
+    assert course.days == {0: 110.0, 1: 120.0, 2: 90.0}  # the bar that closes at midnight is of the day that ends
