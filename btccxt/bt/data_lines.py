@@ -52,6 +52,10 @@ class FeedLines(bt.feed.DataBase):
 
     def __init__(self) -> None:
         super().__init__()
+        self.set_up()
+
+    def set_up(self) -> None:
+        """What ``__init__`` does; called by itself for a stock data that becomes one of these."""
         self.arrivals: deque[Any] = deque()
         self._clones: list[CCXTDataClone] = []
         lines = self.lines
@@ -68,6 +72,10 @@ class FeedLines(bt.feed.DataBase):
 
     def start(self) -> None:
         super().start()
+        self.begin()
+
+    def begin(self) -> None:
+        """A new run."""
         # Stock data pretend to have announced CONNECTED already, and so never do.
         self._laststatus, self._last_args = self.UNKNOWN, ()
         self.arrivals = deque()
@@ -86,6 +94,18 @@ class FeedLines(bt.feed.DataBase):
             super().addfilter(p, *args, **kwargs)
         else:
             self._filters.append((ours(self, **options_of(p, kwargs)), [], {}))
+
+    def replace_filters(self) -> None:
+        """Put ours in the place of the resampling and replaying that a stock data was given."""
+        self.__dict__.pop("resampling", None)
+        self.replaying = 0
+        self._timeframe, self._compression = self.p.timeframe, self.p.compression
+        given, self._filters, self._ffilters = self._filters, [], []
+        for part, args, kwargs in given:
+            if replacement_of(type(part)) is None:
+                super().addfilter(part, *args, **kwargs)
+            else:
+                self.addfilter(type(part), **part.p._getkwargs())
 
     def clone(self, **kwargs: Any) -> CCXTDataClone:
         return CCXTDataClone(dataname=self, **kwargs)
@@ -394,6 +414,16 @@ class CCXTDataClone(FeedLines):
 
     def __init__(self, **_params: Any) -> None:  # backtrader's metaclass has taken them
         super().__init__()
+        self._join_parent()
+
+    def become_clone(self, parent: FeedLines) -> None:
+        """A stock clone of a stock data that has become one of ours: be as one that this class has made."""
+        self._cerebro_loop = parent._cerebro_loop
+        self.set_up()
+        self._join_parent()
+        self.replace_filters()
+
+    def _join_parent(self) -> None:
         parent: FeedLines = self.p.dataname
         self.data = parent
         self._dataname = parent._dataname

@@ -79,3 +79,6 @@ class AbstractDataBase(OHLCDateTime):
     def _add2stack(self, bar: Any, stash: bool = False) -> None: ...
 
 class DataBase(AbstractDataBase): ...
+
+class DataClone(AbstractDataBase):
+    data: AbstractDataBase
