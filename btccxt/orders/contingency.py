@@ -49,10 +49,6 @@ class ContingencyGroup(ListedPair):
         elif order.client_order_id == self.entry_name:
             self.entry = order
 
-    def hear_closing(self, order: LiveOrder) -> None:
-        """News of an order that closes its position, and is none of its legs."""
-        self.closing.hear(order)
-
     def entry_never_came(self) -> None:
         self._entry_gone = True
 
@@ -96,7 +92,7 @@ class ContingencyGroup(ListedPair):
                 else:
                     changed = True
                     self._fire(leg, now_s)
-        if self._active is not None and self._has_turned():
+        if self._active is not None and self._has_turned(self.legs[self._active]):
             changed = True
         return changed, moved
 
@@ -175,16 +171,14 @@ class ContingencyGroup(ListedPair):
         leaving = next((leg for leg in hit if leg.over is None), None)
         if leaving is not None:
             self._exit(leaving, exposure - self.closing.under_way)
-        elif not self._waits_for_more() and self._settle_prices():
+        elif not (self._may_fill_at_once() and self._has_just_begun()) and self._settle_prices():
             self._protect(exposure)
 
-    def _waits_for_more(self) -> bool:
+    def _may_fill_at_once(self) -> bool:
         """A market order fills within a moment: its exits are not armed piece by piece."""
-        if self._first_fill_s is None:
-            self._first_fill_s = self._now_s
-        if self.entry_is_over or self.entry is None or self.entry.request.kind is not OrderKind.MARKET:
+        if self.entry_is_over or self.entry is None:
             return False
-        return self._before(self._first_fill_s + self._policy.market_entry_wait_s)
+        return self.entry.request.kind is OrderKind.MARKET
 
     def _protect(self, exposure: Decimal) -> None:
         if self._is_half_there():
@@ -237,17 +231,17 @@ class ContingencyGroup(ListedPair):
         others = [leg for leg in alive if leg is not target]
         if target not in alive:
             self._active = None
-        elif others and target.trigger.fired().kind is OrderKind.LIMIT and self._has_stayed_unfilled():
+        elif others and target.trigger.fired().kind is OrderKind.LIMIT and self._has_stayed_unfilled(target):
             target.fired = False
             self._active = None
         return None if self._active is None else target
 
-    def _has_stayed_unfilled(self) -> bool:
-        return self._has_turned() or not self._before(self._active_since_s + self._policy.swap_back_s)
+    def _has_stayed_unfilled(self, leg: Leg) -> bool:
+        return self._has_turned(leg) or not self._before(self._active_since_s + self._policy.swap_back_s)
 
-    def _has_turned(self) -> bool:
-        """The price has gone a part of the way from the target to the stop."""
-        target = self.legs[self._active or ""].trigger.level
+    def _has_turned(self, leg: Leg) -> bool:
+        """The price has gone a part of the way from the target ``leg`` to the stop."""
+        target = leg.trigger.level
         stop = next((leg.trigger.level for leg in self.legs.values() if leg.is_protective and leg.over is None), None)
         if target is None or stop is None or self.last_price is None or target == stop:
             return False
@@ -337,8 +331,7 @@ class ContingencyGroup(ListedPair):
         """Whether the account holds less than is to be closed, so that no exit for it can ever be placed."""
         if self._held is None:
             return False
-        sign = -leg.request.side.sign if self._market.is_contract else 1
-        held = round_amount(self._market, max(ZERO, self._held() * sign))
+        held = round_amount(self._market, max(ZERO, self._held() * -leg.request.side.sign))
         missing = self.exposure - held
         if missing < self.step:
             return False
@@ -451,7 +444,7 @@ class ContingencyGroup(ListedPair):
         if self.is_exclusive and any(leg.open for leg in others):
             return
         for leg in wanted:
-            self._cover(leg, leg.request.amount - leg.filled)
+            self._cover(leg, leg.request.amount)
 
     # -------------------------------------------------------------- measuring, telling
 
@@ -483,8 +476,8 @@ class ContingencyGroup(ListedPair):
         filled = {each.name: each.filled for leg in executed for each in leg.placements if each.filled}
         if closed := self.closing.closed:
             filled["orders of its own"] = closed
-        wanted = max((leg.request.amount for leg in self.legs.values()), default=ZERO)
-        if self.entry_name is not None and self.are_exits and self.entry is not None:
+        wanted = max(leg.request.amount for leg in self.legs.values())
+        if self.are_exits and self.entry is not None:
             wanted = traded(self.entry)
         together = sum(filled.values(), ZERO)
         if executed and len(filled) > 1 and together - wanted >= self.step:

@@ -39,8 +39,8 @@ class OrderGroup:
         policy: TrackerPolicy,
         *,
         entry_name: str | None = None,
+        unprotected: Unprotected,
         are_exits: bool = True,
-        unprotected: Unprotected | None = None,
         held: Callable[[], Decimal] | None = None,
         may_list: Callable[[OrderRequest, OrderRequest], bool] = lambda stop, target: False,
     ) -> None:
@@ -58,7 +58,7 @@ class OrderGroup:
         self.closing = Shares(market)  # orders that are none of its own, and close its position
         self._market = market
         self._policy = policy
-        self._unprotected = unprotected or ("exit" if entry_name else "retry")
+        self._unprotected = unprotected
         self._active: str | None = None  # the target whose turn it is where the coins are bound once
         self._active_since_s = 0.0
         self._entry_gone = False  # it was never placed
@@ -200,7 +200,7 @@ class OrderGroup:
         if not legs:
             return True
         average = None if self.entry is None else self.entry.average
-        if average is None and self._before((self._first_fill_s or 0.0) + self._policy.market_entry_wait_s):
+        if average is None and self._has_just_begun():
             return False
         for leg in legs:
             percent, leg.entry_pct = leg.entry_pct or ZERO, None
@@ -211,6 +211,12 @@ class OrderGroup:
                 self._actions.append(Reprice(leg.name, leg.request, why))
         return True
 
+    def _has_just_begun(self) -> bool:
+        """The first fill of the entry was a moment ago."""
+        if self._first_fill_s is None:
+            self._first_fill_s = self._now_s
+        return self._before(self._first_fill_s + self._policy.market_entry_wait_s)
+
     def _cover(self, leg: Leg, want: Decimal) -> None:
         """Bring what stands for a leg to ``want``."""
         standing = leg.standing
@@ -220,13 +226,13 @@ class OrderGroup:
         if leg.slice_amount is not None:
             self._place_slice(leg)
             return
-        if leg.backstop is not None and self._move_backstop(leg, standing, want, is_going):
+        if leg.backstop is not None and self._move_backstop(leg, standing, want):
             return
         if leg.replacement is not None:
-            new = leg.placement(leg.replacement)
-            if new is not None and new in standing and not new.is_live:
+            new = next((each for each in standing if each.name == leg.replacement), None)
+            if new is not None and not new.is_live:
                 return
-            if new is not None and new in standing:
+            if new is not None:
                 self._cancel((each for each in standing if each is not new), "a new one has its place")
             leg.replacement = None
             return
@@ -258,12 +264,11 @@ class OrderGroup:
             why = "; ".join(order.reasons) or order.state.value
             self._actions.append(Tell(leg.name, f"iceberg order {leg.name} ends with a part of it: {why}"))
 
-    def _move_backstop(self, leg: Leg, standing: list[Placement], want: Decimal, is_going: bool) -> bool:
+    def _move_backstop(self, leg: Leg, standing: list[Placement], want: Decimal) -> bool:
         """Off, once the price has come here; up behind the price, where it can be. True: nothing else is done now."""
         if leg.fired or leg.at_market:
-            idle = idle_backstops(leg, standing)
-            self._cancel(idle, "the price has come")
-            return bool(idle) or is_going
+            self._cancel(idle_backstops(leg, standing), "the price has come")
+            return any(each.cancelling for each in leg.open)
         if backstop_of(leg, self._market) is None or not (standing or self._is_placeable(leg, want)):
             return True
         if leg.replacement is not None or not is_behind(leg, standing, decimal_of(self._policy.backstop_move_pct)):
@@ -416,7 +421,7 @@ class OrderGroup:
         if what in self._said:
             return False
         self._said.add(what)
-        name = leg.name if leg is not None else self.entry_name or next(iter(self.legs), self.name)
+        name = leg.name if leg is not None else self.entry_name or next(iter(self.legs))
         once = None if what == "unprotected" else f"{what} {self.name}"
         self._actions.append(Alarm(kind, text, name, once=once))
         return True

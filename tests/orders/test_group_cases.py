@@ -17,7 +17,7 @@ from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.leg import MADE_WAY, Leg
 from btccxt.orders.live_order import LifecycleState as S
 from btccxt.orders.live_order import LiveOrder
-from btccxt.orders.policy import TrackerPolicy
+from btccxt.orders.policy import TrackerPolicy, Unprotected
 from tests.orders.contingent_world import PERP, SPOT
 
 D = Decimal
@@ -31,10 +31,13 @@ class Group:
 
     def __init__(
         self, market: Market = PERP, *, entry: str | None = "entry", target: bool = True, stop: K = K.STOP,
-        amount: str = "1", **options: Any,
+        amount: str = "1", unprotected: Unprotected | None = None, **options: Any,
     ) -> None:  # fmt: skip
         self.market = market
-        self.core = ContingencyGroup("entry" if entry else "stop", market, POLICY, entry_name=entry, **options)
+        self.core = ContingencyGroup(
+            "entry" if entry else "stop", market, POLICY, entry_name=entry,
+            unprotected=unprotected or ("exit" if entry else "retry"), **options,
+        )  # fmt: skip
         self.now_s = 1_000.0
         self._ids = (f"s{number}" for number in itertools.count(1))
         reduce = {"reduce_only": True} if market.is_contract else {}
@@ -475,6 +478,7 @@ def test_the_strategys_cancel_takes_the_entry_first_then_the_group() -> None:
         (PERP, Side.SELL, "-1", "0"),
         (PERP, Side.BUY, "-0.4", "0.4"),
         (SPOT, Side.SELL, "0.4", "0.4"),
+        (SPOT, Side.SELL, "-1", "0"),
         (PERP, Side.SELL, "1", None),
         (PERP, Side.SELL, "7", None),
     ],
