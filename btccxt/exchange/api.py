@@ -102,6 +102,13 @@ class ExchangeAPI(ABC):
         """One page of public trades, oldest first. Raises Unsupported where the exchange does not list them."""
         raise Unsupported(f"{self.id} lists no trades: it has candles only")
 
+    async def fetch_funding_rates(self, symbol: str, since_ms: int) -> Mapping[int, Decimal]:
+        """Rates that were charged on a contract from ``since_ms`` (inclusive), by time: the exchange's one page.
+
+        Positive: longs paid. Raises Unsupported where the exchange does not list them.
+        """
+        raise Unsupported(f"{self.id} lists no funding rates")
+
     # -------------------------------------------------------------- private reads (idempotent)
     # An exchange that gives data only leaves these out, and ``create_order`` and ``cancel_order``: mode 'paper' trades
     # on its prices, mode 'live' refuses a broker and names what is missing (``lacks_for_orders``).
@@ -144,6 +151,10 @@ class ExchangeAPI(ABC):
         """Funding that the account paid and received for a contract from ``since_ms`` (inclusive): the exchange's one
         page, which may not be all. Raises Unsupported where the exchange does not list it."""
         raise Unsupported(f"{self.id} lists no funding payments")
+
+    async def fetch_fee_rates(self) -> Mapping[str, tuple[Decimal, Decimal]]:
+        """The account's maker and taker rates by symbol. Raises Unsupported where the exchange does not tell."""
+        raise Unsupported(f"{self.id} does not tell the account's fees")
 
     async def fetch_transfers(self, since_ms: int) -> list[Transfer]:
         """Deposits, withdrawals and transfers that have arrived or left, oldest first: the exchange's one page.

@@ -151,6 +151,12 @@ class SensibleExchange(ExchangeAPI):
         answer = await self.unchecked.fetch_funding(symbol, since_ms)
         return self._reader.rows("fetch_funding", answer, _payment)
 
+    async def fetch_funding_rates(self, symbol: str, since_ms: int) -> Mapping[int, Decimal]:
+        return await self.unchecked.fetch_funding_rates(symbol, since_ms)
+
+    async def fetch_fee_rates(self) -> Mapping[str, tuple[Decimal, Decimal]]:
+        return await self.unchecked.fetch_fee_rates()
+
     async def fetch_transfers(self, since_ms: int) -> list[Transfer]:
         return self._reader.rows("fetch_transfers", await self.unchecked.fetch_transfers(since_ms), _transfer)
 

@@ -276,19 +276,46 @@ class Engine(Returning):
             for position in account.positions.values():
                 if position.symbol != symbol or not position.amount or mark is None:
                     continue
-                paid_amount = value_of(market, position.amount, mark) * rate
-                amount = -round_money(paid_amount)
-                self._clearing.pay(account, market.settle or market.quote, amount)
-                account.changed_positions[symbol] = None
-                received[account.name] = received.get(account.name, ZERO) + amount
-                number = len(self._fundings) + 1
-                paid = FundingPaid(
-                    number, account.name, symbol, position.side, rate, mark, position.amount, amount, now_ms
-                )
-                self._fundings.append(paid)
-                self._emit(paid)
+                paid = self._pay_funding(account, market, position.side, position.amount, rate, mark, now_ms)
+                received[account.name] = received.get(account.name, ZERO) + paid.received
         self._end_of_call()
         return received
+
+    def charge_funding(
+        self,
+        account: str,
+        symbol: str,
+        position_side: str | None,
+        amount: Decimal,
+        rate: Decimal,
+        charged_ms: int,
+        now_ms: int,
+    ) -> None:
+        """One account's part in a funding at ``charged_ms``, when it held ``amount``, at the mark price of now."""
+        owner, market, mark = self._account(account), self._contract(symbol), self.mark(symbol)
+        self._begin(now_ms)
+        if mark is not None:
+            self._pay_funding(owner, market, position_side, amount, rate, mark, charged_ms)
+        self._end_of_call()
+
+    def _pay_funding(
+        self,
+        account: Account,
+        market: Market,
+        position_side: str | None,
+        amount: Decimal,
+        rate: Decimal,
+        mark: Decimal,
+        charged_ms: int,
+    ) -> FundingPaid:
+        received = -round_money(value_of(market, amount, mark) * rate)
+        self._clearing.pay(account, market.settle or market.quote, received)
+        account.changed_positions[market.symbol] = None
+        number = self._fundings[-1].number + 1 if self._fundings else 1
+        paid = FundingPaid(number, account.name, market.symbol, position_side, rate, mark, amount, received, charged_ms)
+        self._fundings.append(paid)
+        self._emit(paid)
+        return paid
 
     def funding_rate(self, symbol: str) -> Decimal:
         """The last one that was charged; zero before the first: the engine charges when it is told to."""

@@ -30,7 +30,8 @@ class PaperOptions:
     ``match``: 'order_book', 'best' or 'trades'; default: the first of them that the exchange streams. ``latency_ms``:
     from sending an order or a cancel to its arrival at the exchange, the median; with ``latency_p99_ms`` it is drawn,
     log-normal, so that one in a hundred takes longer than that; ``seed`` of the draws. ``maker_fee_pct``,
-    ``taker_fee_pct``: instead of what the market list says (0.1 means 0.1 %).
+    ``taker_fee_pct``: instead of what the market list says (0.1 means 0.1 %); ``account_fees``: those of the account
+    whose keys stand in ``config``.
     """
 
     match: MatchAgainst | str | None = None
@@ -39,6 +40,7 @@ class PaperOptions:
     seed: int = 1
     maker_fee_pct: Any = None
     taker_fee_pct: Any = None
+    account_fees: bool = False
 
     def __post_init__(self) -> None:
         """Raises ConfigError with every fault."""
@@ -57,9 +59,12 @@ class PaperOptions:
                 ("seed", isinstance(self.seed, int) and not isinstance(self.seed, bool), "a whole number"),
                 ("maker_fee_pct", _is_fee(self.maker_fee_pct), "a number between -100 and 100"),
                 ("taker_fee_pct", _is_fee(self.taker_fee_pct), "a number between -100 and 100"),
+                ("account_fees", isinstance(self.account_fees, bool), "true or false"),
             )
             if not right
         ]
+        if self.account_fees and (self.maker_fee_pct is not None or self.taker_fee_pct is not None):
+            faults.append("paper.account_fees and a fee in per cent exclude each other")
         if faults:
             raise ConfigError("; ".join(faults))
 

@@ -16,7 +16,14 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from btccxt.errors import ConnectionLost, OrderNotFound, Refused
+from btccxt.errors import (
+    AuthenticationFailed,
+    ConfigError,
+    ConnectionLost,
+    OrderNotFound,
+    Refused,
+    Unsupported,
+)
 from btccxt.exchange.api import Deliver, ExchangeAPI
 from btccxt.matching.engine import (
     BalanceChanged,
@@ -30,6 +37,7 @@ from btccxt.matching.engine import (
 )
 from btccxt.matching.paper_options import Latency, PaperOptions
 from btccxt.model import (
+    ZERO,
     Balance,
     Balances,
     Bar,
@@ -54,6 +62,7 @@ from btccxt.model import (
 from btccxt.orders.journal.journal import Journal
 from btccxt.resilience.supervised import TaskListener, Tasks
 from btccxt.store.paper_account import ACCOUNT, ENDED_KEPT, PaperAccount
+from btccxt.store.paper_funding import PERIOD_S, PaperFunding
 from btccxt.store.paper_market import PaperMarket
 from btccxt.store.paper_records import fill_of, funding_of, new_order, update_of
 
@@ -88,6 +97,8 @@ class PaperExchange(ExchangeAPI):
         self._engine: Engine | None = None
         self._market: PaperMarket | None = None
         self._account: PaperAccount | None = None
+        self._funding: PaperFunding | None = None
+        self._account_rates: Mapping[str, tuple[Decimal, Decimal]] = {}
         self._deliver: dict[StreamKind, tuple[StreamKey, Deliver]] = {}
 
     # -------------------------------------------------------------- life and public data
@@ -100,7 +111,10 @@ class PaperExchange(ExchangeAPI):
         await self.public.close()
 
     async def load_markets(self) -> Mapping[str, Market]:
-        markets = {market.symbol: self._with_fees(market) for market in (await self.public.load_markets()).values()}
+        listed = await self.public.load_markets()
+        if self.options.account_fees and not self._account_rates:
+            self._account_rates = await self._fetch_account_rates()
+        markets = {symbol: self._with_fees(market) for symbol, market in listed.items()}
         if self._engine is None:
             engine = Engine(markets.values(), ended_kept=ENDED_KEPT, queued=True)
             self._market = PaperMarket(self.public, engine, self._now_ms, self._tasks, self.options.match)
@@ -113,10 +127,22 @@ class PaperExchange(ExchangeAPI):
                     self._market.begin(symbol)
             engine.listen(self._on_engine_event)
             self._engine = engine
+            if any(market.is_contract for market in markets.values()):
+                self._funding = PaperFunding(self.public, engine, self._now_ms)
+                self._tasks.every(PERIOD_S, self._funding.charge, "paper funding", at_once=True)
         return markets
 
+    async def _fetch_account_rates(self) -> Mapping[str, tuple[Decimal, Decimal]]:
+        try:
+            return await self.public.fetch_fee_rates()
+        except (Unsupported, AuthenticationFailed) as error:
+            raise ConfigError(
+                f"paper.account_fees: {error}. Give the account's keys in config=, or maker_fee_pct and taker_fee_pct"
+            ) from error
+
     def _with_fees(self, market: Market) -> Market:
-        maker, taker = self.options.rates(market.maker_rate, market.taker_rate)
+        listed = self._account_rates.get(market.symbol, (market.maker_rate, market.taker_rate))
+        maker, taker = self.options.rates(*listed)
         return replace(market, maker_rate=maker, taker_rate=taker)
 
     def facts(self) -> dict[str, Any]:
@@ -125,10 +151,12 @@ class PaperExchange(ExchangeAPI):
         return {
             "account": "ends with this process" if self.journal is None else self.journal.path,
             "match": {} if self._market is None else self._market.followed(),
+            "funding": self._funding is not None and self._funding.is_listed,
             "latency_ms": options.latency_ms,
             "latency_p99_ms": options.latency_p99_ms,
             "maker_fee_pct": None if options.maker_fee_pct is None else str(options.maker_fee_pct),
             "taker_fee_pct": None if options.taker_fee_pct is None else str(options.taker_fee_pct),
+            "account_fees": options.account_fees,
         }
 
     @property
@@ -324,6 +352,8 @@ class PaperExchange(ExchangeAPI):
         elif isinstance(event, BalanceChanged):
             self._tell(StreamKind.BALANCE, self._balances(event.currencies))
         elif isinstance(event, PositionChanged):
-            for position in self.engine.positions(ACCOUNT):
-                if position.symbol == event.symbol:
-                    self._tell(StreamKind.POSITIONS, position)
+            held = [position for position in self.engine.positions(ACCOUNT) if position.symbol == event.symbol]
+            for position in held:
+                self._tell(StreamKind.POSITIONS, position)
+            if not held:
+                self._tell(StreamKind.POSITIONS, Position(event.symbol, ZERO, None, event.time_ms))

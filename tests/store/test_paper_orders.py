@@ -158,6 +158,7 @@ def test_the_options_are_for_paper_and_health_says_how_orders_are_filled(tmp_pat
     finally:
         store.stop()
     assert facts == {
-        "account": str(tmp_path / "j"), "match": {}, "latency_ms": 3, "latency_p99_ms": None, "maker_fee_pct": None,
+        "account": str(tmp_path / "j"), "match": {}, "funding": False, "account_fees": False,
+        "latency_ms": 3, "latency_p99_ms": None, "maker_fee_pct": None,
         "taker_fee_pct": "0.05",
     }  # fmt: skip

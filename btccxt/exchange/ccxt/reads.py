@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from btccxt.exchange.ccxt import translate
 from btccxt.exchange.ccxt.client import CCXTClient
 from btccxt.exchange.ccxt.my_trades import in_order, trades_since
 from btccxt.exchange.ccxt.order_lists import OrderLists
+from btccxt.exchange.ccxt.rates import fee_rates, funding_rate
 from btccxt.exchange.ccxt.transfers import transfers_since
 from btccxt.exchange.history_pages import HistoryList, HistoryPages
 from btccxt.exchange.paging import Pager, PageRequest
@@ -283,6 +285,19 @@ class CCXTReads(CCXTClient):
             ),
         )
         return [each for each in payments if each is not None and each.time_ms >= since_ms]
+
+    async def fetch_funding_rates(self, symbol: str, since_ms: int) -> Mapping[int, Decimal]:
+        await self._market(symbol)
+        if not self._rest.has.get("fetchFundingRateHistory"):
+            return await super().fetch_funding_rates(symbol, since_ms)
+        rows = await self._rows("fetch_funding_rate_history", symbol, since_ms, understand=funding_rate)
+        return {time_ms: rate for time_ms, rate in rows if time_ms >= since_ms}
+
+    async def fetch_fee_rates(self) -> Mapping[str, tuple[Decimal, Decimal]]:
+        await self.load_markets()
+        if not self._rest.has.get("fetchTradingFees"):
+            return await super().fetch_fee_rates()
+        return await self._understood("fetch_trading_fees", understand=fee_rates)
 
     async def fetch_transfers(self, since_ms: int) -> list[Transfer]:
         await self.load_markets()
