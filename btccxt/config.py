@@ -247,7 +247,8 @@ class StoreConfig(_Frozen):
     margin_mode: Annotated[Any, _made_by(margin_modes)] = None
     """Of contracts: 'cross' or 'isolated', for all symbols or for each; default: as the account has it."""
     position_mode: Annotated[Any, _made_by(position_mode_asked)] = None
-    """'one_way' switches a contract account that is in hedge mode; default: such an account is refused."""
+    """'hedge' (a long and a short position a symbol) or 'one_way', switched to where the account is in the other one;
+    default: one-way mode, and an account in hedge mode is refused."""
     balance: Annotated[Any, _made_by(_balance)] = None
     """Start of a new sim or paper account: a number in ``currency``, or one for each coin. Default 10,000."""
     sim: Annotated[Any, _policy(SimOptions)] = Field(default_factory=SimOptions)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from btccxt.errors import ConfigError
+from btccxt.exchange.position_side import symbol_of
 from btccxt.model import (
     ZERO,
     ContractTerms,
@@ -67,12 +68,13 @@ def margin_modes(value: Any) -> Mapping[str, MarginMode]:
 
 
 def position_mode_asked(value: Any) -> PositionMode | None:
-    """Raises ConfigError for what is not traded."""
-    if value is None or value in (PositionMode.ONE_WAY, "one_way"):
-        return None if value is None else PositionMode.ONE_WAY
-    if value in (PositionMode.HEDGE, "hedge"):
-        raise ConfigError("position_mode='hedge': two positions a symbol are not traded; use 'one_way'")
-    raise ConfigError(f"position_mode={value!r}: use 'one_way'")
+    """Raises ConfigError for what is no mode."""
+    if value is None:
+        return None
+    try:
+        return PositionMode(value)
+    except ValueError:
+        raise ConfigError(f"position_mode={value!r}: use 'one_way' or 'hedge'") from None
 
 
 def _by_symbol(value: Any) -> list[tuple[str, Any]]:
@@ -148,13 +150,14 @@ def with_told_leverage(known: dict[str, TradedTerms], positions: Iterable[Positi
     """Take over the leverage that positions are told with; returns what has changed since it was read, for people."""
     changes = []
     for position in positions:
-        traded, leverage = known.get(position.symbol), position.leverage
+        symbol, leverage = symbol_of(position.symbol), position.leverage
+        traded = known.get(symbol)
         if traded is None or not position.amount or not leverage or leverage == traded.terms.leverage:
             continue
-        known[position.symbol] = replace(traded, terms=replace(traded.terms, leverage=leverage))
+        known[symbol] = replace(traded, terms=replace(traded.terms, leverage=leverage))
         if (before := traded.terms.leverage) is not None:
             changes.append(
-                f"{position.symbol}: the leverage was changed at the exchange, {before.normalize():f} -> "
+                f"{symbol}: the leverage was changed at the exchange, {before.normalize():f} -> "
                 f"{leverage.normalize():f}"
             )
     return changes

@@ -282,6 +282,25 @@ class AccountLedger:
     def market(self, symbol: str) -> Market:
         return self._markets[symbol]
 
+    @property
+    def markets(self) -> Mapping[str, Market]:
+        return self._markets
+
+    def entry_price(self, names: tuple[str, ...]) -> Decimal | None:
+        """Of positions of one contract together: the price at which they are worth what they cost; None: unknown."""
+        if len(names) == 1:
+            return self.holding(names[0]).price
+        market = self._markets[names[0]]
+        held = [holding for name in names if (holding := self.holding(name)).amount]
+        amount = sum((holding.amount for holding in held), ZERO)
+        if not amount or any(not holding.price for holding in held):
+            return None
+        worth = sum((_signed_value(market, each.amount, each.price) for each in held if each.price), ZERO)
+        size = amount * market.contract_size
+        if not worth:
+            return None
+        return -size / worth if market.type is MarketType.INVERSE else worth / size
+
     def coin_fees(self, symbol: str) -> Decimal:
         """What the exchange took as fees, in the base coin, while the position was built."""
         return self._coin_fees.get(symbol, ZERO)

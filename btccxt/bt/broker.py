@@ -112,7 +112,7 @@ class CCXTBroker(PercentBracket, FormerCalls, FundBroker):
             if symbol in self.books.symbols and ledger.holding(symbol).amount:
                 ledger.set_entry_price(symbol, price)
         self._coins = CoinDesk(self.store, books)
-        self._coins.begin([symbol for symbol in self.books.symbols if ledger.holding(symbol).amount])
+        self._coins.begin([name for name in self.books.names if ledger.holding(name).amount])
         self.books.show_all()
         self._news.restore(restored, unacknowledged)
         self._placement = OrderPlacement(self, self._own, self._ages, self._desk, self.store.order_desk())

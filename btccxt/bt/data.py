@@ -21,6 +21,7 @@ from btccxt.bt.ports import FeedHandle, FeedSource, History
 from btccxt.bt.rows import LagWatch, Row, RowMaker
 from btccxt.bt.time import Stamper, ms_of_num, num_of_ms, offered_name, timeframe_names
 from btccxt.errors import BtccxtError, ConfigError, MissingBars
+from btccxt.exchange.position_side import named
 from btccxt.model import ConnectionState
 from btccxt.observe.log import EventName, get_logger
 from btccxt.session.events import (
@@ -63,6 +64,8 @@ class CCXTData(ToldLines):
       minutes before its close was known: a backtest then looks ahead.
     - ``lateness_s``: how long after its close a bar may arrive before a resampled bar goes on without it (this
       machine's time; default 5 s, trades 0.25 s). ``latethrough``: let later ones into the next resampled bar.
+    - ``position_side``: in hedge mode 'long' or 'short': the one of the symbol's two positions that the data shows and
+      trades; its name is ``BTC/USDT:USDT long``. None: both as one, and each order says which.
     - ``quotes``: lines ``bid``, ``ask`` and ``spread`` with every live bar or trade (``CCXTQuotedData``).
     - ``order_book``: keep the symbol's order book in memory, for ``store.order_book(symbol)``.
     - ``qcheck``: longest wait of cerebro's loop in seconds; at most 0.5.
@@ -83,6 +86,7 @@ class CCXTData(ToldLines):
         ("stamp", "close"),
         ("quotes", False),
         ("order_book", False),
+        ("position_side", None),
     )
 
     def __init__(self, source: FeedSource | None = None, **unknown: Any) -> None:
@@ -93,10 +97,13 @@ class CCXTData(ToldLines):
                 "CCXTData.from_lake('BTC/USDT', 'binance', ...)"
             )
         check_arguments(self.p, unknown)
+        if self.p.position_side is not None:
+            self._dataname = named(self.p.dataname, self.p.position_side)
+            self._name = self.p.name or self._dataname
         self.source = self._store = source
         self.is_ticks = self.p.timeframe == bt.TimeFrame.Ticks
         self.stamps_begin = self.is_ticks or self.p.stamp == "open"
-        self.label = f"{self.p.dataname} {'trades' if self.is_ticks else _name(self.p)}"
+        self.label = f"{self._dataname} {'trades' if self.is_ticks else _name(self.p)}"
         if self.is_ticks and not self.p.backfill:
             raise ConfigError(f"{self.label}: backfill=False is for bars; trades that were missed are always asked for")
         self.holes: deque[Hole] = deque(maxlen=_HOLES_KEPT)
@@ -165,7 +172,7 @@ class CCXTData(ToldLines):
                     self._env._notify_data(self, status, *args, **kwargs)
                 raise
         self._frame = parse_timeframe(name)
-        self.label = f"{self.p.dataname} {name}"
+        self.label = f"{self._dataname} {name}"
 
     def start(self) -> None:
         self._refuse_optimisation()

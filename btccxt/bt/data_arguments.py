@@ -10,8 +10,13 @@ from btccxt.bt.compat import bt
 from btccxt.bt.other_stores import OF_DATAS, no_such_argument
 from btccxt.bt.time import check_date, check_timeframe
 from btccxt.errors import ConfigError
+from btccxt.exchange.position_side import POSITION_SIDES
 
-_CHOICES = {"bars": ("candles", "trades"), "gaps": ("report", "fill", "raise"), "stamp": ("close", "open")}
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "bars": ("candles", "trades"),
+    "gaps": ("report", "fill", "raise"),
+    "stamp": ("close", "open"),
+}
 
 
 def check_arguments(parameters: Any, unknown: Mapping[str, Any]) -> None:
@@ -27,6 +32,8 @@ def check_arguments(parameters: Any, unknown: Mapping[str, Any]) -> None:
     for name, choices in _CHOICES.items():
         if not (name == "bars" and is_number(parameters.bars)):
             _check_choice(name, getattr(parameters, name), choices)
+    if parameters.position_side is not None:
+        _check_choice("position_side", parameters.position_side, POSITION_SIDES)
 
 
 def is_number(value: Any) -> bool:

@@ -17,6 +17,7 @@ from btccxt.bt.order_request import closing_ms, request_of
 from btccxt.bt.order_words import Keywords
 from btccxt.bt.ports import OrderDesk
 from btccxt.errors import Refused
+from btccxt.exchange.position_side import closes, split
 from btccxt.model import (
     ZERO,
     Market,
@@ -116,6 +117,7 @@ class Planner:
         request = request_of(order, market, keywords, rules.next_client_order_id(), now_ms, reasons)
         if request is None:
             return None
+        request = _of_its_side(order, request, reasons)
         plan = self._plan(order, market, request, leader, situation, parent, now_ms, reasons)
         if keywords.entry_pct is not None:
             reasons.extend(_why_not_from_entry(order, request, keywords.entry_pct))
@@ -281,6 +283,19 @@ class Planner:
         """Whether the bracket of this parent is being put together, or has failed to be."""
         ref = getattr(parent, "ref", None)
         return ref in self._brackets or ref in self._broken
+
+
+def _of_its_side(order: bt.Order, request: OrderRequest, reasons: list[str]) -> OrderRequest:
+    """In hedge mode what makes a position smaller can do nothing else, and what is to do so must not open it."""
+    symbol, position_side = split(request.symbol)
+    if position_side is None:
+        return request
+    if closes(request.side, position_side):
+        return replace(request, reduce_only=True)
+    if request.reduce_only or order.parent is not None:
+        what = "an exit" if order.parent is not None else "reduce_only"
+        reasons.append(f"{what}: a {request.side.value} opens the {position_side} position of {symbol}")
+    return request
 
 
 def _trails(request: OrderRequest) -> bool:

@@ -18,7 +18,9 @@ from typing import Any, get_args
 from btccxt.model import TimeInForce, decimal_of
 from btccxt.orders.policy import Unprotected
 
-KEYWORDS = ("post_only", "reduce_only", "tif", "iceberg", "on_unprotected", "entry_pct", "params")
+POSITION_SIDE = "position_side"
+"""Read before the others: it says which market an order is of (``bt/position_names.py``)."""
+KEYWORDS = (POSITION_SIDE, "post_only", "reduce_only", "tif", "iceberg", "on_unprotected", "entry_pct", "params")
 _BACKTRADERS = (
     "size", "price", "plimit", "exectype", "valid", "tradeid", "oco", "trailamount", "trailpercent", "parent",
     "transmit",
@@ -28,7 +30,7 @@ _EXITS = "buy_bracket(stopprice=, limitprice=)"
 _IN_PARAMS = "params={…} for what only ccxt knows"
 _HAS_ITS_ID = "nothing: btccxt gives each order its id"
 _AT_THE_EXCHANGE = "nothing: it is set at the exchange, for the account, or with CCXTStore(leverage=, margin_mode=)"
-_ONE_WAY = "nothing: the account is in one-way mode, with one position a symbol"
+_ONE_OF_TWO = "position_side='long' or 'short' in hedge mode, nothing in one-way mode"
 # What a word that contains one of these means, the more telling ones first.
 _MEANINGS: tuple[tuple[str, str], ...] = (
     ("stoploss", _EXITS), ("takeprofit", _EXITS), ("stopprofit", _EXITS), ("bracket", _EXITS), ("attach", _EXITS),
@@ -37,8 +39,9 @@ _MEANINGS: tuple[tuple[str, str], ...] = (
     ("callback", "exectype=bt.Order.StopTrail, trailpercent="), ("trailingpercent", "trailpercent="),
     ("trailpct", "trailpercent="), ("trail", "trailamount= or trailpercent="),
     ("limitprice", "price= (plimit= for the limit of a StopLimit)"), ("lmtprice", "price="), ("pricelimit", "plimit="),
-    ("leverage", _AT_THE_EXCHANGE), ("margin", _AT_THE_EXCHANGE), ("hedge", _ONE_WAY),
-    ("positionside", _ONE_WAY), ("positionidx", _ONE_WAY), ("clientorderid", _HAS_ITS_ID), ("clordid", _HAS_ITS_ID),
+    ("leverage", _AT_THE_EXCHANGE), ("margin", _AT_THE_EXCHANGE), ("hedge", _ONE_OF_TWO),
+    ("positionside", _ONE_OF_TWO), ("positionidx", _ONE_OF_TWO), ("posside", _ONE_OF_TWO),
+    ("clientorderid", _HAS_ITS_ID), ("clordid", _HAS_ITS_ID),
     ("timeinforce", "tif="), ("goodtill", "valid="), ("goodtil", "valid="), ("expir", "valid="), ("gtd", "valid="),
     ("gtc", "tif='GTC'"), ("ioc", "tif='IOC'"), ("fok", "tif='FOK'"), ("fillorkill", "tif='FOK'"),
     ("immediateorcancel", "tif='IOC'"),

@@ -15,6 +15,7 @@ from btccxt.bt.kept import KEPT, bound_notifications, forget_trades
 from btccxt.bt.order_request import order_of, take_figures, take_ref
 from btccxt.bt.ports import OrderHolder
 from btccxt.errors import BtccxtError
+from btccxt.exchange.position_side import split
 from btccxt.model import ZERO, Market, OrderKind, OrderRequest, Side, decimal_of
 from btccxt.orders.context import EMULATED, EXPIRES, FIRES
 from btccxt.orders.funds import OpenOrder, bound
@@ -374,6 +375,8 @@ class OrderEventHandler:
         order.addcomminfo(self._broker.getcommissioninfo(data))
         order.submit(self._broker)
         order.addinfo(client_order_id=request.client_order_id, restored=True)
+        if (side := split(request.symbol)[1]) is not None:
+            order.addinfo(position_side=side)
         self._own.note(order)
         expires_ms = int(live.context[EXPIRES]) if EXPIRES in live.context else None
         fires_ms = int(live.context[FIRES]) if FIRES in live.context and live.pending_release else None

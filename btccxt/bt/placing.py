@@ -19,10 +19,11 @@ from btccxt.bt.order_request import write_back
 from btccxt.bt.order_text import order_text
 from btccxt.bt.orders import OrderStore
 from btccxt.bt.ports import OrderDesk, PlacingBroker
+from btccxt.bt.position_names import position_of
 from btccxt.bt.risk_desk import RiskDesk
 from btccxt.bt.warmup import BarAges
 from btccxt.bt.warmup_policy import WarmUp
-from btccxt.model import ZERO, OrderRequest, Side, decimal_of
+from btccxt.model import ZERO, Market, OrderRequest, Side, decimal_of
 from btccxt.orders import funds, risk
 from btccxt.orders.context import EMULATED, FIRES, FUNDS
 
@@ -69,9 +70,10 @@ class OrderPlacement:
         plan, kind = None, "rules"
         if (why := broker.why_not_tradable(order.data)) is not None:
             reasons.append(why)
-        else:
-            situation = self._situation(order)
-            plan = self._plan(order, kwargs, situation, reasons)
+        elif (name := position_of(order, kwargs, self._markets, reasons)) is not None:
+            market = self._markets[name]
+            situation = self._situation(order, market)
+            plan = self._plan(order, market, kwargs, situation, reasons)
             if plan is not None:
                 kind = self._check_desk(order, plan.request, situation, kind if reasons else "risk", reasons)
         if plan is None or reasons:
@@ -85,7 +87,9 @@ class OrderPlacement:
             self._give_up_bracket(order)
         return order
 
-    def _plan(self, order: bt.Order, kwargs: dict[str, Any], situation: Situation, reasons: list[str]) -> Plan | None:
+    def _plan(
+        self, order: bt.Order, market: Market, kwargs: dict[str, Any], situation: Situation, reasons: list[str]
+    ) -> Plan | None:
         oco = order.oco
         leader = self._tied_to(oco, "oco", reasons) if oco is not None else None
         parent = None
@@ -94,7 +98,6 @@ class OrderPlacement:
             order.parent = None
         if order.parent is not None and not self._planner.is_collecting(order.parent):
             parent = self._tied_to(order.parent, "parent", reasons)
-        market = self._markets[order.data._dataname]
         if oco is not None and leader is not None and not market.is_contract and "closes" in oco.info:
             what = oco.info.closes.partition(":")[0]
             reasons.append(f"oco: order {oco.ref} shares coins ({what}), so it cannot be of a pair: cancel those first")
@@ -111,9 +114,8 @@ class OrderPlacement:
         reasons.append(f"{what}: order {other.ref} has ended already, or was never sent")
         return None
 
-    def _situation(self, order: bt.Order) -> Situation:
-        symbol: str = order.data._dataname
-        ledger, market = self._ledger, self._markets[symbol]
+    def _situation(self, order: bt.Order, market: Market) -> Situation:
+        symbol, ledger = market.symbol, self._ledger
         held = ledger.holding(symbol).amount
         side = Side.BUY if order.isbuy() else Side.SELL
         entering = self._own.some_open(symbol, side.opposite)

@@ -7,6 +7,9 @@ meets the decimal one exactly.
 What backtrader sees of a position is what can be traded: whole amount steps, and after a sale nothing if the rest is
 worth less than the exchange's minimum. Such dust (a fee taken in coins leaves some with every trade) stays in the
 ledger and in the value, but ``if self.position`` is false and the trade is closed.
+
+In hedge mode a data that is bound to one of its symbol's two positions shows that one; a data that is not shows both as
+one: the long less the short one, at the price at which both together are worth what they cost.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from btccxt.bt.compat import bt
 from btccxt.bt.kept import KEPT
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder
 from btccxt.bt.time import num_of_ms
+from btccxt.exchange.position_side import positions_of, symbol_of
 from btccxt.model import ZERO, Fill, FundingPayment, Market, Side, decimal_of, round_amount
 from btccxt.orders.live_order import LiveOrder
 
@@ -33,6 +37,7 @@ class PositionBook:
         self.fills_booked = 0
         self._views: dict[str, bt.Position] = {}  # symbol -> backtrader Position
         self._visible: dict[str, Decimal] = {}  # the same size, exact
+        self._names: dict[str, tuple[str, ...]] = {}
         self._datas: dict[str, list[bt.AbstractDataBase]] = {}
         self._trade_sizes: dict[tuple[int, str], tuple[float, Decimal]] = {}
         """By trade id and symbol: as backtrader's float sum, and exact."""
@@ -58,16 +63,30 @@ class PositionBook:
         if data is not datas[0]:
             data.compensate(datas[0])  # one position per symbol: trades of all its datas belong together
             return False
-        self.ledger.track(symbol)
+        for name in self._names_of(symbol):
+            self.ledger.track(name)
         self.show(symbol)
         return True
+
+    def _names_of(self, symbol: str) -> tuple[str, ...]:
+        """Of the positions that a data shows: two in hedge mode, where the data is bound to none."""
+        names = self._names.get(symbol)
+        if names is None:
+            names = self._names[symbol] = positions_of(symbol, self.ledger.markets)
+        return names
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of every position that a data shows, as the ledger knows it."""
+        return tuple(dict.fromkeys(name for symbol in self._datas for name in self._names_of(symbol)))
 
     @property
     def symbols(self) -> tuple[str, ...]:
         return tuple(self._datas)
 
     def first_data(self, symbol: str) -> bt.AbstractDataBase | None:
-        datas = self._datas.get(symbol)
+        """Of one of two positions: the data bound to it, else one that shows both."""
+        datas = self._datas.get(symbol) or self._datas.get(symbol_of(symbol))
         return datas[0] if datas else None
 
     def position(self, symbol: str) -> bt.Position:
@@ -78,13 +97,22 @@ class PositionBook:
 
     def show(self, symbol: str) -> None:
         """Take size and price from the ledger; whether a small rest is dust is judged here."""
-        holding = self.ledger.holding(symbol)
-        price = self.ledger.price(symbol) or holding.price
-        amount = tradable(self.ledger.market(symbol), holding.amount, price)
+        amount = ZERO
+        for name in self._names_of(symbol):
+            holding = self.ledger.holding(name)
+            price = self.ledger.price(name) or holding.price
+            amount += tradable(self.ledger.market(name), holding.amount, price)
         self._visible[symbol] = amount
+        entry = self.ledger.entry_price(self._names_of(symbol))
         view = self._views.setdefault(symbol, bt.Position())
         view.size = float(amount)
-        view.price = float(holding.price) if holding.price is not None and amount else 0.0
+        view.price = float(entry) if entry is not None and amount else 0.0
+
+    def _show_changed(self, name: str) -> None:
+        """A position has changed: whatever shows it follows."""
+        self.show(name)
+        if (symbol := symbol_of(name)) != name and symbol in self._datas:
+            self.show(symbol)
 
     def show_all(self) -> None:
         self._look_at_all = True
@@ -100,7 +128,11 @@ class PositionBook:
             datas = self._datas[symbol]
             latest = datas[0] if len(datas) == 1 else max(datas, key=_last_stamp)
             if len(latest) and isfinite(latest.close[0]):  # a bar that was begun and never filled has none
-                self.ledger.set_price(symbol, decimal_of(latest.close[0]))
+                price = decimal_of(latest.close[0])
+                self.ledger.set_price(symbol, price)
+                for name in self._names_of(symbol_of(symbol)):
+                    if name != symbol:
+                        self.ledger.set_price(name, price)
                 self._show_entry_price(symbol)
 
     def _symbols_to_look_at(self) -> Collection[str]:
@@ -116,9 +148,9 @@ class PositionBook:
 
     def _show_entry_price(self, symbol: str) -> None:
         """A position that was there before us is taken to have cost what the first bar says."""
-        view, holding = self._views[symbol], self.ledger.holding(symbol)
-        if view.size and not view.price and holding.price is not None:
-            view.price = float(holding.price)
+        view = self._views[symbol]
+        if view.size and not view.price and (entry := self.ledger.entry_price(self._names_of(symbol))) is not None:
+            view.price = float(entry)
 
     # -------------------------------------------------------------- fills
 
@@ -126,13 +158,14 @@ class PositionBook:
         """Book one fill of an order for ``amount``: one execution bit, with the position as it is after it."""
         self.fills_booked += 1
         self.take_prices()
-        before = self._visible[fill.symbol]
+        shown = fill.symbol if fill.symbol in self._datas else symbol_of(fill.symbol)
+        before = self._visible[shown]
         booking = self.ledger.apply(fill)
         self._look_at_all = True
-        self.show(fill.symbol)
-        after = self._visible[fill.symbol]
+        self._show_changed(fill.symbol)
+        after = self._visible[shown]
         comminfo = order.comminfo
-        closed, opened = self._trade_bits((order.tradeid, fill.symbol), before, after)
+        closed, opened = self._trade_bits((order.tradeid, shown), before, after)
         moved = abs(closed) + abs(opened)
         closed_share = abs(closed) / moved if moved else 0.0
         commission = float(booking.commission)
@@ -151,7 +184,7 @@ class PositionBook:
             margin=comminfo.get_margin(price),
             pnl=float(booking.pnl),
             psize=float(after),
-            pprice=self._views[fill.symbol].price,
+            pprice=self._views[shown].price,
         )
         filled, cost = getattr(order, "booked", (ZERO, ZERO))
         self._set_executed(order, filled + fill.amount, cost + fill.amount * fill.price, amount)
@@ -183,7 +216,7 @@ class PositionBook:
         """A fee that came after its fill takes the place of the estimate, in the order and in its open trade."""
         actual = self.ledger.correct_fee(fill)
         self._look_at_all = True
-        self.show(fill.symbol)
+        self._show_changed(fill.symbol)
         more = float(actual - self._estimates.pop(fill.key, ZERO))
         order.executed.comm += more
         order.addinfo(commission_estimated=False)
@@ -196,12 +229,22 @@ class PositionBook:
     def pay_into_trades(self, payment: FundingPayment, strategies: Iterable[bt.Strategy]) -> None:
         """Funding belongs to the trades that are open on its symbol, each in proportion to its size.
 
-        It is in their commission, from which backtrader counts ``pnlcomm`` with every further fill.
+        It is in their commission, from which backtrader counts ``pnlcomm`` with every further fill. Of two positions
+        each has the share of its signed size; where they are of one size, nobody can tell them apart.
         """
-        data = self.first_data(payment.symbol)
         cost = self.ledger.convert(-payment.amount, payment.currency)
-        if data is None or cost is None:
+        if cost is None:
             return
+        if (data := self.first_data(payment.symbol)) is not None:
+            self._pay(data, cost, strategies)
+            return
+        amounts = {name: self.ledger.holding(name).amount for name in self._names_of(payment.symbol)}
+        for name, amount in amounts.items():
+            if (data := self.first_data(name)) is not None and (net := sum(amounts.values(), ZERO)):
+                self._pay(data, cost * amount / net, strategies)
+
+    @staticmethod
+    def _pay(data: bt.AbstractDataBase, cost: Decimal, strategies: Iterable[bt.Strategy]) -> None:
         last = [trades[-1] for each in strategies for trades in each._trades[data].values() if trades]
         open_trades = [trade for trade in last if trade.isopen]
         whole = sum(abs(trade.size) for trade in open_trades)

@@ -13,7 +13,7 @@ from btccxt.bt.compat import bt
 from btccxt.bt.order_request import CryptoBuyOrder, CryptoSellOrder, TakeProfit, TakeProfitLimit
 from btccxt.model import Market
 
-_OF_THIS_BROKER = ("post_only", "reduce_only", "tif", "iceberg", "on_unprotected", "params")
+_OF_THIS_BROKER = ("position_side", "post_only", "reduce_only", "tif", "iceberg", "on_unprotected", "params")
 
 
 class ShadowBook:

@@ -10,6 +10,7 @@ from btccxt.account.believable import check_not_emptied, unexplained_absences
 from btccxt.account.explain import funding_since
 from btccxt.account.ledger import AccountSnapshot
 from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.position_side import symbol_of
 from btccxt.model import Balance, Balances, FundingPayment, Market, Position
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.session.private_streams import AccountStream
@@ -96,7 +97,10 @@ class AccountFigures:
     async def funding(self, asked: Mapping[str, int]) -> tuple[FundingPayment, ...]:
         """Of these symbols and of every position, whoever opened it."""
         since_ms = min(asked.values())
-        symbols = {**{position.symbol: since_ms for position in self.positions()}, **asked}
+        since: dict[str, int] = {}  # of both positions of a symbol it is told at once
+        for name, from_ms in asked.items():
+            since[symbol_of(name)] = min(from_ms, since.get(symbol_of(name), from_ms))
+        symbols = {**{symbol_of(position.symbol): since_ms for position in self.positions()}, **since}
         return tuple(await funding_since(self._exchange, self._markets(), symbols, self._trouble))
 
 

@@ -12,6 +12,7 @@ from btccxt.bt.ports import OrderDesk
 from btccxt.config import Mode
 from btccxt.errors import ConfigError
 from btccxt.exchange.api import DrivenExchange, ExchangeAPI
+from btccxt.exchange.position_side import as_sent, symbol_of
 from btccxt.exchange.request import refusals
 from btccxt.model import FundingPayment, OrderRequest
 from btccxt.notices import MoneyMoved, StoreNotice
@@ -45,7 +46,8 @@ class StoreBackend(StoreHistory):
         checked = exchange.checked if isinstance(exchange, DrivenExchange) else None
 
         def order_refusals(request: OrderRequest) -> tuple[str, ...]:
-            reasons = refusals(request, markets[request.symbol], profile)
+            sent = as_sent(request)
+            reasons = refusals(sent, markets[sent.symbol], profile)
             if not reasons and checked is not None:
                 checked.keep(request)
             return reasons
@@ -62,7 +64,8 @@ class StoreBackend(StoreHistory):
         )
 
     def order_refusals(self, request: OrderRequest) -> tuple[str, ...]:
-        return refusals(request, self.markets[request.symbol], self.profile)
+        sent = as_sent(request)
+        return refusals(sent, self.markets[sent.symbol], self.profile)
 
     def order_refused(self, reason: str, order: str, reasons: Sequence[str]) -> None:
         """For the log, and the metrics (``reason``: ``rules``, ``funds``, ``bracket`` …).
@@ -163,7 +166,7 @@ class StoreBackend(StoreHistory):
 
     def contract_terms(self, symbol: str) -> TradedTerms | None:
         """Leverage, margin mode and brackets of a contract, as they are at the exchange; None for spot."""
-        return None if self._account_session is None else self._account_session.contracts.get(symbol)
+        return None if self._account_session is None else self._account_session.contracts.get(symbol_of(symbol))
 
     @property
     def risk_limits(self) -> RiskLimits:

@@ -5,14 +5,38 @@ from __future__ import annotations
 import asyncio
 import difflib
 from collections.abc import Callable, Collection, Mapping
+from typing import Protocol
 
 from btccxt.account.contract_terms import ContractWishes, TradedTerms, beyond_brackets
+from btccxt.config import Mode, StoreConfig
 from btccxt.errors import BtccxtError, ConfigError, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.hedged import HedgedExchange
+from btccxt.exchange.position_side import split, symbol_of
+from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.model import ContractTerms, LeverageBracket, Market, MarketType, PositionMode
 
 Say = Callable[[str], None]
 Trouble = Callable[[str, BaseException], None]
+_HEDGE = "position_mode='hedge', or "
+
+
+class _Connection(Protocol):
+    exchange: ExchangeAPI
+
+
+def in_position_mode(connection: _Connection, settings: StoreConfig, profile: Profile) -> None:
+    """Two positions a symbol where the user asked for them. Raises ConfigError where nobody knows how."""
+    if settings.position_mode is not PositionMode.HEDGE or profile.market_type is MarketType.SPOT:
+        return
+    if settings.mode is Mode.PAPER:
+        raise ConfigError("position_mode='hedge': a paper account has one position a symbol; use 'one_way'")
+    if profile.hedge is None:
+        raise ConfigError(
+            f"position_mode='hedge': nobody has proven how {profile.exchange} {profile.market_type.value} is traded "
+            "with two positions a symbol; use 'one_way'"
+        )
+    connection.exchange = HedgedExchange(connection.exchange)
 
 
 async def prepare_contracts(
@@ -24,16 +48,20 @@ async def prepare_contracts(
     trouble: Trouble,
     *,
     currency: str,
+    hedge_is_proven: bool = False,
 ) -> dict[str, TradedTerms]:
     """How each symbol is traded, after what was asked for has been set; ``say`` hears of every change.
+
+    ``hedge_is_proven``: two positions a symbol could be traded.
 
     ``contracts``: those of the exchange. ``symbols``: what is traded; what is no contract is left out. Raises
     ConfigError where the account holds two positions a symbol, counts in another coin than an inverse contract is
     settled in (``currency``), or cannot be as the user wants it. What is asked for is
-    checked for every symbol before the first is changed.
+    checked for every symbol before the first is changed. Names of one of two positions stand for their symbol.
     """
     _check_words(wishes, exchange.id, contracts)
-    traded = sorted({*symbols, *wishes.symbols} & set(contracts))
+    _check_sides(wishes, symbols)
+    traded = sorted({*map(symbol_of, symbols), *wishes.symbols} & set(contracts))
     if not contracts:
         return {}
     for symbol in traded:
@@ -43,7 +71,11 @@ async def prepare_contracts(
                 f"{symbol} is settled in {market.settle}, and the account counts in {currency}: give "
                 f"currency={market.settle!r}"
             )
-    await _check_position_mode(exchange, (traded or list(contracts))[0], wishes, say, trouble)
+    if wishes.position_mode is PositionMode.HEDGE:
+        for symbol in traded or list(contracts)[:1]:  # some exchanges have a mode for each symbol
+            await _switch_to_hedge_mode(exchange, symbol, say, trouble)
+    else:
+        await _check_position_mode(exchange, (traded or list(contracts))[0], wishes, say, trouble, hedge_is_proven)
     asked = await asyncio.gather(*(_ask(exchange, symbol, wishes, trouble) for symbol in traded))
     found = dict(zip(traded, asked, strict=True))
     reasons = [
@@ -73,30 +105,62 @@ def _check_words(wishes: ContractWishes, exchange: str, contracts: Mapping[str, 
             raise ConfigError(f"leverage or margin_mode of {symbol!r}: {exchange} has no such contract{hint}")
 
 
-async def _check_position_mode(
-    exchange: ExchangeAPI, symbol: str, wishes: ContractWishes, say: Say, trouble: Trouble
-) -> None:
+def _check_sides(wishes: ContractWishes, names: Collection[str]) -> None:
+    """Raises ConfigError for a data of one of two positions where there is one."""
+    if wishes.position_mode is PositionMode.HEDGE:
+        return
+    for name in sorted(names):
+        symbol, side = split(name)
+        if side is not None:
+            raise ConfigError(
+                f"{symbol}: position_side={side!r}: the account is in one-way mode, with one position a symbol: leave "
+                "it out, or give position_mode='hedge'"
+            )
+
+
+async def _position_mode(exchange: ExchangeAPI, symbol: str, trouble: Trouble) -> PositionMode | None:
     try:
-        mode = await exchange.fetch_position_mode(symbol)
+        return await exchange.fetch_position_mode(symbol)
     except BtccxtError as error:  # a key without the right to read it, say
         trouble("position mode", error)
-        mode = None
+        return None
+
+
+async def _switch_to_hedge_mode(exchange: ExchangeAPI, symbol: str, say: Say, trouble: Trouble) -> None:
+    if await _position_mode(exchange, symbol, trouble) is PositionMode.HEDGE:
+        return
+    await _set_position_mode(exchange, PositionMode.HEDGE, symbol)
+    if await _position_mode(exchange, symbol, trouble) is PositionMode.ONE_WAY:
+        raise ConfigError(
+            f"{exchange.id}: position_mode='hedge' was set, and the account still is in one-way mode ({symbol})"
+        )
+    say(f"{exchange.id}: position mode one_way -> hedge, as position_mode asks")
+
+
+async def _set_position_mode(exchange: ExchangeAPI, mode: PositionMode, symbol: str) -> None:
+    try:
+        await exchange.set_position_mode(mode, symbol)
+    except Retryable:
+        raise
+    except BtccxtError as error:
+        raise ConfigError(f"{exchange.id}: position_mode={mode.value!r} cannot be set: {error}") from error
+
+
+async def _check_position_mode(
+    exchange: ExchangeAPI, symbol: str, wishes: ContractWishes, say: Say, trouble: Trouble, hedge_is_proven: bool
+) -> None:
+    mode = await _position_mode(exchange, symbol, trouble)
     if mode is None and any(position.hedge_side for position in await exchange.fetch_positions()):
         mode = PositionMode.HEDGE
     if mode is not PositionMode.HEDGE:
         return
     if wishes.position_mode is None:
         raise ConfigError(
-            f"{exchange.id}: this account is in hedge mode (a long and a short position a symbol), which is not "
-            "traded: switch it to one-way mode at the exchange, or give position_mode='one_way', with no position and "
-            "no order open"
+            f"{exchange.id}: this account is in hedge mode (a long and a short position a symbol), which is "
+            f"{'traded where it is asked for: give' if hedge_is_proven else 'not traded here: give'} "
+            f"{_HEDGE if hedge_is_proven else ''}position_mode='one_way', with no position and no order open"
         )
-    try:
-        await exchange.set_position_mode(PositionMode.ONE_WAY, symbol)
-    except Retryable:
-        raise
-    except BtccxtError as error:
-        raise ConfigError(f"{exchange.id}: position_mode='one_way' cannot be set: {error}") from error
+    await _set_position_mode(exchange, PositionMode.ONE_WAY, symbol)
     if await exchange.fetch_position_mode(symbol) is PositionMode.HEDGE:
         raise ConfigError(f"{exchange.id}: position_mode='one_way' was set, and the account still is in hedge mode")
     say(f"{exchange.id}: position mode hedge -> one_way, as position_mode asks")

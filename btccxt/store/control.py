@@ -32,6 +32,7 @@ from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
 from btccxt.bt.order_text import order_text, reasons_text
+from btccxt.bt.position_names import held_positions
 from btccxt.config import nearest
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.observe.log import EventName, get_logger
@@ -295,11 +296,8 @@ class _Flattening:
         orders = broker.get_orders_open()
         for order in orders:
             broker.cancel(order)
-        held = [f"{data._dataname} {broker.getposition(data).size:g}" for data in self._held()]
+        held = [f"{each.name} {each.size:g}" for each in held_positions(broker)]
         self.said = f"{len(orders)} orders are being cancelled, then closed: {', '.join(held) or 'nothing is held'}"
-
-    def _held(self) -> list[bt.AbstractDataBase]:
-        return [data for data in self._broker.traded_datas() if self._broker.getposition(data).size]
 
     def go_on(self) -> bool:
         """Whether it is done."""
@@ -307,12 +305,10 @@ class _Flattening:
         if broker.get_orders_open() and time.monotonic() < self._until_s:
             return False
         closed = []
-        for data in self._held():
-            size = broker.getposition(data).size
-            close = broker.sell if size > 0 else broker.buy
-            order = close(owner=None, data=data, size=abs(size), reduce_only=broker.is_contract(data))
+        for held in list(held_positions(broker)):
+            order = held.close(broker)
             reasons = reasons_text(order)
-            closed.append(f"{data._dataname} {size:g} {f'NOT closed: {reasons}' if reasons else 'is being closed'}")
+            closed.append(f"{held.name} {held.size:g} {f'NOT closed: {reasons}' if reasons else 'is being closed'}")
         left = [order.info.get("client_order_id") for order in broker.get_orders_open()] if not closed else []
         self.said = ", ".join(closed) or (f"still open: {left}" if left else "nothing is held")
         log.warning(EventName.CONTROL, command="flatten", answer=self.said)
@@ -343,11 +339,11 @@ def _params(strategy: bt.Strategy) -> dict[str, Any]:
 
 def _account(broker: CCXTBroker) -> dict[str, Any]:
     """Strategy's thread."""
-    positions = {data._dataname: broker.getposition(data).size for data in broker.traded_datas()}
+    positions = {held.name: held.size for held in held_positions(broker)}
     return {
         "cash": broker.getcash(),
         "value": broker.getvalue(),
-        "positions": {symbol: size for symbol, size in positions.items() if size},
+        "positions": positions,
         "open_orders": [
             {
                 "ref": order.ref,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +15,7 @@ from btccxt.bt.cerebro import CerebroLoop
 from btccxt.config import Mode
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import DrivenExchange
+from btccxt.exchange.position_side import symbol_of
 from btccxt.exchange.profile.paging_rule import PagingRule
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.profile.support import Support, support_of
@@ -193,7 +195,8 @@ class StoreQueries(ABC):
     def positions(self) -> tuple[Position, ...]:
         """Last known open contract positions, in contracts and in coins, from memory."""
         markets = self._open_session.markets
-        return tuple(in_coins(each, markets.get(each.symbol)) for each in self._open_session.positions())
+        found = (in_coins(each, markets.get(each.symbol)) for each in self._open_session.positions())
+        return tuple(replace(each, symbol=symbol_of(each.symbol)) for each in found)
 
     def open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
         """What the exchange has open now. Blocks for one request."""
@@ -255,7 +258,7 @@ class StoreQueries(ABC):
         session = self._open_session
         span = span_of(since, until, limit, session.clock.now_ms())
         wish = self._symbols_to_list(None, self.profile.my_trades)
-        contracts = {each.symbol for each in self._journaled_orders()} | {each.symbol for each in session.positions()}
+        contracts = self._symbols_known(session)
         contracts = {name for name in contracts if name in session.markets and session.markets[name].is_contract}
         return money_moved(session.exchange, wish, contracts, span, self._ask, progress)
 
@@ -265,8 +268,13 @@ class StoreQueries(ABC):
         if not rule.symbol_needed:
             return SymbolsToList([None])
         session = self._open_session
-        known = {each.symbol for each in self._journaled_orders()} | {each.symbol for each in session.positions()}
+        known = self._symbols_known(session)
         return one_at_a_time(self.name, session.markets, known, session.balances())
+
+    def _symbols_known(self, session: AccountSession) -> set[str]:
+        """Of orders that the journal has, and of what is held."""
+        names = [each.symbol for each in self._journaled_orders()] + [each.symbol for each in session.positions()]
+        return set(map(symbol_of, names))
 
     def _journaled_orders(self) -> list[JournaledOrder]:
         return [] if self._journal is None else self._journal.order_names().result(_JOURNAL_TIMEOUT_S)
@@ -303,7 +311,7 @@ class StoreQueries(ABC):
             if ours or balance is not None:
                 rows.append((coin, ours, ours if agree(ours, theirs) else theirs))
         contracts = {position.symbol: position.amount for position in snapshot.positions}
-        held = {symbol for symbol in broker.symbols if self.markets[symbol].is_contract}
+        held = {name for name in broker.books.names if self.markets[name].is_contract}
         rows += [
             (symbol, ledger.holding(symbol).amount, contracts.get(symbol, Decimal(0)))
             for symbol in sorted(held | set(contracts))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
-from btccxt.bt.compat import bt
+from btccxt.bt.position_names import held_positions
 from btccxt.config import OnStop
 from btccxt.observe.log import EventName, get_logger
 
@@ -39,25 +39,19 @@ def end_orders(
 
 def _flatten(broker: CCXTBroker, cerebro_loop: CerebroLoop, deadline: float, say: Callable[[str], None]) -> None:
     """Close at market, again for what a thin book left, as long as that gets on; what is left is said."""
-    left = _positions(broker)
+    left = list(held_positions(broker))
     while left:
-        for data, size in left:
-            close = broker.sell if size > 0 else broker.buy
-            order = close(owner=None, data=data, size=abs(size), reduce_only=broker.is_contract(data))
-            log.info(EventName.ON_STOP, action="flatten", symbol=data._dataname, size=size, ref=order.ref)
+        for held in left:
+            order = held.close(broker)
+            log.info(EventName.ON_STOP, action="flatten", symbol=held.name, size=held.size, ref=order.ref)
             for reason in order.info.get("reasons", ()) or ():
-                say(f"{data._dataname}: position of {size:g} was not closed: {reason}")
+                say(f"{held.name}: position of {held.size:g} was not closed: {reason}")
         _wait(broker, cerebro_loop, deadline)
-        before, left = left, _positions(broker)
+        before, left = left, list(held_positions(broker))
         if left == before or time.monotonic() >= deadline:
             break
-    for data, size in left:
-        say(f"{data._dataname}: NOT FLAT after on_stop='flatten', {size:g} is left; close it at the exchange")
-
-
-def _positions(broker: CCXTBroker) -> list[tuple[bt.AbstractDataBase, float]]:
-    sizes = [(data, broker.getposition(data).size) for data in broker.traded_datas()]
-    return [(data, size) for data, size in sizes if size]
+    for held in left:
+        say(f"{held.name}: NOT FLAT after on_stop='flatten', {held.size:g} is left; close it at the exchange")
 
 
 def _wait(broker: CCXTBroker, cerebro_loop: CerebroLoop, deadline: float) -> None:

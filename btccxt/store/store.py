@@ -30,6 +30,7 @@ from btccxt.bt.warmup_policy import Then, WarmUp, WarmUpPolicy
 from btccxt.config import Mode, ModeName
 from btccxt.errors import ConfigError, ConnectionLost
 from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.position_side import listed
 from btccxt.exchange.profile.profile import current_name, load_profile
 from btccxt.notices import MoneyMoved, NoticeKind, StoreNotice
 from btccxt.observe.alerts import AlertKind
@@ -47,7 +48,7 @@ from btccxt.store.account_session import AccountSession
 from btccxt.store.backend import StoreBackend
 from btccxt.store.build_config import build_config
 from btccxt.store.config_file import load_options
-from btccxt.store.contracts import prepare_contracts
+from btccxt.store.contracts import in_position_mode, prepare_contracts
 from btccxt.store.hints import start_hints
 from btccxt.store.history import keep_markets
 from btccxt.store.keys import resolve_keys
@@ -252,6 +253,7 @@ class CCXTStore(StoreBackend):
                 self._session.start()
                 self._check_ccxt(self._session)
                 self._venue = self._connect(self._session)
+                in_position_mode(self._venue, self.settings, self.profile)
                 if (notice := ending(self.profile, self.mode, self._venue.clock.now_ms())) is not None:
                     self._notifier.say(notice)
                 account_session = AccountSession(
@@ -373,7 +375,7 @@ class CCXTStore(StoreBackend):
         check_currency(self.name, self.currency, account_session.markets)
         if (lake := self.lake()) is not None:
             now_ms, trouble = account_session.clock.now_ms(), partial(self._notifier.trouble, "the lake")
-            await asyncio.to_thread(keep_markets, lake, account_session.markets, now_ms, trouble)
+            await asyncio.to_thread(keep_markets, lake, listed(account_session.markets), now_ms, trouble)
         if self._journal is not None:
             await self._prepare_contracts(account_session)
             await account_session.open_account(self._journal, self._policy, lasting=account_lasts(self.settings))
@@ -382,12 +384,13 @@ class CCXTStore(StoreBackend):
         """Before the account's orders are looked at: where it cannot be as the user wants it, nothing is traded."""
         account_session.contracts = await prepare_contracts(
             account_session.exchange,
-            {symbol: market for symbol, market in account_session.markets.items() if market.is_contract},
+            {name: market for name, market in listed(account_session.markets).items() if market.is_contract},
             {data._dataname for data in self._known_datas()},
             self.settings.contract_wishes,
             self._notifier.say,
             self._notifier.trouble,
             currency=self.currency,
+            hedge_is_proven=self.profile.hedge is not None,
         )
 
     def _known_datas(self) -> list[bt.AbstractDataBase]:

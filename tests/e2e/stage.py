@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from btccxt import CCXTStore
@@ -68,11 +69,13 @@ class Venue(BackgroundExchange):
         fee_currency: str | None = None,
         faults: FaultPlan | None = None,
         inverse: bool = False,
+        hedge: bool = False,
     ) -> None:
         self.exchange_id = exchange
         self.inverse = inverse
+        self.hedge = hedge
         self.coin = "BTC" if inverse else "USDT"
-        self.symbol = INVERSE if inverse else PERP if exchange == "binanceusdm" else BTC
+        self.symbol = INVERSE if inverse else PERP if exchange == "binanceusdm" or hedge else BTC
         markets: list[Market] = [linear_market(PERP)] if self.symbol == PERP else [spot_market(BTC), spot_market(BNB)]
         usual = {"USDT": D(50_000)} if self.symbol == PERP else {"USDT": D(50_000), "BNB": D(10)}
         if inverse:
@@ -132,14 +135,16 @@ class Venue(BackgroundExchange):
             total += position.amount * (price - position.entry_price)
         return total
 
-    def store(self, journal: Any = ":memory:", **policy: Any) -> CCXTStore:
+    def store(self, journal: Any = ":memory:", *, on_stop: str = "leave", **policy: Any) -> CCXTStore:
         """``policy``: changes to the quick one."""
         return CCXTStore(
             self.exchange_id,
             mode="sim",
-            market_type="inverse" if self.inverse else None,
+            market_type="inverse" if self.inverse else "linear" if self.hedge else None,
+            position_mode="hedge" if self.hedge else None,
             sim_address=str(self.address),
             journal=journal,
+            on_stop=on_stop,
             tracker=quick_policy(self.exchange_id, **policy),
             overrides=_MANY_CALLS.get(self.exchange_id),
             currency=None if self.inverse else "USDT",
@@ -215,6 +220,16 @@ class Play:
             raise StopIteration
         return None
 
+    def same_price(self, name: str) -> Decimal | None:
+        """Of a data that follows the first one."""
+        given = self._others.setdefault(name, 0)
+        if given <= self.at:
+            self._others[name] += 1
+            return self.steps[given].price
+        if self.at + 1 >= len(self.steps) and self.acted and self._at_rest():
+            raise StopIteration
+        return None
+
     def _at_rest(self) -> bool:
         waiting = self._waiting_for()
         if waiting:
@@ -283,13 +298,18 @@ def play(
     steps: Sequence[Step],
     *,
     with_bnb: bool = False,
+    names: Sequence[str] = (),
     fit: Callable[[bt.Cerebro], None] | None = None,
 ) -> tuple[Player, Play]:
-    """One run of cerebro on the steps. ``fit`` adds analyzers and observers."""
+    """One run of cerebro on the steps. ``names``: of its datas, where they are not the venue's symbol. ``fit`` adds
+    analyzers and observers."""
     game = Play(venue, store, steps, fills_before=len(venue.fills()))
     cerebro = bt.Cerebro(stdstats=False)
     minutes = {"timeframe": bt.TimeFrame.Minutes, "compression": 1}
-    cerebro.adddata(PacedData(dataname=venue.symbol, next_price=game.next_price, **minutes))
+    first, *others = names or (venue.symbol,)
+    cerebro.adddata(PacedData(dataname=first, next_price=game.next_price, **minutes))
+    for name in others:
+        cerebro.adddata(PacedData(dataname=name, next_price=partial(game.same_price, name), **minutes))
     if with_bnb:
         cerebro.adddata(PacedData(dataname=BNB, next_price=game.other_price, **minutes))
     cerebro.setbroker(store.getbroker())

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal as D
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from btccxt.account.contract_terms import (
     too_large,
     with_told_leverage,
 )
+from btccxt.config import Mode
 from btccxt.errors import ConfigError, Unreadable
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
 from btccxt.exchange.profile.profile import load_profile
@@ -42,7 +44,7 @@ from btccxt.sim.dialects.base import SimAccount
 from btccxt.sim.markets import inverse_market, linear_market
 from btccxt.sim.server import SimExchange
 from btccxt.store.build_config import build_config
-from btccxt.store.contracts import prepare_contracts
+from btccxt.store.contracts import in_position_mode, prepare_contracts
 from tests.e2e.stage import Venue
 from tests.sim.dialects.unified_kit import PERP, book, exchange
 
@@ -130,6 +132,36 @@ async def test_a_hedge_account_is_refused_in_one_sentence_or_switched_where_that
     assert desk.said == [f"{desk.subject.id}: position mode hedge -> one_way, as position_mode asks"]
 
 
+async def test_an_account_is_switched_to_hedge_mode_where_that_is_asked_and_stays_so(desk: Desk) -> None:
+    await desk.start(position_mode=PositionMode.HEDGE)
+    assert desk.sim.engine.is_hedged("main")
+    assert desk.said == [f"{desk.subject.id}: position mode one_way -> hedge, as position_mode asks"]
+    await desk.start((f"{PERP} long", f"{PERP} short"), position_mode=PositionMode.HEDGE)
+    assert len(desk.said) == 1
+
+
+async def test_a_one_way_account_with_a_position_cannot_be_switched_to_hedge_mode(desk: Desk) -> None:
+    desk.sim.engine.submit("main", NewOrder(PERP, Side.BUY, OrderKind.MARKET, D(1)), 0)
+    with pytest.raises(ConfigError, match="position_mode='hedge' cannot be set"):
+        await desk.start(position_mode=PositionMode.HEDGE)
+
+
+async def test_a_data_of_one_of_two_positions_is_refused_in_one_way_mode(desk: Desk) -> None:
+    with pytest.raises(ConfigError, match=rf"{PERP}: position_side='short': the account is in one-way mode"):
+        await desk.start((PERP, f"{PERP} short"))
+
+
+@pytest.mark.parametrize(
+    ("exchange", "mode", "words"),
+    [("gate", Mode.LIVE, "nobody has proven how gate linear is traded"),
+     ("bybit", Mode.PAPER, "a paper account has one position a symbol")],
+)  # fmt: skip
+def test_hedge_mode_is_refused_where_nobody_has_proven_it_and_on_paper(exchange: str, mode: Mode, words: str) -> None:
+    settings = build_config({"exchange": exchange, "mode": mode, "position_mode": "hedge"})
+    with pytest.raises(ConfigError, match=words):
+        in_position_mode(SimpleNamespace(exchange=None), settings, load_profile(exchange, MarketType.LINEAR))
+
+
 async def test_a_hedge_account_with_positions_cannot_be_switched_and_the_exchange_says_why(desk: Desk) -> None:
     engine = desk.sim.engine
     engine.set_hedge_mode("main", True)
@@ -155,8 +187,7 @@ async def test_a_symbol_that_is_not_there_and_words_of_contracts_on_spot_are_ref
         ({"leverage": True}, "not a number"),
         ({"leverage": {"BTC/USDT:USDT": float("nan")}}, "leverage: BTC/USDT:USDT: must be"),
         ({"margin_mode": "crossed"}, "not 'cross' or 'isolated'"),
-        ({"position_mode": "hedge"}, "not traded"),
-        ({"position_mode": "both"}, "use 'one_way'"),
+        ({"position_mode": "both"}, "use 'one_way' or 'hedge'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_at_once(options: dict[str, Any], words: str) -> None:
