@@ -12,7 +12,7 @@ from btccxt.config import Mode, StoreConfig
 from btccxt.errors import BtccxtError, ConfigError, Retryable, Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.hedged import HedgedExchange
-from btccxt.exchange.position_side import split, symbol_of
+from btccxt.exchange.position_side import listed, split, symbol_of
 from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.model import ContractTerms, LeverageBracket, Market, MarketType, PositionMode
 
@@ -41,7 +41,7 @@ def in_position_mode(connection: _Connection, settings: StoreConfig, profile: Pr
 
 async def prepare_contracts(
     exchange: ExchangeAPI,
-    contracts: Mapping[str, Market],
+    markets: Mapping[str, Market],
     symbols: Collection[str],
     wishes: ContractWishes,
     say: Say,
@@ -52,13 +52,12 @@ async def prepare_contracts(
 ) -> dict[str, TradedTerms]:
     """How each symbol is traded, after what was asked for has been set; ``say`` hears of every change.
 
-    ``hedge_is_proven``: two positions a symbol could be traded.
-
-    ``contracts``: those of the exchange. ``symbols``: what is traded; what is no contract is left out. Raises
-    ConfigError where the account holds two positions a symbol, counts in another coin than an inverse contract is
-    settled in (``currency``), or cannot be as the user wants it. What is asked for is
-    checked for every symbol before the first is changed. Names of one of two positions stand for their symbol.
+    ``markets``: of the exchange. ``symbols``: what is traded, by symbol or by the name of one of two positions; what is
+    no contract is left out. ``hedge_is_proven``: two positions a symbol could be traded. Raises ConfigError where the
+    account holds two unasked, counts in another coin than an inverse contract is settled in (``currency``), or cannot
+    be as the user wants it. What is asked for is checked for every symbol before the first is changed.
     """
+    contracts = {name: market for name, market in listed(markets).items() if market.is_contract}
     _check_words(wishes, exchange.id, contracts)
     _check_sides(wishes, symbols)
     traded = sorted({*map(symbol_of, symbols), *wishes.symbols} & set(contracts))

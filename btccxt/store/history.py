@@ -23,6 +23,7 @@ from btccxt.bt.quoted_data import CCXTQuotedData
 from btccxt.config import StoreConfig
 from btccxt.errors import BtccxtError, ConfigError, LakeError, Retryable
 from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.position_side import listed
 from btccxt.model import Market, OrderBook, StreamKey, StreamKind, Trade
 from btccxt.observe.log import EventName, get_logger
 from btccxt.session.events import FeedEvent, FeedRequest
@@ -282,6 +283,6 @@ def keep_markets(
 ) -> None:
     """Keep the market list for runs without a network."""
     try:
-        lake.keep_markets(markets, now_ms)
+        lake.keep_markets(listed(markets), now_ms)
     except LakeError as error:
         trouble(error)

@@ -30,7 +30,6 @@ from btccxt.bt.warmup_policy import Then, WarmUp, WarmUpPolicy
 from btccxt.config import Mode, ModeName
 from btccxt.errors import ConfigError, ConnectionLost
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.exchange.position_side import listed
 from btccxt.exchange.profile.profile import current_name, load_profile
 from btccxt.notices import MoneyMoved, NoticeKind, StoreNotice
 from btccxt.observe.alerts import AlertKind
@@ -375,7 +374,7 @@ class CCXTStore(StoreBackend):
         check_currency(self.name, self.currency, account_session.markets)
         if (lake := self.lake()) is not None:
             now_ms, trouble = account_session.clock.now_ms(), partial(self._notifier.trouble, "the lake")
-            await asyncio.to_thread(keep_markets, lake, listed(account_session.markets), now_ms, trouble)
+            await asyncio.to_thread(keep_markets, lake, account_session.markets, now_ms, trouble)
         if self._journal is not None:
             await self._prepare_contracts(account_session)
             await account_session.open_account(self._journal, self._policy, lasting=account_lasts(self.settings))
@@ -384,7 +383,7 @@ class CCXTStore(StoreBackend):
         """Before the account's orders are looked at: where it cannot be as the user wants it, nothing is traded."""
         account_session.contracts = await prepare_contracts(
             account_session.exchange,
-            {name: market for name, market in listed(account_session.markets).items() if market.is_contract},
+            account_session.markets,
             {data._dataname for data in self._known_datas()},
             self.settings.contract_wishes,
             self._notifier.say,
