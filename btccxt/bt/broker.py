@@ -111,7 +111,7 @@ class CCXTBroker(PercentBracket, FormerCalls, FundBroker):
         for symbol, price in restored.entry_prices.items():
             if symbol in self.books.symbols and ledger.holding(symbol).amount:
                 ledger.set_entry_price(symbol, price)
-        self._coins = CoinDesk(self.store, books)
+        self._coins = CoinDesk(self.store, books, self.also_priced)
         self._coins.begin([name for name in self.books.names if ledger.holding(name).amount])
         self.books.show_all()
         self._news.restore(restored, unacknowledged)

@@ -16,6 +16,9 @@ from btccxt.model import Market
 class CommissionBroker(bt.BrokerBase):
     """The part of ``CCXTBroker`` that answers ``getcommissioninfo``."""
 
+    also_priced: frozenset[str] = frozenset()
+    """Coins whose price is followed though the account need not have any: a routing broker counts in one."""
+
     def __init__(self, store: BrokerBackend) -> None:
         super().__init__()
         self.store = store

@@ -16,8 +16,10 @@ _MOST_STREAMED = 20
 class CoinDesk:
     """Strategy's thread. One per run."""
 
-    def __init__(self, store: BrokerBackend, books: PositionBook) -> None:
+    def __init__(self, store: BrokerBackend, books: PositionBook, also: Collection[str] = ()) -> None:
+        """``also``: coins whose price is followed whether or not there are any."""
         self._store = store
+        self._also = also
         self._books = books
         self._ledger = books.ledger
         self._news = store.coin_prices
@@ -29,6 +31,7 @@ class CoinDesk:
         Without them it would be worth nothing before the first bar, and that bar look like a profit.
         """
         wanted = {*held, *self._ledger.prices_wanted()}
+        wanted |= {symbol for coin in self._also for symbol in self._ledger.prices_for(coin)}
         for symbol, price in self._store.latest_prices(sorted(wanted)).items():
             self._ledger.set_price(symbol, price, as_entry=False)
         self.follow()
@@ -45,7 +48,7 @@ class CoinDesk:
         ledger.coins_changed = False
         worth, least = ledger.coin_values(), abs(ledger.value) * _STREAMED_SHARE
         coins = [coin for coin, amount in ledger.totals.items() if amount and coin != ledger.currency]
-        streamed: list[str] = []
+        streamed = [symbol for coin in sorted(self._also) for symbol in ledger.prices_for(coin) if symbol not in traded]
         asked: list[str] = []
         for coin in sorted(coins, key=lambda coin: -abs(worth.get(coin, Decimal(0)))):
             symbols = [symbol for symbol in ledger.prices_for(coin) if symbol not in traded]

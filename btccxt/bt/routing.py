@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,18 +17,26 @@ from btccxt.bt.ports import BrokerBackend
 from btccxt.bt.positions import PositionsByData
 from btccxt.errors import ConfigError
 
+_ONE = Decimal(1)
+
 
 class RoutingBroker(bt.BrokerBase):
     """Made by ``CCXTStore.broker_of(store, …)``. ``accounts`` has each store's own broker by its exchange's name.
 
-    All accounts count in one currency, so that cash and value have a meaning. A data of no store belongs to the first
+    Cash and value are in ``currency``; each account's own are in that of its store. Where these differ, they are
+    converted at the latest price of a market, or two, of one of the exchanges. A data of no store belongs to the first
     account whose exchange has its symbol.
     """
 
-    def __init__(self, accounts: Mapping[str, CCXTBroker]) -> None:
+    def __init__(self, accounts: Mapping[str, CCXTBroker], currency: str | None = None) -> None:
         super().__init__()
         self.accounts: Mapping[str, CCXTBroker] = MappingProxyType(dict(accounts))
         self._brokers: Sequence[CCXTBroker] = tuple(accounts.values())
+        self.currency = currency or self._brokers[0].store.currency
+        others = frozenset(broker.store.currency for broker in self._brokers) - {self.currency}
+        for broker in self._brokers:
+            is_other = broker.store.currency != self.currency
+            broker.also_priced = frozenset({self.currency}) if is_other else others
         self.positions = PositionsByData(self.getposition)
         self.startingcash = self.startingvalue = 0.0
         self._cerebro: bt.Cerebro = None  # type: ignore[assignment]  # until ``cerebro.setbroker``
@@ -56,8 +65,10 @@ class RoutingBroker(bt.BrokerBase):
         """Called by cerebro when every store is connected."""
         super().start()
         for broker in self._brokers:
-            broker.on_money = self._money_moved
+            broker.on_money = partial(self._money_moved, broker)
             broker.start()
+        for broker in self._brokers:
+            self.rate(broker)
         self.startingcash, self.startingvalue = self.getcash(), self.getvalue()
         self._fund.begin(self.startingvalue)
         self._told_by = iter(self._brokers)
@@ -84,8 +95,21 @@ class RoutingBroker(bt.BrokerBase):
 
     # -------------------------------------------------------------- money
 
+    def rate(self, broker: CCXTBroker) -> float:
+        """What one unit of an account's currency is worth in ``currency``. Raises ConfigError where nothing says so."""
+        own = broker.store.currency
+        if own == self.currency:
+            return 1.0
+        worth = broker.ledger.convert(_ONE, self.currency)
+        if worth:
+            return float(1 / worth)
+        for other in self._brokers:
+            if other.store.currency == self.currency and (worth := other.ledger.convert(_ONE, own)):
+                return float(worth)
+        raise ConfigError(f"no market of these exchanges says what {own} is worth in {self.currency}: give currency=")
+
     def getcash(self) -> float:
-        return sum(broker.getcash() for broker in self._brokers)
+        return sum(broker.getcash() * self.rate(broker) for broker in self._brokers)
 
     get_cash = getcash
 
@@ -94,8 +118,9 @@ class RoutingBroker(bt.BrokerBase):
     ) -> float:
         """Of all accounts, or the signed exposure of ``datas`` only."""
         if datas is None:
-            return sum(broker.getvalue() for broker in self._brokers)
-        return sum(broker.getvalue([data]) for data in datas if (broker := self.of(data)) is not None)
+            return sum(broker.getvalue() * self.rate(broker) for broker in self._brokers)
+        of_somebody = ((broker, data) for data in datas if (broker := self.of(data)) is not None)
+        return sum(broker.getvalue([data]) * self.rate(broker) for broker, data in of_somebody)
 
     get_value = getvalue
 
@@ -119,15 +144,20 @@ class RoutingBroker(bt.BrokerBase):
 
     fundmode = property(get_fundmode, set_fundmode)
 
-    def _money_moved(self, worth: Decimal) -> None:
-        self._fund.move(float(worth), self.getvalue() - float(worth))
+    def _money_moved(self, broker: CCXTBroker, worth: Decimal) -> None:
+        moved = float(worth) * self.rate(broker)
+        self._fund.move(moved, self.getvalue() - moved)
 
     def getposition(self, data: bt.AbstractDataBase, clone: bool = True) -> bt.Position:
         broker = self.of(data)
         return bt.Position() if broker is None else broker.getposition(data, clone)
 
-    def getcommissioninfo(self, data: bt.AbstractDataBase) -> bt.CommInfoBase:
-        return self._must_be_of(data).getcommissioninfo(data)
+    def getcommissioninfo(self, data: bt.AbstractDataBase) -> Any:
+        """The account's own; its ``getsize`` takes money in ``currency``, so that ``order_target_value`` is right."""
+        broker = self._must_be_of(data)
+        own = broker.getcommissioninfo(data)
+        is_same = broker.store.currency == self.currency
+        return own if is_same else _SizedInOtherMoney(own, partial(self.rate, broker))
 
     def setcommission(self, *args: Any, **kwargs: Any) -> None:
         """Of every account."""
@@ -205,23 +235,41 @@ class RoutingBroker(bt.BrokerBase):
         return None
 
 
+class _SizedInOtherMoney:
+    """A commission info whose sizes are asked for in another currency than that of its account."""
+
+    def __init__(self, own: bt.CommInfoBase, rate: Callable[[], float]) -> None:
+        self._own, self._rate = own, rate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._own, name)
+
+    def getsize(self, price: float, cash: float) -> float:
+        return float(self._own.getsize(price, cash / self._rate()))
+
+
 def _first(broker: CCXTBroker, rest: Iterator[CCXTBroker]) -> Iterator[CCXTBroker]:
     yield broker
     yield from rest
 
 
-def check_accounts(brokers: Mapping[str, CCXTBroker], identities: Sequence[tuple[str, Any]]) -> None:
-    """Raises ConfigError for none, for two that count in different coins, and for one account that is given twice."""
+def check_accounts(
+    brokers: Mapping[str, CCXTBroker], identities: Mapping[str, Any], currency: str | None = None
+) -> None:
+    """Raises ConfigError for none, for accounts in different coins without one to count in, and for one given twice."""
     if not brokers:
         raise ConfigError("broker_of(): give it the stores whose accounts are traded")
     currencies = {name: broker.store.currency for name, broker in brokers.items()}
-    if len(set(currencies.values())) > 1:
-        told = ", ".join(f"{name} in {currency}" for name, currency in currencies.items())
+    if currency is None and len(set(currencies.values())) > 1:
+        told = ", ".join(f"{name} in {each}" for name, each in currencies.items())
         raise ConfigError(
             f"cash and value of several accounts need one currency, and these count {told}: give currency="
         )
+    if currency is not None and currency not in currencies.values():
+        counted = ", ".join(sorted(set(currencies.values())))
+        raise ConfigError(f"broker_of(currency={currency!r}): the accounts count in {counted}: give one of them")
     seen: dict[Any, str] = {}
-    for name, identity in identities:
+    for name, identity in identities.items():
         if identity in seen:
             raise ConfigError(
                 f"{seen[identity]} and {name} are stores on one account, whose coins would count twice: give one"

@@ -198,16 +198,17 @@ class CCXTStore(StoreBackend):
         return self._broker
 
     @staticmethod
-    def broker_of(*stores: CCXTStore) -> RoutingBroker:
+    def broker_of(*stores: CCXTStore, currency: str | None = None) -> RoutingBroker:
         """One broker of several accounts: each order goes to the account of its data. See ``RoutingBroker``.
 
-        Raises ConfigError for accounts that count in different currencies, and for two stores on one account.
+        ``currency``: of one of them, to count all in. Raises ConfigError where it is missing, and for an account twice.
         """
         names = [store.name for store in stores]
         titles = [name if names.count(name) == 1 else f"{name} {number}" for number, name in enumerate(names, start=1)]
-        accounts = {title: store.getbroker() for title, store in zip(titles, stores, strict=True)}
-        check_accounts(accounts, [(title, store._whose_money()) for title, store in zip(titles, stores, strict=True)])
-        return RoutingBroker(accounts)
+        by_title = dict(zip(titles, stores, strict=True))
+        accounts = {title: store.getbroker() for title, store in by_title.items()}
+        check_accounts(accounts, {title: store._whose_money() for title, store in by_title.items()}, currency)
+        return RoutingBroker(accounts, currency)
 
     def _whose_money(self) -> Any:
         """Equal for stores on one account; an account that ends with its store is its own."""
