@@ -17,6 +17,7 @@ def fit(cerebro: bt.Cerebro) -> None:
     cerebro.addanalyzer(bt.analyzers.DrawDown, _name="drawdown")
     cerebro.addanalyzer(bt.analyzers.TimeReturn, _name="returns", timeframe=bt.TimeFrame.Minutes)
     cerebro.addanalyzer(bt.analyzers.TimeReturn, _name="whole", timeframe=bt.TimeFrame.NoTimeFrame)
+    cerebro.addanalyzer(bt.analyzers.PyFolio, _name="pyfolio", timeframe=bt.TimeFrame.Minutes)
     cerebro.addobserver(bt.observers.Broker)
     cerebro.addobserver(bt.observers.Trades)
     cerebro.addobserver(bt.observers.BuySell)
@@ -176,6 +177,24 @@ def check_trades(ran: Player, flat: list[D], fees: D, held_before: int = 0) -> N
     assert sorted(drawn) == pytest.approx(sorted(nets))
 
 
+def check_pyfolio(ran: Player, game, fills, moved: D) -> None:
+    """Its tables: what was traded at what value, what was held, and returns that lead from first to last equity.
+
+    ``moved``: what the trades' own amounts, fees left out, did to the ledger's cash. What is held of other datas at
+    the start counts as bought then.
+    """
+    found = ran.analyzers.pyfolio.get_analysis()
+    traded = [row for rows in found["transactions"].values() for row in rows if row[2] == 0]
+    assert sum(row[0] for row in traded) == pytest.approx(float(sum(f.amount * f.side.sign for f in fills)), abs=1e-12)
+    assert sum(row[4] for row in traded) == pytest.approx(float(moved), rel=1e-12)
+    worth = 1.0
+    for change in found["returns"].values():
+        worth *= 1 + change
+    assert worth == pytest.approx(float(game.equity[-1] / game.equity[0]), rel=1e-12)
+    held = [row for moment, row in found["positions"].items() if moment != "Datetime"]
+    assert [row[-1] for row in held] == game.cash
+
+
 @pytest.mark.parametrize("fee_currency", [None, "quote", "BNB"])
 def test_on_spot_all_figures_equal_the_exchanges_with_fees_in_base_quote_or_a_third_coin(fee_currency):
     with Venue(fee_currency=fee_currency) as venue:
@@ -193,6 +212,8 @@ def test_on_spot_all_figures_equal_the_exchanges_with_fees_in_base_quote_or_a_th
     assert [trade.pnlcomm > 0 for trade in ran.trade_news if trade.isclosed] == WINS
     flat = [game.equity[bar] for bar in (1, 3, 5, 11)]
     check_trades(ran, flat, sum(map(commission_in_usdt, fills)), held_before=1)  # the BNB
+    in_cash = sum((fill.fee.cost for fill in fills if fill.fee.currency == "USDT"), D(0))
+    check_pyfolio(ran, game, fills, game.wallet[-1] - game.wallet[0] + in_cash)
 
 
 def test_on_a_contract_all_figures_equal_the_exchanges_through_reversals_in_one_order():
@@ -215,6 +236,8 @@ def test_on_a_contract_all_figures_equal_the_exchanges_through_reversals_in_one_
     for net in nets:
         flat.append(flat[-1] + net)
     check_trades(ran, flat, sum(fill.fee.cost for fill in fills))
+    won = game.wallet[-1] - game.wallet[0]  # it ends flat, so all that was won or lost is in the cash
+    check_pyfolio(ran, game, fills, won + sum(fill.fee.cost for fill in fills))
 
 
 def _round_trips(fills) -> list[D]:
