@@ -58,7 +58,8 @@ def optimised(lake: Path, maxcpus: int | None, resampled: bool = False, **option
 
 
 @pytest.mark.parametrize(
-    ("resampled", "options"), [(False, {}), (True, {}), (False, {"runonce": False}), (True, {"preload": False})]
+    ("resampled", "options"),
+    [(False, {}), (True, {}), (False, {"runonce": False}), (True, {"preload": False}), (True, {"exactbars": 1})],
 )
 def test_processes_find_what_one_finds(lake: Path, resampled: bool, options: dict[str, Any]) -> None:
     alone = optimised(lake, 1, resampled, **options)
