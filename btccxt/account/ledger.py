@@ -90,6 +90,7 @@ class AccountLedger:
         self._profits: dict[str, Decimal] = {}
         self._stale_coins: set[str] = set()
         self._stale_contracts: set[str] = set()
+        self._all_stale = False
         self._value = ZERO
         self.unvalued: frozenset[str] = frozenset()
         """Coins of the account that nothing known gives a price; as of the last ``value``."""
@@ -348,11 +349,15 @@ class AccountLedger:
     @property
     def value(self) -> Decimal:
         """Cash, every coin and the open profit of every contract; ``unvalued`` is left out."""
-        if self._stale_coins or self._stale_contracts:
+        if self._all_stale or self._stale_coins or self._stale_contracts:
             self._bring_up_to_date()
         return self._value
 
     def _bring_up_to_date(self) -> None:
+        if self._all_stale:
+            self._all_stale = False
+            self._stale_coins = {*self._totals, *self._coin_values}
+            self._stale_contracts = {symbol for symbol in self._holdings if self._markets[symbol].is_contract}
         missing = set(self.unvalued)
         for coin in self._stale_coins:
             amount = self._totals.get(coin, ZERO)
@@ -404,9 +409,7 @@ class AccountLedger:
             self._stale_contracts |= {each for each in self._profits if self._markets[each].settle in coins}
 
     def _count_all_again(self) -> None:
-        self._stale_coins = {*self._totals, *self._coin_values}
-        self._stale_contracts = {symbol for symbol in self._holdings if self._markets[symbol].is_contract}
-        self.coins_changed = True
+        self._all_stale = self.coins_changed = True
 
     def _spend(self, currency: str, amount: Decimal) -> None:
         """Take coins that may themselves be a tracked position."""

@@ -12,11 +12,11 @@ from typing import Any
 
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
+from btccxt.bt.fast_lines import QBUFFER, FastLines
 from btccxt.bt.grouping import Grouping, options_of, replacement_of
 from btccxt.bt.time import backtrader_zone, ms_of_num
 from btccxt.errors import ConfigError
 
-_QBUFFER = bt.linebuffer.LineBuffer.QBuffer
 _NO_SESSION_END = bt.utils.date.TIME_MAX
 _EDGE_MARGIN_S = 0.0005
 _EXTRA_BARS = 2  # with exactbars=1: room for the bar being loaded, and for one put back by cerebro
@@ -25,7 +25,7 @@ _EXTRA_BARS = 2  # with exactbars=1: room for the bar being loaded, and for one 
 _BarState = tuple[list[float], tuple[float | None, ...]]  # of every line, and what the broker sees of the newest part
 
 
-class FeedLines(bt.feed.DataBase):
+class FeedLines(FastLines):
     """Lines that never sleep, survive ``exactbars=1`` and resampling, and tell the loop when they have work left.
 
     Never compare datas with ``==``: backtrader builds an indicator from it, or compares prices. Use ``is``.
@@ -36,11 +36,10 @@ class FeedLines(bt.feed.DataBase):
     resampling = property(lambda self: 0, lambda self, value: None)
 
     wakes_loop = True
-    tick_open = tick_high = tick_low = tick_close = tick_volume = tick_openinterest = tick_last = None
     _quiet = False  # nothing to do until something arrives; asked first, since with 200 feeds 199 are
     _when_quiet: bool | None = None  # cerebro's words: None is alive, False has ended
     _held = False  # waits for the histories of others
-    _laststatus = bt.feed.DataBase.UNKNOWN  # before start() as well: put_notification reads it
+    _laststatus = FastLines.UNKNOWN  # before start() as well: put_notification reads it
     _last_args: tuple[Any, ...] = ()
     _env: bt.Cerebro = None  # type: ignore[assignment]  # the cerebro; a data inside another gets it when the run has begun
     _cerebro_loop: CerebroLoop
@@ -58,13 +57,7 @@ class FeedLines(bt.feed.DataBase):
         """What ``__init__`` does; called by itself for a stock data that becomes one of these."""
         self.arrivals: deque[Any] = deque()
         self._clones: list[CCXTDataClone] = []
-        lines = self.lines
-        for alias in self.getlinealiases():  # found at once, not by way of __getattr__
-            setattr(self, alias, getattr(lines, alias))
-        prices = (lines.open, lines.high, lines.low, lines.close)
-        self._all_lines = tuple(lines)
-        self._row_lines: tuple[bt.LineBuffer, ...] = (lines.datetime, *prices, lines.volume, lines.openinterest)
-        self._stamps = lines.datetime
+        self.keep_lines_at_hand()
 
     def setenvironment(self, env: bt.Cerebro) -> None:
         super().setenvironment(env)
@@ -194,7 +187,7 @@ class FeedLines(bt.feed.DataBase):
             self._redo, state, self._undo = self._state(), self._undo, None
             self._set_state(state)
             return
-        if self._stamps.mode != _QBUFFER:
+        if self._stamps.mode != QBUFFER:
             super().rewind(size)
             return
         for _ in range(size):
@@ -229,41 +222,6 @@ class FeedLines(bt.feed.DataBase):
     def _is_late(self, stamp: float) -> bool:
         stamp_ms = ms_of_num(stamp)
         return any(part.last_instant_ms(self, stamp_ms) < part.closed_to_ms for part in self._groupings)
-
-    # -------------------------------------------------------------- the same as backtrader's, in a fraction of the time
-
-    def __len__(self) -> int:
-        return self._stamps.lencount
-
-    def advance_peek(self) -> float:
-        stamps = self._stamps
-        more = stamps.lencount < len(stamps.array) - stamps.extension
-        return stamps.array[stamps._idx + 1] if more else float("inf")
-
-    def advance(self, size: int = 1, datamaster: bt.AbstractDataBase | None = None, ticks: bool = True) -> None:
-        if datamaster is not None or self._stamps.mode == _QBUFFER:
-            super().advance(size, datamaster=datamaster, ticks=ticks)
-            return
-        for line in self._all_lines:
-            line._idx += size
-            line.lencount += size
-        if ticks:
-            self._tick_fill(force=True)
-
-    def _tick_nullify(self) -> None:
-        self.tick_open = self.tick_high = self.tick_low = self.tick_close = None
-        self.tick_volume = self.tick_openinterest = self.tick_last = None
-
-    def _tick_fill(self, force: bool = False) -> None:
-        if force or self.tick_close is None:
-            _, opening, high, low, close, volume, interest = self._row_lines
-            at = close._idx
-            self.tick_open = opening.array[at]
-            self.tick_high = high.array[at]
-            self.tick_low = low.array[at]
-            self.tick_close = self.tick_last = close.array[at]
-            self.tick_volume = volume.array[at]
-            self.tick_openinterest = interest.array[at]
 
     def _state(self) -> _BarState:
         ticks = (self.tick_open, self.tick_high, self.tick_low, self.tick_close, self.tick_volume)
@@ -398,7 +356,7 @@ class FeedLines(bt.feed.DataBase):
 
 def _keep_all_extra(line: bt.LineBuffer) -> None:
     """The ring buffer counts on one extra bar at most; tell it where its last place is."""
-    if line.mode == _QBUFFER:
+    if line.mode == QBUFFER:
         line.lenmark = line.maxlen + line.extrasize - 1
 
 

@@ -203,3 +203,23 @@ def test_cash_and_coins_equal_the_sum_of_all_fills_whatever_their_order(rows):
             expected[fee_coin] -= D(fee[1])
     assert {coin: ledger.totals[coin] for coin in expected} == expected
     assert ledger.holding("BTC/USDT").amount == expected["BTC"]
+
+
+def test_the_first_price_of_each_of_many_symbols_does_not_look_at_all_others():
+    class Asked(dict):
+        count = 0
+
+        def __getitem__(self, symbol):
+            Asked.count += 1
+            return super().__getitem__(symbol)
+
+    symbols = [f"C{number}/USDT" for number in range(300)]
+    ledger = AccountLedger("USDT", Asked({symbol: spot(symbol) for symbol in symbols}))
+    ledger.reset(balances(USDT="10000", C7="2"))
+    for symbol in symbols:
+        ledger.track(symbol)
+    before = Asked.count
+    for number, symbol in enumerate(symbols):
+        ledger.set_price(symbol, D(number))
+    assert ledger.value == D("10014")
+    assert Asked.count - before < 10 * len(symbols)
