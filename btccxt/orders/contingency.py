@@ -407,8 +407,10 @@ class ContingencyGroup(ListedPair):
             return
         text = f"{(exposure - before).normalize():f} {self._market.symbol} was filled after its exits had ended: "
         if self._say("filled after all", text + "they are placed anew"):
-            for leg in (each for each in self.legs.values() if not each.is_guest):
-                self._actions.append(Renew(leg.name, replace(leg.request, client_order_id=self._new_id())))
+            followed = {leg.follows for leg in self.legs.values()}
+            for leg in self.legs.values():
+                if not leg.is_guest and leg.name not in followed:
+                    self._actions.append(Renew(leg.name, replace(leg.request, client_order_id=self._new_id())))
 
     # -------------------------------------------------------------- taken literally
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from btccxt.model import ZERO, OrderKind, OrderRequest, TimeInForce
-from btccxt.orders.context import BACKSTOP, EMULATED, ENTRY_PCT, EXPIRES, SLICES, TRAILS_FROM
+from btccxt.orders.context import BACKSTOP, EMULATED, ENTRY_PCT, EXPIRES, FOLLOWS, SLICES, TRAILS_FROM
 from btccxt.orders.live_order import FillLog, LifecycleState, LiveOrder, changed
 from btccxt.orders.trigger import PROTECTIVE_KINDS, Trigger
 
@@ -91,6 +91,7 @@ class Leg:
     backstop: str | None = None  # a plain stop at the exchange follows it while it waits here (``context.BACKSTOP``)
     backstop_moved_s: float = 0.0
     backstop_failures: int = 0
+    follows: str | None = None  # of an exit that was placed anew: the one whose place it has (``context.FOLLOWS``)
     is_guest: bool = False  # an order of its own that closes the position of a group whose coins are bound once
 
     def __post_init__(self) -> None:
@@ -106,6 +107,7 @@ class Leg:
         leg.ends_at_ms = int(context[EXPIRES]) if EXPIRES in context else None
         leg.entry_pct = Decimal(context[ENTRY_PCT]) if ENTRY_PCT in context else None
         leg.backstop = context.get(BACKSTOP)
+        leg.follows = context.get(FOLLOWS)
         return leg
 
     @property

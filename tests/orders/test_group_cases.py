@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from btccxt.model import Market, OrderKind, OrderRequest, Side
-from btccxt.orders.actions import Action, Cancel, End, Note, Place, Renew
+from btccxt.orders.actions import Action, Cancel, End, Note, Place, Renew, Tell
 from btccxt.orders.contingency import FIRED, ContingencyGroup
 from btccxt.orders.events import Alarm, AlarmKind
 from btccxt.orders.leg import MADE_WAY, Leg
@@ -123,7 +123,7 @@ def test_before_anything_is_heard(market: Market, entry: str | None, entered: st
     assert group.entry_is_over is (entry is None)
     assert (group.symbol, group.step, group.is_over) == (market.symbol, D("0.001"), False)
     assert group.next_deadline_s() is None and not group.cancelled and group.unprotected_total_s == 0
-    assert not group.watched and group.unprotected_since_s is None
+    assert group.watched == [] and group.unprotected_since_s is None
 
 
 def test_a_market_without_a_step_counts_in_trillionths() -> None:
@@ -555,9 +555,8 @@ def test_a_stop_refused_because_its_price_has_come_is_hit() -> None:
         assert any(isinstance(each, Alarm) for each in actions) is not passed
         assert [each.request.kind for each in actions if isinstance(each, Place)] == ([K.MARKET] if passed else [])
         if passed:
-            assert f"the price had passed stop stop when it was to be placed ({why}): its position is closed" in str(
-                actions
-            )
+            text = f"the price had passed stop stop when it was to be placed ({why}): its position is closed at market"
+            assert actions[0] == Tell("stop", text)
 
 
 @pytest.mark.parametrize(("closed", "end"), [("before", S.CANCELED), ("after", S.CANCELED), (None, S.REJECTED)])

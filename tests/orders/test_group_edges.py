@@ -320,6 +320,8 @@ def test_a_group_knows_a_leg_of_which_no_order_is_known_yet() -> None:
     group = Group(entry=None)
     group.core.add(Leg(replace(group.leg("stop").request, client_order_id="new"), True))
     assert group.core.context_of("new") == {} and group.core.view("new") is None
+    group.hear(LiveOrder(group.leg("new").request, {"ref": "7"}, pending_release=True), "new")
+    assert group.core.context_of("new") == {"ref": "7"}
 
 
 def test_what_orders_of_the_strategys_own_have_closed_makes_the_exits_of_a_pair_smaller() -> None:
@@ -346,7 +348,7 @@ def test_a_target_without_a_stop_beside_it_keeps_its_turn() -> None:
     group = Group(SPOT, entry=None, target=False)
     group.core.legs.clear()
     for name, price in (("near", 110), ("far", 120)):
-        group.add(name, K.LIMIT, price=D(price))
+        group.add(name, K.LIMIT, price=D(price), native=name == "near")
     group.plan()
     group.answer("near")
     group.plan()
@@ -440,6 +442,12 @@ def test_an_order_that_closes_goes_when_the_coins_are_free_or_the_targets_are_sm
     assert group.core.has_made_way() is free
 
 
+def test_a_stop_alone_on_a_contract_is_in_no_ones_way() -> None:
+    group = resting(target=False)
+    closes(group, "0.4", sent=False)
+    assert group.core.has_made_way()
+
+
 def test_a_stop_that_is_hit_while_an_order_closes_sells_the_rest() -> None:
     group = resting(target=False)
     group.leg("stop").is_native = False
@@ -504,6 +512,15 @@ def test_one_step_is_enough_for_an_order_beside_exits_that_are_gone() -> None:
     group = with_guest(entered=STEP)
     group.core.cancelled = True
     assert short(group.plan()) == [f"place guest for guest: limit {STEP}", "end stop", "end target"]
+
+
+def test_orders_beside_exits_that_are_gone_leave_what_another_closes_and_end_with_the_position() -> None:
+    group = with_guest(entered="0.5")
+    closes(group, "0.25", sent=False)
+    group.core.cancelled = True
+    assert short(group.plan())[0] == "place guest for guest: limit 0.25"
+    nothing = with_guest(entered="0.0009")
+    assert short(nothing.plan()) == ["end stop", "end target", "end guest"]
 
 
 def test_exits_that_are_still_on_their_way_off_are_not_left_alone_yet() -> None:

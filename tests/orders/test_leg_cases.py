@@ -218,9 +218,10 @@ def test_what_is_journaled_with_an_order_makes_its_leg() -> None:
         Trigger(trailing), None, None, None, None,
     )  # fmt: skip
     known = {"watch": "why", "trails_from": "100.5", "expires_ms": "9", "entry_pct": "-2.5", "backstop": "plain"}
+    known["follows"] = "b0"
     told = Leg.of(trailing, known)
     assert (told.is_native, told.trigger, told.ends_at_ms) == (False, Trigger(trailing, D("100.5")), 9)
-    assert (told.entry_pct, told.backstop, told.slice_amount) == (D("-2.5"), "plain", None)
+    assert (told.entry_pct, told.backstop, told.slice_amount, told.follows) == (D("-2.5"), "plain", None, "b0")
     sliced = Leg.of(STOP, {"slices": "0.25", "watch": "why"})  # its slices rest at the exchange, whatever it lacks
     assert (sliced.slice_amount, sliced.is_native) == (D("0.25"), True)
 
