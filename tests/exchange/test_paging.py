@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from btccxt.errors import Retryable
@@ -63,6 +63,7 @@ def read(pager: Pager, ask: Any, most: int = 500) -> list[str]:
 
 @pytest.mark.parametrize("kind", RULES)
 @pytest.mark.parametrize("window_ms", [None, 3_600_000])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     # No more of one instant than a page holds: of those a page by time cannot tell the rest.
     instants=st.dictionaries(st.integers(0, 30_000), st.integers(1, SIZE - 1), max_size=25),

@@ -33,6 +33,7 @@ def balances(
         if complete or rule is None or currency in own
         if (balance := own.get(currency) or _balance(currency, entry)) is not None
     }
+    found = {**own, **found}  # ccxt leaves some coins out
     return Balances(time_of(answer.get("timestamp")) or now_ms, MappingProxyType(found), complete)
 
 

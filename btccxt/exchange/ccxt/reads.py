@@ -157,9 +157,10 @@ class CCXTReads(CCXTClient):
         """One bad row spoils all: a position that is left out would count as closed."""
         if not isinstance(rows, list):
             raise Implausible("positions are no list")
-        positions = [check_position(translate.position(row, self.clock.now_ms())) for row in rows]
+        rule = self.profile.positions
+        positions = [check_position(translate.position(row, self.clock.now_ms(), rule)) for row in rows]
         # Some list markets without a figure where nothing is held; one that had a figure would count as closed.
-        silent = {str(row.get("symbol")) for row in rows if row.get("contracts") is None} & self._held
+        silent = {str(row.get("symbol")) for row in rows if translate.contracts_of(row, rule) is None} & self._held
         if silent:
             raise Implausible(f"a position without a size: {', '.join(sorted(silent))}")
         self._held = {each.symbol for each in positions if each.amount}

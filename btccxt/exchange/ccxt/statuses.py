@@ -124,13 +124,13 @@ def _fits(value: Any, wanted: Any) -> bool:
 def _amount(info: Any, profile: Profile, conditional: bool) -> Decimal | None:
     rule = profile.statuses
     fields = rule.conditional_amount_fields if conditional and rule.conditional_amount_fields else rule.amount_fields
-    if (amount := number_of(first_of(info, fields))) is not None:
-        return abs(amount)
+    told = [abs(amount)] if (amount := number_of(first_of(info, fields))) is not None else []
     for done_field, left_field in rule.amount_sums:
         done, left = number_of(field_of(info, done_field)), number_of(field_of(info, left_field))
         if done is not None and left is not None:
-            return abs(done) + abs(left)
-    return None
+            told.append(abs(done) + abs(left))
+            break
+    return max(told, default=ZERO) or None  # an order of nothing is none: it was counted in quote
 
 
 def _filled(order: Mapping[str, Any], profile: Profile, by_cost: bool) -> Decimal | None:

@@ -144,7 +144,7 @@ def _private(key: StreamKey, profile: Profile, now_ms: NowMs, reader: Reader) ->
             keys, _watch("watch_balance", dict(profile.balances.stream_params)), _balance(key, now_ms, profile)
         )
     else:
-        yield Subscription(keys, _watch("watch_positions"), _positions(key, now_ms, reader))
+        yield Subscription(keys, _watch("watch_positions"), _positions(key, profile, now_ms, reader))
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
@@ -263,14 +263,16 @@ def _fills(key: StreamKey, profile: Profile, reader: Reader) -> Decode:
     return decode
 
 
-def _positions(key: StreamKey, now_ms: NowMs, reader: Reader) -> Decode:
+def _positions(key: StreamKey, profile: Profile, now_ms: NowMs, reader: Reader) -> Decode:
+    rule = profile.positions
+
     def decode(result: Any, _frame: Any) -> Iterable[News] | None:
         rows = _dicts(result)
         if rows is None:
             return None
         # A frame may tell a new mark price and no size: that is no flat position.
-        told = [row for row in rows if row.get("symbol") and row.get("contracts") is not None]
-        positions = reader.rows("positions", told, lambda row: check_position(translate.position(row, now_ms())))
+        told = [row for row in rows if row.get("symbol") and translate.contracts_of(row, rule) is not None]
+        positions = reader.rows("positions", told, lambda row: check_position(translate.position(row, now_ms(), rule)))
         return [(key, position) for position in positions]
 
     return decode

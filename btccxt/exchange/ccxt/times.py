@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from btccxt.exchange.ccxt.statuses import field_of, number_of
 
 _FIRST_MS, _LAST_MS = 1_230_768_000_000, 4_102_444_800_000  # 2009 and 2100
+_ISO = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(Z|[+-]\d\d:?\d\d)?")
 _ORDER_TIMES = ("timestamp", "lastTradeTimestamp", "lastUpdateTimestamp")
 
 
@@ -50,10 +52,12 @@ def _raw_time(value: Any) -> int | None:
 
 
 def _iso_ms(text: str) -> int | None:
-    """Of a time in UTC, with a fraction of any length."""
-    whole, _, fraction = text.removesuffix("Z").removesuffix("+00:00").partition(".")
+    """Of a time with a fraction of any length; in UTC where it names no zone."""
+    if (found := _ISO.fullmatch(text)) is None:
+        return None
+    whole, fraction, zone = found.groups()
     try:
-        moment = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
-        return int(moment.timestamp()) * 1000 + int(fraction[:3].ljust(3, "0"))
+        moment = datetime.strptime(f"{whole}{zone or 'Z'}", "%Y-%m-%dT%H:%M:%S%z")
     except ValueError:
         return None
+    return int(moment.timestamp()) * 1000 + int((fraction or "")[:3].ljust(3, "0"))

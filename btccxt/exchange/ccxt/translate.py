@@ -15,7 +15,7 @@ from btccxt.exchange.ccxt.balances import balances as balances
 from btccxt.exchange.ccxt.order_trades import fills_in_order
 from btccxt.exchange.ccxt.statuses import field_of, first_of, judge, matches, number_of
 from btccxt.exchange.ccxt.times import latest_time, raw_time, time_of
-from btccxt.exchange.profile.profile_schema import HedgeRule, Profile, StatusRule
+from btccxt.exchange.profile.profile_schema import HedgeRule, PositionRule, Profile, StatusRule
 from btccxt.model import (
     ZERO,
     Bar,
@@ -39,6 +39,7 @@ from btccxt.model import (
 _DECIMAL_PLACES, _SIGNIFICANT_DIGITS = 2, 3  # ccxt's precision modes; the third is the tick size itself
 _SHOWN_SYMBOLS = 3
 _LONGEST_ID = 200
+_AS_CCXT_READS = PositionRule()
 _HEALTHY = frozenset({OrderStatus.OPEN, OrderStatus.FILLED, OrderStatus.TRIGGERED})
 
 
@@ -105,6 +106,10 @@ def order_update(
             info, rule.order_trades, symbol=symbol, side=side, order_id=order_id, client_order_id=client_id,
             time_ms=time_ms,
         )  # fmt: skip
+    filled = facts.filled
+    if filled is None and rule.all_trades_listed and fills:
+        filled = sum((each.amount for each in fills), ZERO)
+        average = sum((each.amount * each.price for each in fills), ZERO) / filled
     return OrderUpdate(
         symbol=symbol,
         status=facts.status,
@@ -116,7 +121,7 @@ def order_update(
         price=_positive(order.get("price")),
         trigger_price=_positive(first_of(info, rule.trigger_price_fields)) or _positive(order.get("triggerPrice")),
         amount=facts.amount if facts.amount is not None else number_of(order.get("amount")),
-        filled=facts.filled,
+        filled=filled,
         average=average or None,
         time_ms=time_ms,
         raw_status=facts.raw_status,
@@ -146,9 +151,12 @@ def fill(
     """
     found_order_id = _id(trade.get("order")) or order_id
     price, amount = number_of(trade.get("price")) or ZERO, abs(number_of(trade.get("amount")) or ZERO)
-    time_ms = time_of(trade.get("timestamp")) or time_ms or 0
     info, rule = trade.get("info"), profile.statuses
-    side = _own_side(info, rule.fill_side_fields, rule) or _side(trade.get("side")) or side
+    price = number_of(first_of(info, rule.fill_price_fields)) or price
+    amount = abs(number_of(first_of(info, rule.fill_amount_fields)) or amount)
+    time_ms = time_of(trade.get("timestamp")) or raw_time(info, rule.fill_time_fields) or time_ms or 0
+    case = next((each.side for each in rule.fill_side_cases if matches(info, each.when)), None)
+    side = case or _own_side(info, rule.fill_side_fields, rule) or _side(trade.get("side")) or side
     if side is None:
         raise ValueError(f"trade {trade.get('id')} of order {found_order_id} says neither buy nor sell")
     client_id = client_order_id or _client_id(trade.get("clientOrderId"))
@@ -212,6 +220,9 @@ def _fee(trade: Mapping[str, Any], profile: Profile) -> Fee | None:
             if told.cost:
                 return told
             first = first or told  # where a third coin pays, some exchanges name the usual one first, with zero
+    if first is None and named is not None:
+        own = number_of(first_of(trade.get("info"), rule.fill_own_fee_fields))
+        return None if own is None else Fee(str(named).upper(), own)
     return first
 
 
@@ -225,14 +236,23 @@ def _kind(order: Mapping[str, Any]) -> OrderKind | None:
 # ------------------------------------------------------------------ account
 
 
-def position(entry: Mapping[str, Any], now_ms: int) -> Position:
-    """ccxt's position -> Position with a signed amount in contracts; flat is zero."""
-    contracts = abs(number_of(entry.get("contracts")) or ZERO)
-    side = entry.get("side")
+def position(entry: Mapping[str, Any], now_ms: int, rule: PositionRule = _AS_CCXT_READS) -> Position:
+    """ccxt's position -> Position with a signed amount in contracts; flat is zero.
+
+    Raises ValueError for one that was opened at some price, and nobody says how large it is.
+    """
+    info, side, contracts = entry.get("info"), entry.get("side"), contracts_of(entry, rule)
+    entry_price = _positive(first_of(info, rule.entry_fields)) or _entry_price(info, rule)
+    entry_price = entry_price or _positive(entry.get("entryPrice"))
+    if contracts is None and entry_price is not None:
+        raise ValueError(f"a position in {entry.get('symbol')} without an amount")
+    contracts = contracts or ZERO
+    if side in ("long", "short"):
+        contracts = abs(contracts)
     return Position(
         symbol=str(entry.get("symbol")),
         amount=-contracts if side == "short" else contracts,
-        entry_price=_positive(entry.get("entryPrice")),
+        entry_price=entry_price,
         time_ms=time_of(entry.get("timestamp")) or now_ms,
         unrealised_pnl=number_of(entry.get("unrealizedPnl")),
         leverage=number_of(entry.get("leverage")),
@@ -242,6 +262,20 @@ def position(entry: Mapping[str, Any], now_ms: int) -> Position:
         mark_price=_positive(entry.get("markPrice")),
         margin=_positive(entry.get("initialMargin")) or _positive(entry.get("collateral")),
     )
+
+
+def contracts_of(entry: Mapping[str, Any], rule: PositionRule) -> Decimal | None:
+    """The figure of a position's amount, signed where the exchange signs it; None: there is none."""
+    own = number_of(first_of(entry.get("info"), rule.signed_amount_fields))
+    return own if own is not None else number_of(entry.get("contracts"))
+
+
+def _entry_price(info: Any, rule: PositionRule) -> Decimal | None:
+    for cost_field, amount_field in rule.entry_quotients:
+        cost, amount = number_of(field_of(info, cost_field)), number_of(field_of(info, amount_field))
+        if cost and amount:
+            return abs(cost / amount)
+    return None
 
 
 def funding(row: Mapping[str, Any], profile: Profile) -> FundingPayment:

@@ -114,6 +114,23 @@ class FilledSum(Part):
     when: Mapping[str, Any] = Field(default_factory=dict)
 
 
+class SideCase(Part):
+    """The side of a fill decided by several raw fields at once: all of ``when`` must match."""
+
+    when: Mapping[str, Any]
+    side: Side
+
+
+class PushedTradeRule(Part):
+    """Where a pushed order names the trade that it is pushed for; ``fee``: of that trade, in the quote coin."""
+
+    id: str
+    price: str
+    amount: str
+    time: str
+    fee: str
+
+
 class OrderTradesRule(Part):
     """The trades in an order's own answer, and where each has what; ``whole_fee``: of the order, in the quote coin."""
 
@@ -123,12 +140,14 @@ class OrderTradesRule(Part):
     amount: str
     time: str
     whole_fee: str
+    pushed: PushedTradeRule | None = None
 
 
 class StatusRule(Part):
     """Raw and unified words -> OrderStatus, and where the raw facts stand in ccxt's ``info``.
 
     A field is a path such as ``status``, ``order.status`` or ``0.x``; of several, the first that has a value counts.
+    Of an amount's field and its sums the largest does: a field may say the trade's where a sum says the order's.
     """
 
     raw_fields: tuple[str, ...] = ("status",)
@@ -166,7 +185,15 @@ class StatusRule(Part):
     frame_time_fields: tuple[str, ...] = ()
     side_fields: tuple[str, ...] = ()
     sides: Mapping[str, Side] = Field(default_factory=dict)
+    all_trades_listed: bool = False
+    """An order's own answer lists all of its trades; what is filled may be told by nothing else."""
     fill_side_fields: tuple[str, ...] = ()
+    fill_side_cases: tuple[SideCase, ...] = ()
+    fill_price_fields: tuple[str, ...] = ()
+    fill_amount_fields: tuple[str, ...] = ()
+    fill_time_fields: tuple[str, ...] = ()
+    fill_own_fee_fields: tuple[str, ...] = ()
+    """The fee that was paid, where ccxt reads none; with ``fill_fee_currency_fields``."""
     fill_client_id_fields: tuple[str, ...] = ()
     fill_negative_fee_fields: tuple[str, ...] = ()
     order_trades: OrderTradesRule | None = None
@@ -222,6 +249,15 @@ class BalanceRule(Part):
     query_params: Mapping[str, Any] = Field(default_factory=dict)
     stream_params: Mapping[str, Any] = Field(default_factory=dict)
     layouts: tuple[BalanceLayout, ...] = ()
+
+
+class PositionRule(Part):
+    """Where an answer or a frame has what ccxt leaves out of a position or misreads."""
+
+    signed_amount_fields: tuple[str, ...] = ()
+    """The amount in contracts, negative where it is short."""
+    entry_fields: tuple[str, ...] = ()
+    entry_quotients: tuple[tuple[str, str], ...] = ()
 
 
 class ConditionalRule(Part):
@@ -398,6 +434,7 @@ class Profile(Part):
     client_id: ClientIdRule = ClientIdRule()
     statuses: StatusRule = StatusRule()
     balances: BalanceRule = BalanceRule()
+    positions: PositionRule = PositionRule()
     conditional: ConditionalRule = ConditionalRule()
     bars: BarRule = BarRule()
     history: HistoryRule = HistoryRule()

@@ -289,7 +289,7 @@ def test_where_a_pushed_order_has_its_creation_only_its_end_is_the_frames() -> N
 def test_a_frame_that_names_no_size_is_no_flat_position() -> None:
     """KuCoin's, of a new mark price."""
     exchange, key = exchange_for("kucoin", LINEAR), StreamKey(StreamKind.POSITIONS)
-    decode = _positions(key, lambda: 5, Reader("kucoin"))
+    decode = _positions(key, load_profile("kucoin", LINEAR), lambda: 5, Reader("kucoin"))
     symbol = next(iter(exchange.markets))
     moved = exchange.parse_position({"symbol": "XBTUSDTM", "markPrice": 100.5, "markValue": 1.0, "unrealisedPnl": 0.1})
     held = exchange.parse_position({"symbol": "XBTUSDTM", "currentQty": -20, "avgEntryPrice": 100, "isOpen": True})
