@@ -9,7 +9,7 @@ from typing import Any
 
 from btccxt.exchange.ccxt.statuses import field_of, number_of
 from btccxt.exchange.ccxt.times import raw_time
-from btccxt.exchange.profile.profile_schema import OrderTradesRule, PushedTradeRule
+from btccxt.exchange.profile.status_rule import OrderTradesRule, PushedTradeRule
 from btccxt.model import ZERO, Fee, Fill, Side
 
 

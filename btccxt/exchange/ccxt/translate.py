@@ -15,7 +15,8 @@ from btccxt.exchange.ccxt.balances import balances as balances
 from btccxt.exchange.ccxt.order_trades import fills_in_order
 from btccxt.exchange.ccxt.statuses import field_of, first_of, judge, matches, number_of
 from btccxt.exchange.ccxt.times import latest_time, raw_time, time_of
-from btccxt.exchange.profile.profile_schema import HedgeRule, PositionRule, Profile, StatusRule
+from btccxt.exchange.profile.profile_schema import HedgeRule, PositionRule, Profile
+from btccxt.exchange.profile.status_rule import StatusRule
 from btccxt.model import (
     ZERO,
     Bar,
