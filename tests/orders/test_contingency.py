@@ -615,3 +615,47 @@ def test_what_is_learned_of_an_ended_entry_only_after_a_restart_gets_new_exits(m
     world.kill()
     assert world.protected() == D("0.5")
     assert "placed anew" in world.alarms[-1].text
+
+
+def unsent_exits(market: Market) -> World:
+    """The entry has filled, and the program dies between writing down that its exits go and sending them."""
+    world = World(market)
+    world.bracket(entry="99")
+    world.instant = False
+    world.exchange.move(D("98.9"))
+    world.clock.run()
+    while not world.requests:
+        world.deliver()
+    assert any(name == "stop" for name, _ in world.requests)
+    return world
+
+
+@pytest.mark.parametrize(("market", "name"), [(SPOT, "stop"), (PERP, "stop"), (PERP, "target")])
+def test_an_exit_that_was_not_sent_before_a_kill_is_placed_again(market: Market, name: str) -> None:
+    world = unsent_exits(market)
+    for lives in range(2):  # a second kill, again in that moment
+        world.kill()
+        if lives == 0:
+            world.requests.clear()
+    world.instant = True
+    world.settle()
+    world.wait(2)
+    assert world.exchange.position == world.protected() == 1
+    assert (world.states()[name], world.alarms) == ("open" if market is PERP or name == "stop" else "journaled", [])
+    assert sum("stop" in what for what in world.at_exchange().values()) == 1
+    assert any("never reached the exchange: it is placed again" in note for note in world.strategy[name].notes)
+    world.move(111 if name == "target" else 89)
+    world.wait(2)
+    assert (world.exchange.position, world.at_exchange(), world.states()[name]) == (0, {}, "filled")
+
+
+@pytest.mark.parametrize("market", [SPOT, PERP])
+def test_a_stop_that_was_not_sent_and_whose_price_has_passed_meanwhile_sells_at_market(market: Market) -> None:
+    world = unsent_exits(market)
+    world.exchange.move(D(88))
+    world.kill()
+    world.instant = True
+    world.settle()
+    world.wait(2)
+    assert (world.exchange.position, world.at_exchange(), world.states()["stop"]) == (0, {}, "filled")
+    assert world.alarms == []

@@ -30,14 +30,14 @@ BY_THE_MODEL: dict[str, Planted] = {
     ),
     "the stop does not come back from a wick": ("contingency", "self._has_stayed_unfilled()", "False"),
     "the end of the target ends the stop": (
-        "contingency", "                leg.over = self._end_of_other(leg, order)\n            return",
+        "leg_ends", "                leg.over = self._end_of_other(leg, order)\n            return",
         "                self.cancelled = True\n            return",
     ),
     "a stop that was taken off is not placed again": (
-        "contingency", "self._taken_away(leg, order)\n", "leg.over = order.state\n",
+        "leg_ends", "self._taken_away(leg, order)\n", "leg.over = order.state\n",
     ),
     "what is left of a stop is left": (
-        "contingency", "leg.at_market = leg.at_market or placement.is_executing", "leg.over = order.state",
+        "leg_ends", "leg.at_market = leg.at_market or placement.is_executing", "leg.over = order.state",
     ),
     "the sibling is not cancelled": (
         "contingency", '_cancel(leg.open, "nothing is left for it to close")', "_cancel([], '')",
@@ -59,7 +59,7 @@ BY_THE_MODEL: dict[str, Planted] = {
 }  # fmt: skip
 BY_A_STORY: dict[str, tuple[Planted, Callable[..., None], tuple[object, ...]]] = {
     "a refused stop is forgotten": (
-        ("contingency", "self._refused(leg, order)\n", "pass\n"),
+        ("leg_ends", "self._refused(leg, order)\n", "pass\n"),
         stories.test_a_refused_stop_is_dealt_with_as_the_policy_says, (SPOT, "exit", (0, "filled"), "closed at market"),
     ),
     "both orders of a spot position are sent": (
@@ -95,8 +95,12 @@ BY_A_STORY: dict[str, tuple[Planted, Callable[..., None], tuple[object, ...]]] =
         stories.test_the_seconds_without_protection_are_counted_and_said, (),
     ),
     "an exit of a position that is gone is sent for ever": (
-        ("contingency", "if leg.failures > 1 and self._was_closed_elsewhere(leg)", "if False"),
+        ("leg_ends", "if leg.failures > 1 and self._was_closed_elsewhere(leg)", "if False"),
         stories.test_exits_of_a_position_that_somebody_else_closed_end, (PERP,),
+    ),
+    "an exit that never arrived counts as refused": (
+        ("leg_ends", "if order.never_arrived and", "if False and"),
+        stories.test_an_exit_that_was_not_sent_before_a_kill_is_placed_again, (SPOT, "stop"),
     ),
     "what a list has ended is called taken off": (
         ("listed_pair", "return filled or sibling.is_executing or sibling.cancelling", "return False"),
