@@ -28,7 +28,7 @@ BY_THE_MODEL: dict[str, Planted] = {
     "a fee taken in the coin is not counted": (
         "exposure", "return amount - order.fees.get(market.base, ZERO) - (", "return amount - 0 * (",
     ),
-    "the stop does not come back from a wick": ("contingency", "self._has_stayed_unfilled()", "False"),
+    "the stop does not come back from a wick": ("contingency", "self._has_stayed_unfilled(target)", "False"),
     "the end of the target ends the stop": (
         "leg_ends", "                leg.over = self._end_of_other(leg, order)\n            return",
         "                self.cancelled = True\n            return",
@@ -79,7 +79,10 @@ BY_A_STORY: dict[str, tuple[Planted, Callable[..., None], tuple[object, ...]]] =
         closes.test_on_a_contract_the_stop_stays_until_the_position_has_gone, (),
     ),
     "a backstop stays where the trailing stop sells": (
-        ("group", "return bool(idle) or is_going", "return False"),
+        (
+            "group", "return any(each.cancelling for each in leg.open)\n        if backstop_of",
+            "return False\n        if backstop_of",
+        ),
         backstops.test_alone_too_it_is_taken_off_before_the_trailing_stop_sells, (PERP, 0),
     ),
     "the entry goes on when its stop was hit": (
