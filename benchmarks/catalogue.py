@@ -21,6 +21,7 @@ from benchmarks import (
     limiter_priority,
     many_symbols,
     orders_out,
+    page,
     recovery,
     self_check,
     sense_checks,
@@ -54,5 +55,6 @@ _MODULES = (
     account_reads,
     two_months,
     crossings,
+    page,
 )
 BENCHMARKS: Mapping[str, Callable[[Size], Report]] = {module.NAME: module.run for module in _MODULES}

@@ -19,7 +19,7 @@ from benchmarks.stats import median, percentile
 NAME = "orders_out"
 TITLE = "buy() to the request's arrival at the exchange"
 
-_PER_S = 20.0
+PER_S = 20.0
 _NS_PER_MS = 1e6
 _P50, _P99 = "p50 ms", "p99 ms"
 _CCXT, _RAW = "ccxt create_order", "raw signed POST"
@@ -55,8 +55,8 @@ def _measure(folder: Path, orders: int, rounds: int) -> dict[str, list[tuple[flo
         running = [
             (_MEMORY, "A", Worker(orders_ours.send, address, "A", ":memory:")),
             (_DISK, "B", Worker(orders_ours.send, address, "B", disk)),
-            (_CCXT, "C", Worker(orders_peers.send_by_ccxt, address, "C", _PER_S)),
-            (_RAW, "D", Worker(orders_peers.send_by_hand, address, "D", _PER_S)),
+            (_CCXT, "C", Worker(orders_peers.send_by_ccxt, address, "C", PER_S)),
+            (_RAW, "D", Worker(orders_peers.send_by_hand, address, "D", PER_S)),
         ]
         if older_store.is_installed():
             running.append((older_store.NAME, "E", Worker(older_store.send, address, "E")))
@@ -64,7 +64,7 @@ def _measure(folder: Path, orders: int, rounds: int) -> dict[str, list[tuple[flo
         try:
             for number in range(rounds + 1):
                 for who, group, client in running:
-                    late_ms = _round(exchange, client, group, orders, ours=who.startswith("btccxt"))
+                    late_ms = orders_round(exchange, client, group, orders, ours=who.startswith("btccxt"))
                     if number:  # the first round warms up
                         found[who].append((percentile(late_ms, 50), percentile(late_ms, 99)))
         finally:
@@ -73,9 +73,10 @@ def _measure(folder: Path, orders: int, rounds: int) -> dict[str, list[tuple[flo
     return found
 
 
-def _round(exchange: Worker, client: Worker, group: str, orders: int, *, ours: bool) -> list[float]:
+def orders_round(exchange: Worker, client: Worker, group: str, orders: int, *, ours: bool) -> list[float]:
+    """How long each of so many orders was on its way to the exchange, in ms."""
     if ours:
-        exchange.ask("push", PushPlan(group, 1, orders, _PER_S))
+        exchange.ask("push", PushPlan(group, 1, orders, PER_S))
     else:
         client.ask("go", orders)
     arrived_ns: dict[str, int] = {}
@@ -83,7 +84,7 @@ def _round(exchange: Worker, client: Worker, group: str, orders: int, *, ours: b
     while len(arrived_ns) < orders:
         time.sleep(0.1)
         arrived_ns |= exchange.ask("arrivals")
-        if time.monotonic() - began_s > _PATIENCE_S + orders / _PER_S:
+        if time.monotonic() - began_s > _PATIENCE_S + orders / PER_S:
             raise WorkerFailed(f"{client.name}: {orders - len(arrived_ns)} of {orders} orders did not arrive")
     began_ns = client.ask("instants")
     return [(arrived_ns[each] - began_ns[each]) / _NS_PER_MS for each in arrived_ns if each in began_ns]

@@ -17,7 +17,7 @@ class What(str, Enum):
 
 def command(
     what: Annotated[What, typer.Argument(help="trades, orders that have ended, or ledger: fees, funding, transfers")],
-    config: Annotated[Path, typer.Option("--config", help="the config file")],
+    config: Annotated[Path, typer.Option("--config", "-c", help="config file")] = Path("btccxt.yaml"),
     profile: Annotated[str | None, typer.Option("--profile", help="of the config file")] = None,
     symbol: Annotated[str | None, typer.Option("--symbol", "-s", help="default: all")] = None,
     begin: Annotated[str | None, typer.Option("--from", help="date (UTC); default: 90 days ago")] = None,

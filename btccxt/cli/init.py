@@ -80,11 +80,11 @@ DOTENV = """\
 """
 NEXT = """\
 
-next:
-  btccxt run {strategy} --profile sim            # offline, sixty times faster than the clock; Ctrl-C ends it
-  btccxt run {strategy} --profile paper          # real prices, no money
-  btccxt doctor {exchange}                       # keys, clock, limits, sockets: no order is sent
-  btccxt run {strategy} --profile live --plan    # what would be native, emulated or refused"""
+next:{enter}
+  btccxt run strategy.py --profile sim           # offline, sixty times faster than the clock; Ctrl-C ends it
+  btccxt run strategy.py --profile paper         # real prices, no money
+  btccxt doctor --profile paper                  # keys, clock, limits, sockets: no order is sent
+  btccxt run strategy.py --profile live --plan   # what would be native, emulated or refused"""
 
 
 def command(
@@ -93,6 +93,7 @@ def command(
 ) -> None:
     """Write btccxt.yaml, strategy.py and .env; files that exist stay as they are."""
     from btccxt.config import CREDENTIALS
+    from btccxt.errors import ConfigError
     from btccxt.store.keys import key_prefix
 
     profile = _profile(exchange)
@@ -106,10 +107,13 @@ def command(
         ".env": DOTENV.format(variables="\n".join(f"# {name}=" for name in names)),
         ".gitignore": ".env\n",
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        typer.echo(f"{_write(folder / name, text, private=name == '.env'):>8}  {folder / name}")
-    typer.echo(NEXT.format(strategy=folder / "strategy.py", exchange=exchange))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            typer.echo(f"{_write(folder / name, text, private=name == '.env'):>8}  {folder / name}")
+    except OSError as error:
+        raise ConfigError(f"{error.filename or folder} cannot be written: {error.strerror or error}") from None
+    typer.echo(NEXT.format(enter="" if folder == Path(".") else f"\n  cd {folder}"))
 
 
 def config_text(exchange: str) -> str:

@@ -9,7 +9,7 @@ import typer
 
 
 def command(
-    config: Annotated[Path, typer.Option("--config", help="the config file")],
+    config: Annotated[Path, typer.Option("--config", "-c", help="config file")] = Path("btccxt.yaml"),
     profile: Annotated[str | None, typer.Option("--profile", help="of the config file")] = None,
     journal: Annotated[Path | None, typer.Option("--journal", help="another journal than the profile's")] = None,
     days: Annotated[int, typer.Option(help="compare trades of at least so many days", min=0)] = 1,

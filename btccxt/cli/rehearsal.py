@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from rich.table import Table
 from btccxt.bt.compat import bt
 from btccxt.cli.run_tables import print_books, print_orders
 from btccxt.cli.screen import RunScreen
+from btccxt.config import nearest
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.runs.state import RunState
@@ -71,10 +71,7 @@ def fault_mix(names: str) -> tuple[Fault, ...]:
     chosen: list[Fault] = []
     for name in (part.strip() for part in names.split(",")):
         if name not in MIXES:
-            near = difflib.get_close_matches(name, MIXES, n=1)
-            raise ConfigError(
-                f"no fault mix {name!r}{f'; did you mean {near[0]!r}?' if near else ''} There are: {', '.join(MIXES)}"
-            )
+            raise ConfigError(f"no fault mix {name!r}{nearest(name, MIXES)}")
         chosen += MIXES[name]
     return tuple(chosen)
 

@@ -26,7 +26,7 @@ from btccxt.store.control import Command, bots
 
 _COOKIE = "btccxt"
 _POLL_S = 0.5
-_HEALTH_EVERY = 4  # polls
+_HEALTH_EVERY = 10  # polls: a store writes its own every five seconds
 _BARS_KEPT = 5_000
 _WAITING = 2_000
 _SHOWN_RUNS = 40
@@ -128,7 +128,7 @@ class PageServer:
         channel = self._channels.get(run.run_id)
         if channel is None:
             channel = self._channels[run.run_id] = _Channel(run)
-            await channel.start()
+            channel.start()
         socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=10_000)
         await socket.prepare(request)
         await channel.serve(socket)
@@ -149,7 +149,7 @@ class PageServer:
 
 
 class _Channel:
-    """One run's record, read once for all browsers that look at it."""
+    """One run's record, read once for all browsers that look at it, and by nobody while none does."""
 
     def __init__(self, run: FoundRun) -> None:
         self._run = run
@@ -158,16 +158,21 @@ class _Channel:
         self._health: Mapping[str, Any] | None = None
         self._browsers: set[asyncio.Queue[str | None]] = set()
         self._polls = 0
+        self._reading = asyncio.Lock()
         self._tasks = Tasks()
 
-    async def start(self) -> None:
-        await self._poll()
+    def start(self) -> None:
         self._tasks.every(_POLL_S, self._poll, f"page {self._run.run_id}")
 
     async def stop(self) -> None:
         await self._tasks.close()
 
     async def _poll(self) -> None:
+        if self._browsers:
+            async with self._reading:
+                await self._read()
+
+    async def _read(self) -> None:
         records = await asyncio.to_thread(lambda: list(self._tail.read()))
         if records and records[0].get("t") == "start" and self._state.header:
             self._state = RunState(bars_kept=_BARS_KEPT)  # the file was replaced: from the beginning
@@ -177,10 +182,12 @@ class _Channel:
             self._state.apply_all(records)
             for record in records:
                 self._tell(record)
-        if self._polls % _HEALTH_EVERY == 0:
-            self._health = await asyncio.to_thread(self._run.health)
-            self._tell({"t": "changing", **changing(self._state, self._health)})
+        looks_at_health = self._polls % _HEALTH_EVERY == 0
         self._polls += 1
+        if looks_at_health:
+            self._health = await asyncio.to_thread(self._run.health)
+        if looks_at_health or records:
+            self._tell({"t": "changing", **changing(self._state, self._health)})
 
     def _tell(self, record: Mapping[str, Any]) -> None:
         if not self._browsers:
@@ -197,8 +204,10 @@ class _Channel:
     async def serve(self, socket: web.WebSocketResponse) -> None:
         """Until the browser goes, or does not keep up."""
         waiting: asyncio.Queue[str | None] = asyncio.Queue(_WAITING)
-        waiting.put_nowait(json.dumps(snapshot(self._state, self._health), separators=(",", ":"), default=str))
-        self._browsers.add(waiting)
+        async with self._reading:
+            await self._read()
+            waiting.put_nowait(json.dumps(snapshot(self._state, self._health), separators=(",", ":"), default=str))
+            self._browsers.add(waiting)
         tasks = Tasks()
         tasks.start(self._until_closed(socket, waiting), "page reader")
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +73,11 @@ class Tail:
     def read(self) -> Iterator[Mapping[str, Any]]:
         """New records; from the beginning again (a header comes first) when the file was replaced."""
         try:
+            now = self._path.stat()
+            if (now.st_ino, now.st_size) == (self._inode, self._offset):
+                return
             with self._path.open("rb") as file:
-                inode = file.fileno() and self._path.stat().st_ino
+                inode = os.fstat(file.fileno()).st_ino
                 if inode != self._inode:
                     self._inode, self._offset = inode, 0
                 file.seek(self._offset)

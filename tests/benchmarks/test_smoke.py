@@ -41,6 +41,7 @@ CONTENDERS = {
     "lake": {"btccxt lake", "btccxt lake, mapped", "pandas.read_parquet", "pandas feather"},
     "study": {"btccxt study, all cores", "btccxt study, one process"},
     "crossings": {"btccxt"},
+    "page": {"unseen", "btccxt, recorded", "btccxt, the page's process", "btccxt, both"},
     "download": {"btccxt download", "one page after the other", "the rate limit alone"},
 }
 

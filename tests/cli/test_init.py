@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from btccxt.cli import app
 from btccxt.config import StoreConfig
+from btccxt.errors import ConfigError
 from btccxt.exchange.profile.profile import known_exchanges
 from btccxt.store.strategy_file import load_strategy
 
@@ -138,3 +139,20 @@ def test_the_doctor_says_what_is_wrong_with_exit_code_1(words, says):
 )  # fmt: skip
 def test_wrong_arguments_of_the_doctor_are_one_line(words, says):
     assert says in str(call(*words).exception)
+
+
+def test_it_says_what_to_do_next_from_where_one_is_and_why_a_folder_cannot_be_written(tmp_path):
+    told = call("init", "bots/first").output
+    assert f"next:\n  cd {Path('bots/first')}\n  btccxt run strategy.py --profile sim" in told
+    assert "cd " not in call("init").output
+    Path("taken").write_text("")
+    refused = call("init", "taken/bot")
+    assert isinstance(refused.exception, ConfigError), refused.output
+    assert str(refused.exception).startswith(str(Path("taken/bot")) + " cannot be written: ")
+
+
+@pytest.mark.parametrize("command", [("reconcile",), ("history", "trades")])
+def test_the_config_file_here_is_the_default_of_every_command(command):
+    call("init")
+    refused = call(*command, "--profile", "smi")
+    assert isinstance(refused.exception, ConfigError) and "did you mean 'sim'?" in str(refused.exception)

@@ -77,3 +77,14 @@ def test_an_error_of_the_strategy_shows_its_lines_only(tmp_path):
     assert result.exit_code == 1
     told = result.output[result.output.index("error in the strategy") :]
     assert "fails.py" in told and "none_such" in told and "cerebro.py" not in told
+
+
+def test_a_mix_of_faults_that_there_is_not_names_the_nearest(tmp_path):
+    file = tmp_path / "idle.py"
+    file.write_text(STRATEGY)
+    for wrong, said in (
+        ("stream", "no fault mix 'stream'; did you mean 'streams'?"),
+        ("x", "no fault mix 'x'; there are none,"),
+    ):
+        refused = CliRunner().invoke(app, ["rehearse", str(file), "--faults", wrong])
+        assert said in str(refused.exception)

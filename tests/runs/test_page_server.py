@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest_asyncio
 from btccxt.errors import ConfigError
 from btccxt.runs import page_server
 from btccxt.runs.page_server import PageServer
-from btccxt.runs.records import find_runs
+from btccxt.runs.records import Tail, find_runs
 from btccxt.runs.report import html, read_run, write_report
 from btccxt.store import run_record
 from btccxt.store.control import Answer, Command
@@ -109,6 +110,44 @@ async def test_a_browser_sees_what_was_and_then_what_comes(
         assert [each[0] for each in seen] == [bar(number)["at"] for number in range(4)]
 
 
+async def test_a_record_is_read_while_somebody_looks_and_only_what_is_new_is_told(
+    served: PageServer, browser: aiohttp.ClientSession, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_server, "_HEALTH_EVERY", 1_000_000)
+    polls = 0
+    read = Tail.read
+
+    def counted(tail: Tail) -> Iterator[Any]:
+        nonlocal polls
+        polls += 1
+        return read(tail)
+
+    monkeypatch.setattr(Tail, "read", counted)
+    await enter(browser, served)
+    async with browser.ws_connect("/runs/run-1") as reader:
+        assert (await reader.receive_json(timeout=30))["t"] == "snapshot"
+        while polls < 5:  # noqa: ASYNC110 - the server tells nobody that it has looked
+            await asyncio.sleep(0.01)
+        record.add(bar(3))
+        told: list[dict[str, Any]] = []
+        while {"t": "changing"} not in told[-1:] or bar(3) not in told:
+            heard = await reader.receive_json(timeout=30)
+            told.append({"t": "changing"} if heard["t"] == "changing" else heard)
+        assert all([one, other].count({"t": "changing"}) < 2 for one, other in pairwise(told))
+    (channel,) = served._channels.values()
+    while channel._browsers:  # noqa: ASYNC110 - the same
+        await asyncio.sleep(0.01)
+    await channel._poll()
+    before = polls
+    record.add(bar(4))
+    record.end()
+    for _ in range(3):
+        await channel._poll()
+    assert polls == before
+    async with browser.ws_connect("/runs/run-1") as reader:  # who comes later finds all of it
+        assert len((await reader.receive_json(timeout=30))["bars"]["BTC/USDT"]) == 5
+
+
 async def test_a_browser_that_does_not_read_is_cut_off_and_the_others_go_on(
     served: PageServer, browser: aiohttp.ClientSession, record: RunRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +155,7 @@ async def test_a_browser_that_does_not_read_is_cut_off_and_the_others_go_on(
     await enter(browser, served)
     async with browser.ws_connect("/runs/run-1") as reader, browser.ws_connect("/runs/run-1") as sleeper:
         await reader.receive_json(timeout=30)
+        await sleeper.receive_json(timeout=30)
         (channel,) = served._channels.values()
         assert len(channel._browsers) == 2
         sleeper._reader._protocol.pause_reading()  # type: ignore[attr-defined]  # its socket fills up
@@ -150,7 +190,7 @@ async def test_its_buttons_tell_the_bot_what_ctl_tells_it(
     served: PageServer, browser: aiohttp.ClientSession, record: RunRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bot = Bot()
-    bot.process = record._header["process"]
+    bot.process = record.header["process"]
     monkeypatch.setattr(page_server, "bots", lambda: iter([bot]))
     await enter(browser, served)
 
