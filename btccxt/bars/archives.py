@@ -19,6 +19,7 @@ from btccxt.model import Market
 from btccxt.timeframe import Timeframe
 
 _DAY_MS = 86_400_000
+_HOUR_MS = 3_600_000
 _MOST_RUNS = 50
 """A file with more holes than that is believed: so many questions to the exchange would be slower than no archive."""
 
@@ -46,18 +47,18 @@ def files_for(
     What they do not cover is asked of the exchange.
     """
     rule = rules.bars if timeframe is not None else rules.trades
-    if rule is None:
+    if rule is None or (timeframe is not None and rule.only and timeframe.name not in rule.only):
         return []
     found: list[ArchiveFile] = []
+    shift_ms = rule.utc_offset_h * _HOUR_MS
     for gap in missing:
-        position = gap.from_ms
-        while position < gap.to_ms:
+        position, end = gap.from_ms + shift_ms, gap.to_ms + shift_ms  # by the archive's own clock
+        while position < end:
             month_end = next_month_ms(position)
-            span = Range(position, min(month_end, gap.to_ms))
+            span = Range(position, min(month_end, end))
             days = tuple(_days(rule, market, timeframe, span))
-            if rule.month is not None and _is_month_start(position) and month_end <= gap.to_ms:
-                url = _filled(rule.month, rule, market, timeframe, position)
-                found.append(ArchiveFile(rule, timeframe is not None, url, span, days))
+            if rule.month is not None and _is_month_start(position) and month_end <= end:
+                found.append(_file(rule.month, rule, market, timeframe, span, days))
             else:
                 found += days
             position = month_end
@@ -71,13 +72,27 @@ def _is_month_start(time_ms: int) -> bool:
 def _days(rule: ArchiveRule, market: Market, timeframe: Timeframe | None, span: Range) -> Iterator[ArchiveFile]:
     day_ms = -(-span.from_ms // _DAY_MS) * _DAY_MS
     while rule.day is not None and day_ms + _DAY_MS <= span.to_ms:
-        url = _filled(rule.day, rule, market, timeframe, day_ms)
-        yield ArchiveFile(rule, timeframe is not None, url, Range(day_ms, day_ms + _DAY_MS))
+        yield _file(rule.day, rule, market, timeframe, Range(day_ms, day_ms + _DAY_MS))
         day_ms += _DAY_MS
 
 
+def _file(
+    url: str,
+    rule: ArchiveRule,
+    market: Market,
+    timeframe: Timeframe | None,
+    span: Range,
+    others: tuple[ArchiveFile, ...] = (),
+) -> ArchiveFile:
+    """``span`` is by the archive's own clock."""
+    shift_ms = rule.utc_offset_h * _HOUR_MS
+    filled = _filled(url, rule, market, timeframe, span.from_ms)
+    within = Range(span.from_ms - shift_ms, span.to_ms - shift_ms)
+    return ArchiveFile(rule, timeframe is not None, filled, within, others)
+
+
 def _filled(url: str, rule: ArchiveRule, market: Market, timeframe: Timeframe | None, time_ms: int) -> str:
-    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=time_ms)
+    moment = _moment(time_ms)
     name = "" if timeframe is None else rule.timeframes.get(timeframe.name, timeframe.name)
     return url.format(
         base=market.base,
@@ -88,6 +103,10 @@ def _filled(url: str, rule: ArchiveRule, market: Market, timeframe: Timeframe | 
         month=f"{moment.month:02d}",
         day=f"{moment.day:02d}",
     )
+
+
+def _moment(time_ms: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=time_ms)
 
 
 def check(content: bytes, told: bytes) -> None:
@@ -106,6 +125,8 @@ def rows_of(file: ArchiveFile, content: bytes) -> Table:
     text = _unpacked(content)
     if not text.strip():
         return (bar_schema() if file.of_bars else trade_schema()).empty_table()
+    if rule.header is not None and not text.startswith(rule.header.encode()):
+        raise BadArchive(f"its first line is not {rule.header}")
     width = text[: text.find(b"\n")].count(b",") + 1
     names = [*rule.columns, *(UNUSED for _ in range(width - len(rule.columns)))][:width]
     names = [f"unused{n}" if name == UNUSED else name for n, name in enumerate(names)]
@@ -125,6 +146,11 @@ def rows_of(file: ArchiveFile, content: bytes) -> Table:
         )
         times = _milliseconds(rows.column("time"), arrow, compute)
         table = _bars(rows, times, arrow) if file.of_bars else _trades(rows, times, arrow, compute)
+        if rule.numbered_daily:
+            day = f"{_moment(file.range.from_ms + rule.utc_offset_h * _HOUR_MS):%Y%m%d}"
+            place = table.schema.get_field_index("trade_id")
+            ids = compute.binary_join_element_wise(day, table.column(place), "-")
+            table = table.set_column(place, table.schema.field(place), ids)
     except (arrow.ArrowException, KeyError, ValueError) as error:
         raise BadArchive(f"it cannot be read: {str(error).splitlines()[0]}") from None
     return _checked(table, file, arrow)

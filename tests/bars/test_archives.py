@@ -100,7 +100,6 @@ def test_the_tables_addresses_are_those_of_binances_archive(kind: MarketType) ->
 def test_trades_of_bybits_contracts_are_read_from_its_files() -> None:
     market = Market("x", "BTC", "USDT", "USDT", MarketType.LINEAR, True, None, None, taker_rate=Decimal(0))
     archives = load_profile("bybit", MarketType.LINEAR).archives
-    assert load_profile("bybit", MarketType.SPOT).archives.trades is None
     (file,) = files_for(archives, market, None, [Range(JANUARY, JANUARY + DAY)])
     assert file.url == "https://public.bybit.com/trading/BTCUSDT/BTCUSDT2026-01-01.csv.gz"
     head = "timestamp,symbol,side,size,price,tickDirection,trdMatchID,grossValue,homeNotional,foreignNotional\n"
@@ -113,6 +112,58 @@ def test_trades_of_bybits_contracts_are_read_from_its_files() -> None:
         Trade("d9cd8295-40dc", JANUARY + 5_138, 60_000.5, 0.007, Side.SELL, "BTC/USDT:USDT"),
         Trade("42882580-5dce", JANUARY + 6_000, 60_001.0, 1.5, Side.BUY, "BTC/USDT:USDT"),
     ]
+
+
+def test_trades_of_bybits_spot_are_numbered_by_day() -> None:
+    market = Market("x", "BTC", "USDT", None, MarketType.SPOT, True, None, None, taker_rate=Decimal(0))
+    (file,) = files_for(load_profile("bybit", MarketType.SPOT).archives, market, None, [Range(JANUARY, JANUARY + DAY)])
+    assert file.url == "https://public.bybit.com/spot/BTCUSDT/BTCUSDT_2026-01-01.csv.gz"
+    rows = (
+        f"id,timestamp,price,volume,side,rpi\n1,{JANUARY + 7},60000.5,0.003718,sell,0\n2,{JANUARY + 7},60001,2,buy,1\n"
+    )
+    assert trades_of(rows_of(file, gzip.compress(rows.encode())), "BTC/USDT") == [
+        Trade("20260101-1", JANUARY + 7, 60_000.5, 0.003718, Side.SELL, "BTC/USDT"),
+        Trade("20260101-2", JANUARY + 7, 60_001.0, 2.0, Side.BUY, "BTC/USDT"),
+    ]
+
+
+OKX = "https://static.okx.com/cdn/okex/traderecords"
+BEIJING = 8 * 60 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "volume"), [(MarketType.SPOT, "BTC-USDT", 3.0), (MarketType.LINEAR, "BTC-USDT-SWAP", 4.0)]
+)
+def test_okx_files_have_days_and_months_of_beijing(kind: MarketType, name: str, volume: float) -> None:
+    market = Market("x", "BTC", "USDT", "USDT", kind, True, None, None, taker_rate=Decimal(0))
+    archives = load_profile("okx", kind).archives
+    begin = JANUARY - BEIJING
+    month, day = files_for(archives, market, M1, [Range(begin, begin + 32 * DAY + MINUTE)])
+    assert month.url == f"{OKX}/candlesticks/monthly/202601/{name}-candlesticks-2026-01.zip"
+    assert month.range == Range(begin, begin + 31 * DAY)
+    assert day.url == f"{OKX}/candlesticks/daily/20260201/{name}-candlesticks-2026-02-01.zip"
+    assert files_for(archives, market, parse_timeframe("5m"), [Range(begin, begin + DAY)]) == []
+    head = "instrument_name,open,high,low,close,vol,vol_ccy,vol_quote,open_time,confirm"
+    rows = f"{head}\n{name},1,2,0.5,1.5,3,4,5,{begin},1\n"
+    assert columns_of(rows_of(month, zipped(rows))).volume.tolist() == [volume]
+
+    (file,) = files_for(archives, market, None, [Range(JANUARY - DAY, JANUARY + DAY)])
+    assert file.url == f"{OKX}/trades/daily/20260101/{name}-trades-2026-01-01.zip"
+    assert file.range == Range(begin, begin + DAY)
+    head = "instrument_name,trade_id,side,price,size,created_time,source"
+    rows = f"{head}\n{name},4033860455,sell,1604.96,2.08,{begin + 12},0\n"
+    assert trades_of(rows_of(file, zipped(rows)), "x") == [
+        Trade("4033860455", begin + 12, 1604.96, 2.08, Side.SELL, "x")
+    ]
+
+
+def test_columns_in_another_order_than_the_table_says_are_not_read() -> None:
+    market = Market("x", "BTC", "USDT", None, MarketType.SPOT, True, None, None, taker_rate=Decimal(0))
+    begin = JANUARY - BEIJING
+    (file,) = files_for(load_profile("okx", MarketType.SPOT).archives, market, None, [Range(begin, begin + DAY)])
+    older = f"instrument_name,trade_id,side,size,price,created_time\nBTC-USDT,1,buy,2.08,1604.96,{begin}\n"
+    with pytest.raises(BadArchive, match="its first line"):
+        rows_of(file, zipped(older))
 
 
 @pytest.mark.parametrize(

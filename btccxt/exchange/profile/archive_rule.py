@@ -21,14 +21,21 @@ class ArchiveRule(Part):
     """Files of bars, or of trades.
 
     ``month``, ``day``: addresses of the files of one month or day. ``columns``: ours in the order of theirs, ``'-'``
-    for one that is not used. ``timeframes``: the archive's names where they are not ccxt's. ``checksum``: what is
-    added to the address for the file that begins with the SHA-256.
+    for one that is not used. ``timeframes``: the archive's names where they are not ccxt's; ``only``: the timeframes
+    that it has, if not all. ``checksum``: what is added to the address for the file that begins with the SHA-256.
+    ``utc_offset_h``: its days and months begin so many hours before those of UTC. ``numbered_daily``: ids begin anew
+    in each file, so that the day belongs to them. ``header``: what the first line begins with; an archive that has
+    changed its columns is not read.
     """
 
     columns: tuple[str, ...] = Field(min_length=1)
     month: str | None = None
     day: str | None = None
     timeframes: Mapping[str, str] = Field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    utc_offset_h: int = Field(default=0, gt=-24, lt=24)
+    numbered_daily: bool = False
+    header: str | None = None
     checksum: str | None = None
 
     @field_validator("month", "day")
