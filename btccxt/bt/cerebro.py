@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 from btccxt.bt.compat import bt
+from btccxt.bt.long_lived import LongLivedObjects
 from btccxt.bt.signals import RunInterrupted, ended_by_signals, trading_set_by_signals
 from btccxt.bt.time import backtrader_zone
 from btccxt.observe.log import EventName, get_logger
@@ -69,6 +70,7 @@ class CerebroLoop:
         # Weak, or the mapping would keep every cerebro for ever.
         self._cerebro: Callable[[], Any] = weakref.ref(cerebro)
         self.inbox = EventInbox()
+        self._long_lived = LongLivedObjects()
         self.has_work = True
         """Set by whatever leaves work for the next loop: a bar rewound, stacked or waiting. Then nobody waits."""
         self.has_notifications = True
@@ -245,6 +247,7 @@ class CerebroLoop:
         self._started_s = time.monotonic()
         if self._alive:
             self._next_gate_look_s = self._started_s + _FIRST_BAR_LOOK_S
+            self._long_lived.set_aside()
 
     @property
     def knows_all(self) -> bool:
@@ -314,6 +317,7 @@ class CerebroLoop:
                     self.say(_gate_message(strategy, data, need), data=data)
         if not someone_lacks:
             self._next_gate_look_s = float("inf")
+            self._long_lived.set_aside()
 
     # -------------------------------------------------------------- a run
 
@@ -338,6 +342,7 @@ class CerebroLoop:
     def end_run(self) -> None:
         self._begun = False
         self._forget()
+        self._long_lived.give_back()
         self.inbox.clear()  # what is left would keep feeds and cerebro in memory
 
 

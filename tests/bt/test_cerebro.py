@@ -590,3 +590,32 @@ def test_a_fast_clock_makes_no_bar_late_that_the_wire_brings_in_time() -> None:
     store.wall_s = lambda exchange_ms: exchange_ms / 600_000
     data = store.getdata(lateness_s=2.0)
     assert store.now_ms() - data.exchange_ms() == pytest.approx(1_200_000, abs=1000)
+
+
+def test_what_is_there_when_a_live_run_begins_is_no_work_for_the_garbage_collector() -> None:
+    assert gc.get_freeze_count() == 0
+    for live in (False, True):
+        store, counts = FakeStore(), []
+        run = Run(store, on_next=lambda _, counts=counts: counts.append(gc.get_freeze_count()))
+        store.past["BTC/USDT"] = make_bars(2)
+        run.cerebro.adddata(store.getdata(historical=not live))
+        store.play(lambda store=store: store.send("BTC/USDT", closed(*make_bars(2)), LIVE, ENDED) if live else None)  # noqa: B023
+        run.go()
+        assert [count > 0 for count in counts] == [live, live]
+        assert gc.get_freeze_count() == 0
+
+
+def test_a_program_that_sets_objects_aside_itself_is_left_alone() -> None:
+    store, counts = FakeStore(), []
+    run = Run(store, on_next=lambda _: counts.append(gc.get_freeze_count()))
+    run.cerebro.adddata(store.getdata())
+    store.play(lambda: store.send("BTC/USDT", closed(*make_bars(2)), LIVE, ENDED))
+    gc.freeze()
+    try:
+        before = gc.get_freeze_count()
+        run.go()
+        assert before > 0
+        assert gc.get_freeze_count() == pytest.approx(before, abs=before // 2)
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
