@@ -13,7 +13,7 @@ from typing import Any
 from btccxt.errors import Unsupported
 from btccxt.exchange.ccxt.balances import balances as balances
 from btccxt.exchange.ccxt.order_trades import fills_in_order
-from btccxt.exchange.ccxt.statuses import field_of, first_of, judge, matches, number_of
+from btccxt.exchange.ccxt.statuses import Judgement, field_of, first_of, judge, matches, number_of
 from btccxt.exchange.ccxt.times import latest_time, raw_time, time_of
 from btccxt.exchange.profile.profile_schema import HedgeRule, PositionRule, Profile
 from btccxt.exchange.profile.status_rule import StatusRule
@@ -41,6 +41,7 @@ _DECIMAL_PLACES, _SIGNIFICANT_DIGITS = 2, 3  # ccxt's precision modes; the third
 _SHOWN_SYMBOLS = 3
 _LONGEST_ID = 200
 _AS_CCXT_READS = PositionRule()
+_ENDED_SHORT = frozenset({OrderStatus.CANCELED, OrderStatus.EXPIRED, OrderStatus.REJECTED})
 _HEALTHY = frozenset({OrderStatus.OPEN, OrderStatus.FILLED, OrderStatus.TRIGGERED})
 
 
@@ -121,7 +122,7 @@ def order_update(
         kind=_kind(order),
         price=_positive(order.get("price")),
         trigger_price=_positive(first_of(info, rule.trigger_price_fields)) or _positive(order.get("triggerPrice")),
-        amount=facts.amount if facts.amount is not None else number_of(order.get("amount")),
+        amount=facts.amount if facts.amount is not None else _told_amount(order, facts),
         filled=filled,
         average=average or None,
         time_ms=time_ms,
@@ -195,6 +196,12 @@ def _position_side(info: Any, side: Side, hedge: HedgeRule | None) -> str | None
     return "long" if (side is Side.BUY) is not bool(closed) else "short"
 
 
+def _told_amount(order: Mapping[str, Any], facts: Judgement) -> Decimal | None:
+    """ccxt's amount. Of an order that ended short it cannot be what is filled: ccxt writes that where it finds none."""
+    amount = number_of(order.get("amount"))
+    return None if facts.status in _ENDED_SHORT and amount == facts.filled else amount
+
+
 def _own_fill_id(info: Any, rule: StatusRule) -> str | None:
     """The id of a fill by what stream and REST share of it, where their own ids are not the same."""
     parts = [field_of(info, path) for path in rule.fill_id_fields]
@@ -254,12 +261,12 @@ def position(entry: Mapping[str, Any], now_ms: int, rule: PositionRule = _AS_CCX
         symbol=str(entry.get("symbol")),
         amount=-contracts if side == "short" else contracts,
         entry_price=entry_price,
-        time_ms=time_of(entry.get("timestamp")) or now_ms,
+        time_ms=latest_time(entry, info, rule.time_fields) or now_ms,
         unrealised_pnl=number_of(entry.get("unrealizedPnl")),
         leverage=number_of(entry.get("leverage")),
         liquidation_price=_positive(entry.get("liquidationPrice")),
         margin_mode=_text(entry.get("marginMode")),
-        hedge_side=side if entry.get("hedged") and side in ("long", "short") else None,
+        hedge_side=side if entry.get("hedged") is True and side in ("long", "short") else None,  # "both" is none
         mark_price=_positive(entry.get("markPrice")),
         margin=_positive(entry.get("initialMargin")) or _positive(entry.get("collateral")),
     )

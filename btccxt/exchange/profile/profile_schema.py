@@ -136,6 +136,8 @@ class PositionRule(Part):
     """The amount in contracts, negative where it is short."""
     entry_fields: tuple[str, ...] = ()
     entry_quotients: tuple[tuple[str, str], ...] = ()
+    time_fields: tuple[str, ...] = ()
+    """When it changed last; ccxt tells of some exchanges when it was opened."""
 
 
 class ConditionalRule(Part):

@@ -107,6 +107,30 @@ async def test_whitebits_positions_are_asked_for_again_and_again() -> None:
         assert [each.amount for each in exchange._to_positions([row])] == [D("-0.5")]
 
 
+@pytest.mark.parametrize(
+    ("exchange_id", "raw"),
+    [
+        ("bitfinex", {"result": ["tBTCF0:USTF0", "ACTIVE", -0.5, 99.5, 0, 0, -0.75, -1.5, 140, 10, None, 1, T, END, None, 1, None, 0, 0, {}]}),
+        ("okx", {"instId": "BTC-USDT-SWAP", "instType": "SWAP", "pos": "-0.5", "avgPx": "99.5", "posSide": "net", "mgnMode": "cross", "cTime": str(T), "uTime": str(END)}),
+        ("bybit", {"symbol": "BTCUSDT", "side": "Sell", "size": "0.5", "avgPrice": "99.5", "createdTime": str(T), "updatedTime": str(END)}),
+        ("gate", {"contract": "BTC_USDT", "size": -0.5, "entry_price": "99.5", "leverage": "0", "mode": "single", "open_time": T // 1000, "time_ms": END}),
+        ("bitget", {"symbol": "BTCUSDT", "marginCoin": "USDT", "holdSide": "short", "posMode": "one_way_mode", "total": "0.5", "openPriceAvg": "99.5", "cTime": str(T), "uTime": str(END)}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_position_is_as_old_as_its_last_change(exchange_id: str, raw: Any) -> None:
+    row = exchange_for(exchange_id, LINEAR).parse_position(deepcopy(raw))
+    told = position(row, 5, load_profile(exchange_id, LINEAR).positions)
+    assert (told.amount, told.entry_price, told.time_ms) == (D("-0.5"), D("99.5"), END)
+
+
+def test_an_exchange_without_hedge_mode_has_no_hedged_positions() -> None:
+    """ccxt says "both" of each position that Kraken Futures pushes: it would count beside the one by REST."""
+    row = {"instrument": "PF_XBTUSD", "balance": -0.5, "entry_price": 99.5, "pnl": -0.75, "mark_price": 101}
+    told = position(exchange_for("krakenfutures", LINEAR).parse_ws_position(row), T)
+    assert (told.amount, told.hedge_side) == (D("-0.5"), None)
+
+
 # ------------------------------------------------------------------ pushed orders
 
 _KRW = {"type": "myOrder", "code": "KRW-BTC", "uuid": "7", "ask_bid": "ASK", "order_type": "limit", "state": "trade", "trade_uuid": "5000", "price": 99.5, "avg_price": 99.5, "volume": 0.4, "remaining_volume": 0.6, "executed_volume": 1.4, "trades_count": 2, "reserved_fee": 0, "remaining_fee": 0, "paid_fee": 0.07, "locked": 0.6, "executed_funds": 139.3, "trade_fee": 0.02, "is_maker": True, "identifier": "b1", "trade_timestamp": END, "order_timestamp": T, "timestamp": END, "stream_type": "REALTIME"}  # fmt: skip
@@ -153,6 +177,13 @@ def test_what_was_filled_of_an_ended_order_of_bitstamp_is_the_sum_of_its_trades(
     raw = {"id": 7, "datetime": "2023-11-14 22:13:20", "type": "1", "status": "Canceled", "market": "BTC/USD", "transactions": trades, "amount_remaining": "0.5", "client_order_id": "b1"}  # fmt: skip
     told = order_update(exchange_for("bitstamp", SPOT).parse_order(raw), load_profile("bitstamp", SPOT), Origin.QUERY)
     assert (told.status, told.filled, told.average) == (OrderStatus.CANCELED, D(2), D("100.5"))
+
+
+def test_the_end_of_an_order_of_kraken_has_the_average_of_its_sums_and_no_invented_amount() -> None:
+    frame = {"channel": "executions", "type": "update", "sequence": 8, "data": [{"timestamp": "2023-11-14T22:14:50.500Z", "order_status": "expired", "exec_type": "expired", "order_userref": 0, "order_id": "7", "cl_ord_id": "b1", "cum_qty": 1.25, "cum_cost": 124.4, "reason": "GTD expired"}]}  # fmt: skip
+    row = _resolved("kraken", SPOT, frame)["orders"][-1]
+    told = order_update(row, load_profile("kraken", SPOT), Origin.PUSH)
+    assert (told.status, told.filled, told.average, told.amount) == (OrderStatus.EXPIRED, D("1.25"), D("99.52"), None)
 
 
 def test_the_end_of_an_order_of_phemex_is_its_last_change() -> None:
@@ -208,6 +239,20 @@ def test_a_pushed_balance_of_woo_tells_the_wallet() -> None:
         _resolved("woo", LINEAR, frame)["balance"], T, complete=False, profile=load_profile("woo", LINEAR), frame=frame
     )
     assert (told.by_currency["USDT"].total, told.by_currency["USDT"].used) == (D(1000), D(100))
+
+
+@pytest.mark.parametrize(
+    ("exchange_id", "frame", "used"),
+    [
+        ("bitget", {"action": "snapshot", "arg": {"instType": "SPOT", "channel": "account", "coin": "default"}, "data": [{"coin": "USDT", "available": "900", "frozen": "95", "locked": "5", "limitAvailable": "0", "uTime": str(END)}], "ts": END}, "100"),
+        ("htx", {"action": "push", "ch": "accounts.update#2", "data": {"currency": "usdt", "accountId": 1, "balance": "1000", "available": "900", "changeType": "order.place", "accountType": "trade", "seqNum": "8", "changeTime": END}}, "100"),
+    ],
+    ids=["bitget", "htx"],
+)  # fmt: skip
+def test_a_pushed_balance_tells_all_that_is_bound(exchange_id: str, frame: Any, used: str) -> None:
+    (pushed,) = _resolved(exchange_id, SPOT, frame).values()
+    told = balances(pushed, T, complete=False, profile=load_profile(exchange_id, SPOT), frame=frame)
+    assert (told.by_currency["USDT"].total, told.by_currency["USDT"].used) == (D(1000), D(used))
 
 
 def test_coins_of_lbank_count_where_ccxt_looks_for_a_network() -> None:
