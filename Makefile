@@ -8,6 +8,9 @@ STAMP  := $(VENV)/.installed
 # Where there is no make, as on Windows: python -m btccxt.dev test|portable|check|demo|release|compat|public
 DEV    := $(BIN)/python -m btccxt.dev
 
+# The suite starts hundreds of processes; each would compile the package anew where this is set.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test portable coverage check compat public docs bench mutants release clean
 
 demo: $(STAMP)  ## run a moving-average strategy on the embedded exchange, about a minute

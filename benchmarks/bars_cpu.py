@@ -24,7 +24,7 @@ _MIX = 30  # Binance sends a 1m candle every 2 s: one frame in thirty closes its
 _US = 1e6
 _CPU, _P50, _P99, _SEEN = "CPU µs/frame", "p50 µs", "p99 µs", "seen %"
 _BARE, _TOGETHER, _RAW = "ccxt.pro watch_ohlcv", "ccxt.pro for_symbols", "raw aiohttp+orjson"
-_PATIENCE_S = 30.0
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

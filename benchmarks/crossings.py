@@ -26,7 +26,7 @@ _FRAME, _DELIVER = "_on_message", "deliver"
 _INBOX = "session/inbox.py"
 _CALLS, _CROSSING, _FILES, _STORE = "calls", "from file to file", "files", "into the store room"
 _PER_S = 2.0  # slow enough for each order to have ended before the next
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 _TARGET_FILES = 26  # as many as before pairs, brackets, risk limits and warm-up had rooms of their own
 
 

@@ -21,7 +21,7 @@ _P50, _P99, _WORST, _CPU, _MEMORY = "p50 ms", "p99 ms", "worst ms", "CPU µs/bar
 _BARS, _LOST = "bars", "lost"
 _AT_ONCE, _PACED = "all bars close at once", "bars close one after the other"
 _BURST_PER_S, _PACED_PER_S = 1e9, 400.0
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 
 
 def run(size: Size) -> Report:

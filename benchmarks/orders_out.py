@@ -25,7 +25,7 @@ _P50, _P99 = "p50 ms", "p99 ms"
 _CCXT, _RAW = "ccxt create_order", "raw signed POST"
 _MEMORY, _DISK = "btccxt, journal in memory", "btccxt, journal on disk"
 _CASE = "limit IOC"
-_PATIENCE_S = 20.0
+_PATIENCE_S = 60.0
 
 
 def run(size: Size) -> Report:

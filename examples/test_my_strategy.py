@@ -22,7 +22,7 @@ class BuyOnce(bt.Strategy):
         self.live_bars += 1
         if self.order is None or self.order.status == bt.Order.Rejected:  # a busy machine may be late with a bar
             self.order = self.buy(size=0.01)
-        has_ended = not self.order.alive() and self.live_bars > 5
+        has_ended = not self.order.alive() and self.live_bars > 2
         if has_ended or self.live_bars == 100:
             self.env.runstop()
 
@@ -38,7 +38,7 @@ def run(sim):
 
 @pytest.fixture
 def sim(btccxt_sim):
-    return btccxt_sim(speed=240, balances={"USDT": 10_000})
+    return btccxt_sim(speed=60, balances={"USDT": 10_000})
 
 
 def orders_of(sim):
@@ -59,7 +59,7 @@ def test_a_lost_answer_does_not_make_it_buy_twice(sim):
 
 
 def test_without_money_it_is_refused(btccxt_sim):
-    sim = btccxt_sim(speed=240, balances={"USDT": 10})
+    sim = btccxt_sim(speed=60, balances={"USDT": 10})
     strategy = run(sim)
     assert strategy.order.status == bt.Order.Margin
     assert not orders_of(sim)

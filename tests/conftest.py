@@ -19,6 +19,13 @@ for _variable in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPP
 os.environ.pop("BTCCXT_LAKE", None)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+        from tests.long_first import long_first
+
+        items[:] = long_first(items, workers)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_state_directory() -> Iterator[None]:
     yield

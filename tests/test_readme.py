@@ -41,6 +41,7 @@ def test_the_lines_of_the_readme_run_and_trade(monkeypatch, capsys):
     assert re.search(r"^Completed 0\.0\d+ \d+", capsys.readouterr().out, re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("patient_market")
 def test_the_example_trades_and_ends_by_itself(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["moving_average.py"])

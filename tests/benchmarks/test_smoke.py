@@ -50,6 +50,7 @@ def test_every_benchmark_is_named_here() -> None:
     assert set(BENCHMARKS) == set(CONTENDERS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONTENDERS)
 def test_a_benchmark_runs_and_its_table_has_a_row_for_each_contender(name: str) -> None:
     report = BENCHMARKS[name](Size.SMOKE)

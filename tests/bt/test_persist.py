@@ -219,7 +219,7 @@ def test_a_kill_loses_nothing_that_was_set(tmp_path):
             process.kill()
     opened = Journal.open(journal, exchange="binance", mode="sim", account="nokey")
     try:
-        version, values = from_text(opened.variables("Counts").result(5))
+        version, values = from_text(opened.variables("Counts").result(60))
     finally:
         opened.close()
     assert version == 1 and values["stop"] == 0.1 and len(values["seen"]) >= 3

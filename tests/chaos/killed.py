@@ -72,7 +72,7 @@ def bot(venue: ChaosVenue, journal: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
         if process.stdin is not None:
             process.stdin.close()
 
@@ -212,7 +212,7 @@ def last_life(
 def journaled(store: CCXTStore, journal: Path) -> dict[str, LiveOrder]:
     """Every order that the journal has ever heard of."""
     assert store._journal is not None
-    store._journal.flush().result(10)
+    store._journal.flush().result(60)
     connection = open_read_only(str(journal))
     try:
         orders = [rebuild(stored, infer_fills=False) for stored in load(connection, "1 = 1")]

@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -74,7 +75,7 @@ class Stage:
         assert self._process.stdin is not None and self._process.stdout is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
-        self._process.wait(30)
+        self._process.wait(60)
         self._process.stdout.close()
         self._errors.close()
 
@@ -94,31 +95,49 @@ def main() -> None:
 
     referee.install()
     _close_the_control_socket()
-    import tests.chaos.killed
-    import tests.chaos.run  # noqa: F401
-
     out = os.dup(1)
     os.dup2(2, 1)
-    for line in sys.stdin:
-        job = Job(**json.loads(line))
-        reader, writer = os.pipe()
-        child = os.fork()
-        if not child:
-            os.close(reader)
-            _play(job, writer)
-        os.close(writer)
-        with os.fdopen(reader, "rb") as pipe:
-            answer = pipe.read()
-        os.waitpid(child, 0)
-        os.write(out, answer + b"\n")
+    with tempfile.TemporaryDirectory(prefix="btccxt-stage-") as prepared:
+        _prepare(prepared)
+        for line in sys.stdin:
+            job = Job(**json.loads(line))
+            reader, writer = os.pipe()
+            child = os.fork()
+            if not child:
+                os.close(reader)
+                _play(job, writer, prepared)
+            os.close(writer)
+            with os.fdopen(reader, "rb") as pipe:
+                answer = pipe.read()
+            os.waitpid(child, 0)
+            os.write(out, answer + b"\n")
 
 
-def _play(job: Job, writer: int) -> Any:
+def _prepare(home: str) -> None:
+    """What each play would do for itself, once: import what a store needs, read the table, check ccxt."""
+    import asyncio
+    import importlib
+
+    from btccxt.exchange.profile.profile import load_profile
+    from btccxt.exchange.proof.standing import standing
+    from btccxt.sim.dialects import dialect_class
+    from tests.chaos.wires import LINEAR, SPOT
+
+    for name in ("ccxt.pro", "btccxt.exchange.ccxt.ccxt_exchange", "btccxt.store.venues", "tests.chaos.killed"):
+        importlib.import_module(name)
+    os.environ["XDG_STATE_HOME"] = home
+    for wire in (SPOT, LINEAR):
+        dialect_class(wire.exchange)
+        asyncio.run(standing(load_profile(wire.exchange, wire.market_type), "live"))
+
+
+def _play(job: Job, writer: int, prepared: str) -> Any:
     """In the fork; never returns."""
     try:
         from tests.chaos.referee import referee
 
         with tempfile.TemporaryDirectory(prefix="btccxt-stage-") as home:
+            shutil.copytree(prepared, home, dirs_exist_ok=True)
             os.environ["XDG_STATE_HOME"] = home
             if not job.free:
                 sys.modules["uvloop"] = None  # type: ignore[assignment]  # its loop cannot be told what time it is

@@ -50,7 +50,7 @@ def _bot(venue: ChaosVenue, journal: Path, life: str) -> Iterator[subprocess.Pop
         yield process
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
         assert process.stdin is not None
         process.stdin.close()
 
@@ -103,6 +103,7 @@ def test_a_pair_that_filled_twice_around_a_kill_is_told_once_in_all_lives_to_com
         assert _overfills_told(venue, journal) == [], "both ended long ago"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["raising", "telling"])
 def test_a_kill_between_the_second_end_and_the_telling_of_the_alarm_does_not_silence_it(
     tmp_path: Path, moment: str

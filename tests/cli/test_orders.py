@@ -37,7 +37,7 @@ def path(tmp_path: Path) -> Iterator[Path]:
         for number, event in enumerate(events):
             order, _ = apply(order, event, START_MS + number)
             journal.record(order, event, START_MS + number)
-    journal.flush().result(5)
+    journal.flush().result(60)
     yield file
     journal.close()
 
@@ -106,7 +106,7 @@ def test_the_family_is_drawn_from_whichever_member_is_asked_for(tmp_path):
         "b4": {"replaces": "b3", "parent": "b1", "oco": "b2"}, "b5": {"primary": "b2"},
     }.items():  # fmt: skip
         journal.record_intent(ticket(name, context))
-    journal.flush().result(5)
+    journal.flush().result(60)
     journal.close()
     for asked in ("b1", "b3", "b4", "b5"):
         text = shown("show", asked, "--journal", str(file))

@@ -151,6 +151,7 @@ def test_the_users_own_errors_show_his_lines_and_not_ours(tmp_path, code, line):
     assert "site-packages" not in done.stderr and f"btccxt{os.sep}store" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 def test_ctrl_c_ends_it_with_the_result_and_without_a_traceback(strategy):
     process = subprocess.Popen(

@@ -220,7 +220,7 @@ def test_a_price_that_falls_through_entry_and_stop_at_once_is_told_and_no_alarm(
 
     with Venue(exchange) as venue:
         steps = [Step(PRICE, bracket), Step(D(59_700), until=closed), Step(D(59_700))]
-        ran, _ = play(venue, venue.store(), steps)
+        ran, _ = play(venue, venue.store(escalate_stop_s=1.0), steps)
         ends = [order.getstatusname() for order in ran.broker.orders]
         assert ends[:2] == ["Completed", "Completed"]
         assert ends[2] in ("Canceled", "Expired")  # Expired where the exchange ends it with the position

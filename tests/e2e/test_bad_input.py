@@ -196,6 +196,7 @@ print("threads", threading.active_count(), flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_run_cleanly(number):
     process = subprocess.Popen(

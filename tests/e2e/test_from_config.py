@@ -94,7 +94,7 @@ profiles:
         store.start()
         try:
             store._notifier.alert(AlertKind.DRIFT, "a test of the alarm", "BTC")
-            assert arrived.wait(20)
+            assert arrived.wait(60)
             port = store.settings.metrics_port
             body = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=100).read().decode()
         finally:

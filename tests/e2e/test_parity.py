@@ -98,6 +98,7 @@ def _row_at(strategy: Crossing, ago: int) -> Row:
     return (ms_of_num(data.datetime[-ago]), *(line[-ago] for line in lines))
 
 
+@pytest.mark.slow
 def test_both_saw_the_same_bars(live, backtest):
     assert backtest.rows == live.rows
     assert len(live.rows) > 50

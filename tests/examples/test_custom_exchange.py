@@ -18,6 +18,7 @@ from tests.examples.load import EXAMPLES, example
 EXAMPLE = EXAMPLES / "custom_exchange_orders.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["live", "paper"])
 def test_the_custom_exchange_is_traded_offline_and_ends_by_itself(mode: str, tmp_path: Path) -> None:
     run = subprocess.run(

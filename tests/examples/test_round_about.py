@@ -28,6 +28,7 @@ def test_alerts_arrive_where_apprise_was_told_to_send_them() -> None:
     assert "Buy 0.01 at" in bought and "Sell 0.00999 at" in sold
 
 
+@pytest.mark.slow
 def test_the_tests_of_ones_own_strategy_pass(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), "-c", "/dev/null",

@@ -55,6 +55,7 @@ def test_trailing_stops_close_positions_of_a_perpetual(capsys: pytest.CaptureFix
     assert "Rejected" not in told
 
 
+@pytest.mark.slow
 def test_ticks_become_bars_of_five_seconds_that_are_traded(capsys: pytest.CaptureFixture[str]) -> None:
     strategy = played("ticks_to_bars", bars=60, speed=60)
     stamps = [strategy.bars.datetime.datetime(-ago) for ago in range(50)]

@@ -113,7 +113,7 @@ def soak(
         return _soak(link, frames, symbols, cuts, say)
     finally:
         link.send("stop")
-        exchange.join(10)
+        exchange.join(60)
         exchange.kill()
 
 

@@ -102,7 +102,7 @@ def test_ccxt_builds_one_request_with_the_time_for_every_exchange_of_the_table_t
 
 # ------------------------------------------------------------------ end to end
 
-SECONDS = 60  # of the exchange, whose clock runs twenty times faster here
+SECONDS = 60  # of the exchange, whose clock runs twenty times faster here, and faster still when the order rests
 BOT = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
@@ -155,10 +155,11 @@ def resting_order(dialect: str) -> Iterator[tuple[subprocess.Popen, Callable[[],
             wait_for(lambda: open_orders() or bot.poll() is not None)
             assert open_orders(), "the bot ended before its order rested"
             waited_for.append(bot)
+            clock.speed = 120
             yield bot, open_orders, let_pass
         finally:
             bot.kill()
-            bot.wait(10)
+            bot.wait(60)
 
 
 def wait_for(condition: Callable[[], object], patience_s: float = 120.0) -> None:
@@ -168,17 +169,19 @@ def wait_for(condition: Callable[[], object], patience_s: float = 120.0) -> None
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["okx", "kraken"])
 def test_orders_stay_while_the_bot_lives_and_are_gone_soon_after_it_was_killed(dialect):
     with resting_order(dialect) as (bot, open_orders, let_pass):
         let_pass(2.5 * SECONDS)
         assert len(open_orders()) == 1, "it was renewed in time"
         bot.send_signal(signal.SIGKILL)
-        bot.wait(10)
+        bot.wait(60)
         let_pass(SECONDS + 10)
         assert open_orders() == []
 
 
+@pytest.mark.slow
 def test_an_orderly_stop_that_leaves_the_orders_disarms_the_switch():
     with resting_order("okx") as (bot, open_orders, let_pass):
         bot.send_signal(signal.SIGINT)

@@ -124,6 +124,7 @@ def test_every_end_of_an_order_and_every_reason_not_to_send_it_is_counted(port, 
             run.finish()
 
 
+@pytest.mark.slow
 def test_every_number_of_the_page_on_metrics_is_served_while_a_store_runs(port, tmp_path):
     page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
     table = page[page.index("## Metrics") :].split("\n## ")[0]

@@ -120,7 +120,7 @@ def run() -> Iterator[Run]:
             sim_address=str(venue.address),
             journal=":memory:",
             retry_attempts=1,
-            config={"timeout": 300},
+            config={"timeout": 2_000},
             tracker=QUICK,
             streams=StreamPolicy(check_every_s=0.05, backoff=_BACKOFF),
             overrides={

@@ -84,7 +84,7 @@ class Run:
         return [bar for event in list(self.events) if isinstance(event, BarsClosed) for bar in event.bars]
 
     def until(self, condition: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + 30.0
+        deadline = time.monotonic() + 60.0
         while not condition():
             assert time.monotonic() < deadline, f"{self.dialect}: never came: {what} {self.store.health()['tasks']}"
             time.sleep(0.005)

@@ -222,7 +222,7 @@ async def test_keys_are_in_no_report_of_verify(place, tmp_path, capfd):
         )  # fmt: skip
         echo = json.dumps({"msg": f"{KEY} {SECRET} {PASSWORD}"})
         background.faults.add(Fault(FaultKind.ERROR_BEFORE, nth=12, times=None, status=403, body=echo))
-        subject = Subject(venue.exchange, venue.clock, profile, place.symbol, "1m", Decimal(1000))
+        subject = Subject(venue.exchange, venue.clock, profile, place.symbol, "1m", Decimal(1000), patience_s=1.0)
         try:
             report = await verify(
                 subject,

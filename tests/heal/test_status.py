@@ -66,7 +66,7 @@ def test_what_a_killed_process_left_behind_is_called_dead_until_it_is_forgotten(
             assert process.stdout.readline().strip() == "written"
             assert [each.alive for each in find_running()] == [True]
             process.send_signal(signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
         finally:
             process.kill()
     assert [each.alive for each in find_running()] == [False]

@@ -81,7 +81,7 @@ def check_tape(background, symbol: str, ticks: list[Tick]) -> int:
 
 @pytest.mark.slow
 def test_no_trade_is_lost_doubled_or_out_of_order_through_every_kind_of_cut():
-    with exchange(speed=120, symbols=SYMBOLS) as background:
+    with exchange(speed=240, symbols=SYMBOLS) as background:
         store = store_on(background)
         with store.kept_open():
             datas = [store.getdata(dataname=each, timeframe=bt.TimeFrame.Ticks) for each in SYMBOLS]

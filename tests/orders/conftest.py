@@ -50,7 +50,7 @@ class StalledDisk:
         self._go_on = threading.Event()
 
     def __enter__(self) -> StalledDisk:
-        self._journal._read(lambda _: self._go_on.wait(30))
+        self._journal._read(lambda _: self._go_on.wait(60))
         return self
 
     def release(self) -> None:

@@ -195,8 +195,8 @@ def test_a_journal_from_before_alarms_were_kept_is_brought_up_to_date(
         old.setattr(journal_schema, "MIGRATIONS", journal_schema.MIGRATIONS[:1])
         Journal.open(path, exchange="fake", mode="testnet", account="abc123").close()
     journal = open_journal(path)
-    assert journal.alarms().result(5) == []
-    assert journal.group_members(["b1"]).result(5) == {"b1"}
+    assert journal.alarms().result(60) == []
+    assert journal.group_members(["b1"]).result(60) == {"b1"}
     journal.close()
 
 

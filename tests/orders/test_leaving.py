@@ -211,6 +211,6 @@ async def test_a_tracker_that_stops_meanwhile_sends_nothing_and_the_journal_goes
         await trading.until_signed()
         await trading.tracker.stop()
         disk.release()
-        await asyncio.wait_for(asyncio.wrap_future(trading.journal.flush()), 5)
+        await asyncio.wait_for(asyncio.wrap_future(trading.journal.flush()), 60)
     assert trading.arrived == []
     assert in_journal(trading.journal, name) is LifecycleState.JOURNALED

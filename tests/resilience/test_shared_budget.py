@@ -46,7 +46,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("redis")
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-        deadline = time.monotonic() + 30.0  # a refused connection costs no time, so tries must not be counted
+        deadline = time.monotonic() + 60.0  # a refused connection costs no time, so tries must not be counted
         while not answers(port):
             assert server.poll() is None, "redis-server ended at once"
             assert time.monotonic() < deadline, "redis-server does not listen"
@@ -267,10 +267,10 @@ async def test_two_limiters_on_one_budget_share_its_capacity_and_its_stops(url: 
     one = AsyncLimiter(Limiter([rule]), shared=await open_budget(url, scope))
     other = AsyncLimiter(Limiter([rule]), shared=await open_budget(url, scope))
     for limiter in (one, other, one, other):
-        await asyncio.wait_for(limiter.acquire({"weight": 1}, Priority.ORDER), 10)
+        await asyncio.wait_for(limiter.acquire({"weight": 1}, Priority.ORDER), 60)
     fifth = asyncio.create_task(one.acquire({"weight": 1}, Priority.ORDER))
     free = asyncio.create_task(one.acquire({}, Priority.ORDER))
-    await asyncio.wait_for(free, 10)
+    await asyncio.wait_for(free, 60)
     probe = await open_budget(url, scope)
     assert await probe.take([charge(1, ceiling=4)]) > 0
     assert not fifth.done()

@@ -96,13 +96,13 @@ async def test_a_browser_sees_what_was_and_then_what_comes(
         told = await answer.json()
     assert [(run["run"], run["running"], run["strategy"]) for run in told["runs"]] == [("run-1", False, "Averages")]
     async with browser.ws_connect("/runs/run-1") as socket:
-        first = await socket.receive_json(timeout=30)
+        first = await socket.receive_json(timeout=60)
         assert first["t"] == "snapshot"
         record.add(bar(3))
         record.end()
         seen = [*first["bars"].get("BTC/USDT", ())]
         while True:
-            news = await socket.receive_json(timeout=30)
+            news = await socket.receive_json(timeout=60)
             if news["t"] == "bar":
                 seen.append([news["at"]])
             if news["t"] == "end":
@@ -125,13 +125,13 @@ async def test_a_record_is_read_while_somebody_looks_and_only_what_is_new_is_tol
     monkeypatch.setattr(Tail, "read", counted)
     await enter(browser, served)
     async with browser.ws_connect("/runs/run-1") as reader:
-        assert (await reader.receive_json(timeout=30))["t"] == "snapshot"
+        assert (await reader.receive_json(timeout=60))["t"] == "snapshot"
         while polls < 5:  # noqa: ASYNC110 - the server tells nobody that it has looked
             await asyncio.sleep(0.01)
         record.add(bar(3))
         told: list[dict[str, Any]] = []
         while {"t": "changing"} not in told[-1:] or bar(3) not in told:
-            heard = await reader.receive_json(timeout=30)
+            heard = await reader.receive_json(timeout=60)
             told.append({"t": "changing"} if heard["t"] == "changing" else heard)
         assert all([one, other].count({"t": "changing"}) < 2 for one, other in pairwise(told))
     (channel,) = served._channels.values()
@@ -145,7 +145,7 @@ async def test_a_record_is_read_while_somebody_looks_and_only_what_is_new_is_tol
         await channel._poll()
     assert polls == before
     async with browser.ws_connect("/runs/run-1") as reader:  # who comes later finds all of it
-        assert len((await reader.receive_json(timeout=30))["bars"]["BTC/USDT"]) == 5
+        assert len((await reader.receive_json(timeout=60))["bars"]["BTC/USDT"]) == 5
 
 
 async def test_a_browser_that_does_not_read_is_cut_off_and_the_others_go_on(
@@ -154,8 +154,8 @@ async def test_a_browser_that_does_not_read_is_cut_off_and_the_others_go_on(
     monkeypatch.setattr(page_server, "_WAITING", 50)
     await enter(browser, served)
     async with browser.ws_connect("/runs/run-1") as reader, browser.ws_connect("/runs/run-1") as sleeper:
-        await reader.receive_json(timeout=30)
-        await sleeper.receive_json(timeout=30)
+        await reader.receive_json(timeout=60)
+        await sleeper.receive_json(timeout=60)
         (channel,) = served._channels.values()
         assert len(channel._browsers) == 2
         sleeper._reader._protocol.pause_reading()  # type: ignore[attr-defined]  # its socket fills up
@@ -166,10 +166,10 @@ async def test_a_browser_that_does_not_read_is_cut_off_and_the_others_go_on(
                 count += 1
             heard = 0
             while heard < 25:
-                heard += (await reader.receive_json(timeout=30))["t"] == "bar"
+                heard += (await reader.receive_json(timeout=60))["t"] == "bar"
         assert len(channel._browsers) == 1
         record.end()
-        while (await reader.receive_json(timeout=30))["t"] != "end":
+        while (await reader.receive_json(timeout=60))["t"] != "end":
             pass
 
 

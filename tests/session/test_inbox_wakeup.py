@@ -19,7 +19,7 @@ class Target:
 @pytest.fixture
 def patient(monkeypatch):
     """A giver that waits for as long as a loaded machine needs."""
-    monkeypatch.setattr("btccxt.session.inbox._PATIENCE_S", 20.0)
+    monkeypatch.setattr("btccxt.session.inbox._PATIENCE_S", 60.0)
 
 
 def test_the_giver_goes_on_when_the_taker_has_begun(patient):
@@ -36,7 +36,7 @@ def test_the_giver_goes_on_when_the_taker_has_begun(patient):
     bell.put(None)
     assert handover.pass_on()
     story.append("giver goes on")
-    thread.join(20)
+    thread.join(60)
     assert story == ["taker begins", "giver goes on"]
 
 
@@ -57,7 +57,7 @@ def test_what_is_urgent_is_with_a_waiting_reader_before_the_writer_goes_on(patie
     inbox, target, read = EventInbox(), Target(), []
 
     def reader() -> None:
-        inbox.deliver(20.0)
+        inbox.deliver(60.0)
         read.extend(target.arrivals)
 
     thread = threading.Thread(target=reader)
@@ -72,7 +72,7 @@ def test_what_is_urgent_is_with_a_waiting_reader_before_the_writer_goes_on(patie
     })()  # fmt: skip
     inbox.put_urgent(target, "fill")
     assert began == [1]
-    thread.join(20)
+    thread.join(60)
     assert read == ["fill"]
 
 

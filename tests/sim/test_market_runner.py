@@ -314,7 +314,7 @@ async def test_a_recording_that_is_over_ends_the_run() -> None:
     runner = MarketRunner(Engine(source.symbols.values()), source, clock)
     task = asyncio.create_task(runner.run())
     clock.advance(2 * MINUTE)
-    await asyncio.wait_for(task, 30)
+    await asyncio.wait_for(task, 60)
     assert runner.now_ms == clock.now_ms()
 
 

@@ -252,11 +252,11 @@ def embedded(seed: int) -> Iterator[str]:
     """An embedded exchange in a thread of its own."""
     session = Session("embedded exchange", on_error=lambda what, error: None).start()
     options = SimOptions(seed=seed, start=START)
-    server, address, _ = session.call(start_sim_exchange("binance", {"USDT": D(1)}, options), timeout=15)
+    server, address, _ = session.call(start_sim_exchange("binance", {"USDT": D(1)}, options), timeout=60)
     try:
         yield f"{address.host}:{address.port}"
     finally:
-        session.call(server.stop(), timeout=15)
+        session.call(server.stop(), timeout=60)
         session.stop()
 
 

@@ -39,16 +39,16 @@ def engine(tmp_path) -> Iterator[LiveEngine]:
 
 def test_buy_bracket_cancel_and_close_from_another_thread(engine):
     orders = engine.store.orders
-    bought = orders.wait(orders.buy("BTC/USDT", 0.01), 20)
+    bought = orders.wait(orders.buy("BTC/USDT", 0.01), 60)
     assert (bought.status, bought.filled) == ("Completed", 0.01)
     rests = orders.buy("BTC/USDT", 0.01, exectype=bt.Order.Limit, price=bought.average / 2)
     assert rests.is_open
-    assert orders.wait(orders.cancel(rests), 20).status == "Canceled"
+    assert orders.wait(orders.cancel(rests), 60).status == "Canceled"
     entry, stop, target = orders.bracket("BTC/USDT", 0.01, stop_pct=20, target_pct=20)
-    assert orders.wait(entry, 20).status == "Completed"
-    closed = orders.wait(orders.close("BTC/USDT"), 20)
+    assert orders.wait(entry, 60).status == "Completed"
+    closed = orders.wait(orders.close("BTC/USDT"), 60)
     assert closed.status == "Completed"
-    assert [orders.wait(each, 20).status for each in (stop, target)] == ["Canceled", "Canceled"]
+    assert [orders.wait(each, 60).status for each in (stop, target)] == ["Canceled", "Canceled"]
     assert (bought.ref, "Completed") in engine.strategy.heard
 
 

@@ -46,6 +46,7 @@ def _sizes() -> Counter[str]:
     return found
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_orders_does_not_grow_with_their_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def made(strategy: Path, lake: Path, workers: int = 2, **options: Any) -> btccxt
     return study(strategy, symbol=SYMBOL, timeframe="1h", lake=lake, workers=workers, **given)
 
 
+@pytest.mark.slow
 def test_workers_find_what_one_process_finds_bit_for_bit(ray: Any, lake: Path, tmp_path: Path):
     text = CROSSING.replace("> 0:", "> 0 and __import__('random').random() > 0.2:")
     strategy = write_strategy(tmp_path, text)
@@ -113,6 +114,7 @@ def test_bars_are_looked_at_where_they_lie_and_not_copied_for_each_worker(ray: A
     assert {(run.error or "").rpartition(": ")[2] for run in result.runs} == {"False False"}
 
 
+@pytest.mark.slow
 def test_a_cluster_gets_the_code_and_the_bars(ray: Any, lake: Path, tmp_path: Path):
     folder = tmp_path / "bots"
     (folder / "lib").mkdir(parents=True)

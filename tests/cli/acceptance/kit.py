@@ -53,7 +53,7 @@ async def run_suite(
     lies: dict[str, Lie] | None = None,
     event_lie: Lie | None = None,
     private: bool = True,
-    patience_s: float = 10.0,
+    patience_s: float = 60.0,
     max_notional: float = 1_000,
     profile: Profile = SPOT,
     prepare: Callable[[SimExchange, CCXTExchange], None] | None = None,

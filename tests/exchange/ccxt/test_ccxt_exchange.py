@@ -206,8 +206,10 @@ async def test_an_explicit_not_found_is_not_found_and_a_network_error_never_is()
     ids=lambda value: value.value if isinstance(value, FaultKind) else None,
 )
 async def test_every_failure_of_a_create_is_named_for_what_may_have_happened(kind, options, error, placed):
-    async with running_sim() as sim, opened(sim, {**KEYS, "timeout": 400}) as exchange:
+    async with running_sim() as sim, opened(sim) as exchange:
         await exchange.load_markets()
+        if kind is FaultKind.HANG:
+            exchange._rest.timeout = 2_000
         sent: list[object] = []
         sim.on_request(lambda seen: sent.append(seen) if seen.path == ORDER_PATH else None)
         sim.faults.add(Fault(kind, method="POST", path=ORDER_PATH, **options))

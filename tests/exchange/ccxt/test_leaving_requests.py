@@ -84,7 +84,7 @@ async def test_on_every_exchange_every_kind_of_order_waits_and_a_counted_signatu
 
         sending = asyncio.create_task(offline.exchange.create_order_when(request, ready))
         try:
-            await asyncio.wait_for(waiting.wait(), 5)
+            await asyncio.wait_for(waiting.wait(), 60)
             placing = [line for line in offline.left if may_place(profile, *line.split(" ", 1))]
             assert (placing, offline.signed > 0) == ([], profile.signed_by == "time"), title
         finally:

@@ -165,7 +165,7 @@ def test_decimals_keep_every_digit() -> None:
 def test_an_order_is_rebuilt_from_its_evidence(path: Path) -> None:
     journal = open_journal(path)
     order = an_order(context={"ref": "7", "oco": "b2"})
-    journal.record_intent(order).result(5)
+    journal.record_intent(order).result(60)
     order = tell(
         journal,
         replace(order, state=LifecycleState.JOURNALED),
@@ -178,7 +178,7 @@ def test_an_order_is_rebuilt_from_its_evidence(path: Path) -> None:
     journal.close()
 
     journal = open_journal(path)
-    (stored,) = journal.load_unfinished().result(5)
+    (stored,) = journal.load_unfinished().result(60)
     journal.close()
     back = rebuild(stored, infer_fills=False)
     assert back == replace(order, context={"ref": "7", "oco": "b2"}, updated_ms=back.updated_ms)
@@ -191,7 +191,7 @@ def test_ended_orders_come_back_until_the_strategy_was_told(journal: Journal) ->
         journal.record_intent(order)
         tell(journal, order, Rejection(("no",)))
     journal.mark_told("b1")
-    assert [stored.request.client_order_id for stored in journal.load_unfinished().result(5)] == ["b2"]
+    assert [stored.request.client_order_id for stored in journal.load_unfinished().result(60)] == ["b2"]
 
 
 def test_an_order_is_found_by_either_id_however_old(journal: Journal) -> None:
@@ -200,20 +200,20 @@ def test_an_order_is_found_by_either_id_however_old(journal: Journal) -> None:
     tell(journal, order, OrderUpdate("BTC/USDT", OrderStatus.CANCELED, Origin.PUSH, "x1"))
     journal.mark_told("b1")
     for found in (
-        journal.load_order(client_order_id="b1").result(5),
-        journal.load_order(order_id="x1", symbol="BTC/USDT").result(5),
+        journal.load_order(client_order_id="b1").result(60),
+        journal.load_order(order_id="x1", symbol="BTC/USDT").result(60),
     ):
         assert found is not None
         assert found.state is LifecycleState.CANCELED
-    assert journal.load_order(order_id="x1", symbol="ETH/USDT").result(5) is None
+    assert journal.load_order(order_id="x1", symbol="ETH/USDT").result(60) is None
 
 
 def test_ids_go_on_behind_the_last_one_on_disk(path: Path) -> None:
     journal = open_journal(path)
     ids = ClientIds(journal.tag, journal.next_sequence)
     first = [ids.new() for _ in range(3)]
-    journal.record_intent(an_order(first[2]), ids.next_sequence).result(5)
-    journal.record_intent(an_order(first[0]), 2).result(5)  # an older counter never winds it back
+    journal.record_intent(an_order(first[2]), ids.next_sequence).result(60)
+    journal.record_intent(an_order(first[0]), 2).result(60)  # an older counter never winds it back
     journal.close()
 
     journal = open_journal(path)
@@ -224,22 +224,22 @@ def test_ids_go_on_behind_the_last_one_on_disk(path: Path) -> None:
 
 
 def test_a_client_order_id_used_before_is_refused_and_the_others_of_its_batch_are_kept(journal: Journal) -> None:
-    journal.record_intent(an_order("b1")).result(5)
+    journal.record_intent(an_order("b1")).result(60)
     futures = [journal.record_intent(an_order(name)) for name in ("b2", "b1", "b3")]
     with pytest.raises(JournalError, match="has been used before"):
-        futures[1].result(5)
-    assert futures[0].result(5) is None
-    assert futures[2].result(5) is None
-    assert len(journal.load_unfinished().result(5)) == 3
+        futures[1].result(60)
+    assert futures[0].result(60) is None
+    assert futures[2].result(60) is None
+    assert len(journal.load_unfinished().result(60)) == 3
 
 
 def test_a_memory_journal_works_without_a_file() -> None:
     journal = Journal.open(":memory:", exchange="fake", mode="paper", account="nokey")
-    journal.record_intent(an_order()).result(5)
-    assert len(journal.load_unfinished().result(5)) == 1
+    journal.record_intent(an_order()).result(60)
+    assert len(journal.load_unfinished().result(60)) == 1
     journal.close()
     with pytest.raises(JournalError, match="closed"):
-        journal.record_intent(an_order()).result(5)
+        journal.record_intent(an_order()).result(60)
 
 
 def test_what_was_queued_is_written_when_the_journal_closes(path: Path) -> None:
@@ -268,30 +268,30 @@ def test_the_file_is_written_ahead_and_every_commit_is_synced(path: Path) -> Non
 
 def test_a_ticket_keeps_its_ties(journal: Journal, path: Path) -> None:
     context = {"ref": "7", "oco": "a", "parent": "b", "replaces": "c", "data": "BTC"}
-    journal.record_intent(replace(an_order("b1"), context=context), 5).result(5)
+    journal.record_intent(replace(an_order("b1"), context=context), 5).result(60)
     with closing(sqlite3.connect(path)) as connection, connection:
         ties = set(connection.execute("SELECT client_order_id, kind, other FROM ties"))
     assert ties == {("b1", "ref", "7"), ("b1", "oco", "a"), ("b1", "parent", "b"), ("b1", "replaces", "c")}
 
 
 def test_a_ticket_in_a_transaction_that_somebody_left_open_is_refused(journal: Journal) -> None:
-    journal._read(lambda connection: connection.execute("BEGIN")).result(5)
+    journal._read(lambda connection: connection.execute("BEGIN")).result(60)
     with pytest.raises(JournalError, match="transaction"):
-        journal.record_intent(an_order("b1")).result(5)
-    journal.record_intent(an_order("b2")).result(5)
-    assert [stored.request.client_order_id for stored in journal.load_unfinished().result(5)] == ["b2"]
+        journal.record_intent(an_order("b1")).result(60)
+    journal.record_intent(an_order("b2")).result(60)
+    assert [stored.request.client_order_id for stored in journal.load_unfinished().result(60)] == ["b2"]
 
 
 def test_a_ticket_is_synced_also_after_evidence_that_need_not_be(journal: Journal) -> None:
     ran: list[str] = []
-    journal._read(lambda connection: connection.set_trace_callback(ran.append)).result(5)
+    journal._read(lambda connection: connection.set_trace_callback(ran.append)).result(60)
     order = an_order("b1")
-    journal.record_intent(order).result(5)
+    journal.record_intent(order).result(60)
     journal.record(order, a_fill(), 1)
-    journal.load_unfinished().result(5)  # the evidence is written by now
-    journal.record_intent(an_order("b2")).result(5)
+    journal.load_unfinished().result(60)  # the evidence is written by now
+    journal.record_intent(an_order("b2")).result(60)
     journal.record(order, replace(a_fill(), trade_id="2"), 1)
-    journal.record_intent(an_order("b3")).result(5)  # one transaction with the evidence before it
+    journal.record_intent(an_order("b3")).result(60)  # one transaction with the evidence before it
     level = "FULL"
     tickets: list[str] = []
     commits: list[str] = []
@@ -308,7 +308,7 @@ def test_a_ticket_is_synced_also_after_evidence_that_need_not_be(journal: Journa
 
 def test_another_process_reads_an_orders_whole_life_while_it_is_written(journal: Journal, path: Path) -> None:
     order = an_order(context={"parent": "b0"})
-    journal.record_intent(order).result(5)
+    journal.record_intent(order).result(60)
     tell(
         journal,
         order,
@@ -318,7 +318,7 @@ def test_another_process_reads_an_orders_whole_life_while_it_is_written(journal:
         OrderUpdate("BTC/USDT", OrderStatus.CANCELED, Origin.PUSH, "x1", filled=D("0.5")),
     )
     journal.note("looked at by hand", 3_000, "b1")
-    journal.flush().result(5)
+    journal.flush().result(60)
     script = f"""
         import json
         from btccxt.orders.journal.reader import JournalReader
@@ -443,12 +443,12 @@ def test_a_killed_writer_leaves_no_lock_and_its_tickets(path: Path) -> None:
         for number in range(20):
             request = OrderRequest(f"b{{number}}", "BTC/USDT", Side.BUY, OrderKind.LIMIT, Decimal(1), Decimal(2))
             future = journal.record_intent(LiveOrder(request, created_ms=number))
-        future.result(10)
+        future.result(60)
         os.kill(os.getpid(), signal.SIGKILL)
     """
     assert run_python(script, check=False).returncode == -signal.SIGKILL
     journal = open_journal(path)
-    assert len(journal.load_unfinished().result(5)) == 20
+    assert len(journal.load_unfinished().result(60)) == 20
     journal.close()
 
 
@@ -456,12 +456,12 @@ def test_an_older_schema_is_brought_up_to_date_and_keeps_its_orders(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal = open_journal(path)
-    journal.record_intent(an_order()).result(5)
+    journal.record_intent(an_order()).result(60)
     journal.close()
     step = "ALTER TABLE tickets ADD COLUMN strategy TEXT"
     monkeypatch.setattr(journal_schema, "MIGRATIONS", [*journal_schema.MIGRATIONS, step])
     journal = open_journal(path)
-    assert len(journal.load_unfinished().result(5)) == 1
+    assert len(journal.load_unfinished().result(60)) == 1
     journal.close()
     with closing(sqlite3.connect(path)) as connection, connection:
         assert journal_schema.schema_version(connection) == len(journal_schema.MIGRATIONS)
@@ -532,13 +532,13 @@ def test_a_disk_that_fills_up_refuses_tickets_keeps_updates_and_recovers(path: P
         _OPEN
         + f"""
 journal = open_journal({str(path)!r})
-journal.record_intent(order("first")).result(10)
+journal.record_intent(order("first")).result(60)
 limit = os.path.getsize({str(path)!r} + "-wal") + 300_000
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 refused = 0
 for number in range(60):
     try:
-        journal.record_intent(order(f"b{{number}}")).result(10)
+        journal.record_intent(order(f"b{{number}}")).result(60)
         kept = number
     except JournalError as error:
         refused += 1
@@ -548,9 +548,9 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
 journal.note("said while the disk was full", 1)
 journal.flush().exception(10)
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-journal.record_intent(order("last")).result(10)
-print(len(journal.load_unfinished().result(10)), kept + 3)
-print(journal._read(lambda c: c.execute("SELECT text FROM notes").fetchall()).result(10))
+journal.record_intent(order("last")).result(60)
+print(len(journal.load_unfinished().result(60)), kept + 3)
+print(journal._read(lambda c: c.execute("SELECT text FROM notes").fetchall()).result(60))
 journal.close()
 print(text)
 """
@@ -648,9 +648,9 @@ def test_what_waits_for_a_full_disk_costs_in_proportion_and_keeps_its_order(
         journal.flush().exception(10)
     assert sum(tried) <= 3_000 + 101 * 500  # each call tries one part of what waits, never all of it
     make_room()
-    journal.flush().result(10)
+    journal.flush().result(60)
     texts = journal._read(lambda connection: connection.execute("SELECT text FROM notes ORDER BY rowid").fetchall())
-    assert [text for (text,) in texts.result(10)] == [f"note {number}" for number in range(3_100)]
+    assert [text for (text,) in texts.result(60)] == [f"note {number}" for number in range(3_100)]
 
 
 def test_a_bad_row_among_what_waited_takes_no_other_along(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -660,6 +660,6 @@ def test_a_bad_row_among_what_waited_takes_no_other_along(journal: Journal, monk
     journal.note("after", 2)
     journal.flush().exception(10)
     make_room()
-    journal.flush().result(10)
+    journal.flush().result(60)
     texts = journal._read(lambda connection: connection.execute("SELECT text FROM notes ORDER BY rowid").fetchall())
-    assert [text for (text,) in texts.result(10)] == ["before", "after"]
+    assert [text for (text,) in texts.result(60)] == ["before", "after"]

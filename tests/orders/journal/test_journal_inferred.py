@@ -84,10 +84,10 @@ async def test_what_the_account_should_have_follows_from_them(make_desk: Callabl
     desk.journal.keep_holdings(1, Balances(1, {}), [Position("BTC/USDT", D("0.4"), D(100), 1)])
     _told(desk, name, "0.7", "100")
     await desk.quiet()
-    stored = desk.journal.holdings().result(5)
+    stored = desk.journal.holdings().result(60)
     assert stored is not None
     assert [fill.amount for fill in stored.fills] == [D("0.3")]
-    assert [fill.amount for fill in desk.journal.past_fills().result(5)] == [D("0.4"), D("0.3")]
+    assert [fill.amount for fill in desk.journal.past_fills().result(60)] == [D("0.4"), D("0.3")]
 
 
 async def test_trades_that_turn_up_later_bring_their_fees_and_only_what_is_more(make_desk: Callable[..., Desk]) -> None:
@@ -139,7 +139,7 @@ async def test_in_whatever_order_news_come_the_journals_sums_are_the_orders(
     filled = desk.order(name).filled
     assert sum(amount for amount, _ in _booked(desk)) == filled
     assert sum(fill.amount for fill in desk.fills(name)) == filled
-    stored = desk.journal.holdings().result(5)
+    stored = desk.journal.holdings().result(60)
     assert stored is not None
     assert sum(fill.amount for fill in stored.fills) == filled - before
     with JournalReader(desk.journal.path) as reader:
@@ -200,7 +200,7 @@ def test_a_journal_from_before_they_were_kept_is_read_and_brought_up_to_date(
     with JournalReader(path) as reader:
         assert [each.amount for each in reader.booked_fills()] == [D(1)]
     journal = open_journal(path)
-    assert [each.amount for each in journal.past_fills().result(5)] == [D(1)]
+    assert [each.amount for each in journal.past_fills().result(60)] == [D(1)]
     journal.close()
 
 
