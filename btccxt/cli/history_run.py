@@ -29,10 +29,12 @@ from btccxt.orders.journal.rows import JournaledOrder
 from btccxt.store.account_history import (
     AccountHistory,
     HistoryProgress,
+    KeptLists,
     Span,
     SymbolsToList,
     ended_orders,
     fills_of,
+    kept_lists,
     one_at_a_time,
     plain_rows,
 )
@@ -64,11 +66,13 @@ def run_history(
     """``what``: trades, orders or ledger; ``span``: of the time now. Raises ConfigError, and the exchange's errors."""
     settings = load_config(config, profile)
     if settings.mode is Mode.PAPER or (settings.mode is Mode.SIM and settings.sim_address is None):
-        raise ConfigError(f"a {settings.mode.value} account lives in its process only: ask the store that runs there")
+        raise ConfigError(f"a {settings.mode.value} account is at no exchange: ask the store that runs it")
     if output.parquet is not None:
         pyarrow()
     keys = resolve_keys(settings.exchange, settings.mode, settings)
-    journaled = _journaled(settings, keys)
+    account = account_fingerprint(settings.exchange, keys.get("apiKey") or keys.get("walletAddress"))
+    path = Path(settings.journal or default_journal_path(settings.exchange, settings.mode.value, account))
+    journaled = _journaled(settings, path, account)
     venue = connect(
         settings.mode, _profile(settings),
         {**settings.ccxt_settings(), **keys}, balances={}, settings=settings, report=_ignore, sends_orders=False,
@@ -78,7 +82,9 @@ def run_history(
     try:
         loop.run_until_complete(venue.exchange.open())
         with _Bar(console) as bar:
-            history = _history(what, settings, venue, loop, symbol, span(venue.clock.now_ms()), journaled, bar.tell)
+            now_ms = venue.clock.now_ms()
+            kept = kept_lists(settings, _profile(settings).market_type, account, path, now_ms)
+            history = _history(what, settings, venue, loop, symbol, span(now_ms), journaled, bar.tell, kept)
             rows = plain_rows(history.rows())
         for doubt in history.doubts:
             console.print(f"[yellow]{doubt}[/]", highlight=False, soft_wrap=True)
@@ -98,6 +104,7 @@ def _history(
     span: Span,
     journaled: Collection[JournaledOrder],
     progress: Callable[[HistoryProgress], None],
+    kept: KeptLists | None,
 ) -> AccountHistory[Any]:
     exchange, profile = venue.exchange, _profile(settings)
 
@@ -119,10 +126,10 @@ def _history(
         markets = ask(exchange.load_markets())
         known = {each.symbol for each in journaled} | {each.symbol for each in ask(exchange.fetch_positions())}
         contracts = {name for name in known if name in markets and markets[name].is_contract}
-        return money_moved(exchange, ask(wish(profile.my_trades)), contracts, span, ask, progress)
+        return money_moved(exchange, ask(wish(profile.my_trades)), contracts, span, ask, progress, kept)
     if what == "trades":
-        return fills_of(exchange, ask(wish(profile.my_trades)), span, ask, lambda: journaled, progress)
-    return ended_orders(exchange, ask(wish(profile.closed_orders)), span, ask, progress)
+        return fills_of(exchange, ask(wish(profile.my_trades)), span, ask, lambda: journaled, progress, kept)
+    return ended_orders(exchange, ask(wish(profile.closed_orders)), span, ask, progress, kept)
 
 
 def _profile(settings: StoreConfig) -> Profile:
@@ -137,10 +144,8 @@ def _known(symbol: str, markets: Any, exchange: str) -> str:
     return symbol
 
 
-def _journaled(settings: StoreConfig, keys: dict[str, str]) -> list[JournaledOrder]:
+def _journaled(settings: StoreConfig, path: Path, account: str) -> list[JournaledOrder]:
     """Nothing where no bot has written a journal yet."""
-    account = account_fingerprint(settings.exchange, keys.get("apiKey") or keys.get("walletAddress"))
-    path = Path(settings.journal or default_journal_path(settings.exchange, settings.mode.value, account))
     if not path.exists():
         return []
     with JournalReader(path) as reader:

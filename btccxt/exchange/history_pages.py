@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -42,6 +43,24 @@ class HistoryPages(Generic[T]):
     def reached(self) -> float:
         """How much is behind, 0 to 1: a guess."""
         return sum(each.pager.reached for each in self._lists) / max(1, len(self._lists))
+
+    def state(self) -> str:
+        """Where it stands, as text, for ``resume`` of another process."""
+        return json.dumps([each.pager.state() for each in self._lists])
+
+    def resume(self, state: str) -> bool:
+        """Go on where another one with the same span stood; False, and as it was, where that was of another kind."""
+        try:
+            states = json.loads(state)
+        except ValueError:
+            return False
+        if not isinstance(states, list) or len(states) != len(self._lists):
+            return False
+        if not all(each.pager.knows(kept) for each, kept in zip(self._lists, states, strict=True)):
+            return False
+        for each, kept in zip(self._lists, states, strict=True):
+            each.pager.resume(kept)
+        return True
 
     async def next(self) -> list[T]:
         """The rows of one more request, as far as they are new; empty at the end, but not only there."""

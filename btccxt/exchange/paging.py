@@ -17,6 +17,8 @@ Row = Mapping[str, Any]
 _SECOND_MS = 1_000
 _IDENTITY = ("symbol", "id", "order", "timestamp", "side", "price", "amount")  # some rows have no id
 
+_STATE = ("begin_ms", "now_ms", "end_ms", "asked", "pages", "lists", "doubts", "start_ms", "window_end_ms", "params")
+
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
@@ -88,6 +90,19 @@ class Pager:
             return 1.0
         end_ms = self._end_ms or self._now_ms
         return min(1.0, max(0.0, (self._start_ms - self._begin_ms) / max(1, end_ms - self._begin_ms)))
+
+    def state(self) -> dict[str, Any]:
+        """Where it stands, JSON-able. Rows that were answered are not part of it: some may be told again."""
+        return {name: getattr(self, f"_{name}") for name in _STATE} | {"rule": repr(self._rule)}
+
+    def knows(self, state: Mapping[str, Any]) -> bool:
+        """Whether this is a state of a pager by the same rule."""
+        return state.get("rule") == repr(self._rule) and state.keys() == {*_STATE, "rule"}
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Go on where another one stood."""
+        for name in _STATE:
+            setattr(self, f"_{name}", state[name])
 
     def answered(self, rows: Iterable[Row]) -> list[Row]:
         """The answer to ``request``: its rows that were not answered before."""

@@ -7,16 +7,31 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
 from decimal import Decimal
 from enum import Enum
+from functools import partial
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, overload
 
+from btccxt.config import Mode, StoreConfig
 from btccxt.errors import ConfigError
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.ccxt.my_trades import in_order
 from btccxt.exchange.history_pages import HistoryPages
-from btccxt.model import Balance, Fill, Market, OrderStatus, OrderUpdate
+from btccxt.model import (
+    Balance,
+    Fill,
+    FundingPayment,
+    Market,
+    MarketType,
+    OrderStatus,
+    OrderUpdate,
+    Transfer,
+)
 from btccxt.orders.journal.rows import JournaledOrder
+from btccxt.store.kept_history import KeptHistory, KeptPages, ListName
+from btccxt.store.startup import account_lasts
 
 R = TypeVar("R")
+K = TypeVar("K", Fill, OrderUpdate, FundingPayment, Transfer)
 Moment = datetime | int
 """A time: a datetime (UTC where it has no zone) or milliseconds since 1970."""
 
@@ -179,6 +194,39 @@ def _number(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptLists:
+    """The lists of one account, kept in ``history``. ``owner``: tells it from others, and its market types."""
+
+    history: KeptHistory
+    owner: str
+    now_ms: int
+
+    def pages(
+        self,
+        what: str,
+        symbol: str | None,
+        kind: type[K],
+        make: Callable[[int, int | None], HistoryPages[K]],
+        span: Span,
+        *,
+        reused: bool = True,
+    ) -> HistoryPages[K]:
+        name = ListName(f"{self.owner} {what} {symbol or '*'}", kind, reused)
+        return KeptPages(self.history, name, make, span.since_ms, span.until_ms, self.now_ms)
+
+
+def kept_lists(
+    settings: StoreConfig, market_type: MarketType, account: str, journal: str | Path | None, now_ms: int
+) -> KeptLists | None:
+    """None where nothing is on disk, and for an account that ends with its process or lives in the journal itself."""
+    history = KeptHistory.beside(journal)
+    if history is None or settings.mode is Mode.PAPER or not account_lasts(settings):
+        return None
+    owner = f"{settings.exchange} {settings.mode.value} {account} {market_type.value}"
+    return KeptLists(history, owner, now_ms)
+
+
+@dataclass(frozen=True, slots=True)
 class SymbolsToList:
     """None: all at once. ``notes``: what that leaves out, for people."""
 
@@ -209,6 +257,7 @@ def fills_of(
     ask: Ask,
     journaled: Callable[[], Collection[JournaledOrder]],
     progress: Callable[[HistoryProgress], object] | None = None,
+    kept: KeptLists | None = None,
 ) -> AccountHistory[Fill]:
     """Each once, oldest first, with the names of our own orders."""
 
@@ -222,8 +271,13 @@ def fills_of(
 
         return [ours(fill) for fill in span.cut(in_order(each_once.values()))]
 
-    lists = [exchange.trade_pages(each, span.since_ms, span.until_ms) for each in wish.symbols]
+    lists = [trade_list(exchange, each, span, kept) for each in wish.symbols]
     return AccountHistory(lists, ask, finish, notes=wish.notes, progress=progress)
+
+
+def trade_list(exchange: ExchangeAPI, symbol: str | None, span: Span, kept: KeptLists | None) -> HistoryPages[Fill]:
+    make = partial(exchange.trade_pages, symbol)
+    return make(span.since_ms, span.until_ms) if kept is None else kept.pages("trades", symbol, Fill, make, span)
 
 
 def ended_orders(
@@ -232,6 +286,7 @@ def ended_orders(
     span: Span,
     ask: Ask,
     progress: Callable[[HistoryProgress], object] | None = None,
+    kept: KeptLists | None = None,
 ) -> AccountHistory[OrderUpdate]:
     """Each once, oldest first."""
 
@@ -243,5 +298,11 @@ def ended_orders(
         }
         return span.cut(sorted(each_once.values(), key=lambda order: (order.time_ms or 0, order.order_id or "")))
 
-    lists = [exchange.order_pages(each, span.since_ms, span.until_ms) for each in wish.symbols]
+    def pages(symbol: str | None) -> HistoryPages[OrderUpdate]:
+        make = partial(exchange.order_pages, symbol)
+        if kept is None:
+            return make(span.since_ms, span.until_ms)
+        return kept.pages("orders", symbol, OrderUpdate, make, span, reused=False)
+
+    lists = [pages(each) for each in wish.symbols]
     return AccountHistory(lists, ask, finish, notes=wish.notes, progress=progress)

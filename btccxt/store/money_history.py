@@ -6,14 +6,21 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from functools import partial
 from typing import Any
 
 from btccxt.errors import Unsupported
 from btccxt.exchange.api import ExchangeAPI
 from btccxt.exchange.history_pages import HistoryPages, pages_by_time
 from btccxt.model import Fill, FundingPayment, Transfer, TransferKind
-from btccxt.store.account_history import AccountHistory, Ask, HistoryProgress, Span, SymbolsToList
+from btccxt.store.account_history import (
+    AccountHistory,
+    Ask,
+    HistoryProgress,
+    KeptLists,
+    Span,
+    SymbolsToList,
+    trade_list,
+)
 
 
 class MoneyKind(str, Enum):
@@ -71,6 +78,7 @@ def money_moved(
     span: Span,
     ask: Ask,
     progress: Callable[[HistoryProgress], object] | None = None,
+    kept: KeptLists | None = None,
 ) -> AccountHistory[Any]:
     """``contracts``: those whose funding is asked for. What an exchange does not list is said, not guessed."""
     notes = list(wish.notes)
@@ -90,8 +98,22 @@ def money_moved(
             notes.append(str(error))
             return []
 
-    read = partial(pages_by_time, since_ms=span.since_ms, until_ms=span.until_ms, oldest_first=False)
-    lists: list[HistoryPages[Any]] = [exchange.trade_pages(each, span.since_ms, span.until_ms) for each in wish.symbols]
-    lists += [read(funding, lambda each: each.payment_id, each) for each in sorted(contracts)]
-    lists.append(read(transfers, lambda each: each.transfer_id, None))
+    def funding_of(symbol: str) -> HistoryPages[FundingPayment]:
+        def make(since_ms: int, until_ms: int | None) -> HistoryPages[FundingPayment]:
+            return pages_by_time(funding, lambda each: each.payment_id, symbol, since_ms, until_ms, oldest_first=False)
+
+        if kept is None:
+            return make(span.since_ms, span.until_ms)
+        return kept.pages("funding", symbol, FundingPayment, make, span, reused=False)
+
+    def all_transfers(since_ms: int, until_ms: int | None) -> HistoryPages[Transfer]:
+        return pages_by_time(transfers, lambda each: each.transfer_id, None, since_ms, until_ms, oldest_first=False)
+
+    lists: list[HistoryPages[Any]] = [trade_list(exchange, each, span, kept) for each in wish.symbols]
+    lists += [funding_of(each) for each in sorted(contracts)]
+    lists.append(
+        all_transfers(span.since_ms, span.until_ms)
+        if kept is None
+        else kept.pages("transfers", None, Transfer, all_transfers, span, reused=False)
+    )
     return AccountHistory(lists, ask, lambda records: entries_of(records, span), notes=notes, progress=progress)

@@ -12,7 +12,7 @@ from btccxt.account.ledger import agree
 from btccxt.account.position_view import in_coins
 from btccxt.bt.broker import CCXTBroker
 from btccxt.bt.cerebro import CerebroLoop
-from btccxt.config import Mode
+from btccxt.config import Mode, StoreConfig
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.exchange.api import DrivenExchange
 from btccxt.exchange.position_side import symbol_of
@@ -40,10 +40,12 @@ from btccxt.session.loop_thread import Session
 from btccxt.store.account_history import (
     AccountHistory,
     HistoryProgress,
+    KeptLists,
     Moment,
     SymbolsToList,
     ended_orders,
     fills_of,
+    kept_lists,
     one_at_a_time,
     span_of,
 )
@@ -136,6 +138,7 @@ class StoreQueries(ABC):
 
     name: str
     mode: Mode
+    settings: StoreConfig
     profile: Profile
     cerebro_loop: CerebroLoop | None
     _account_session: AccountSession | None
@@ -215,6 +218,7 @@ class StoreQueries(ABC):
 
         A sequence that is fetched when it is first looked at, page by page within the exchange's limits; that blocks.
         ``since``, ``until``: a datetime (UTC without a zone) or milliseconds; without ``since`` the last 90 days.
+        Pages are kept beside the journal: a later process goes on where one was interrupted.
         ``limit``: the first so many from ``since`` on, without ``since`` the newest. ``symbol``: None means all; an
         exchange that lists one symbol at a time is asked for those of the journal and those held. ``progress`` is told
         of each page. Raises ConfigError, and when it is looked at the exchange's errors: look again to go on.
@@ -222,7 +226,7 @@ class StoreQueries(ABC):
         session = self._open_session
         span = span_of(since, until, limit, session.clock.now_ms())
         wish = self._symbols_to_list(symbol, self.profile.closed_orders)
-        return ended_orders(session.exchange, wish, span, self._ask, progress)
+        return ended_orders(session.exchange, wish, span, self._ask, progress, self._kept_lists())
 
     def trade_history(
         self,
@@ -240,7 +244,8 @@ class StoreQueries(ABC):
         session = self._open_session
         span = span_of(since, until, limit, session.clock.now_ms())
         wish = self._symbols_to_list(symbol, self.profile.my_trades)
-        return fills_of(session.exchange, wish, span, self._ask, self._journaled_orders, progress)
+        names = self._journaled_orders
+        return fills_of(session.exchange, wish, span, self._ask, names, progress, self._kept_lists())
 
     def ledger(
         self,
@@ -260,7 +265,7 @@ class StoreQueries(ABC):
         wish = self._symbols_to_list(None, self.profile.my_trades)
         contracts = self._symbols_known(session)
         contracts = {name for name in contracts if name in session.markets and session.markets[name].is_contract}
-        return money_moved(session.exchange, wish, contracts, span, self._ask, progress)
+        return money_moved(session.exchange, wish, contracts, span, self._ask, progress, self._kept_lists())
 
     def _symbols_to_list(self, symbol: str | None, rule: PagingRule) -> SymbolsToList:
         if symbol is not None:
@@ -275,6 +280,12 @@ class StoreQueries(ABC):
         """Of orders that the journal has, and of what is held."""
         names = [each.symbol for each in self._journaled_orders()] + [each.symbol for each in session.positions()]
         return set(map(symbol_of, names))
+
+    def _kept_lists(self) -> KeptLists | None:
+        journal, now_ms = self._journal, self._open_session.clock.now_ms()
+        path = None if journal is None else journal.path
+        account = "" if journal is None else journal.account
+        return kept_lists(self.settings, self.profile.market_type, account, path, now_ms)
 
     def _journaled_orders(self) -> list[JournaledOrder]:
         return [] if self._journal is None else self._journal.order_names().result(_JOURNAL_TIMEOUT_S)

@@ -16,12 +16,14 @@ import pytest
 from pyarrow import parquet
 from typer.testing import CliRunner
 
+from btccxt.bt.compat import bt
 from btccxt.cli import app
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.matching.records import NewOrder
 from btccxt.model import OrderKind, OrderStatus, Side
+from btccxt.orders.journal.reader import JournalReader
 from btccxt.sim.server import SimExchange
-from tests.e2e.stage import BTC, PERP, START_MS, Venue
+from tests.e2e.stage import BTC, PERP, START_MS, Player, Step, Venue, play
 
 TRADES = 1_300
 
@@ -154,6 +156,107 @@ def test_after_an_error_in_the_middle_the_next_look_goes_on_from_the_page_that_f
                 len(trades)
             assert len(trades) == TRADES
             assert asked == sorted(asked) and asked.count(asked[11]) == 2 and len(asked) == len(set(asked)) + 1
+
+
+@contextmanager
+def counted(monkeypatch: pytest.MonkeyPatch, store: Any, most: int = 10_000) -> Iterator[list[str]]:
+    """The pages that are asked for; after ``most`` of them the line is cut."""
+    exchange, asked = store._open_session.exchange, []
+    real = exchange._page
+
+    async def page(method: str, request: Any) -> Any:
+        if len(asked) == most:
+            raise BtccxtError("the line is cut")
+        asked.append(method)
+        return await real(method, request)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(exchange, "_page", page)
+        yield asked
+
+
+@contextmanager
+def opened_with(venue: Venue, journal: Path) -> Iterator[Any]:
+    store = venue.store(journal)
+    with store.kept_open():
+        store.getbroker()
+        store.start()
+        yield store
+
+
+@pytest.mark.parametrize("exchange_id", ["binance", "okx", "bybit", "kraken"])
+def test_another_process_goes_on_from_the_page_where_one_ended_and_asks_for_nothing_twice(
+    exchange_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since_ms = START_MS - 10 * 86_400_000
+    with venue_of(exchange_id) as venue:
+        venue.call(fill_with_history)
+        with opened_with(venue, tmp_path / "j") as store, counted(monkeypatch, store, most=1) as asked:
+            with pytest.raises(BtccxtError, match="cut"):
+                len(store.trade_history(BTC, since_ms))
+            before = len(asked)
+        with opened_with(venue, tmp_path / "j") as store, counted(monkeypatch, store) as asked:
+            trades = store.trade_history(BTC, since_ms)
+            assert len(trades) == len({fill.key for fill in trades}) == TRADES and trades.doubts == ()
+            went_on = len(asked)
+        with opened_with(venue, tmp_path / "alone") as store, counted(monkeypatch, store) as asked:
+            whole = store.trade_history(BTC, since_ms)
+            assert whole == trades
+            assert before + went_on <= len(asked) + 2, "one page again, and what has come since"
+        with opened_with(venue, tmp_path / "j") as store, counted(monkeypatch, store) as asked:
+            assert store.trade_history(BTC, since_ms) == whole
+            assert store.trade_history(BTC, since_ms, 50) == whole[:50]
+            part = store.trade_history(BTC, whole[100].time_ms, until=whole[200].time_ms)
+            assert list(part) == [fill for fill in whole if whole[100].time_ms <= fill.time_ms <= whole[200].time_ms]
+            assert len(asked) <= 4, "only what may have come since"
+            longer = store.trade_history(BTC, since_ms - 86_400_000)
+            assert longer == whole
+
+
+def test_orders_are_asked_for_again_because_they_change_and_a_damaged_file_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    since_ms = START_MS - 10 * 86_400_000
+    with venue_of("binance") as venue:
+        venue.call(lambda exchange: fill_with_history(exchange, 30))
+        with opened_with(venue, tmp_path / "j") as store, counted(monkeypatch, store) as asked:
+            first = list(store.order_history(BTC, since_ms))
+            once = len(asked)
+            assert list(store.order_history(BTC, since_ms)) == first and len(asked) == 2 * once
+            (tmp_path / "j.history").write_bytes(b"no database")
+            trades = store.trade_history(BTC, since_ms)
+            assert len(trades) == 30 and any("cannot be read" in doubt for doubt in trades.doubts)
+
+
+def test_each_fill_leads_back_to_the_strategys_order(tmp_path: Path) -> None:
+    def buy(player: Player) -> None:
+        player.made["buy"] = player.buy(size=0.3)
+
+    def sell(player: Player) -> None:
+        player.made["sell"] = player.sell(size=0.1, exectype=bt.Order.Limit, price=59_000.0)
+
+    with Venue() as venue:
+        ran, _ = play(
+            venue, venue.store(tmp_path / "j"), [Step(D(60_000), buy), Step(D(60_000), sell), Step(D(60_000))]
+        )
+        orders = {order.info.client_order_id: order for order in ran.made.values()}
+        venue.call(  # by hand, past the program
+            lambda exchange: exchange.engine.submit(
+                "main", NewOrder(BTC, Side.BUY, OrderKind.MARKET, D("0.01")), int(exchange.clock.now_ms())
+            )
+        )
+        for _ in range(2):  # the second process has the fills from what is kept
+            with opened_with(venue, tmp_path / "j") as store:
+                fills = store.trade_history(BTC, START_MS - 86_400_000)
+                ours = [fill for fill in fills if fill.client_order_id in orders]
+                assert len(fills) - len(ours) == 1
+                for name, order in orders.items():
+                    parts = [fill for fill in ours if fill.client_order_id == name]
+                    assert sum(fill.amount for fill in parts) == D(str(abs(order.executed.size)))
+                    assert len(parts) == len(order.executed.exbits)
+                with JournalReader(store.journal_path) as reader:
+                    refs = {fill.client_order_id: reader.story(fill.client_order_id).context["ref"] for fill in ours}
+                assert refs == {name: str(order.ref) for name, order in orders.items()}
 
 
 @pytest.mark.parametrize(

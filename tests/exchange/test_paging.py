@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from btccxt.errors import Retryable
-from btccxt.exchange.history_pages import pages_by_time
+from btccxt.exchange.history_pages import HistoryList, HistoryPages, pages_by_time
 from btccxt.exchange.paging import Pager
 from btccxt.exchange.profile.paging_rule import PagingRule
 from btccxt.model import Fill, Side
@@ -78,6 +79,46 @@ def test_every_row_is_told_once_also_where_a_page_ends_within_an_instant(
     told = read(pager, lambda request: answer(kind, rows, request), most=2_000)
     assert sorted(told, key=int) == [row["id"] for row in rows]
     assert pager.reached == 1 and bool(pager.doubts) is (kind == "unknown" and bool(rows))
+
+
+@pytest.mark.parametrize("kind", RULES)
+@given(
+    instants=st.dictionaries(st.integers(0, 30_000), st.integers(1, SIZE - 1), min_size=1, max_size=15),
+    stop_after=st.integers(0, 8),
+    later=st.integers(0, 5),
+)
+def test_another_process_goes_on_where_one_ended_and_misses_no_row(
+    kind: str, instants: dict[int, int], stop_after: int, later: int
+) -> None:
+    """``later``: rows that come between the two."""
+    rule = PagingRule(next_page=kind, page_size=SIZE, **RULES[kind])
+    times_s = [second for second, count in instants.items() for _ in range(count)]
+    rows = rows_at(times_s)
+    first = Pager(rule, "A/B", BEGIN_MS, BEGIN_MS + 31_000_000)
+    told: set[str] = set()
+    for _ in range(stop_after):
+        if first.request is not None:
+            told |= {row["id"] for row in first.answered(answer(kind, rows, first.request))}
+    state = json.loads(json.dumps(first.state()))
+    second = Pager(rule, "A/B", BEGIN_MS, BEGIN_MS + 99_000_000)
+    assert second.knows(state)
+    second.resume(state)
+    assert second.request == first.request
+    more = rows_at([*times_s, *range(30_001, 30_001 + later)])
+    told |= set(read(second, lambda request: answer(kind, more, request)))
+    assert {row["id"] for row in rows} <= told
+
+
+def test_a_state_of_another_rule_is_not_gone_on_from() -> None:
+    def pages(page_size: int) -> HistoryPages[Any]:
+        pager = Pager(PagingRule(next_page="by_offset", param="ofs", page_size=page_size), None, BEGIN_MS, BEGIN_MS)
+        return HistoryPages([HistoryList(pager, None, None)], None)  # type: ignore[arg-type]
+
+    state = pages(4).state()
+    assert pages(4).resume(state)
+    assert not pages(5).resume(state)
+    for odd in ("", "[]", "{}", "[{}]"):
+        assert not pages(4).resume(odd)
 
 
 @pytest.mark.parametrize("kind", RULES)
