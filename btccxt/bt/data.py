@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from array import array
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from btccxt.timeframe import Timeframe, parse_timeframe
 log = get_logger(__name__)
 
 _NAN = float("nan")
+_ALIASES = ("datetime", "open", "high", "low", "close", "volume")
 _HOLES_KEPT = 1000
 _BARS_LATENESS_S = 5.0
 _TICKS_LATENESS_S = 0.25
@@ -175,6 +177,11 @@ class CCXTData(ToldLines):
         self.label = f"{self._dataname} {name}"
 
     def start(self) -> None:
+        if self._env is None:
+            raise ConfigError(
+                f"{self.label}: bt.filters' DataFilter and DataFiller do not pass cerebro on to what is inside them: "
+                "give this data to cerebro.adddata(), and filter it with data.addfilter()"
+            )
         self._refuse_optimisation()
         if is_inner(self, self._env):  # when cerebro started its stores, it knew of none for this data
             self._cerebro_loop.join_run()
@@ -206,7 +213,7 @@ class CCXTData(ToldLines):
                 self._shareable().share(request)
                 return
             self._history = self._load_history(request)
-            self._rows = _chain(first_rows, self._made.rows_of(self._history))
+            self._rows = chain(first_rows, self._made.rows_of(self._history))
             if not len(self._history) and not first_rows:
                 self._say_empty(request)
             self._announce_connected()
@@ -393,10 +400,7 @@ class CCXTData(ToldLines):
         other._start()
         rows: list[Row] = []
         while other.next():
-            values = [
-                getattr(other.lines, alias)[0] for alias in ("datetime", "open", "high", "low", "close", "volume")
-            ]
-            rows.append((*values, 0.0))
+            rows.append((*(getattr(other.lines, alias)[0] for alias in _ALIASES), 0.0))
         if rows:
             made = self._made
             made.close = rows[-1][4]
@@ -493,8 +497,3 @@ class CCXTData(ToldLines):
 
 def _name(parameters: Any) -> str:
     return timeframe_names(parameters.timeframe, parameters.compression)[0]
-
-
-def _chain(first: Iterable[Row], second: Iterable[Row]) -> Iterator[Row]:
-    yield from first
-    yield from second

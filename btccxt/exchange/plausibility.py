@@ -51,10 +51,12 @@ def check_bar(bar: Bar, timeframe: Timeframe, now_ms: float, slack_ms: float = 0
     return bar
 
 
-def check_trade(trade: Trade) -> Trade:
+def check_trade(trade: Trade, now_ms: float, slack_ms: float = 0.0) -> Trade:
+    """``slack_ms``: as ``check_bar``."""
     if not (0.0 < trade.price < _MOST_PRICE and 0.0 <= trade.amount < _MOST_AMOUNT):
         raise Implausible(f"price or amount of a trade: {trade}")
-    check_time(trade.time_ms)
+    if check_time(trade.time_ms) > now_ms + slack_ms + _MOST_AHEAD_MS:
+        raise AheadOfUs(f"a trade of the future: {trade}")
     return trade
 
 

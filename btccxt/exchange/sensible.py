@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from btccxt.errors import OrderOutcomeUnknown, Unreadable
 from btccxt.exchange.api import Deliver, ExchangeAPI
-from btccxt.exchange.bar_checks import BarChecks
+from btccxt.exchange.market_checks import MarketChecks
 from btccxt.exchange.plausibility import (
     Implausible,
     check_asked,
@@ -26,7 +26,6 @@ from btccxt.exchange.plausibility import (
     check_server_time,
     check_ticker,
     check_time,
-    check_trade,
 )
 from btccxt.exchange.reading import Reader
 from btccxt.exchange.server_time import measure_clock
@@ -71,7 +70,7 @@ class SensibleExchange(ExchangeAPI):
         self.unchecked = exchange
         self._reader = Reader(exchange.id)
         self._tasks = Tasks()
-        self._bar_checks = BarChecks(clock, lambda: measure_clock(self, clock), self._tasks)
+        self._market_checks = MarketChecks(clock, lambda: measure_clock(self, clock), self._tasks)
 
     def describe(self) -> Mapping[str, Any]:
         return self.unchecked.describe()
@@ -109,12 +108,15 @@ class SensibleExchange(ExchangeAPI):
         return self._reader.rows("fetch_ohlcv", answer, self._bar_check(timeframe))
 
     def _bar_check(self, timeframe: str) -> Callable[[Any], Bar]:
-        check = self._bar_checks.of(timeframe)
+        check = self._market_checks.of(timeframe)
         return lambda bar: check(_a(Bar, bar))
 
     async def fetch_trades(self, symbol: str, since_ms: int | None = None, limit: int | None = None) -> list[Trade]:
         answer = await self.unchecked.fetch_trades(symbol, since_ms, limit)
-        return self._reader.rows("fetch_trades", answer, _trade)
+        return self._reader.rows("fetch_trades", answer, self._trade)
+
+    def _trade(self, answer: Any) -> Trade:
+        return self._market_checks.trade(_a(Trade, answer))
 
     # -------------------------------------------------------------- private reads
 
@@ -231,6 +233,8 @@ class SensibleExchange(ExchangeAPI):
             if isinstance(event, BarUpdate) and key in bar_checks:
                 bar_checks[key](event.bar)
                 return event
+            if isinstance(event, Trade):
+                return self._trade(event)
             return _EVENTS[type(event)](event)
 
         def deliver_sensible(key: StreamKey, event: StreamEvent) -> None:
@@ -261,10 +265,6 @@ def _each(check: Callable[[Any], T]) -> Callable[[Any], list[T]]:
         return [check(row) for row in answer]
 
     return understand
-
-
-def _trade(answer: Any) -> Trade:
-    return check_trade(_a(Trade, answer))
 
 
 def _ticker(answer: Any) -> Ticker:
@@ -314,7 +314,6 @@ def _pair(answer: Any) -> tuple[Any, Any]:
 
 
 _EVENTS: Mapping[type, Callable[[Any], StreamEvent]] = {
-    Trade: _trade,
     Ticker: _ticker,
     OrderBook: lambda book: check_order_book(book),
     OrderUpdate: _order,

@@ -237,19 +237,21 @@ class BarFeed:
 
     def _is_of_the_future(self, update: BarUpdate) -> bool:
         """It would close the bar that is forming, or be believed before it is over."""
-        ahead_ms = self._clock.stamps_ahead_ms
-        if ahead_ms is None:
-            return False
         open_ms = update.bar.open_ms
-        since_ms = self._timeframe.next_open(open_ms) if update.closed else open_ms
-        if since_ms <= self._clock.now_ms() + ahead_ms + _MOST_AHEAD_MS:
+        return self._lies_ahead(self._timeframe.next_open(open_ms) if update.closed else open_ms, update.bar)
+
+    def _lies_ahead(self, time_ms: int, told: Bar | Trade) -> bool:
+        ahead_ms = self._clock.stamps_ahead_ms
+        if ahead_ms is None or time_ms <= self._clock.now_ms() + ahead_ms + _MOST_AHEAD_MS:
             return False
         if not self._said_future:
             self._said_future = True
-            log.warning(EventName.BAR_AHEAD, feed=str(self.key), bar=str(update.bar))
+            log.warning(EventName.BAR_AHEAD, feed=str(self.key), bar=str(told))
         return True
 
     def _on_trade(self, builder: TradeBars, trade: Trade) -> None:
+        if self._lies_ahead(trade.time_ms, trade):
+            return
         close_ms = builder.forming_close_ms
         events = builder.on_trade(trade)
         if builder.forming_close_ms != close_ms:

@@ -133,3 +133,14 @@ def test_what_comes_before_must_end() -> None:
     run.cerebro.adddata(store.getdata(backfill_from=store.getdata("ETH/USDT")))
     with pytest.raises(ConfigError, match="historical=True"):
         run.go()
+
+
+@pytest.mark.parametrize("wrapper", [bt.filters.datafilter.DataFilter, bt.filters.datafiller.DataFiller])
+@pytest.mark.parametrize("live", [False, True])
+def test_a_wrapper_that_does_not_pass_cerebro_on_is_refused(wrapper: Any, live: bool) -> None:
+    store = StartedStore()
+    store.past["BTC/USDT"] = BARS
+    run = Run(store)
+    run.cerebro.adddata(wrapper(dataname=store.getdata(historical=not live), timeframe=TF.Minutes))
+    with pytest.raises(ConfigError, match=r"BTC/USDT 1m: .*data\.addfilter"):
+        run.go()

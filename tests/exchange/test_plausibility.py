@@ -57,11 +57,15 @@ def check_minute(bar: Bar) -> Bar:
     return check_bar(bar, MINUTE, NOW)
 
 
+def check_trade_now(trade: Trade) -> Trade:
+    return check_trade(trade, NOW)
+
+
 @pytest.mark.parametrize(
     ("check", "usual", "unusual"),
     [
         (check_minute, BAR, [{"volume": 0.0}, {"open": 99.0, "close": 101.0}, {"open_ms": NOW + 60_000}]),
-        (check_trade, TRADE, [{"amount": 0.0}, {"side": None}]),
+        (check_trade_now, TRADE, [{"amount": 0.0}, {"side": None}]),
         (check_ticker, TICKER, [{"bid": None}, {"last": None}, {"bid": 0.0}, {"bid": 102.0}]),
         (check_order, ORDER, [{"filled": D(2)}, {"filled": None}, {"amount": None}, {"symbol": ""}, {"time_ms": None}]),
         (check_fill, FILL, [{"fee": None}, {"amount": D("1e-12")}]),
@@ -99,9 +103,16 @@ def test_the_usual_and_the_unusual_pass_unchanged(check: Callable[[Any], Any], u
             ],
         ),
         (
-            check_trade,
+            check_trade_now,
             TRADE,
-            [{"price": NAN}, {"price": 0.0}, {"price": -1.0}, {"amount": INF}, {"time_ms": NOW // 1000}],
+            [
+                {"price": NAN},
+                {"price": 0.0},
+                {"price": -1.0},
+                {"amount": INF},
+                {"time_ms": NOW // 1000},
+                {"time_ms": NOW + 120_000},
+            ],
         ),
         (
             check_ticker,
@@ -152,6 +163,10 @@ def test_a_candle_of_the_future_may_be_our_own_clocks_fault() -> None:
         check_bar(late, MINUTE, NOW)
     assert check_bar(late, MINUTE, NOW, slack_ms=3_600_000)
     assert check_bar(late, MINUTE, NOW, slack_ms=INF)
+    ahead = replace(TRADE, time_ms=NOW + 3_600_000)
+    with pytest.raises(AheadOfUs):
+        check_trade(ahead, NOW)
+    assert check_trade(ahead, NOW, slack_ms=3_600_000)
 
 
 def test_long_candles_may_open_at_midnight_of_another_zone() -> None:

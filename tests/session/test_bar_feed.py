@@ -685,6 +685,28 @@ async def test_a_frame_of_the_future_closes_nothing_and_is_not_delivered(closed:
         assert bench.heard.bars == bench.before(11)
 
 
+async def test_a_trade_of_the_future_closes_no_bar_and_makes_those_of_now_not_late() -> None:
+    bench = Bench(bars="trades", release_by_clock=True, sends_empty_bars=False)
+    bench.clock.uncertainty_ms = 100.0
+    key = bench.feed.stream_key
+    async with running(bench.feed):
+        bench.feed.on_up(key)
+        await bench.until_bars(10)
+        bench.at(11, 100)
+        await bench.until_bars(10)
+        await quiet()
+        trades = trades_of(bench.row(11), 11)
+        bench.feed.on_event(key, replace(trades[0], trade_id="ahead", time_ms=START + 90 * 60_000))
+        for trade in trades:
+            bench.at(0, trade.time_ms - START)
+            bench.feed.on_event(key, trade)
+        await quiet()
+        asked = len(bench.exchange.calls)
+        bench.at(12, GRACE_MS)
+        await bench.until_bars(12)
+        assert len(bench.exchange.calls) == asked  # it is built of its trades
+
+
 async def test_a_market_that_is_delisted_while_running_ends_its_feed_with_the_reason() -> None:
     bench = Bench()
     with pytest.raises(ConfigError, match="no market"):

@@ -243,7 +243,7 @@ class CCXTExchange(CCXTReads):
         interval_s = self.profile.websocket.frame_interval_ms / 1000.0
         ends = self.profile.websocket.ends
         push = PushStream(instance, deliver, self._report, frame_interval_s=interval_s, ends=ends)
-        checks = StreamChecks(self._reader, self._bar_checks.of)
+        checks = StreamChecks(self._reader, self._market_checks.of, self._market_checks.trade)
         await push.run(list(subscriptions_for(keys, self.profile, instance.has, self.clock.now_ms, checks)))
 
     async def _check_keys(self, keys: Sequence[StreamKey]) -> None:

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from btccxt.errors import BtccxtError, ClockSkew, ConfigError, ConnectionLost, NonceRefused, Retryable
 from btccxt.exchange.api import ExchangeAPI
-from btccxt.exchange.bar_checks import BarChecks
 from btccxt.exchange.ccxt.account_kind import AccountKind
 from btccxt.exchange.ccxt.calls import Calls, limiter_for
 from btccxt.exchange.ccxt.ccxt_instance import (
@@ -28,6 +27,7 @@ from btccxt.exchange.ccxt.push import FaultListener
 from btccxt.exchange.ccxt.translate import markets_of, unknown_symbol
 from btccxt.exchange.ccxt.turns import Turns
 from btccxt.exchange.checked import CheckedRequests
+from btccxt.exchange.market_checks import MarketChecks
 from btccxt.exchange.plausibility import Implausible
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.reading import Reader
@@ -119,7 +119,7 @@ class CCXTClient(ContractCalls, ExchangeAPI):
         self._held: set[str] = set()
         self._reader = Reader(self.id)
         self._tasks = Tasks()
-        self._bar_checks = BarChecks(self.clock, self.measure_clock, self._tasks)
+        self._market_checks = MarketChecks(self.clock, self.measure_clock, self._tasks)
         self._http_session: HttpSession | None = None
         self._rest: Any = None
         self._static_has: Mapping[str, Any] | None = None

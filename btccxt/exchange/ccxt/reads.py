@@ -28,7 +28,6 @@ from btccxt.exchange.plausibility import (
     check_position,
     check_server_time,
     check_ticker,
-    check_trade,
     says_nothing,
 )
 from btccxt.exchange.profile.profile import NextPage
@@ -93,7 +92,7 @@ class CCXTReads(CCXTClient):
         await self._market(symbol)
         self._check_timeframe(timeframe)
         page = self.profile.history.page_size
-        check = self._bar_checks.of(timeframe)
+        check = self._market_checks.of(timeframe)
         rows = await self._rows(
             "fetch_ohlcv",
             symbol,
@@ -117,8 +116,9 @@ class CCXTReads(CCXTClient):
         params: tuple[dict[str, int], ...] = ()
         if since_ms is not None and self.profile.trades_until:
             params = ({"until": self.clock.now_ms() + 1_000},)
+        check = self._market_checks.trade
         trades = await self._rows(
-            "fetch_trades", symbol, since_ms, limit, *params, understand=lambda row: check_trade(translate.trade(row))
+            "fetch_trades", symbol, since_ms, limit, *params, understand=lambda row: check(translate.trade(row))
         )
         return translate.told_apart(trades)
 

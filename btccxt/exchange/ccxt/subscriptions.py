@@ -18,11 +18,10 @@ from btccxt.exchange.plausibility import (
     check_order_book,
     check_position,
     check_ticker,
-    check_trade,
 )
 from btccxt.exchange.profile.profile import Profile
 from btccxt.exchange.reading import Reader
-from btccxt.model import Balance, Balances, Bar, BarUpdate, OrderUpdate, Origin, StreamKey, StreamKind, Ticker
+from btccxt.model import Balance, Balances, Bar, BarUpdate, OrderUpdate, Origin, StreamKey, StreamKind, Ticker, Trade
 
 T = TypeVar("T")
 NowMs = Callable[[], int]
@@ -30,10 +29,11 @@ NowMs = Callable[[], int]
 
 @dataclass(frozen=True, slots=True)
 class StreamChecks:
-    """Whether what a stream tells makes sense. ``bar_of``: a check of candles by timeframe."""
+    """Whether what a stream tells makes sense. ``bar_of``: a check of candles by timeframe; ``trade``: of a trade."""
 
     reader: Reader
     bar_of: Callable[[str], Callable[[Bar], Bar]]
+    trade: Callable[[Trade], Trade]
 
 
 _BOOK_LEVELS = 25
@@ -86,7 +86,7 @@ def subscriptions_for(
             yield from _bars(same, profile, per_call, checks)
         elif kind is StreamKind.TRADES:
             batch = profile.websocket.batch.get(kind.value)
-            yield from _by_symbol(same, batch, "watch_trades", per_call, partial(_trades, reader=checks.reader))
+            yield from _by_symbol(same, batch, "watch_trades", per_call, partial(_trades, checks=checks))
         elif kind is StreamKind.TICKER:
             batch = profile.websocket.batch.get(kind.value) or ("watch_bids_asks" if has.get("watchBidsAsks") else None)
             calls = per_call if kind.value in profile.websocket.batch else 1
@@ -189,7 +189,7 @@ def _bar_news(keys: Sequence[StreamKey], flag: ClosedFlag | None, checks: Stream
     return decode
 
 
-def _trades(keys: Sequence[StreamKey], reader: Reader) -> Decode:
+def _trades(keys: Sequence[StreamKey], checks: StreamChecks) -> Decode:
     by_symbol = {key.symbol: key for key in keys}
     only = keys[0] if len(keys) == 1 else None
 
@@ -197,7 +197,7 @@ def _trades(keys: Sequence[StreamKey], reader: Reader) -> Decode:
         rows = changed_rows(result)
         if rows is None:
             return None
-        trades = reader.rows("trades", rows, lambda row: check_trade(translate.trade(row)))
+        trades = checks.reader.rows("trades", rows, lambda row: checks.trade(translate.trade(row)))
         return [(key, trade) for trade in trades if (key := only or by_symbol.get(trade.symbol)) is not None]
 
     return decode

@@ -8,6 +8,7 @@ from typing import Any
 
 from btccxt.exchange.ccxt.push import Subscription
 from btccxt.exchange.ccxt.subscriptions import StreamChecks, subscriptions_for
+from btccxt.exchange.plausibility import check_trade
 from btccxt.exchange.profile.profile_schema import Profile
 from btccxt.exchange.proof.differences import ANY
 from btccxt.exchange.proof.offline import NOW_MS, Blocked, captured, drive, flatten
@@ -33,7 +34,7 @@ def anything_goes(reader: Reader) -> StreamChecks:
     def as_it_is(bar: Bar) -> Bar:
         return bar
 
-    return StreamChecks(reader, lambda _timeframe: as_it_is)
+    return StreamChecks(reader, lambda _timeframe: as_it_is, lambda trade: check_trade(trade, float("inf")))
 
 
 def subscriptions_of(key: StreamKey, profile: Profile, instance: Any, reader: Reader) -> list[Subscription]:

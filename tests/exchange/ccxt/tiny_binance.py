@@ -14,7 +14,7 @@ from aiohttp import WSMsgType, web
 from btccxt.exchange.ccxt.subscriptions import StreamChecks
 from btccxt.exchange.reading import Reader
 
-ANYTHING_GOES = StreamChecks(Reader("tests"), lambda _timeframe: lambda bar: bar)
+ANYTHING_GOES = StreamChecks(Reader("tests"), lambda _timeframe: lambda bar: bar, lambda trade: trade)
 """For tests of what is handed on, whether it makes sense or not."""
 
 SYMBOLS = {"BTCUSDT": "BTC/USDT", "ETHUSDT": "ETH/USDT", "LTCUSDT": "LTC/USDT"}
