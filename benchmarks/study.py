@@ -33,7 +33,7 @@ _SYMBOL = "BTC/USDT"
 _MINUTE_MS = 60_000
 _START_MS = 1_735_689_600_000  # 2025-01-01
 _PATIENCE_S = 4 * 3_600.0
-_SAMPLE_S = 150.0
+_SAMPLE_S = 120.0
 _COMPARED = 2
 """Runs of many bars that one process makes as well."""
 _BUSY_LIMIT, _MEMORY_LIMIT, _GROWTH_LIMIT = 0.9, 1.3, 1.1
@@ -95,7 +95,7 @@ def run(size: Size) -> Report:
         file.write_text(_STRATEGY, encoding="utf-8")
         once(_fill_lake, folder, max(bars, few_bars))
         (alone,) = once(_measure, folder, [(_COMPARED, bars)], 1)
-        made = size.longest(_that_fit(alone["values"][_CPU], many), many)
+        made = size.longest(_that_fit(alone["wall_s"], many), many)
         on_all_cores = [(made, bars), (few, few_bars), (most, few_bars)]
         large, small, grown = once(_measure, folder, on_all_cores, None, patience_s=_PATIENCE_S)
         (again,) = once(_measure, folder, [(few, few_bars)], 1)
@@ -118,9 +118,9 @@ def run(size: Size) -> Report:
     return Report(NAME, TITLE, columns, _CPU, tuple(rows), targets, notes)
 
 
-def _that_fit(cpu_ms: float, many: int) -> int:
-    """How many runs of this cost the cores make in the time of the sample."""
-    return max(2 * _COMPARED, min(many, int(1000 * _SAMPLE_S * _cores() / cpu_ms)))
+def _that_fit(wall_s: float, many: int) -> int:
+    """How many runs, each as long as one was beside nothing else of ours, the cores make in the time of the sample."""
+    return max(2 * _COMPARED, min(many, int(_SAMPLE_S * _cores() / wall_s)))
 
 
 def _is_part(some: list[Any], all_of_them: list[Any]) -> bool:
@@ -186,7 +186,7 @@ def _study(folder: str, runs: int, bars: int, workers: int | None) -> dict[str, 
         (run.key, {name: value for name, value in run.figures.items() if "Usage" not in name}, run.trades)
         for run in result.runs
     ]
-    return {"values": values, "found": found}
+    return {"values": values, "found": found, "wall_s": (sum(ended) - sum(began)) / runs}
 
 
 def _cores() -> int:

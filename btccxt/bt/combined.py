@@ -13,6 +13,7 @@ from typing import Any
 
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.compat import bt
+from btccxt.bt.data_arguments import check_alike
 from btccxt.bt.data_lines import CCXTDataClone, FeedLines
 from btccxt.errors import ConfigError
 
@@ -73,6 +74,9 @@ class OuterData(FeedLines):
                     f"{self.label}: replay what holds the parts, cerebro.replaydata(cerebro.chaindata(...), ...), "
                     "not the parts"
                 )
+        first, *others = (part for part in _parts_of(self) if isinstance(part, FeedLines))
+        for part in others:
+            check_alike(self.label, "a part", first, part)
         self.replace_filters()
         self.begin()
         self._rewind_parts()

@@ -14,7 +14,7 @@ from btccxt.bars.lake import Lake
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.combined import adopt_outer, is_inner
 from btccxt.bt.compat import bt
-from btccxt.bt.data_arguments import check_arguments, is_number
+from btccxt.bt.data_arguments import check_arguments, check_earlier, is_number
 from btccxt.bt.data_lines import FeedLines
 from btccxt.bt.data_news import BROKEN, ToldLines, iso
 from btccxt.bt.lake_source import LakeSource, find_venue
@@ -257,8 +257,8 @@ class CCXTData(ToldLines):
         super()._start_finish()
         self.fromdate: float
         self.todate: float
-        if self.fromdate > self.todate:
-            raise ConfigError(f"{self.label}: fromdate {self.p.fromdate} lies after todate {self.p.todate}")
+        if self.fromdate >= self.todate:
+            raise ConfigError(f"{self.label}: fromdate {self.p.fromdate} does not lie before todate {self.p.todate}")
         if self.todate != float("inf"):
             # Backtrader ends a day 10 µs early; its last bar closes at midnight.
             self.todate = num_of_ms(ms_of_num(self.todate))
@@ -394,8 +394,8 @@ class CCXTData(ToldLines):
         other = self.p.backfill_from
         if other is None:
             return []
-        if getattr(other, "islive", lambda: False)() and isinstance(other, FeedLines):
-            raise ConfigError(f"{self.label}: backfill_from must end: getdata(..., historical=True)")
+        if isinstance(other, FeedLines):
+            check_earlier(self, other)
         other.setenvironment(self._env)
         other._start()
         rows: list[Row] = []

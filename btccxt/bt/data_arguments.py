@@ -40,6 +40,21 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def check_alike(label: str, what: str, one: Any, other: Any) -> None:
+    """Bars of both make one data. Raises ConfigError where their lengths or stamps differ."""
+    if (one._timeframe, one._compression) != (other._timeframe, other._compression):
+        raise ConfigError(f"{label}: {what} has bars of another length: {other.label}; take the same, or resample it")
+    if one.stamps_begin != other.stamps_begin:
+        raise ConfigError(f"{label}: {what} is stamped otherwise: give both the same stamp=")
+
+
+def check_earlier(data: Any, other: Any) -> None:
+    """``other``, one of ours, can go before ``data``. Raises ConfigError."""
+    if other.islive():
+        raise ConfigError(f"{data.label}: backfill_from must end: getdata(..., historical=True)")
+    check_alike(data.label, "backfill_from", data, other)
+
+
 def _check_last_bars(parameters: Any) -> None:
     count = parameters.bars
     if not is_number(count):

@@ -144,3 +144,37 @@ def test_a_wrapper_that_does_not_pass_cerebro_on_is_refused(wrapper: Any, live: 
     run.cerebro.adddata(wrapper(dataname=store.getdata(historical=not live), timeframe=TF.Minutes))
     with pytest.raises(ConfigError, match=r"BTC/USDT 1m: .*data\.addfilter"):
         run.go()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"compression": 15}, "another length"),
+        ({"timeframe": TF.Ticks}, "another length"),
+        ({"stamp": "open"}, "stamp"),
+    ],
+)
+@pytest.mark.parametrize("how", ["backfill_from", "chaindata", "rolloverdata"])
+def test_bars_of_two_lengths_or_stamps_never_make_one_data(how: str, changes: dict[str, Any], words: str) -> None:
+    store = StartedStore()
+    run = Run(store)
+    store.past["A"] = store.past["B"] = []
+    other = store.getdata("A", historical=True, **changes)
+    if how == "backfill_from":
+        run.cerebro.adddata(store.getdata("B", historical=True, backfill_from=other))
+    else:
+        getattr(run.cerebro, how)(other, store.getdata("B", historical=True), name="x")
+    with pytest.raises(ConfigError, match=words):
+        run.go()
+
+
+def test_a_resampled_history_comes_before_bars_of_its_length() -> None:
+    other, store = StartedStore(), StartedStore()
+    run = Run(store)
+    other.past["A"] = make_bars(10)
+    store.past["BTC/USDT"] = make_bars(3, START_MS + 10 * MINUTE_MS, 5 * MINUTE_MS)
+    past = other.getdata("A", historical=True)
+    past.resample(timeframe=TF.Minutes, compression=5)
+    run.cerebro.adddata(store.getdata(historical=True, compression=5, backfill_from=past))
+    run.go()
+    assert [bar[0][1] - START_MS for bar in run.bars] == [n * 5 * MINUTE_MS for n in range(1, 6)]
