@@ -93,13 +93,14 @@ def _opens_back(timeframe: Timeframe, count: int, end_ms: int) -> int:
 
 def not_fetched(key: SeriesKey, missing: Sequence[Range], why: str = "") -> LakeError:
     """The error that says what is missing, and the command that fetches it."""
-    shown = ", ".join(f"{iso(part.from_ms)} to {iso(part.to_ms)}" for part in missing[:3])
+    wanted = [part for part in missing if part.from_ms < part.to_ms]
+    shown = ", ".join(f"{iso(part.from_ms)} to {iso(part.to_ms)}" for part in wanted[:3])
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
     what = "--trades" if key.timeframe is None else f"--timeframe {key.timeframe}"
-    command = (
-        f"btccxt download {key.symbol} --exchange {key.venue.exchange} {what} "
-        f"--from {iso(missing[0].from_ms)[:10]} --to {iso(missing[-1].to_ms)[:10]}"
-    )
+    command = f"btccxt download {key.symbol} --exchange {key.venue.exchange} {what}"
+    if not wanted:
+        return LakeError(f"the lake has nothing of {key}{why}; fetch it: {command}")
+    command += f" --from {iso(missing[0].from_ms)[:10]} --to {iso(missing[-1].to_ms)[:10]}"
     return LakeError(f"the lake has not {key} from {shown}{more}{why}; fetch it: {command}")
 
 

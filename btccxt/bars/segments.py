@@ -27,7 +27,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from btccxt.errors import ConfigError
+from btccxt.errors import ConfigError, LakeError
 
 Table = Any  # pyarrow.Table; pyarrow is not typed
 
@@ -121,13 +121,20 @@ def _entries(folder: str) -> Iterator[os.DirEntry[str]]:
 
 def _parsed(entry: os.DirEntry[str]) -> Segment | None:
     match = _NAME.fullmatch(entry.name)
-    if match is None:
+    if match is None or not _is_file(entry):
         return None
     try:
         from_ms, to_ms = _ms_of(match[1]), _ms_of(match[2])
     except (ValueError, OverflowError):
         return None  # not a date
     return Segment(from_ms, to_ms, int(match[3]), int(match[4]), int(match[5], 16), entry.path)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _stamp(time_ms: int) -> str:
@@ -217,8 +224,13 @@ def _encoded(table: Table, facts: Mapping[str, str]) -> bytes:
 
 
 def read(segment: Segment) -> tuple[Table, dict[str, str]]:
-    """Rows and facts. Raises DamagedSegment, FileNotFoundError (merged meanwhile), OSError."""
-    content = segment.path.read_bytes()
+    """Rows and facts. Raises DamagedSegment, FileNotFoundError (merged meanwhile), LakeError."""
+    try:
+        content = segment.path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:  # it may be whole: the disk, the network or the rights are at fault
+        raise LakeError(f"{segment.path} cannot be read: {error.strerror or error}") from None
     if zlib.crc32(content) != segment.checksum:
         raise DamagedSegment(segment)
     arrow = pyarrow()

@@ -201,6 +201,33 @@ def test_a_file_torn_at_any_byte_is_set_aside_and_its_range_counts_as_not_fetche
     assert len(said) == 1
 
 
+def test_what_is_called_like_a_segment_and_is_no_file_counts_as_not_fetched(tmp_path: Path) -> None:
+    series = series_in(tmp_path)
+    keep(series, 0, 10)
+    (segment,) = series.segments()
+    for make in (Path.mkdir, lambda path: path.symlink_to(path), lambda path: path.symlink_to("/no/such/file")):
+        if segment.path.is_symlink() or segment.path.is_file():
+            segment.path.unlink()
+        elif segment.path.is_dir():
+            segment.path.rmdir()
+        make(segment.path)
+        assert series_in(tmp_path).read(0, 10 * MINUTE) == []
+        assert series_in(tmp_path).missing(0, 10 * MINUTE) == [Range(0, 10 * MINUTE)]
+
+
+def test_a_file_that_cannot_be_read_now_is_told_by_name_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = series_in(tmp_path)
+    rows = keep(series, 0, 10)
+    (segment,) = series.segments()
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "read_bytes", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        with pytest.raises(LakeError, match=f"{segment.path.name} cannot be read: Input/output error"):
+            series.read(0, 10 * MINUTE)
+    assert series.read(0, 10 * MINUTE) == rows
+
+
 @settings(max_examples=60, deadline=None)
 @given(position=st.integers(0, 10_000), flip=st.integers(1, 255))
 def test_no_flipped_byte_ever_gives_a_wrong_bar(
