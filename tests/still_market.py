@@ -18,7 +18,6 @@ START_MS = 1_767_614_400_000  # 2026-01-05 12:00 UTC
 _LEVELS = 6
 _LEVEL_AMOUNT = D("0.05")
 _LEVEL_STEP = D("0.0002")
-_BREATH_S = 0.004
 
 
 class QuietSource:
@@ -70,7 +69,7 @@ def depth(price: Decimal, step: Decimal, amount: Decimal = _LEVEL_AMOUNT) -> tup
 class PacedData(bt.feed.DataBase):
     """``next_price()`` gives the next bar's price, None for 'not yet', or raises StopIteration."""
 
-    params = (("next_price", None),)
+    params = (("next_price", None), ("breath_s", 0.004))
 
     def start(self) -> None:
         super().start()
@@ -88,7 +87,7 @@ class PacedData(bt.feed.DataBase):
         except StopIteration:
             return False
         if price is None:
-            time.sleep(_BREATH_S)
+            time.sleep(self.p.breath_s)
             return None
         self._count += 1
         self.lines.datetime[0] = num_of_ms(START_MS + self._count * 60_000)

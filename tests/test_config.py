@@ -202,7 +202,8 @@ def test_keyword_arguments_are_checked_like_a_file() -> None:
         ("profile:\n  x: {exchange: a}\n", "btccxt.yaml:1: unknown key 'profile'; the file begins with 'profiles:'"),
         ("profiles:\n", "no profiles"),
         ("profiles:\n  bot:\n", "btccxt.yaml:2: profile 'bot' is empty"),
-        ("profiles:\n  bot: {exchange: a\n", "btccxt.yaml:3"),
+        ("profiles:\n  bot: {exchange: a\n", "expected ',' or '}', but got '<stream end>'"),
+        ("profiles:\n  bot: {exchange: [a}\n", "btccxt.yaml:2: expected ',' or ']', but got '}'"),
         ("profiles:\n\t bot: 1\n", "btccxt.yaml:2"),
     ],
 )

@@ -17,7 +17,6 @@ from typing import Any
 import backtrader as bt
 
 from btccxt import CCXTStore
-from btccxt.bt.time import num_of_ms
 from btccxt.errors import Refused
 from btccxt.exchange.api import Deliver, ExchangeAPI
 from btccxt.matching.records import NewOrder
@@ -35,12 +34,12 @@ from btccxt.model import (
     Ticker,
     Trade,
 )
+from tests.still_market import PacedData
 
 SYMBOL = "COIN/USD"
 ORDERS_A_ROUND = 37
 _D = Decimal
 _MARKET = Market(SYMBOL, "COIN", "USD", None, MarketType.SPOT, True, _D("0.01"), _D("0.001"), min_cost=_D(5))
-_START_MS = 1_767_614_400_000
 _REFUSED_AT = 77.77  # the exchange refuses orders at this price
 _SETTLE_S = 60.0
 _TICK_S = 0.5
@@ -281,37 +280,6 @@ _ROUND = (
 )
 
 
-class _Bars(bt.feed.DataBase):
-    """One bar for each price, when it is time."""
-
-    params = (("next_price", None),)
-
-    def start(self) -> None:
-        super().start()
-        self._count = 0
-
-    def islive(self) -> bool:
-        return True
-
-    def haslivedata(self) -> bool:
-        return True
-
-    def _load(self) -> bool | None:
-        try:
-            price = self.p.next_price()
-        except StopIteration:
-            return False
-        if price is None:
-            time.sleep(_BREATH_S)
-            return None
-        self._count += 1
-        self.lines.datetime[0] = num_of_ms(_START_MS + self._count * 60_000)
-        for line in (self.lines.open, self.lines.high, self.lines.low, self.lines.close):
-            line[0] = price
-        self.lines.volume[0] = self.lines.openinterest[0] = 0.0
-        return True
-
-
 def trade(
     rounds: int, each_round: Callable[[Busy], None], journal: str | Path, *, kept: int | None = None
 ) -> dict[str, int]:
@@ -328,7 +296,8 @@ def trade(
     )  # fmt: skip
     cerebro = bt.Cerebro(stdstats=False)
     play = Busy(store, prices, rounds, each_round)
-    cerebro.adddata(_Bars(dataname=SYMBOL, next_price=play.next_price, timeframe=bt.TimeFrame.Minutes))
+    minutes = {"timeframe": bt.TimeFrame.Minutes}
+    cerebro.adddata(PacedData(dataname=SYMBOL, next_price=play.next_price, breath_s=_BREATH_S, **minutes))
     cerebro.setbroker(store.getbroker(warmup="send"))
     cerebro.addstrategy(Trader, play=play)
     (trader,) = cerebro.run()

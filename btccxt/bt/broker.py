@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from btccxt.account.ledger import AccountLedger, AccountSnapshot, RunBegins
-from btccxt.bt.broker_fund import FundBroker
+from btccxt.bt.broker_commission import CommissionBroker
 from btccxt.bt.coins import CoinDesk
 from btccxt.bt.commission import CryptoCommInfo
 from btccxt.bt.compat import bt
@@ -42,7 +42,7 @@ from btccxt.orders.tracker import OrderEvent
 _NOT_STARTED = "the broker has not been started: run it in a Cerebro (cerebro.setbroker(broker))"
 
 
-class CCXTBroker(PercentBracket, FormerCalls, FundBroker):
+class CCXTBroker(PercentBracket, FormerCalls, CommissionBroker):
     """Broker on one account of one exchange. Made by ``store.getbroker()``.
 
     Sizes are base units on spot and contracts on swaps. ``getcash`` is the total of the account's currency, orders in

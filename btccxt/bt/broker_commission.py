@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from btccxt.bt.broker_fund import FundCalls
 from btccxt.bt.commission import CryptoCommInfo
 from btccxt.bt.compat import bt
 from btccxt.bt.ports import BrokerBackend
@@ -13,7 +14,7 @@ from btccxt.errors import ConfigError
 from btccxt.model import Market
 
 
-class CommissionBroker(bt.BrokerBase):
+class CommissionBroker(FundCalls):
     """The part of ``CCXTBroker`` that answers ``getcommissioninfo``."""
 
     also_priced: frozenset[str] = frozenset()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from btccxt.bt.broker_commission import CommissionBroker
+from btccxt.bt.compat import bt
 from btccxt.bt.fund import Fund
-from btccxt.bt.ports import BrokerBackend
 from btccxt.errors import ConfigError
 
 
-class FundBroker(CommissionBroker):
-    """The part of ``CCXTBroker`` that answers in shares."""
+class FundCalls(bt.BrokerBase):
+    """What backtrader asks of a broker in shares."""
 
-    def __init__(self, store: BrokerBackend) -> None:
-        super().__init__(store)
+    def __init__(self) -> None:
+        super().__init__()
         self._fund = Fund()
         self._fundmode = False
 

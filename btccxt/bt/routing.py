@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from btccxt.bt.broker import CCXTBroker
+from btccxt.bt.broker_fund import FundCalls
 from btccxt.bt.compat import bt
 from btccxt.bt.data_source import source_of
-from btccxt.bt.fund import Fund
 from btccxt.bt.ports import BrokerBackend
 from btccxt.bt.positions import PositionsByData
 from btccxt.errors import ConfigError
@@ -20,7 +20,7 @@ from btccxt.errors import ConfigError
 _ONE = Decimal(1)
 
 
-class RoutingBroker(bt.BrokerBase):
+class RoutingBroker(FundCalls):
     """Made by ``CCXTStore.broker_of(store, …)``. ``accounts`` has each store's own broker by its exchange's name.
 
     Cash and value are in ``currency``; each account's own are in that of its store. Where these differ, they are
@@ -40,8 +40,6 @@ class RoutingBroker(bt.BrokerBase):
         self.positions = PositionsByData(self.getposition)
         self.startingcash = self.startingvalue = 0.0
         self._cerebro: bt.Cerebro = None  # type: ignore[assignment]  # until ``cerebro.setbroker``
-        self._fund = Fund()
-        self._fundmode = False
         self._told_by: Iterator[CCXTBroker] = iter(())
 
     # -------------------------------------------------------------- life
@@ -123,26 +121,6 @@ class RoutingBroker(bt.BrokerBase):
         return sum(broker.getvalue([data]) * self.rate(broker) for broker, data in of_somebody)
 
     get_value = getvalue
-
-    def get_fundvalue(self) -> float:
-        return self._fund.value(self.getvalue())
-
-    fundvalue = property(get_fundvalue)
-
-    def get_fundshares(self) -> float:
-        return self._fund.shares
-
-    fundshares = property(get_fundshares)
-
-    def get_fundmode(self) -> bool:
-        return self._fundmode
-
-    def set_fundmode(self, fundmode: bool, fundstartval: float | None = None) -> None:
-        self._fundmode = bool(fundmode)
-        if fundstartval is not None:
-            self._fund.start_value = float(fundstartval)
-
-    fundmode = property(get_fundmode, set_fundmode)
 
     def _money_moved(self, broker: CCXTBroker, worth: Decimal) -> None:
         moved = float(worth) * self.rate(broker)

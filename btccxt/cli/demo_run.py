@@ -18,6 +18,7 @@ from rich.console import Console
 from btccxt.bt.compat import bt
 from btccxt.cli.run_tables import print_books, print_figures, print_orders
 from btccxt.cli.screen import RunScreen
+from btccxt.errors import ConfigError
 from btccxt.runs.report import write_report
 from btccxt.runs.state import RunState
 from btccxt.sim.options import SimOptions
@@ -81,6 +82,10 @@ def run_demo(
     console = Console(quiet=quiet)
     if not console.is_terminal:
         console = Console(quiet=quiet, width=_WIDTH)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--output {output} cannot be written: {error.strerror or error}") from None
     console.print(
         f"[bold]btccxt demo[/]: {SYMBOL} on the embedded exchange, Binance's dialect over real sockets, "
         f"{speed:g} times faster than the wall clock. The market is drawn by a seed ({seed}; --seed is another one): "

@@ -28,6 +28,14 @@ from btccxt.store.store import CCXTStore
 from btccxt.store.venues import ExchangeConnection, connect
 
 _STREAM_S = 20.0
+_GRADES = {
+    "live": "proven on it with real money",
+    "testnet": "proven on its testnet",
+    "demo": "proven on its demo trading",
+    "sim": "proven on the embedded exchange, never yet on the real one",
+    "captured": "proven by the requests that would be sent, never yet on the exchange",
+    "assumed": "assumed, not proven",
+}
 _SIGNS = {True: "[green]✓[/]", False: "[red]✗[/]", None: "[dim]–[/]"}
 
 
@@ -140,7 +148,8 @@ class _Doctor:
         profile = store.profile
         self._report.tell(
             "exchange", True,
-            f"{store.name} {profile.market_type.value}, mode {store.mode.value}; its profile is {grade_of(profile)}",
+            f"{store.name} {profile.market_type.value}, mode {store.mode.value}; "
+            f"what it can do is {_GRADES[grade_of(profile)]}",
         )  # fmt: skip
         found = find_keys(store.name, store.settings, elsewhere=store.mode.needs_keys)
         if not found.values:

@@ -139,7 +139,7 @@ class RunScreen:
             return
         self._drawn_s = now_s
         if self._live is not None:
-            self._live.update(Text(self._line(), no_wrap=True, overflow="ellipsis"))
+            self._live.update(Text(self._line()))  # a narrow terminal shows it in two lines
         elif self._engine.live_bars >= self._told_bars + _PLAIN_EVERY_BARS:
             self._told_bars = self._engine.live_bars
             self._console.print(Text(self._line()), soft_wrap=True)

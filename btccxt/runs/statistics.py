@@ -26,7 +26,7 @@ def statistics_rows(values: Sequence[float]) -> list[tuple[str, str]]:
         return []
     days = len(values) - 1
     if days < _LEAST_DAYS or min(values) <= 0:
-        return [("Sharpe ratio and the like", f"need {_LEAST_DAYS} days; there are {max(days, 0)}")]
+        return [("Sharpe ratio and the like", f"need {_LEAST_DAYS} days, so far {max(days, 0)}")]
     import empyrical
     import numpy
 

@@ -78,8 +78,8 @@ def _parse(path: Path, text: str) -> tuple[dict[Any, Any], SourceLines]:
         data = yaml.safe_load(text)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        # What YAML quotes from the file could be part of a key.
-        problem = re.sub(r"'[^']*'", "'…'", error.problem or "is not YAML")
+        # What YAML quotes from the file could be part of a key; its own words and single signs are none.
+        problem = re.sub(r"'([^']*)'", _unless_a_word_of_yaml, error.problem or "is not YAML")
         fault = f"{path}{line}: {problem}; texts with special characters need quotes"
     except yaml.YAMLError as error:
         fault = f"{path}: is not YAML ({type(error).__name__})"
@@ -90,6 +90,10 @@ def _parse(path: Path, text: str) -> tuple[dict[Any, Any], SourceLines]:
             raise ConfigError(f"{path}: is empty; the file begins with 'profiles:'")
         return data, SourceLines(str(path), root)
     raise ConfigError(fault)
+
+
+def _unless_a_word_of_yaml(quoted: re.Match[str]) -> str:
+    return quoted[0] if re.fullmatch(r"<[a-z ]+>|\W{1,2}", quoted[1]) else "'…'"
 
 
 def _refuse_twice(path: Path, node: yaml.Node | None) -> None:

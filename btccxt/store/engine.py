@@ -355,8 +355,14 @@ def make_store(
 
 
 def _run_journal(settings: StoreConfig) -> Path:
-    """A new file for this run; the oldest beyond a hundred go."""
-    folder = private_folder(run_folder())
+    """A new file for this run; the oldest beyond a hundred go. Raises ConfigError where there is no place for it."""
+    try:
+        folder = private_folder(run_folder())
+    except OSError as error:
+        raise ConfigError(
+            f"{run_folder()} cannot be written ({error.strerror or error}), where the order journal of this run would "
+            "be: give journal= (--journal) a path of yours, or ':memory:'"
+        ) from None
     kept = sorted(folder.glob("*.sqlite3"), key=lambda path: path.stat().st_mtime)
     for old in kept[: max(0, len(kept) - _RUNS_KEPT)]:
         if not is_held(old.with_name(f"{old.name}.lock")):  # a bot may run for longer than a hundred others

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from btccxt.cli import app, demo_run
 from btccxt.cli.demo_run import MovingAverageDemo
+from btccxt.errors import ConfigError
 from btccxt.runs import report
 from btccxt.store.store import CCXTStore
 
@@ -82,3 +83,10 @@ def test_books_that_differ_are_shown_and_are_the_exit_code(tmp_path, monkeypatch
     answer = demo(tmp_path, "--bars", "5")
     assert answer.exit_code == 1
     assert re.search(r"BTC │ +1\.5 │ +1\.4 │ (?!equal)", answer.output)
+
+
+def test_where_its_page_has_no_place_it_says_so_before_it_trades(tmp_path):
+    (tmp_path / "file").write_text("")
+    answer = demo(tmp_path / "file" / "demo", "--bars", "5")
+    assert isinstance(answer.exception, ConfigError) and "cannot be written" in str(answer.exception)
+    assert "BTC/USDT" not in answer.output

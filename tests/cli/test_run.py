@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -10,11 +11,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
+from btccxt.bt.compat import bt
 from btccxt.cli import app
+from btccxt.cli.screen import RunScreen
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
+from btccxt.store.engine import LiveEngine
 from btccxt.store.plan import planned_kinds
 
 pytestmark = pytest.mark.usefixtures("patient_market")
@@ -218,3 +223,17 @@ def test_the_symbol_says_that_it_is_a_perpetual(strategy):
     assert answer.exit_code == 0 and "on bybit linear" in answer.output
     answer = run(strategy, "--exchange", "bybit", "--mode", "sim", "--market-type", "lineer", "--plan")
     assert "linear" in str(answer.exception)
+
+
+def test_a_narrow_terminal_shows_the_whole_line():
+    shown = io.StringIO()
+    engine = LiveEngine(
+        bt.Strategy, "binance", mode="sim", sim={"speed": 300.0}, symbol="BTC/USDT", data_options={"bars": 5}
+    )
+    screen = RunScreen(engine, Console(file=shown, force_terminal=True, width=50))
+    with screen.shown():
+        engine.run(bars=2)
+        screen._drawn_s = 0.0
+        screen._draw()
+    told = " ".join(shown.getvalue().split())
+    assert "equity 10,000.00 USDT (+0.00%) 0 fills, 0 open" in told

@@ -83,6 +83,9 @@ async def is_right(page: Page) -> None:
     ):  # fmt: skip
         assert told in text, text
     assert await colours_of(page) > 20
+    assert "fee status why" in text
+    net, view = await page.locator("#trades").get_by_text("-2.50").bounding_box(), page.viewport_size
+    assert net is not None and view is not None and net["x"] + net["width"] <= view["width"]  # on a phone as well
     overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert overflow == 0
 

@@ -39,8 +39,8 @@ def test_they_are_those_of_the_textbook() -> None:
 
 def test_less_than_a_week_says_nothing_and_an_account_that_stands_still_has_no_ratio() -> None:
     pytest.importorskip("empyrical")
-    assert rows([100.0, 101.0]) == {"Sharpe ratio and the like": "need 7 days; there are 1"}
-    assert rows([]) == {"Sharpe ratio and the like": "need 7 days; there are 0"}
+    assert rows([100.0, 101.0]) == {"Sharpe ratio and the like": "need 7 days, so far 1"}
+    assert rows([]) == {"Sharpe ratio and the like": "need 7 days, so far 0"}
     still = rows([100.0] * 9)
     assert (still["Sharpe ratio"], still["Sortino ratio"], still["Calmar ratio"]) == ("-", "-", "-")
 

@@ -172,3 +172,11 @@ def test_every_record_of_the_run_reaches_whoever_follows_it_also_where_the_disk_
             (path,) = run_folder().glob(f"*{run_record.ENDING}")
             on_disk = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
             assert on_disk[:-1] == told and on_disk[-1]["t"] == "end"
+
+
+def test_where_the_journal_of_a_run_has_no_place_it_says_so_in_one_line(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    for name in ("XDG_STATE_HOME", "LOCALAPPDATA", "HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "file"))
+    with pytest.raises(ConfigError, match=r"cannot be written .*: give journal= \(--journal\)"):
+        LiveEngine(Buys, "binance", **OPTIONS)

@@ -127,10 +127,12 @@ function drawMarks() {
     return low < closes.length ? closes[low] : closes[closes.length - 1];
   };
   const fills = bars.length ? run.fills.filter((each) => each.symbol === shown && each.time_ms >= closes[0]) : [];
+  const near = 12 * (closes.length > 1 ? closes[closes.length - 1] - closes[closes.length - 2] : 0); // labels would overlap
+  const stands_alone = (each) => fills.every((other) => other === each || Math.abs(other.time_ms - each.time_ms) > near);
   markers.setMarkers(fills.map((each) => ({
     time: place(each.time_ms) / 1000, position: each.size > 0 ? "belowBar" : "aboveBar",
     shape: each.size > 0 ? "arrowUp" : "arrowDown", color: colour(each.size > 0 ? "--up" : "--down"),
-    text: fills.length > 20 ? "" : number(Math.abs(each.size)),
+    text: fills.length <= 20 && stands_alone(each) ? number(Math.abs(each.size)) : "",
   })).sort((one, other) => one.time - other.time));
   for (const line of lines) candles.removePriceLine(line);
   lines = run.orders.filter((each) => each.open && each.symbol === shown && each.price).map((each) => candles.createPriceLine({
@@ -199,11 +201,11 @@ function drawSide() {
 }
 
 function drawTables() {
-  fill($("trades"), [["closed (UTC)", ""], ["", ""], ["held", "n"], ["before fees", "n"], ["net", "n"]],
+  fill($("trades"), [["closed (UTC)", ""], ["", ""], ["net", "n"], ["before fees", "n"], ["held", "n"]],
     run.trades.slice(-ROWS).reverse().map((each) => ({ cells: [time(each.closed_ms), each.symbol,
-      [`${Math.round((each.closed_ms - each.opened_ms) / 60000)} min`, "n"], [signed(each.gross), "n"], [signed(each.net), "n " + tone(each.net)]] })),
+      [signed(each.net), "n " + tone(each.net)], [signed(each.gross), "n"], [`${Math.round((each.closed_ms - each.opened_ms) / 60000)} min`, "n"]] })),
     "none yet");
-  fill($("orders"), [["time (UTC)", ""], ["#", "n"], ["", ""], ["", ""], ["size", "n"], ["at", "n"], ["signal", "n"], ["filled", "n"], ["average", "n"], ["slippage", "n"], ["fee", "n"], ["", ""], ["why", ""]],
+  fill($("orders"), [["time (UTC)", ""], ["#", "n"], ["", ""], ["", ""], ["size", "n"], ["at", "n"], ["signal", "n"], ["filled", "n"], ["average", "n"], ["slippage", "n"], ["fee", "n"], ["status", ""], ["why", ""]],
     run.orders.slice(-ROWS).reverse().map((each) => {
       const slip = each.kind === "Market" && each.filled && each.signal_price ? 1e4 * Math.sign(each.filled) * (each.average / each.signal_price - 1) : null;
       return { cells: [time(each.time_ms), [each.ref, "n"], each.symbol, [`${each.side} ${each.kind}`, each.size > 0 ? "good" : "bad"],
