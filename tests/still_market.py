@@ -16,7 +16,7 @@ from btccxt.sim.source import Level, MarketStep, Print
 D = Decimal
 START_MS = 1_767_614_400_000  # 2026-01-05 12:00 UTC
 _LEVELS = 6
-_LEVEL_AMOUNT = D("0.05")
+LEVEL_AMOUNT = D("0.05")
 _LEVEL_STEP = D("0.0002")
 
 
@@ -44,7 +44,7 @@ class QuietSource:
     def seek(self, time_ms: int) -> Iterator[MarketStep]:
         for symbol, price in self._prices.items():
             market = self.symbols[symbol]
-            amount = D(3_000) if market.type is MarketType.INVERSE else _LEVEL_AMOUNT
+            amount = D(3_000) if market.type is MarketType.INVERSE else LEVEL_AMOUNT
             bids, asks = depth(price, market.price_step, amount)
             yield MarketStep(symbol, time_ms, (Print("0", price, D(1), None),), bids, asks)
 
@@ -58,7 +58,7 @@ class QuietSource:
         pass
 
 
-def depth(price: Decimal, step: Decimal, amount: Decimal = _LEVEL_AMOUNT) -> tuple[list[Level], list[Level]]:
+def depth(price: Decimal, step: Decimal, amount: Decimal = LEVEL_AMOUNT) -> tuple[list[Level], list[Level]]:
     """A few thin levels on both sides: larger orders fill in parts, at several prices."""
     away = [price * _LEVEL_STEP * (n + 1) for n in range(_LEVELS)]
     bids = [((price - each).quantize(step), amount) for each in away]

@@ -20,9 +20,10 @@ from rich.table import Table
 from btccxt.bars.segments import pyarrow
 from btccxt.config import Mode, StoreConfig
 from btccxt.errors import ConfigError
+from btccxt.exchange.position_side import symbol_of
 from btccxt.exchange.profile.paging_rule import PagingRule
 from btccxt.exchange.profile.profile import Profile, load_profile, market_types
-from btccxt.model import Market, MarketType
+from btccxt.model import Market, MarketType, Position
 from btccxt.orders.journal.file import account_fingerprint, default_journal_path
 from btccxt.orders.journal.reader import JournalReader
 from btccxt.orders.journal.rows import JournaledOrder
@@ -39,6 +40,7 @@ from btccxt.store.account_history import (
     plain_rows,
 )
 from btccxt.store.config_file import load_config
+from btccxt.store.contracts import in_position_mode
 from btccxt.store.keys import resolve_keys
 from btccxt.store.money_history import money_moved
 from btccxt.store.startup import did_you_mean
@@ -77,6 +79,7 @@ def run_history(
         settings.mode, _profile(settings),
         {**settings.ccxt_settings(), **keys}, balances={}, settings=settings, report=_ignore, sends_orders=False,
     )  # fmt: skip
+    in_position_mode(venue, settings, _profile(settings))
     console = Console(stderr=True)
     loop = asyncio.new_event_loop()
     try:
@@ -117,19 +120,23 @@ def _history(
             return SymbolsToList([_known(symbol, markets, settings.exchange)])
         if not rule.symbol_needed:
             return SymbolsToList([None])
-        known = {each.symbol for each in journaled} | {each.symbol for each in await exchange.fetch_positions()}
+        known = _symbols(*journaled, *await exchange.fetch_positions())
         return one_at_a_time(settings.exchange, markets, known, (await exchange.fetch_balance()).by_currency)
 
     if what == "ledger":
         if symbol is not None:
             raise ConfigError("the ledger is the whole account's: leave --symbol out")
         markets = ask(exchange.load_markets())
-        known = {each.symbol for each in journaled} | {each.symbol for each in ask(exchange.fetch_positions())}
+        known = _symbols(*journaled, *ask(exchange.fetch_positions()))
         contracts = {name for name in known if name in markets and markets[name].is_contract}
         return money_moved(exchange, ask(wish(profile.my_trades)), contracts, span, ask, progress, kept)
     if what == "trades":
         return fills_of(exchange, ask(wish(profile.my_trades)), span, ask, lambda: journaled, progress, kept)
     return ended_orders(exchange, ask(wish(profile.closed_orders)), span, ask, progress, kept)
+
+
+def _symbols(*each_of: JournaledOrder | Position) -> set[str]:
+    return {symbol_of(each.symbol) for each in each_of}
 
 
 def _profile(settings: StoreConfig) -> Profile:

@@ -15,6 +15,7 @@ from btccxt.cli.comparison import Row, compare_fills, compare_holdings, compare_
 from btccxt.config import Mode, StoreConfig
 from btccxt.errors import ConfigError, Unsupported
 from btccxt.exchange.api import ExchangeAPI
+from btccxt.exchange.position_side import symbol_of
 from btccxt.exchange.profile.profile import load_profile, market_types
 from btccxt.model import Balances, Fill, FundingPayment, Market, MarketType, OrderUpdate, Position
 from btccxt.orders.journal.file import account_fingerprint, default_journal_path
@@ -22,6 +23,7 @@ from btccxt.orders.journal.holdings import StoredHoldings
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.journal.reader import JournalReader, OrderSummary
 from btccxt.store.config_file import load_config
+from btccxt.store.contracts import in_position_mode
 from btccxt.store.keys import resolve_keys
 from btccxt.store.venues import connect
 
@@ -123,10 +125,12 @@ def _accept(settings: StoreConfig, ours: Ours, theirs: Theirs) -> None:
 
 async def _ask(settings: StoreConfig, keys: dict[str, str], ours: Ours, days: int) -> Theirs:
     kind = MarketType(settings.market_type) if settings.market_type else market_types(settings.exchange)[0]
+    profile = load_profile(settings.exchange, kind, settings.overrides)
     venue = await asyncio.to_thread(
-        connect, settings.mode, load_profile(settings.exchange, kind, settings.overrides),
+        connect, settings.mode, profile,
         {**settings.ccxt_settings(), **keys}, balances={}, settings=settings, report=_ignore,
     )  # fmt: skip
+    in_position_mode(venue, settings, profile)
     exchange = venue.exchange
     try:
         await exchange.open()
@@ -144,7 +148,7 @@ async def _ask(settings: StoreConfig, keys: dict[str, str], ours: Ours, days: in
             [fill for symbol in symbols for fill in await _trades(exchange, symbol, since_ms)],
             await exchange.fetch_balance(),
             positions,
-            await funding_since(exchange, markets, dict.fromkeys(symbols, since_ms), _ignore),
+            await funding_since(exchange, markets, dict.fromkeys(map(symbol_of, symbols), since_ms), _ignore),
             since_ms,
             asked_ms,
         )

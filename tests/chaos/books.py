@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from btccxt.errors import BtccxtError
+from btccxt.exchange.position_side import positions_of, split
 from btccxt.matching.records import SimFill, SimOrder, SimStatus
 from btccxt.model import ZERO, OrderKind
 from btccxt.orders.events import Alarm, AlarmKind
@@ -56,7 +57,8 @@ def digest(venue: ChaosVenue, orders: Iterable[LiveOrder]) -> list[str]:
     in_order = sorted(orders, key=lambda each: each.client_order_id)
     lines = [_line(number, order) for number, order in enumerate(in_order)]
     lines += [f"{coin} {total.normalize():f}" for coin, total in sorted(venue.totals().items())]
-    return [*lines, f"position {venue.position().normalize():f}"]
+    held = venue.positions() or {"position": ZERO}
+    return [*lines, *(f"{name} {amount.normalize():f}" for name, amount in sorted(held.items()))]
 
 
 def differences(venue: ChaosVenue, store: CCXTStore, strategy: Any, ours: dict[str, LiveOrder]) -> list[str]:
@@ -186,23 +188,29 @@ def _backtraders_own(
             problems.append(f"{name} is {live.state.value}, backtrader's order {order.getstatusname()}")
         if abs(order.executed.size) != float(live.filled):
             problems.append(f"{name}: backtrader's order executed {order.executed.size}, filled {live.filled}")
-    wire = venue.wire
-    held = broker.ledger.holding(wire.symbol).amount
-    expected = wire.funds.get("BTC", ZERO) + sum(
-        (
-            fill.amount * fill.side.sign - (fill.fee.cost if fill.fee.currency == "BTC" else ZERO)
-            for fill in fills
-            if fill.symbol == wire.symbol
-        ),
-        ZERO,
-    )
-    if held != expected:
-        problems.append(f"position {held}, the fills add up to {expected}")
-    if wire.is_contract and held != venue.position():
-        problems.append(f"position {held}, the exchange has {venue.position()}")
+    wire, actual = venue.wire, venue.positions()
+    for name in broker.books.names:
+        if name not in positions_of(wire.symbol, store.markets):
+            continue
+        held = broker.ledger.holding(name).amount
+        expected = _sum_of_fills(wire, name, fills)
+        if held != expected:
+            problems.append(f"{name}: position {held}, the fills add up to {expected}")
+        if wire.is_contract and held != actual.get(name, ZERO):
+            problems.append(f"{name}: position {held}, the exchange has {actual.get(name, ZERO)}")
     if broker.getcash() != float(broker.ledger.cash):
         problems.append(f"getcash() says {broker.getcash()}, the ledger {broker.ledger.cash}")
     return problems
+
+
+def _sum_of_fills(wire: HttpSession, name: str, fills: list[SimFill]) -> Decimal:
+    symbol, position_side = split(name)
+    mine = [fill for fill in fills if fill.symbol == symbol and fill.position_side == position_side]
+    bought = sum((fill.amount * fill.side.sign for fill in mine), ZERO)
+    if wire.is_contract:
+        return bought
+    fees = sum((fill.fee.cost for fill in mine if fill.fee.currency == "BTC"), ZERO)
+    return wire.funds.get("BTC", ZERO) + bought - fees
 
 
 def _line(number: int, order: LiveOrder) -> str:

@@ -65,6 +65,7 @@ def make_store(wire: HttpSession, address: str, journal: str | Path) -> CCXTStor
     )  # fmt: skip
     return CCXTStore(
         wire.exchange, mode="sim", market_type=wire.market_type, sim_address=address, journal=journal,
+        position_mode="hedge" if wire.hedge else None,
         tracker=quick_policy(wire), config={"timeout": 1000 * patience_s(0.4)}, overrides={"rate": {"pools": wide}},
         breaker=BreakerPolicy(open_s=0.2, max_open_s=0.4), streams=streams,
     )  # fmt: skip

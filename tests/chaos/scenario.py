@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from btccxt.sim.faults import Fault, FaultKind
-from tests.chaos.wires import LINEAR, PRICE_STEP, SPOT, HttpSession
+from tests.chaos.wires import HEDGE, INVERSE, LINEAR, PRICE_STEP, SPOT, HttpSession
 
 ActionKind = Literal["market", "limit", "stop", "trailing", "bracket", "pair", "cancel", "edit"]
 MoveWhen = Literal["settled", "accepted", "cancelling"]
@@ -82,7 +82,7 @@ def make_scenario(seed: int, steps: int = 8, kills: bool = False, wire: HttpSess
     ``kills``: for a strategy that is killed. It cancels nothing itself, so that a bracket without exits is a fault.
     """
     rng = random.Random(f"chaos {seed}")
-    wire = wire or (LINEAR if seed % 3 == 0 else SPOT)
+    wire = wire or wire_of(seed)
     price = START_PRICE
     made = []
     for _ in range(steps):
@@ -99,6 +99,13 @@ def make_scenario(seed: int, steps: int = 8, kills: bool = False, wire: HttpSess
         )
     fee_currency = None if wire.is_contract else rng.choice((None, None, "BNB", "quote"))
     return Scenario(seed, wire, fee_currency, START_PRICE, tuple(made))
+
+
+def wire_of(seed: int) -> HttpSession:
+    """Two thirds spot; of the others half in one-way mode, a quarter in hedge mode, a quarter inverse."""
+    if seed % 3:
+        return SPOT
+    return {0: HEDGE, 3: INVERSE}.get(seed // 3 % 4, LINEAR)
 
 
 def _actions(rng: random.Random, kills: bool) -> tuple[Action, ...]:

@@ -27,7 +27,7 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """``kill``: the bot's process is killed at the end of each of its ``lives``. ``wire``: SPOT, LINEAR or the seed's.
+    """``kill``: the bot's process is killed at the end of each of its ``lives``. ``wire``: its name, or the seed's.
 
     ``free``: with the machine's own threads and clock; then nothing replays. ``planted``: see ``planted.py``.
     """

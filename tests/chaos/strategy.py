@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from btccxt.bt.compat import bt
-from btccxt.model import ConnectionState, OrderKind
+from btccxt.model import ConnectionState, MarketType, OrderKind
 from btccxt.orders.emulator import OrderEmulator
 from btccxt.orders.lifecycle import LifecycleState
 from btccxt.store.store import CCXTStore
@@ -237,31 +238,41 @@ class ChaosStrategy(bt.Strategy):
             return
         order = editable[action.pick % len(editable)]
         away = -action.distance_pct if order.isbuy() else action.distance_pct
-        size = action.size + abs(Decimal(str(order.executed.size)))
+        size = Decimal(str(self._size(action))) + abs(Decimal(str(order.executed.size)))
         changed = self.broker.edit(order, size=float(size), price=_at(price, away))
         if changed is not order:
             self.made.append(changed)
             self.edits[changed.info["client_order_id"]] = size
 
-    def _side(self, action: Action) -> Callable[..., Any]:
-        return self.buy if action.is_buy else self.sell
+    def _side(self, action: Action, *, sells: bool = False) -> Callable[..., Any]:
+        """With the size, and where there are two positions the one that ``pick`` chooses: it may open or close."""
+        make = self.buy if action.is_buy and not sells else self.sell
+        return partial(make, size=self._size(action), **self._of("short" if action.pick % 2 else "long"))
+
+    def _size(self, action: Action) -> float:
+        return float(action.size * self.p.conductor.scenario.wire.unit // 1 if self._is_inverse else action.size)
+
+    @property
+    def _is_inverse(self) -> bool:
+        return self.p.conductor.scenario.wire.market_type is MarketType.INVERSE
+
+    def _of(self, position_side: str) -> dict[str, str]:
+        return {"position_side": position_side} if self.p.conductor.scenario.wire.hedge else {}
 
     def _place_market(self, action: Action, price: Decimal) -> Any:
-        return self._side(action)(size=float(action.size))
+        return self._side(action)()
 
     def _place_limit(self, action: Action, price: Decimal) -> Any:
         away = -action.distance_pct if action.is_buy else action.distance_pct
-        return self._side(action)(size=float(action.size), exectype=bt.Order.Limit, price=_at(price, away))
+        return self._side(action)(exectype=bt.Order.Limit, price=_at(price, away))
 
     def _place_stop(self, action: Action, price: Decimal) -> Any:
         away = abs(action.distance_pct) + Decimal("0.1")
-        return self._side(action)(
-            size=float(action.size), exectype=bt.Order.Stop, price=_at(price, away if action.is_buy else -away)
-        )
+        return self._side(action)(exectype=bt.Order.Stop, price=_at(price, away if action.is_buy else -away))
 
     def _place_trailing(self, action: Action, price: Decimal) -> Any:
         share = float(abs(action.distance_pct) + Decimal("0.1")) / 100
-        return self.sell(size=float(action.size), exectype=bt.Order.StopTrail, trailpercent=share)
+        return self._side(action, sells=True)(exectype=bt.Order.StopTrail, trailpercent=share)
 
     def _place_bracket(self, action: Action, price: Decimal) -> Any:
         """Long, or on contracts short; the entry rests or is at market; the stop may be a stop-limit."""
@@ -276,8 +287,8 @@ class ChaosStrategy(bt.Strategy):
             limit = _at(price, stop_pct - Decimal("0.5") * up)
             terms = {"stopexec": bt.Order.StopLimit, "stopargs": {"plimit": limit}}
         return make(
-            size=float(action.size), limitprice=_at(price, Decimal("0.8") * up), stopprice=_at(price, stop_pct),
-            **entry, **terms,
+            size=self._size(action), limitprice=_at(price, Decimal("0.8") * up), stopprice=_at(price, stop_pct),
+            **entry, **terms, **self._of("long" if up > 0 else "short"),
         )  # fmt: skip
 
     def _place_pair(self, action: Action, price: Decimal) -> Any:
@@ -288,7 +299,7 @@ class ChaosStrategy(bt.Strategy):
         legs = [stop, limit, far][: 3 if action.pick % 5 == 4 else 2]
         made = []
         for leg in reversed(legs) if action.pick % 2 else legs:
-            made.append(self.sell(size=float(action.size), **leg, **({"oco": made[0]} if made else {})))
+            made.append(self._side(action, sells=True)(**leg, **({"oco": made[0]} if made else {})))
             if not made[0].alive():
                 break
         return made

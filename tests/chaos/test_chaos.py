@@ -8,7 +8,6 @@ from btccxt.sim.faults import FaultKind
 from tests.chaos.__main__ import command, told
 from tests.chaos.scenario import make_scenario
 from tests.chaos.stage import Job, Stage
-from tests.chaos.wires import LINEAR, SPOT
 
 
 @pytest.mark.parametrize("seed", range(1, 25))
@@ -23,9 +22,9 @@ def test_the_same_holds_with_the_machines_own_threads_and_clock(stage: Stage, se
     assert outcome.problems == (), "\n".join(told(outcome))
 
 
-def test_the_short_set_strikes_requests_before_and_after_acceptance_and_frames_on_both_exchanges():
+def test_the_short_set_strikes_requests_before_and_after_acceptance_and_frames_on_every_account():
     scenarios = [make_scenario(seed) for seed in range(1, 25)]
     kinds = {fault.kind for scenario in scenarios for step in scenario.steps for fault in step.faults}
     assert {FaultKind.DROP_REQUEST, FaultKind.LOSE_ANSWER, FaultKind.ERROR_AFTER, FaultKind.LOSE_FRAME} <= kinds
     assert {FaultKind.CLOCK_SKEW, FaultKind.RATE_LIMIT, FaultKind.HTML_ANSWER, FaultKind.DUPLICATE} <= kinds
-    assert {scenario.wire.exchange for scenario in scenarios} == {SPOT.exchange, LINEAR.exchange}
+    assert {scenario.wire.name for scenario in scenarios} == {"SPOT", "LINEAR", "HEDGE", "INVERSE"}

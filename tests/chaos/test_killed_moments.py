@@ -81,13 +81,13 @@ def _both_filled(journal: Path) -> Iterator[ChaosVenue]:
     """The limit order fills, its end is told, the cancel of the stop is lost, SIGKILL; then the stop fills as well."""
     with ChaosVenue(LINEAR, 1, START_PRICE, None) as venue:
         with _bot(venue, journal, "trade"):
-            _wait_for(lambda: len(venue.orders()) == 3 and venue.position() == D("0.02"))
+            _wait_for(lambda: len(venue.orders()) == 3 and venue.positions() == {LINEAR.symbol: D("0.02")})
             venue.faults.add(Fault(FaultKind.DROP_REQUEST, *LINEAR.cancel, times=None))
             venue.move(D(61_050))
             _wait_for(lambda: OrderKind.LIMIT.value in _ends_told(journal))
         venue.faults.clear()
         venue.move(D(58_900))
-        assert venue.position() == D("-0.02")
+        assert venue.positions() == {LINEAR.symbol: D("-0.02")}
         yield venue
 
 

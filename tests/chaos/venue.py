@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
+from btccxt.exchange.position_side import named
 from btccxt.matching.records import Event, OrderChanged, SimFill, SimOrder
 from btccxt.model import Side
 from btccxt.sim.background import BackgroundExchange
@@ -15,7 +16,7 @@ from btccxt.sim.dialects.base import SeenRequest, SimAccount
 from btccxt.sim.faults import Fault
 from btccxt.sim.server import SimExchange
 from tests.chaos.wires import PRICE_STEP, HttpSession
-from tests.still_market import START_MS, QuietSource, depth
+from tests.still_market import LEVEL_AMOUNT, START_MS, QuietSource, depth
 
 D = Decimal
 ACCOUNT = "main"
@@ -68,9 +69,9 @@ class ChaosVenue(BackgroundExchange):
     def _move(self, exchange: SimExchange, price: Decimal) -> None:
         self.note(f"the price moves to {price}")
         now_ms = int(exchange.clock.now_ms())
-        bids, asks = depth(price, PRICE_STEP)
+        bids, asks = depth(price, PRICE_STEP, LEVEL_AMOUNT * self.wire.unit)
         exchange.engine.set_depth(self.wire.symbol, bids, asks, now_ms)
-        exchange.engine.print_trade(self.wire.symbol, price, D("0.001"), Side.BUY, now_ms)
+        exchange.engine.print_trade(self.wire.symbol, price, self.wire.amount_step, Side.BUY, now_ms)
 
     # -------------------------------------------------------------- faults
 
@@ -96,10 +97,14 @@ class ChaosVenue(BackgroundExchange):
         balances = self.call(lambda exchange: dict(exchange.engine.balances(ACCOUNT)))
         return {coin: balance.total for coin, balance in balances.items()}
 
-    def position(self) -> Decimal:
-        """Of a contract."""
+    def positions(self) -> dict[str, Decimal]:
+        """Of a contract: what is held by the name that the account knows it by."""
         positions = self.call(lambda exchange: exchange.engine.positions(ACCOUNT))
-        return sum((position.amount for position in positions), D(0))
+        return {
+            each.symbol if each.hedge_side is None else named(each.symbol, each.hedge_side): each.amount
+            for each in positions
+            if each.amount
+        }
 
     def known(self) -> dict[str, tuple[str, bool]]:
         """Of every order: how much of it is filled, and whether it has ended."""

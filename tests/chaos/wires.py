@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
 from btccxt.model import Market, MarketType
-from btccxt.sim.markets import linear_market, spot_market
+from btccxt.sim.markets import inverse_market, linear_market, spot_market
 
 D = Decimal
+ONE = D(1)
 PRICE_STEP = D("0.1")  # of every market here
 
 
@@ -32,12 +33,16 @@ class HttpSession:
     client_id_names: tuple[str, ...]
     order_id_names: tuple[str, ...]
     says_expired: bool = True  # False: it calls cancelled what expired
+    hedge: bool = False  # two positions
+    unit: Decimal = ONE  # in amounts, of what a scenario calls one
 
     @property
     def is_contract(self) -> bool:
         return self.market_type is not MarketType.SPOT
 
     def markets(self) -> dict[str, Market]:
+        if self.market_type is MarketType.INVERSE:
+            return {self.symbol: inverse_market(self.symbol, contract_size="1")}
         if self.is_contract:
             return {self.symbol: linear_market(self.symbol)}
         return {symbol: spot_market(symbol) for symbol in (self.symbol, "BNB/USDT")}
@@ -88,3 +93,8 @@ LINEAR = HttpSession(
     order_id_names=("orderId",),
     says_expired=False,
 )
+HEDGE = replace(LINEAR, name="HEDGE", hedge=True)
+INVERSE = replace(
+    LINEAR, name="INVERSE", market_type=MarketType.INVERSE, symbol="BTC/USD:BTC", funds={"BTC": D(1)}, amount_step=D(1),
+    unit=D(60_000),
+)  # fmt: skip
