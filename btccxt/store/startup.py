@@ -26,6 +26,14 @@ log = get_logger(__name__)
 
 _MEMORY = ":memory:"
 DEFAULT_BALANCE = Decimal(10_000)
+MONEY = {
+    Mode.SIM: "simulated money on the embedded exchange",
+    Mode.PAPER: "no money: orders are filled in this process against real prices",
+    Mode.TESTNET: "play money on the exchange's testnet",
+    Mode.DEMO: "play money in the exchange's demo trading",
+    Mode.LIVE: "REAL MONEY",
+}
+"""What is traded with in each mode, for people."""
 
 
 def market_type_of(exchange_id: str, given: str | MarketType | None) -> MarketType:

@@ -58,6 +58,7 @@ from btccxt.store.order_entry import StoreOrders
 from btccxt.store.self_check import self_check, warning
 from btccxt.store.shutdown import end_orders
 from btccxt.store.startup import (
+    MONEY,
     account_lasts,
     check_currency,
     check_switch,
@@ -76,13 +77,6 @@ log = get_logger(__name__)
 
 _numbers = itertools.count(1)
 _STOP_TIMEOUT_S = 10.0
-_MONEY = {
-    Mode.SIM: "simulated money on the embedded exchange",
-    Mode.PAPER: "no money: orders are filled in this process against real prices",
-    Mode.TESTNET: "play money on the exchange's testnet",
-    Mode.DEMO: "play money in the exchange's demo trading",
-    Mode.LIVE: "REAL MONEY",
-}
 
 
 class CCXTStore(StoreBackend):
@@ -246,7 +240,7 @@ class CCXTStore(StoreBackend):
                 return
             if self._broker is not None:
                 self._broker.arrivals.clear()  # of an earlier connection
-            log.info(EventName.SESSION_STARTED, exchange=self.name, mode=self.mode.value, money=_MONEY[self.mode])
+            log.info(EventName.SESSION_STARTED, exchange=self.name, mode=self.mode.value, money=MONEY[self.mode])
             try:
                 self._notifier.start()
                 self._session = Session(f"btccxt {self.name}", on_error=self._notifier.trouble)
@@ -281,7 +275,7 @@ class CCXTStore(StoreBackend):
                 markets=len(self._account_session.markets),
             )
             if self._broker is not None and self.mode.needs_keys:
-                self._notifier.say(f"{self.name}, mode {self.mode.value!r}: orders move {_MONEY[self.mode]}")
+                self._notifier.say(f"{self.name}, mode {self.mode.value!r}: orders move {MONEY[self.mode]}")
             if self._broker is not None:
                 self._say_hints(self._account_session)
 

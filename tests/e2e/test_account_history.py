@@ -196,9 +196,12 @@ def test_another_process_goes_on_from_the_page_where_one_ended_and_asks_for_noth
             assert len(whole) == len({fill.key for fill in whole}) == TRADES and whole.doubts == ()
             pages = len(asked)
         cut_at = (pages + 1) // 2
-        with opened_with(venue, tmp_path / "j") as store, counted(monkeypatch, store, most=cut_at) as asked:
-            with pytest.raises(BtccxtError, match="cut"):
-                len(store.trade_history(BTC, since_ms))
+        with (
+            opened_with(venue, tmp_path / "j") as store,
+            counted(monkeypatch, store, most=cut_at),
+            pytest.raises(BtccxtError, match="cut"),
+        ):
+            len(store.trade_history(BTC, since_ms))
         with opened_with(venue, tmp_path / "j") as store, counted(monkeypatch, store) as asked:
             trades = store.trade_history(BTC, since_ms)
             assert trades == whole and trades.doubts == ()

@@ -21,7 +21,7 @@ from btccxt.model import MarketType
 from btccxt.resilience.clock import ExchangeClock, WallTime
 from btccxt.sim.tls import connector_for
 from btccxt.store.build_config import build_config
-from btccxt.store.store import _MONEY
+from btccxt.store.startup import MONEY
 from btccxt.store.venues import connect
 from tests.e2e.kit import run
 from tests.e2e.stage import Venue
@@ -92,7 +92,7 @@ def test_testnet_and_live_lead_to_their_own_addresses(mode, word):
         profile, {}, HttpSession(None, False), venue.clock, testnet=venue.exchange._testnet
     )  # as it does when it opens
     assert ("testnet" in instance.urls["api"]["private"]) is (mode == "testnet")
-    assert word in _MONEY[Mode(mode)]
+    assert word in MONEY[Mode(mode)]
 
 
 @pytest.mark.parametrize(
