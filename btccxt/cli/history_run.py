@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import time
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -43,6 +44,7 @@ from btccxt.store.config_file import load_config
 from btccxt.store.contracts import in_position_mode
 from btccxt.store.keys import resolve_keys
 from btccxt.store.money_history import money_moved
+from btccxt.store.paper_history import JournaledPaper
 from btccxt.store.startup import did_you_mean
 from btccxt.store.venues import ExchangeConnection, connect
 
@@ -67,10 +69,13 @@ def run_history(
 ) -> None:
     """``what``: trades, orders or ledger; ``span``: of the time now. Raises ConfigError, and the exchange's errors."""
     settings = load_config(config, profile)
-    if settings.mode is Mode.PAPER or (settings.mode is Mode.SIM and settings.sim_address is None):
-        raise ConfigError(f"a {settings.mode.value} account is at no exchange: ask the store that runs it")
+    if settings.mode is Mode.SIM and settings.sim_address is None:
+        raise ConfigError("a sim account lives in its process only: ask the store that runs there")
     if output.parquet is not None:
         pyarrow()
+    if settings.mode is Mode.PAPER:
+        _put(what, plain_rows(_paper_history(what, settings, symbol, span(time.time_ns() // 1_000_000)).rows()), output)
+        return
     keys = resolve_keys(settings.exchange, settings.mode, settings)
     account = account_fingerprint(settings.exchange, keys.get("apiKey") or keys.get("walletAddress"))
     path = Path(settings.journal or default_journal_path(settings.exchange, settings.mode.value, account))
@@ -96,6 +101,26 @@ def run_history(
         venue.stop()
         loop.close()
     _put(what, rows, output)
+
+
+def _paper_history(what: str, settings: StoreConfig, symbol: str | None, span: Span) -> AccountHistory[Any]:
+    if settings.journal is None:
+        raise ConfigError("a paper account without journal= ended with its process")
+    with JournalReader(settings.journal) as reader:
+        reader.check_account(settings.exchange, settings.mode.value, account_fingerprint(settings.exchange, None))
+        stored, names = reader.paper(), reader.order_names()
+    if stored is None:
+        raise ConfigError(f"no paper account lives in {settings.journal}")
+    exchange, wish = JournaledPaper(settings.exchange, stored), SymbolsToList([symbol])
+
+    def ask(coroutine: Coroutine[Any, Any, Any], timeout_s: float | None = None) -> Any:
+        return asyncio.run(coroutine)
+
+    if what == "ledger":
+        return money_moved(exchange, wish, exchange.contracts(), span, ask)
+    if what == "trades":
+        return fills_of(exchange, wish, span, ask, lambda: names)
+    return ended_orders(exchange, wish, span, ask)
 
 
 def _history(

@@ -36,6 +36,7 @@ from btccxt.matching.engine import (
     SimOrder,
 )
 from btccxt.matching.paper_options import Latency, PaperOptions
+from btccxt.matching.values import average_price
 from btccxt.model import (
     ZERO,
     Balance,
@@ -248,12 +249,15 @@ class PaperExchange(ExchangeAPI):
         return fills[:limit]
 
     def _told(self, order: SimOrder, origin: Origin, detail: str = "") -> OrderUpdate:
-        return update_of(order, self.engine.markets[order.symbol], origin, detail)
+        market = self.engine.markets[order.symbol]
+        average = average_price(market, order.filled, order.cost_quote) if order.filled else None
+        return update_of(order, average, origin, detail)
 
     async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
         market = self.engine.markets[symbol]
         paid = self.engine.fundings(ACCOUNT, symbol)
-        return [funding_of(each, market) for each in paid if each.time_ms >= since_ms]
+        currency = market.settle or market.quote
+        return [funding_of(each, currency) for each in paid if each.time_ms >= since_ms]
 
     async def fetch_transfers(self, since_ms: int) -> list[Transfer]:
         """None: nothing comes to a paper account or leaves it but by trades."""

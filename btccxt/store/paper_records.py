@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from btccxt.matching.engine import NewOrder, SimFill, SimOrder, SimStatus
 from btccxt.matching.records import FundingPaid
-from btccxt.matching.values import average_price
-from btccxt.model import Fill, FundingPayment, Market, OrderRequest, OrderStatus, OrderUpdate, Origin
+from btccxt.model import Fill, FundingPayment, OrderRequest, OrderStatus, OrderUpdate, Origin
 
 _STATUS = {
     SimStatus.NEW: OrderStatus.OPEN,
@@ -38,7 +39,7 @@ def new_order(request: OrderRequest) -> NewOrder:
     )
 
 
-def update_of(order: SimOrder, market: Market, origin: Origin, detail: str = "") -> OrderUpdate:
+def update_of(order: SimOrder, average: Decimal | None, origin: Origin, detail: str = "") -> OrderUpdate:
     request, status = order.request, _STATUS[order.status]
     return OrderUpdate(
         symbol=request.symbol,
@@ -52,7 +53,7 @@ def update_of(order: SimOrder, market: Market, origin: Origin, detail: str = "")
         trigger_price=request.trigger_price,
         amount=request.amount,
         filled=order.filled,
-        average=average_price(market, order.filled, order.cost_quote) if order.filled else None,
+        average=average,
         time_ms=order.updated_ms,
         raw_status=order.status.value,
         reject_reason=detail if status in (OrderStatus.REJECTED, OrderStatus.EXPIRED) and detail else None,
@@ -74,7 +75,5 @@ def fill_of(fill: SimFill) -> Fill:
     )
 
 
-def funding_of(paid: FundingPaid, market: Market) -> FundingPayment:
-    return FundingPayment(
-        paid.symbol, market.settle or market.quote, paid.received, paid.time_ms, f"funding-{paid.number}"
-    )
+def funding_of(paid: FundingPaid, currency: str) -> FundingPayment:
+    return FundingPayment(paid.symbol, currency, paid.received, paid.time_ms, f"funding-{paid.number}")

@@ -18,6 +18,7 @@ from btccxt.orders.journal.codec import EVENT_KINDS, decode, decode_request
 from btccxt.orders.journal.file import check_account, open_read_only, trouble_with
 from btccxt.orders.journal.fills import FillSum, StoredFill, booked_fills, load_fills
 from btccxt.orders.journal.holdings import StoredHoldings, load_holdings
+from btccxt.orders.journal.paper import StoredPaper, load_paper
 from btccxt.orders.journal.prune import PRUNED_UNTIL
 from btccxt.orders.journal.rows import JournaledOrder, load_order_names
 from btccxt.orders.live_order import LifecycleState
@@ -105,6 +106,12 @@ class JournalReader:
         """Every trade that the exchange named, each once."""
         fills = [stored.fill for stored in load_fills(self._connection, "1 = 1") if not stored.inferred]
         return list({fill.key: fill for fill in fills}.values())
+
+    def paper(self) -> StoredPaper | None:
+        """The paper account that lives here; None where none does."""
+        if schema.schema_version(self._connection) < schema.WITH_PAPER:
+            return None
+        return load_paper(self._connection)
 
     def booked_fills(self) -> list[Fill]:
         """What was counted: trades, and where the exchange named none, the rise of its cumulative amounts.
