@@ -1,23 +1,27 @@
-"""The account's trades read to their end, beside what the rate limit itself allows: OKX, a hundred a page."""
+"""The account's trades read to their end and kept, beside what the rate limit itself allows: OKX, a hundred a page."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+import tempfile
 import time
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
 
 from benchmarks.report import Column, Report, Row, Target
 from benchmarks.sizes import Size
 from btccxt.config import Mode, StoreConfig
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.matching.records import NewOrder
-from btccxt.model import MarketType, OrderKind, Side
+from btccxt.model import Fill, MarketType, OrderKind, Side
 from btccxt.sim.dialects.base import SimAccount
 from btccxt.sim.markets import spot_market
 from btccxt.sim.participants import ParticipantsSource
 from btccxt.sim.server import SimExchange
+from btccxt.store.kept_history import KeptHistory, KeptPages, ListName
 from btccxt.store.venues import connect
 
 NAME = "account_history"
@@ -31,7 +35,7 @@ _SPAN_MS = 20 * 86_400_000
 
 def run(size: Size) -> Report:
     trades = size.pick(10_000, 4_000, 150)
-    ours_s, pages, limit_s = asyncio.run(_measure(trades))
+    ours_s, pages, limit_s = _measured(trades)
     case = f"{trades:,} trades"
     rows = (
         Row(case, "btccxt", {_WALL: ours_s, _PAGES: float(pages)}),
@@ -41,7 +45,12 @@ def run(size: Size) -> Report:
     return Report(NAME, TITLE, (Column(_WALL, 2), Column(_PAGES, 0)), _WALL, rows, targets)
 
 
-async def _measure(trades: int) -> tuple[float, int, float]:
+def _measured(trades: int) -> tuple[float, int, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(_measure(trades, folder))
+
+
+async def _measure(trades: int, folder: str) -> tuple[float, int, float]:
     """Seconds and pages of ours, and the seconds that so many pages take at least."""
     account = SimAccount(balances={"USDT": Decimal(10**9), "BTC": Decimal(10**6)})
     sim = SimExchange(ParticipantsSource([spot_market(_SYMBOL)], _START_MS), ("okx",), accounts=[account])
@@ -58,7 +67,11 @@ async def _measure(trades: int) -> tuple[float, int, float]:
             await venue.exchange.load_markets()
             pool = profile.rate.pools["requests"]
             await asyncio.sleep(1.1 * pool.window_ms / 1_000)  # what the opening used up comes free
-            pages = venue.exchange.trade_pages(_SYMBOL, begin_ms)
+            kept, name = KeptHistory(Path(folder) / "history"), ListName("trades", Fill, reused=True)
+            make = partial(venue.exchange.trade_pages, _SYMBOL)
+            pages = KeptPages(kept, name, make, begin_ms, None, venue.clock.now_ms())
+            if await pages.next():
+                raise AssertionError("nothing was kept before")
             began_s = time.perf_counter()
             found, asked = len(await pages.next()), 1
             answer_s = time.perf_counter() - began_s
