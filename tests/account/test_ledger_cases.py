@@ -401,6 +401,55 @@ def test_open_profit_comes_and_goes_with_the_price() -> None:
     assert values == [150, 100, 50]
 
 
+def test_what_changes_between_two_looks_at_the_value_counts_in_the_second() -> None:
+    ledger = ledger_of(USDT="100", BNB="2")
+    ledger.reset(balances(USDT="100", BNB="2"), [position(PERP, "5", None)])
+    ledger.set_price("BNB/USDT", D(10))
+    ledger.set_price(PERP, D(6000), as_entry=False)
+    assert ledger.value == 120
+    ledger.set_entry_price(PERP, D(5000))
+    assert ledger.value == 170
+    ledger.receive(FundingPayment(PERP, "USDT", D(3), 0))
+    ledger.set_price("BNB/USDT", D(20))
+    assert ledger.value == 193
+
+
+LONG, SHORT = "BTC/USDT:USDT long", "BTC/USDT:USDT short"
+
+
+@pytest.mark.parametrize(
+    ("positions", "price"),
+    [
+        (["5 5000"], "5000"),
+        (["0 5000"], "5000"),
+        (["2 5000", "6 7000"], "6500"),
+        (["6 7000", "-2 5000"], "8000"),  # what both cost, over what both together are
+        (["5 5000", "-5 6000"], None),  # nothing is held
+        (["5 5000", "3 -"], None),
+        (["5 5000", "0 -"], "5000"),
+        (["6 1000", "-2 3000"], None),  # together they have cost nothing
+    ],
+)
+@pytest.mark.parametrize("kind", [PERP, INVERSE])
+def test_two_positions_of_one_contract_have_one_entry_price(kind: str, positions: list[str], price: str | None) -> None:
+    names = (LONG, SHORT)[: len(positions)]
+    ledger = AccountLedger("USDT", dict.fromkeys(names, ALL[kind]))
+    for name, told in zip(names, positions, strict=True):
+        amount, at = told.split()
+        ledger.open_with(name, D(amount), None if at == "-" else D(at))
+    if kind == PERP:
+        assert ledger.entry_price(names) == (None if price is None else D(price))
+    elif len(names) == 1:
+        assert ledger.entry_price(names) == D(positions[0].split()[1])
+
+
+def test_two_positions_of_an_inverse_contract_are_entered_at_the_harmonic_mean() -> None:
+    ledger = AccountLedger("BTC", dict.fromkeys((LONG, SHORT), ALL[INVERSE]))
+    ledger.open_with(LONG, D(1000), D(5000))  # 10,000 USD each: 2 and 1 BTC
+    ledger.open_with(SHORT, D(1000), D(10_000))
+    assert ledger.entry_price((LONG, SHORT)) == D(20_000) / 3
+
+
 def test_open_profit_in_a_coin_follows_the_price_of_the_coin_and_forgets_no_other_contract() -> None:
     ledger = ledger_of(USDT="100")
     ledger.reset(balances(USDT="100"), [position(PERP, "5", "5000"), position(INVERSE, "1000", "5000")])

@@ -423,6 +423,62 @@ def test_without_reduce_only_a_stop_waits_for_the_target_to_go() -> None:
     assert short(group.plan()) == ["place stop for stop: market 1"]
 
 
+# ------------------------------------------------------------------ exits that never reached the exchange
+
+
+NEVER = {"state": S.REJECTED, "never_arrived": True, "reasons": ("unknown there",)}
+
+
+@pytest.mark.parametrize("name", ["stop", "target"])
+def test_an_exit_that_never_reached_the_exchange_is_placed_again_at_once_and_then_at_intervals(name: str) -> None:
+    group = resting()
+    group.leg(name).placements.clear()
+    group.leg(name).hear(LiveOrder(group.leg(name).request, state=S.OPEN))
+    sent, kind = name, "stop" if name == "stop" else "limit"
+    for number, wait_s in enumerate((0.0, 1.0, 2.0), 1):
+        group.answer(name, sent, **NEVER)
+        told, *placed = group.plan()
+        assert told == Tell(name, f"exit {sent} never reached the exchange: it is placed again")
+        sent = f"s{number}"
+        if wait_s:
+            assert not placed and group.plan(wait_s - 0.001) == []
+            placed = group.plan(0.001)
+        assert short(placed) == [f"place {sent} for {name}: {kind} 1"]
+    group.answer(name, sent, **NEVER)
+    last = short(group.plan())
+    if name == "stop":
+        assert "its position is closed at market" in last[0]
+        assert short(group.plan(4.0)) == ["place s4 for stop: market 1"]
+    else:
+        assert (last, group.leg(name).over) == (["end target"], S.REJECTED)
+
+
+def test_a_step_that_never_reached_the_exchange_is_placed_again_and_less_is_not() -> None:
+    for filled, again in (("0.001", True), ("0.0009", False)):
+        group = Group(target=False)
+        group.enter("0.001", S.CANCELED)
+        group.plan()
+        group.enter(filled, S.CANCELED)
+        group.answer("stop", **NEVER)
+        assert ("place s1 for stop: stop 0.001" in short(group.plan())) is again
+        assert group.leg("stop").failures == again
+
+
+def test_a_close_at_market_that_never_arrived_and_an_alternative_are_no_exits_to_place_again() -> None:
+    group = Group(target=False)
+    group.leg("stop").is_native = False
+    group.enter()
+    group.core.fire("stop", group.now_s)
+    group.plan()
+    group.answer("stop", **NEVER)
+    assert short(group.plan()) == ["place s1 for stop: market 1"]
+    literal = Group(entry=None, are_exits=False)
+    literal.plan()
+    literal.answer("stop", **NEVER)
+    assert short(literal.plan())[-1] == "end stop"
+    assert literal.leg("stop").over is S.REJECTED
+
+
 # ------------------------------------------------------------------ ends
 
 

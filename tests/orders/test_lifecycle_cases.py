@@ -21,6 +21,7 @@ from btccxt.orders.events import (
     Journaled,
     LifecycleEvent,
     NeverArrived,
+    NeverSent,
     NewFill,
     Noted,
     NotPlaced,
@@ -68,6 +69,7 @@ def differences(before: LiveOrder, after: LiveOrder) -> dict[str, object]:
         ({"reasons": ("a",)}, NeverArrived("b"), {**REFUSED, "never_arrived": True, "reasons": ("a", "b")}),
         ({"notes": ("a",)}, Gone("b"), {**ENDED, "notes": ("a", "b")}),
         ({"notes": ("a",)}, Withdrawn("b"), {**ENDED, "notes": ("a", "b")}),
+        ({"reasons": ("a",)}, NeverSent("b"), {**ENDED, "reasons": ("a", "b")}),
         ({}, CancelRequested(), {"cancel_requested": True}),
         ({"cancel_requested": True}, CancelRequested(), {}),
     ],
@@ -84,6 +86,8 @@ def test_what_we_did_changes_this_and_no_more(
 
 
 def test_evidence_of_different_ends_adds_up() -> None:
+    order, _ = run(an_order(), NeverArrived("w"), NeverSent("v"))
+    assert order.reported_terminal == {S.CANCELED, S.REJECTED}
     order, _ = run(an_order(), Gone("x"), Withdrawn("y"), Rejection(("z",)), NeverArrived("w"))
     assert order.reported_terminal == {S.CANCELED, S.REJECTED}
     order, _ = run(an_order(), said(OrderStatus.EXPIRED), Gone("x"))
