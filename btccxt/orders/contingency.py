@@ -279,9 +279,14 @@ class ContingencyGroup(LegEnds):
         """Nothing is left to do for this leg."""
         self._cancel(leg.open, "nothing is left for it to close") if not self.cancelled else self._cancel_plainly(leg)
         if leg.over is None and not leg.open:
-            last = leg.placements[-1].order if leg.placements else None
-            full = last is not None and last.state is LifecycleState.FILLED and leg.filled > ZERO
-            leg.over = LifecycleState.FILLED if full else LifecycleState.CANCELED
+            leg.over = LifecycleState.FILLED if self._has_done_its_part(leg) else LifecycleState.CANCELED
+
+    def _has_done_its_part(self, leg: Leg) -> bool:
+        """One that may only reduce is ended by the exchange where it is larger than what was left to close."""
+        last = leg.placements[-1].order if leg.placements else None
+        if last is None or not leg.filled:
+            return False
+        return last.state is LifecycleState.FILLED or leg.filled >= self.amount_of(leg)
 
     def _cancel_plainly(self, leg: Leg) -> None:
         for each in leg.open:

@@ -197,6 +197,7 @@ class Leg:
         expired = primary.listed is not None and primary.state is LifecycleState.EXPIRED
         ended_otherwise = expired or primary.state is LifecycleState.REJECTED
         carried_on = carried_on or (ended_otherwise and self.over is LifecycleState.CANCELED)
+        carried_on = carried_on or (self.over is LifecycleState.FILLED and primary.state is not self.over)
         if not carried_on and (self.over is not None or not primary.is_final):
             if primary.request.amount == amount or primary.is_final:
                 return primary

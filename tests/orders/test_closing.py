@@ -245,6 +245,18 @@ def test_a_sale_beside_a_bracket_is_still_there_after_a_kill() -> None:
     assert world.alarms == []
 
 
+def test_a_stop_that_is_hit_before_it_was_made_smaller_has_filled_whole_when_the_position_is_gone() -> None:
+    """It may only reduce, so the exchange ends the rest of it."""
+    world = World(PERP)
+    world.bracket()
+    closes(world, "0.5", "entry:0.5")
+    world.move(89)
+    world.wait(2)
+    assert (world.exchange.position, world.at_exchange(), world.alarms) == (0, {}, [])
+    stop = world.strategy["stop"]
+    assert (stop.state.value, stop.filled, stop.amount) == ("filled", D("0.5"), D("0.5"))
+
+
 # ------------------------------------------------------------------ an order that stands alone
 
 
