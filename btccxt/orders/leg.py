@@ -226,7 +226,7 @@ class Leg:
             cost=sum((order.cost for order in orders), ZERO),
             fees=fees,
             fills=FillLog(fill for order in orders for fill in order.fills.values()),
-            reasons=_each_once(order.reasons for order in (primary, *orders)),
+            reasons=_each_once(order.reasons for order in (primary, *orders) if not made_way(order)),
             notes=_each_once(order.notes for order in (primary, *orders)),
             pending_release=now is None and not ended,
             cancel_requested=now is not None and now.cancel_requested,

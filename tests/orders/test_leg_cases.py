@@ -312,6 +312,16 @@ def test_what_a_spawned_order_was_told_stands_on_the_leg() -> None:
     assert seen is not None and (seen.reasons, seen.triggered) == (("r", "s"), True)
 
 
+def test_why_the_exchange_cancelled_what_made_way_is_no_reason_of_the_leg() -> None:
+    """It names our own wish ("cancelled by user"), and the leg is alive, or has filled."""
+    both = carried(second={"reasons": ("s",)})
+    first = both.placements[0].order
+    assert first is not None
+    both.placements[0].order = both.primary = replace(first, notes=(MADE_WAY + "for a close",))
+    seen = both.view(D(1), {})
+    assert seen is not None and seen.reasons == ("s",)
+
+
 def carried(**fields: Any) -> Leg:
     """Its own order has given a part and made way, another one goes on."""
     first = order(
