@@ -14,7 +14,7 @@ from btccxt.bars.lake import Lake
 from btccxt.bt.cerebro import CerebroLoop
 from btccxt.bt.combined import adopt_outer, is_inner
 from btccxt.bt.compat import bt
-from btccxt.bt.data_arguments import check_arguments, check_earlier, is_number
+from btccxt.bt.data_arguments import check_arguments, check_earlier, check_place, is_number
 from btccxt.bt.data_lines import FeedLines
 from btccxt.bt.data_news import BROKEN, ToldLines, iso
 from btccxt.bt.lake_source import LakeSource, find_venue
@@ -177,11 +177,7 @@ class CCXTData(ToldLines):
         self.label = f"{self._dataname} {name}"
 
     def start(self) -> None:
-        if self._env is None:
-            raise ConfigError(
-                f"{self.label}: bt.filters' DataFilter and DataFiller do not pass cerebro on to what is inside them: "
-                "give this data to cerebro.adddata(), and filter it with data.addfilter()"
-            )
+        check_place(self, runs=not self._ended)
         self._refuse_optimisation()
         if is_inner(self, self._env):  # when cerebro started its stores, it knew of none for this data
             self._cerebro_loop.join_run()
@@ -211,6 +207,7 @@ class CCXTData(ToldLines):
         if self.p.historical:
             if self._cerebro_loop.leaves_it_to_workers:
                 self._shareable().share(request)
+                self._ended = True  # here; the workers start it anew
                 return
             self._history = self._load_history(request)
             self._rows = chain(first_rows, self._made.rows_of(self._history))

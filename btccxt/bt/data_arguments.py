@@ -48,11 +48,30 @@ def check_alike(label: str, what: str, one: Any, other: Any) -> None:
         raise ConfigError(f"{label}: {what} is stamped otherwise: give both the same stamp=")
 
 
+def check_place(data: Any, *, runs: bool) -> None:
+    """Cerebro, or another data that it knows, starts this one, and only once. Raises ConfigError."""
+    if data._env is None:
+        raise ConfigError(
+            f"{data.label}: bt.filters' DataFilter and DataFiller do not pass cerebro on to what is inside them: give "
+            "this data to cerebro.adddata(), and filter it with data.addfilter()"
+        )
+    if runs:
+        raise _in_two_places(data)
+
+
 def check_earlier(data: Any, other: Any) -> None:
     """``other``, one of ours, can go before ``data``. Raises ConfigError."""
     if other.islive():
         raise ConfigError(f"{data.label}: backfill_from must end: getdata(..., historical=True)")
+    if any(other is each for each in data._env.datas):
+        raise _in_two_places(other)
     check_alike(data.label, "backfill_from", data, other)
+
+
+def _in_two_places(data: Any) -> ConfigError:
+    return ConfigError(
+        f"{data.label}: this data is in two places, and each takes bars from the other: make two, with getdata() each"
+    )
 
 
 def _check_last_bars(parameters: Any) -> None:

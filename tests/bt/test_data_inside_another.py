@@ -178,3 +178,32 @@ def test_a_resampled_history_comes_before_bars_of_its_length() -> None:
     run.cerebro.adddata(store.getdata(historical=True, compression=5, backfill_from=past))
     run.go()
     assert [bar[0][1] - START_MS for bar in run.bars] == [n * 5 * MINUTE_MS for n in range(1, 6)]
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("how", ["chaindata", "rolloverdata", "backfill_from"])
+def test_a_data_in_two_places_is_refused(how: str, live: bool) -> None:
+    store = StartedStore()
+    run = Run(store)
+    store.past["A"] = store.past["B"] = BARS
+    first = store.getdata("A", historical=not live or how == "backfill_from")
+    run.cerebro.adddata(first)
+    if how == "backfill_from":
+        run.cerebro.adddata(store.getdata("B", historical=not live, backfill_from=first))
+    else:
+        second = store.getdata("B", historical=not live)
+        run.cerebro.adddata(second)
+        getattr(run.cerebro, how)(first, second, name="x")
+    with pytest.raises(ConfigError, match="in two places"):
+        run.go()
+
+
+def test_one_history_may_go_before_several_datas() -> None:
+    other, store = StartedStore(), StartedStore()
+    run = Run(store)
+    past = other.past_data(0, 6)
+    for symbol in ("A", "B"):
+        store.past[symbol] = BARS[6:]
+        run.cerebro.adddata(store.getdata(symbol, historical=True, backfill_from=past))
+    run.go()
+    assert [bar[0][2] for bar in run.bars] == [bar[1][2] for bar in run.bars] == CLOSES
