@@ -76,8 +76,8 @@ class Program:
         with self._lock:
             if not self._may_go_on() or self._has_orders_on_their_way():
                 return float("-inf")
-            if not self._has_begun:
-                return self._begin_ms + _MINUTE_MS + AHEAD_MS
+            if not self._has_begun:  # a bar that closed before its feed is open would never come, and be waited for
+                return self._begin_ms + AHEAD_MS
             return min(self._due_ms.values(), default=float("inf")) + AHEAD_MS
 
     def _has_orders_on_their_way(self) -> bool:
