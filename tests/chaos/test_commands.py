@@ -46,7 +46,7 @@ def test_rehearse_runs_a_users_file_with_faults_and_checks_the_books(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("names", "says"), [("lost-answer", "did you mean 'lost-answers'"), ("xyz", "There are: none, lost-answers")]
+    ("names", "says"), [("lost-answer", "did you mean 'lost-answers'"), ("xyz", "there are none, lost-answers")]
 )
 def test_an_unknown_fault_mix_names_the_nearest(names: str, says: str):
     with pytest.raises(ConfigError, match=says):
