@@ -241,8 +241,10 @@ class CCXTExchange(CCXTReads):
         instance.set_markets_from_exchange(self._rest)
         self._calls.attach(instance)
         interval_s = self.profile.websocket.frame_interval_ms / 1000.0
-        ends = self.profile.websocket.ends
-        push = PushStream(instance, deliver, self._report, frame_interval_s=interval_s, ends=ends)
+        rule = self.profile.websocket
+        push = PushStream(
+            instance, deliver, self._report, frame_interval_s=interval_s, ends=rule.ends, renames=rule.renames
+        )
         checks = StreamChecks(self._reader, self._market_checks.of, self._market_checks.trade)
         await push.run(list(subscriptions_for(keys, self.profile, instance.has, self.clock.now_ms, checks)))
 

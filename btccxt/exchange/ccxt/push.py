@@ -26,6 +26,7 @@ from btccxt.exchange.api import Deliver
 from btccxt.exchange.ccxt.errors_map import retry_after_s
 from btccxt.exchange.ccxt.frames import parts_of, walk
 from btccxt.exchange.ccxt.keep_alive import judge_pongs_here
+from btccxt.exchange.profile.profile_schema import Rename
 from btccxt.model import StreamEvent, StreamKey, StreamKind, StreamOpened
 from btccxt.observe.metrics import metrics
 from btccxt.resilience.supervised import Tasks
@@ -74,8 +75,13 @@ class PushStream:
         *,
         frame_interval_s: float = 0.0,
         ends: Iterable[Mapping[str, str]] = (),
+        renames: Sequence[Rename] = (),
     ) -> None:
-        """``ends``: frames (path -> value) that break the stream, because ccxt passes over them."""
+        """``ends``: frames (path -> value) that break the stream, because ccxt passes over them.
+
+        ``renames``: frames that ccxt passes over, and the word by which it knows them.
+        """
+        self._renames = renames
         self._instance = instance
         self._deliver = deliver
         self._report = report
@@ -250,6 +256,9 @@ class PushStream:
             self.frame, self._taken = message, False
             try:
                 handle_message(client, message)
+                if not self._taken and self._renames and (renamed := self._renamed(message)) is not None:
+                    self.frame = renamed
+                    handle_message(client, renamed)
             finally:
                 if not self._taken and self._ends:  # what is news ends nothing, so candles pay nothing for this
                     self._check_end(message)
@@ -282,6 +291,12 @@ class PushStream:
         instance.client, instance.watch, instance.watch_multiple = client_of, watch_one, watch_several
         instance.handle_message, instance.on_error, instance.on_close = handle, failed, closed
         instance.spawn, instance.delay = spawn_watched, delay
+
+    def _renamed(self, frame: Any) -> Any:
+        for each in self._renames:
+            if isinstance(frame, dict) and frame.get(each.field) == each.said:
+                return {**frame, each.field: each.meant}
+        return None
 
     def _check_end(self, frame: Any) -> None:
         for pattern in self._ends:

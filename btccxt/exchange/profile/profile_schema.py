@@ -184,6 +184,14 @@ class HistoryRule(Part):
     forming_included: bool = True
 
 
+class Rename(Part):
+    """A frame that ccxt drops, told to it again with another word in ``field``."""
+
+    field: str
+    said: str
+    meant: str
+
+
 class WebSocketRule(Part):
     keep_alive_ms: int = Field(default=20_000, ge=1_000)
     keys_per_frame: int = Field(default=1, ge=1)
@@ -192,6 +200,7 @@ class WebSocketRule(Part):
     batch: Mapping[str, str] = Field(default_factory=dict)
     ends: tuple[Mapping[str, str], ...] = ()
     """Frames after which a subscription is dead and ccxt tells nobody: path -> value, all of one entry."""
+    renames: tuple[Rename, ...] = ()
 
 
 class StreamRule(Part):

@@ -78,7 +78,8 @@ async def converse(
 
     instance.open()
     instance.fetch, instance.client = fetch, client
-    push = PushStream(instance, deliver, lambda _what, error: faults.append(error))
+    renames = profile.websocket.renames
+    push = PushStream(instance, deliver, lambda _what, error: faults.append(error), renames=renames)
     subscriptions = subscriptions_of(key, profile, instance, Reader(profile.exchange))
     async with Tasks() as tasks:
         running = tasks.start(push.run(subscriptions), f"replay of {scripted.stream}")
