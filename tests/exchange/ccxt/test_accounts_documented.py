@@ -11,6 +11,7 @@ from decimal import Decimal as D
 from typing import Any
 
 import pytest
+from ccxt.base.errors import InvalidOrder
 
 from btccxt.exchange.ccxt.balances import balances
 from btccxt.exchange.ccxt.ccxt_exchange import CCXTExchange
@@ -264,3 +265,10 @@ def test_coins_of_lbank_count_where_ccxt_looks_for_a_network() -> None:
     }
     told = balances(exchange_for("lbank", SPOT).parse_balance(answer), T, profile=load_profile("lbank", SPOT))
     assert (told.by_currency["USDT"].total, told.by_currency["USDT"].used) == (D("15.36"), D(1))
+
+
+def test_mexcs_limit_of_orders_is_no_duplicate() -> None:
+    """By ccxt's list and MEXC's own."""
+    rule = load_profile("mexc", SPOT).client_id
+    assert not rule.is_duplicate(InvalidOrder('mexc {"code":30029,"msg":"Cannot exceed the maximum order limit"}'))
+    assert rule.is_duplicate(InvalidOrder('mexc {"code":700004,"msg":"Duplicate order"}'))
