@@ -118,6 +118,7 @@ def test_the_doctor_looks_at_everything_and_sends_no_order():
         "exchange", "keys", "ccxt", "connection", "clock", "account", "symbol", "limits", "prices", "orders", "balance",
     ]  # fmt: skip
     assert "orders 0 of" in answer.output and "✗" not in answer.output
+    assert "proven on the embedded exchange, never yet on the real one" in " ".join(answer.output.split())
 
 
 @pytest.mark.parametrize(
