@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.patient_market import Program
@@ -17,6 +18,10 @@ _state = tempfile.TemporaryDirectory(prefix="btccxt-tests-", ignore_cleanup_erro
 for _variable in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"):
     os.environ[_variable] = _state.name
 os.environ.pop("BTCCXT_LAKE", None)
+
+# A property is tried with the same examples everywhere, however slow the machine; new ones: --hypothesis-profile=default
+settings.register_profile("suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
