@@ -19,7 +19,7 @@ for _variable in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "LOCALAPP
     os.environ[_variable] = _state.name
 os.environ.pop("BTCCXT_LAKE", None)
 
-# A property is tried with the same examples everywhere, however slow the machine; new ones: --hypothesis-profile=default
+# A property is tried with the same examples on any machine. --hypothesis-profile=default: others.
 settings.register_profile("suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 

@@ -21,7 +21,6 @@ OF_STORES: Mapping[str, str] = {
     "sandbox": "mode='testnet'",
     "testnet": "mode='testnet'",
     "practice": "mode='testnet'",
-    "paper": "mode='paper'",
     "retries": "retry_attempts=5 (of questions; creating an order is never repeated)",
     "debug": "log={'level': 'debug'}",
     "_debug": "log={'level': 'debug'}",

@@ -75,8 +75,10 @@ def run() -> dict[str, Any]:
     data = Rising(name="plain")
     cerebro.adddata(data)
     chained, rolled = bt.feeds.Chainer(Rising()), bt.feeds.RollOver(Rising())
+    clone = data.clone()
     cerebro.adddata(chained)
     cerebro.adddata(rolled)
+    cerebro.adddata(clone)
     cerebro.addstrategy(Trader)
     cerebro.addanalyzer(bt.analyzers.SharpeRatio)
     (strategy,) = cerebro.run()
@@ -86,7 +88,8 @@ def run() -> dict[str, Any]:
     return {
         "Cerebro": cerebro, "Strategy": strategy, "AbstractDataBase": data, "DataBase": data, "OHLCDateTime": data,
         "LineSeries": data, "_DataLines": data.lines, "Lines": data.lines, "LineBuffer": bounded,
-        "Chainer": chained, "RollOver": rolled, "Analyzer": strategy.analyzers[0], "BackBroker": cerebro.broker,
+        "Chainer": chained, "RollOver": rolled, "DataClone": clone,
+        "Analyzer": strategy.analyzers[0], "BackBroker": cerebro.broker,
         "BrokerBase": cerebro.broker, "CommInfoBase": order.comminfo, "Position": cerebro.broker.positions[data],
         "OrderBase": order, "OrderData": order.executed, "OrderExecutionBit": order.executed.exbits[0],
         "Trade": strategy.trades[0], "_BaseResampler": bt.Resampler(Rising()), "TimeFrame": bt.TimeFrame,

@@ -57,7 +57,7 @@ def on_the_way(store: CCXTStore) -> list[str]:
 class Venue(BackgroundExchange):
     """One account on one exchange, in a thread of its own."""
 
-    inverse = False
+    inverse = hedge = False
     coin = "USDT"
 
     def __init__(

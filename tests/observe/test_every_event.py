@@ -231,10 +231,12 @@ def _signal(_: Path) -> None:
 def _flatten(_: Path) -> None:
     sizes = iter([1.0, 0.0])
     data = SimpleNamespace(_dataname=SYMBOL)
+    books = SimpleNamespace(
+        names=[SYMBOL], position=lambda _: SimpleNamespace(size=next(sizes)), first_data=lambda _: data
+    )
     broker: Any = SimpleNamespace(
-        traded_datas=lambda: [data], getposition=lambda _: SimpleNamespace(size=next(sizes)),
-        is_contract=lambda _: False, sell=lambda **_: SimpleNamespace(ref=1, info={}), get_orders_open=list,
-        next=lambda: None,
+        books=books, is_contract=lambda _: False, sell=lambda *_, **__: SimpleNamespace(ref=1, info={}),
+        get_orders_open=list, next=lambda: None,
     )  # fmt: skip
     shutdown._flatten(broker, CerebroLoop(bt.Cerebro()), 0.0, lambda _: None)
 
