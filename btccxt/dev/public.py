@@ -107,7 +107,8 @@ def show(entry: PublicStrategy, path: Path) -> Shown:
         source = Path(state) / f"{path.stem.replace('-', '_')}.py"
         source.write_text(classes_of(path.read_text(encoding="utf-8")), encoding="utf-8")
         environment = {**os.environ, **dict.fromkeys(("XDG_STATE_HOME", "LOCALAPPDATA", "HOME"), state)}
-        environment["PYTHONPATH"] = os.pathsep.join([str(path.parent.absolute()), *sys.path])
+        given = [each for each in [os.environ.get("PYTHONPATH")] if each]
+        environment["PYTHONPATH"] = os.pathsep.join([str(path.parent.absolute()), *given])
         command = [
             sys.executable, "-m", "btccxt", "rehearse", f"{source}:{entry.strategy}", "--faults", "none",
             "--exchange", entry.exchange, "--symbol", entry.symbol, "--balance", str(entry.balance),
