@@ -10,15 +10,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from btccxt.exchange.api import Deliver, DrivenExchange, ExchangeAPI
 from btccxt.exchange.history_pages import HistoryPages
 from btccxt.exchange.plausibility import Implausible
 from btccxt.exchange.position_side import as_sent, named, split, symbol_of, with_both_sides
 from btccxt.exchange.reading import Reader
+from btccxt.exchange.wrapped import WrappedExchange
 from btccxt.model import (
-    Balances,
     Bar,
     BarUpdate,
     ContractTerms,
@@ -37,7 +37,6 @@ from btccxt.model import (
     StreamKey,
     Ticker,
     Trade,
-    Transfer,
 )
 
 R = TypeVar("R", bound=Fill | OrderUpdate)
@@ -46,33 +45,16 @@ _ORDERS_KNOWN = 10_000
 _DRIVEN = ("profile", "clock", "limiter", "breakers", "checked")
 
 
-class HedgedExchange(ExchangeAPI):
+class HedgedExchange(WrappedExchange):
     """``exchange``: the account itself, in hedge mode."""
 
     def __init__(self, exchange: ExchangeAPI) -> None:
-        self.id = exchange.id
-        self.one_way = exchange
+        super().__init__(exchange)
         self._reader = Reader(exchange.id)
         self._names: dict[str, str] = {}  # order id and client order id -> the position that the order is of
         if isinstance(exchange, DrivenExchange):
             for name in _DRIVEN:
                 setattr(self, name, getattr(exchange, name))
-
-    def describe(self) -> Mapping[str, Any]:
-        return self.one_way.describe()
-
-    @property
-    def data_mode(self) -> str | None:
-        return self.one_way.data_mode
-
-    def implements(self, method: str) -> bool:
-        return self.one_way.implements(method)
-
-    async def open(self) -> None:
-        await self.one_way.open()
-
-    async def close(self) -> None:
-        await self.one_way.close()
 
     # -------------------------------------------------------------- names
 
@@ -111,112 +93,111 @@ class HedgedExchange(ExchangeAPI):
     # -------------------------------------------------------------- public reads
 
     async def load_markets(self) -> Mapping[str, Market]:
-        return with_both_sides(await self.one_way.load_markets())
-
-    async def fetch_time(self) -> int:
-        return await self.one_way.fetch_time()
+        return with_both_sides(await self.wrapped.load_markets())
 
     async def fetch_ticker(self, symbol: str) -> Ticker:
-        return replace(await self.one_way.fetch_ticker(symbol_of(symbol)), symbol=symbol)
+        return replace(await self.wrapped.fetch_ticker(symbol_of(symbol)), symbol=symbol)
 
     async def fetch_ohlcv(
         self, symbol: str, timeframe: str, since_ms: int | None = None, limit: int | None = None
     ) -> list[Bar]:
-        return await self.one_way.fetch_ohlcv(symbol_of(symbol), timeframe, since_ms, limit)
+        return await self.wrapped.fetch_ohlcv(symbol_of(symbol), timeframe, since_ms, limit)
 
     async def fetch_trades(self, symbol: str, since_ms: int | None = None, limit: int | None = None) -> list[Trade]:
-        return await self.one_way.fetch_trades(symbol_of(symbol), since_ms, limit)
+        return await self.wrapped.fetch_trades(symbol_of(symbol), since_ms, limit)
+
+    async def fetch_funding_rates(self, symbol: str, since_ms: int) -> Mapping[int, Decimal]:
+        return await self.wrapped.fetch_funding_rates(symbol_of(symbol), since_ms)
 
     # -------------------------------------------------------------- private reads
 
-    async def fetch_balance(self) -> Balances:
-        return await self.one_way.fetch_balance()
-
     async def fetch_positions(self, symbols: Sequence[str] | None = None) -> list[Position]:
         asked = None if symbols is None else list(dict.fromkeys(map(symbol_of, symbols)))
-        return [_position(each) for each in await self.one_way.fetch_positions(asked)]
+        return [_position(each) for each in await self.wrapped.fetch_positions(asked)]
 
     async def fetch_order(self, reference: OrderReference) -> OrderUpdate:
-        update = await self.one_way.fetch_order(_plain(reference))
+        update = await self.wrapped.fetch_order(_plain(reference))
         return self._reader.whole("fetch_order", update, lambda update: self._update(update, reference.symbol))
 
     async def fetch_open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
-        answer = await self.one_way.fetch_open_orders(None if symbol is None else symbol_of(symbol))
+        answer = await self.wrapped.fetch_open_orders(None if symbol is None else symbol_of(symbol))
         return self._of(symbol, self._reader.rows("open orders", answer, self._update))
 
     async def fetch_closed_orders(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[OrderUpdate]:
         asked = None if symbol is None else symbol_of(symbol)
-        answer = await self.one_way.fetch_closed_orders(asked, since_ms, limit)
+        answer = await self.wrapped.fetch_closed_orders(asked, since_ms, limit)
         return self._of(symbol, self._reader.rows("closed orders", answer, self._update))
 
     async def fetch_my_trades(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[Fill]:
         asked = None if symbol is None else symbol_of(symbol)
-        answer = await self.one_way.fetch_my_trades(asked, since_ms, limit)
+        answer = await self.wrapped.fetch_my_trades(asked, since_ms, limit)
         return self._of(symbol, self._reader.rows("fetch_my_trades", answer, self._fill))
 
     def trade_pages(self, symbol: str | None, since_ms: int, until_ms: int | None = None) -> HistoryPages[Fill]:
         asked = None if symbol is None else symbol_of(symbol)
-        return _NamedPages(self.one_way.trade_pages(asked, since_ms, until_ms), self._reader, self._fill, symbol)
+        return _NamedPages(self.wrapped.trade_pages(asked, since_ms, until_ms), self._reader, self._fill, symbol)
 
     def order_pages(self, symbol: str | None, since_ms: int, until_ms: int | None = None) -> HistoryPages[OrderUpdate]:
         asked = None if symbol is None else symbol_of(symbol)
-        return _NamedPages(self.one_way.order_pages(asked, since_ms, until_ms), self._reader, self._update, symbol)
+        return _NamedPages(self.wrapped.order_pages(asked, since_ms, until_ms), self._reader, self._update, symbol)
 
     async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
         """Of both positions: exchanges list it by symbol."""
-        return await self.one_way.fetch_funding(symbol_of(symbol), since_ms)
-
-    async def fetch_transfers(self, since_ms: int) -> list[Transfer]:
-        return await self.one_way.fetch_transfers(since_ms)
+        return await self.wrapped.fetch_funding(symbol_of(symbol), since_ms)
 
     # -------------------------------------------------------------- how contracts are traded
 
     async def fetch_position_mode(self, symbol: str) -> PositionMode | None:
-        return await self.one_way.fetch_position_mode(symbol_of(symbol))
+        return await self.wrapped.fetch_position_mode(symbol_of(symbol))
 
     async def fetch_contract_terms(self, symbol: str) -> ContractTerms:
-        return await self.one_way.fetch_contract_terms(symbol_of(symbol))
+        return await self.wrapped.fetch_contract_terms(symbol_of(symbol))
 
     async def fetch_leverage_brackets(self, symbol: str) -> list[LeverageBracket]:
-        return await self.one_way.fetch_leverage_brackets(symbol_of(symbol))
+        return await self.wrapped.fetch_leverage_brackets(symbol_of(symbol))
 
     async def set_position_mode(self, mode: PositionMode, symbol: str) -> None:
-        await self.one_way.set_position_mode(mode, symbol_of(symbol))
+        await self.wrapped.set_position_mode(mode, symbol_of(symbol))
 
     async def set_margin_mode(self, mode: MarginMode, symbol: str, leverage: Decimal | None) -> None:
-        await self.one_way.set_margin_mode(mode, symbol_of(symbol), leverage)
+        await self.wrapped.set_margin_mode(mode, symbol_of(symbol), leverage)
 
     async def set_leverage(self, leverage: Decimal, symbol: str, mode: MarginMode | None) -> None:
-        await self.one_way.set_leverage(leverage, symbol_of(symbol), mode)
+        await self.wrapped.set_leverage(leverage, symbol_of(symbol), mode)
 
     # -------------------------------------------------------------- orders
 
     async def create_order(self, request: OrderRequest) -> OrderUpdate:
         self._know(request.symbol, request.client_order_id)
-        return self._update(await self.one_way.create_order(as_sent(request)), request.symbol)
+        return self._update(await self.wrapped.create_order(as_sent(request)), request.symbol)
 
     async def create_order_when(self, request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
         self._know(request.symbol, request.client_order_id)
-        return self._update(await self.one_way.create_order_when(as_sent(request), ready), request.symbol)
+        return self._update(await self.wrapped.create_order_when(as_sent(request), ready), request.symbol)
+
+    async def create_order_list(
+        self, stop: OrderRequest, target: OrderRequest, ready: Callable[[], Awaitable[None]]
+    ) -> tuple[OrderUpdate, OrderUpdate]:
+        for each in (stop, target):
+            self._know(each.symbol, each.client_order_id)
+        first, second = await self.wrapped.create_order_list(as_sent(stop), as_sent(target), ready)
+        return self._update(first, stop.symbol), self._update(second, target.symbol)
 
     async def cancel_order(self, reference: OrderReference) -> OrderUpdate:
-        return self._update(await self.one_way.cancel_order(_plain(reference)), reference.symbol)
+        return self._update(await self.wrapped.cancel_order(_plain(reference)), reference.symbol)
 
     async def edit_order(self, reference: OrderReference, request: OrderRequest) -> OrderUpdate:
         self._know(request.symbol, request.client_order_id)
-        return self._update(await self.one_way.edit_order(_plain(reference), as_sent(request)), request.symbol)
-
-    async def cancel_all_after(self, timeout_ms: int) -> None:
-        await self.one_way.cancel_all_after(timeout_ms)
+        return self._update(await self.wrapped.edit_order(_plain(reference), as_sent(request)), request.symbol)
 
     # -------------------------------------------------------------- streams
 
     def can_stream(self, key: StreamKey) -> bool:
-        return self.one_way.can_stream(_plain_key(key))
+        return self.wrapped.can_stream(_plain_key(key))
 
     async def stream(self, keys: Sequence[StreamKey], deliver: Deliver) -> None:
         asked: dict[StreamKey, list[StreamKey]] = {}
@@ -229,7 +210,7 @@ class HedgedExchange(ExchangeAPI):
                 if named_event is not None:
                     deliver(each, named_event)
 
-        await self.one_way.stream(tuple(asked), deliver_named)
+        await self.wrapped.stream(tuple(asked), deliver_named)
 
     def _event(self, key: StreamKey, event: StreamEvent) -> StreamEvent:
         if isinstance(event, OrderUpdate):

@@ -7,7 +7,6 @@ list costs itself, an answer of nonsense is an attempt that failed.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, TypeVar
 
 from btccxt.errors import OrderOutcomeUnknown, Unreadable
@@ -29,6 +28,7 @@ from btccxt.exchange.plausibility import (
 )
 from btccxt.exchange.reading import Reader
 from btccxt.exchange.server_time import measure_clock
+from btccxt.exchange.wrapped import WrappedExchange
 from btccxt.model import (
     Balances,
     Bar,
@@ -36,16 +36,12 @@ from btccxt.model import (
     ContractTerms,
     Fill,
     FundingPayment,
-    LeverageBracket,
-    MarginMode,
-    Market,
     OrderBook,
     OrderReference,
     OrderRequest,
     OrderStatus,
     OrderUpdate,
     Position,
-    PositionMode,
     StreamEvent,
     StreamKey,
     StreamOpened,
@@ -59,52 +55,35 @@ from btccxt.resilience.supervised import Tasks
 T = TypeVar("T")
 
 
-class SensibleExchange(ExchangeAPI):
+class SensibleExchange(WrappedExchange):
     """``exchange`` as it is, but for what makes no sense: that raises Unreadable, or is left out of its list.
 
     ``clock``: by which a candle is one of the future.
     """
 
     def __init__(self, exchange: ExchangeAPI, clock: ExchangeClock) -> None:
-        self.id = exchange.id
-        self.unchecked = exchange
+        super().__init__(exchange)
         self._reader = Reader(exchange.id)
         self._tasks = Tasks()
         self._market_checks = MarketChecks(clock, lambda: measure_clock(self, clock), self._tasks)
 
-    def describe(self) -> Mapping[str, Any]:
-        return self.unchecked.describe()
-
-    @property
-    def data_mode(self) -> str | None:
-        return self.unchecked.data_mode
-
-    def implements(self, method: str) -> bool:
-        return self.unchecked.implements(method)
-
-    async def open(self) -> None:
-        await self.unchecked.open()
-
     async def close(self) -> None:
         await self._tasks.close()
-        await self.unchecked.close()
+        await super().close()
 
     # -------------------------------------------------------------- public reads
 
-    async def load_markets(self) -> Mapping[str, Market]:
-        return await self.unchecked.load_markets()
-
     async def fetch_time(self) -> int:
-        return self._reader.whole("fetch_time", await self.unchecked.fetch_time(), check_server_time)
+        return self._reader.whole("fetch_time", await self.wrapped.fetch_time(), check_server_time)
 
     async def fetch_ticker(self, symbol: str) -> Ticker:
-        answer = await self.unchecked.fetch_ticker(symbol)
+        answer = await self.wrapped.fetch_ticker(symbol)
         return self._reader.whole("fetch_ticker", answer, lambda ticker: check_ticker(_a(Ticker, ticker), symbol))
 
     async def fetch_ohlcv(
         self, symbol: str, timeframe: str, since_ms: int | None = None, limit: int | None = None
     ) -> list[Bar]:
-        answer = await self.unchecked.fetch_ohlcv(symbol, timeframe, since_ms, limit)
+        answer = await self.wrapped.fetch_ohlcv(symbol, timeframe, since_ms, limit)
         return self._reader.rows("fetch_ohlcv", answer, self._bar_check(timeframe))
 
     def _bar_check(self, timeframe: str) -> Callable[[Any], Bar]:
@@ -112,7 +91,7 @@ class SensibleExchange(ExchangeAPI):
         return lambda bar: check(_a(Bar, bar))
 
     async def fetch_trades(self, symbol: str, since_ms: int | None = None, limit: int | None = None) -> list[Trade]:
-        answer = await self.unchecked.fetch_trades(symbol, since_ms, limit)
+        answer = await self.wrapped.fetch_trades(symbol, since_ms, limit)
         return self._reader.rows("fetch_trades", answer, self._trade)
 
     def _trade(self, answer: Any) -> Trade:
@@ -121,79 +100,58 @@ class SensibleExchange(ExchangeAPI):
     # -------------------------------------------------------------- private reads
 
     async def fetch_balance(self) -> Balances:
-        return self._reader.whole("fetch_balance", await self.unchecked.fetch_balance(), _balances)
+        return self._reader.whole("fetch_balance", await self.wrapped.fetch_balance(), _balances)
 
     async def fetch_positions(self, symbols: Sequence[str] | None = None) -> list[Position]:
         """One bad row spoils all: a position that is left out would count as closed."""
-        return self._reader.whole("fetch_positions", await self.unchecked.fetch_positions(symbols), _each(_position))
+        return self._reader.whole("fetch_positions", await self.wrapped.fetch_positions(symbols), _each(_position))
 
     async def fetch_order(self, reference: OrderReference) -> OrderUpdate:
         def understand(answer: Any) -> OrderUpdate:
             update = check_order(_order(answer), reference.symbol)
             return check_asked(update, reference.order_id, reference.client_order_id)
 
-        return self._reader.whole("fetch_order", await self.unchecked.fetch_order(reference), understand)
+        return self._reader.whole("fetch_order", await self.wrapped.fetch_order(reference), understand)
 
     async def fetch_open_orders(self, symbol: str | None = None) -> list[OrderUpdate]:
-        return self._reader.rows("open orders", await self.unchecked.fetch_open_orders(symbol), _order)
+        return self._reader.rows("open orders", await self.wrapped.fetch_open_orders(symbol), _order)
 
     async def fetch_closed_orders(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[OrderUpdate]:
-        answer = await self.unchecked.fetch_closed_orders(symbol, since_ms, limit)
+        answer = await self.wrapped.fetch_closed_orders(symbol, since_ms, limit)
         return self._reader.rows("closed orders", answer, _order)
 
     async def fetch_my_trades(
         self, symbol: str | None = None, since_ms: int | None = None, limit: int | None = None
     ) -> list[Fill]:
-        answer = await self.unchecked.fetch_my_trades(symbol, since_ms, limit)
+        answer = await self.wrapped.fetch_my_trades(symbol, since_ms, limit)
         return self._reader.rows("fetch_my_trades", answer, _fill)
 
     async def fetch_funding(self, symbol: str, since_ms: int) -> list[FundingPayment]:
-        answer = await self.unchecked.fetch_funding(symbol, since_ms)
+        answer = await self.wrapped.fetch_funding(symbol, since_ms)
         return self._reader.rows("fetch_funding", answer, _payment)
 
-    async def fetch_funding_rates(self, symbol: str, since_ms: int) -> Mapping[int, Decimal]:
-        return await self.unchecked.fetch_funding_rates(symbol, since_ms)
-
-    async def fetch_fee_rates(self) -> Mapping[str, tuple[Decimal, Decimal]]:
-        return await self.unchecked.fetch_fee_rates()
-
     async def fetch_transfers(self, since_ms: int) -> list[Transfer]:
-        return self._reader.rows("fetch_transfers", await self.unchecked.fetch_transfers(since_ms), _transfer)
+        return self._reader.rows("fetch_transfers", await self.wrapped.fetch_transfers(since_ms), _transfer)
 
     # -------------------------------------------------------------- how contracts are traded
 
-    async def fetch_position_mode(self, symbol: str) -> PositionMode | None:
-        return await self.unchecked.fetch_position_mode(symbol)
-
     async def fetch_contract_terms(self, symbol: str) -> ContractTerms:
-        return self._reader.whole("fetch_contract_terms", await self.unchecked.fetch_contract_terms(symbol), _terms)
-
-    async def fetch_leverage_brackets(self, symbol: str) -> list[LeverageBracket]:
-        return await self.unchecked.fetch_leverage_brackets(symbol)
-
-    async def set_position_mode(self, mode: PositionMode, symbol: str) -> None:
-        await self.unchecked.set_position_mode(mode, symbol)
-
-    async def set_margin_mode(self, mode: MarginMode, symbol: str, leverage: Decimal | None) -> None:
-        await self.unchecked.set_margin_mode(mode, symbol, leverage)
-
-    async def set_leverage(self, leverage: Decimal, symbol: str, mode: MarginMode | None) -> None:
-        await self.unchecked.set_leverage(leverage, symbol, mode)
+        return self._reader.whole("fetch_contract_terms", await self.wrapped.fetch_contract_terms(symbol), _terms)
 
     # -------------------------------------------------------------- orders
 
     async def create_order(self, request: OrderRequest) -> OrderUpdate:
-        return self._created(request, await self.unchecked.create_order(request))
+        return self._created(request, await self.wrapped.create_order(request))
 
     async def create_order_when(self, request: OrderRequest, ready: Callable[[], Awaitable[None]]) -> OrderUpdate:
-        return self._created(request, await self.unchecked.create_order_when(request, ready))
+        return self._created(request, await self.wrapped.create_order_when(request, ready))
 
     async def create_order_list(
         self, stop: OrderRequest, target: OrderRequest, ready: Callable[[], Awaitable[None]]
     ) -> tuple[OrderUpdate, OrderUpdate]:
-        answer = await self.unchecked.create_order_list(stop, target, ready)
+        answer = await self.wrapped.create_order_list(stop, target, ready)
         first, second = self._placed(stop, answer, _pair)
         return self._created(stop, first), self._created(target, second)
 
@@ -215,13 +173,10 @@ class SensibleExchange(ExchangeAPI):
             raise OrderOutcomeUnknown(what, request.client_order_id) from None
 
     async def cancel_order(self, reference: OrderReference) -> OrderUpdate:
-        return self._reader.whole("cancel_order", await self.unchecked.cancel_order(reference), _order)
+        return self._reader.whole("cancel_order", await self.wrapped.cancel_order(reference), _order)
 
     async def edit_order(self, reference: OrderReference, request: OrderRequest) -> OrderUpdate:
-        return self._created(request, await self.unchecked.edit_order(reference, request))
-
-    async def cancel_all_after(self, timeout_ms: int) -> None:
-        await self.unchecked.cancel_all_after(timeout_ms)
+        return self._created(request, await self.wrapped.edit_order(reference, request))
 
     # -------------------------------------------------------------- streams
 
@@ -243,10 +198,7 @@ class SensibleExchange(ExchangeAPI):
             elif (sensible := self._reader.one(key.kind.value, event, lambda event: check(key, event))) is not None:
                 deliver(key, sensible)
 
-        await self.unchecked.stream(keys, deliver_sensible)
-
-    def can_stream(self, key: StreamKey) -> bool:
-        return self.unchecked.can_stream(key)
+        await self.wrapped.stream(keys, deliver_sensible)
 
 
 # ------------------------------------------------------------------ of answers that may be anything

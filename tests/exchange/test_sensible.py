@@ -207,12 +207,6 @@ def test_what_makes_no_sense_is_not_delivered(kind: StreamKind, good: StreamEven
     assert told == [(key, StreamOpened()), (key, good)]
 
 
-def test_every_method_of_an_exchange_is_passed_on() -> None:
-    ours = {name for name in vars(ExchangeAPI) if not name.startswith("_")} - {"id"}
-    ours -= {"trade_pages", "order_pages"}  # ExchangeAPI's own ask the checked reads
-    assert ours <= set(vars(SensibleExchange))
-
-
 def _settings(mode: Mode) -> StoreConfig:
     return StoreConfig(exchange="fake", mode=mode)
 
