@@ -158,6 +158,21 @@ async def test_an_odd_answer_to_a_read_is_unreadable_or_makes_sense(dialect: str
             await read()
 
 
+@pytest.mark.parametrize("column", range(1, 5), ids=["open", "high", "low", "close"])
+@pytest.mark.parametrize("value", [None, "", "NaN", "-1", "1e308"])
+async def test_a_candle_without_a_price_costs_itself_alone(column: int, value: str | None) -> None:
+    def spoil(_request: object, reply: Reply) -> Reply:
+        rows = json.loads(reply.body)
+        rows[3][column] = value
+        return Reply(reply.status, json.dumps(rows).encode())
+
+    async with stage("binance spot") as made:
+        read = reads_of(made)["candles"]
+        true = await read()
+        made.network.spoil = spoil
+        assert await read() == [*true[:3], *true[4:]]
+
+
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_an_odd_answer_to_an_order_leaves_its_outcome_open_or_names_it(dialect: str) -> None:
     async with stage(dialect) as made:
