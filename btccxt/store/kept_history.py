@@ -1,7 +1,7 @@
-"""What was read of an account's history, kept beside the journal: a later process goes on where one ended.
+"""What was read of an account's history, kept with the journal: a later process goes on where one ended.
 
-It is a file of its own (``<journal>.history``): ``btccxt history`` writes it beside a running bot, whose journal has
-one writer and is checked whole at each start.
+It is a file of its own (``<journal>.history``): ``btccxt history`` writes it beside a running bot, and a writer that is
+stopped within a page would hold up and then refuse the bot's orders, were it the journal.
 """
 
 from __future__ import annotations

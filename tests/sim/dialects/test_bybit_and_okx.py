@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
+from decimal import Decimal
 
 import ccxt
 import pytest
 
+from btccxt.matching.records import NewOrder
+from btccxt.model import OrderKind, Side
 from btccxt.sim.faults import Fault, FaultKind
 from tests.sim.dialects.binance_kit import soon, watching
-from tests.sim.dialects.unified_kit import PERP, SPOT, book, client_of, exchange, trade
+from tests.sim.dialects.unified_kit import PERP, SPOT, START_MS, book, client_of, exchange, trade
 
 ASCENDING = {"triggerPrice": 90, "triggerDirection": "ascending"}
 
@@ -105,3 +109,16 @@ async def test_public_streams(words, sim, client):
     while seen["asks"][0] != [102, 3]:
         seen = await soon(client.watch_order_book(SPOT))
     assert len(seen["asks"]) == 1
+
+
+@pytest.mark.parametrize(("words", "made_by"), [(BYBIT, "execution"), (OKX, "my_fill")])
+async def test_of_many_trades_a_page_makes_only_its_own_rows(monkeypatch, sim, client, words, made_by):
+    """A history of 10,000 trades is a hundred pages, none of which may cost 10,000 rows."""
+    book(sim, SPOT, amount="1000")
+    for number in range(400):
+        sim.engine.submit("main", NewOrder(SPOT, Side.BUY, OrderKind.MARKET, Decimal("0.1")), START_MS + number)
+    told, module = [], importlib.import_module(f"btccxt.sim.dialects.{words.id}.order_format")
+    make = getattr(module, made_by)
+    monkeypatch.setattr(module, made_by, lambda *arguments: told.append(0) or make(*arguments))
+    page = await client.fetch_my_trades(SPOT, START_MS, 100)
+    assert len(page) == len(told) == 100

@@ -16,6 +16,7 @@ from btccxt.matching.values import average_price, value_of
 from btccxt.model import ZERO, Market, Side, TimeInForce
 from btccxt.sim.dialects.bybit.format import SMALLEST, own_order_id, side_name, text
 
+FUNDING = "Funding"
 _CREATE_TYPES = {
     "TakeProfit": "CreateByTakeProfit",
     "StopLoss": "CreateByStopLoss",
@@ -130,6 +131,10 @@ def average(order: SimOrder, market: Market) -> Decimal:
     return average_price(market, order.filled, order.cost_quote).quantize(SMALLEST)
 
 
+def execution_type(order: SimOrder) -> str:
+    return "BustTrade" if order.request.label == LIQUIDATION else "Trade"
+
+
 def execution(own_id: str, fill: SimFill, order: SimOrder, market: Market) -> dict[str, Any]:
     category, value = market.type.value, value_of(market, fill.amount, fill.price)
     left = order.remaining or ZERO
@@ -149,7 +154,7 @@ def execution(own_id: str, fill: SimFill, order: SimOrder, market: Market) -> di
         "feeRate": text((fill.fee.cost / value).quantize(SMALLEST) if value else ZERO),
         "execPrice": text(fill.price),
         "execQty": text(fill.amount),
-        "execType": "BustTrade" if order.request.label == LIQUIDATION else "Trade",
+        "execType": execution_type(order),
         "execValue": text(value.quantize(SMALLEST)),
         "execTime": str(fill.time_ms),
         "isMaker": fill.maker,
@@ -187,7 +192,7 @@ def funding(own_id: str, paid: FundingPaid, market: Market) -> dict[str, Any]:
         "feeRate": text(paid.rate if paid.amount > 0 else -paid.rate),
         "execPrice": text(paid.mark),
         "execQty": text(abs(paid.amount)),
-        "execType": "Funding",
+        "execType": FUNDING,
         "execValue": text(value),
         "execTime": str(paid.time_ms),
         "isMaker": False,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from btccxt.matching.records import EngineReject, NewOrder, RejectCode, SimOrder
+from btccxt.matching.records import EngineReject, FundingPaid, NewOrder, RejectCode, SimFill, SimOrder
 from btccxt.model import Market, OrderKind, Side, TimeInForce
 from btccxt.sim.dialects.base import Route
 from btccxt.sim.dialects.bybit import format as fmt
@@ -224,26 +224,32 @@ def executions(dialect: BybitCore, call: Call) -> Any:
     symbol = dialect.market_of(call)[2].symbol if call.text("symbol") is not None else None
     own_id, link = call.text("orderId"), call.text("orderLinkId")
     since, until = _window(call)
-    engine = dialect.venue.engine
-    rows: list[dict[str, Any]] = []
-    for fill in engine.fills(call.owner, symbol):
-        if own_id in (None, fmt.own_order_id(fill.order_id, category)) and link in (None, fill.client_order_id):
-            order = engine.order(call.owner, symbol=fill.symbol, order_id=fill.order_id)
-            row = order_fmt.execution(dialect.ids[fill.symbol], fill, order, engine.markets[fill.symbol])
-            rows.append({**row, "feeCurrency": fill.fee.currency})
-    if own_id is None and link is None:
-        paid_by = engine.fundings(call.owner, symbol)
-        rows += [order_fmt.funding(dialect.ids[paid.symbol], paid, engine.markets[paid.symbol]) for paid in paid_by]
-    kind = call.text("execType")
-    chosen = [
-        row
-        for row in rows
-        if row["category"] == category and since <= int(row["execTime"]) <= until and kind in (None, row["execType"])
+    engine, kind = dialect.venue.engine, call.text("execType")
+
+    def order_of(fill: SimFill) -> SimOrder:
+        return engine.order(call.owner, symbol=fill.symbol, order_id=fill.order_id)
+
+    def row(found: SimFill | FundingPaid) -> dict[str, Any]:
+        own_name, market = dialect.ids[found.symbol], engine.markets[found.symbol]
+        if isinstance(found, FundingPaid):
+            return order_fmt.funding(own_name, found, market)
+        return {**order_fmt.execution(own_name, found, order_of(found), market), "feeCurrency": found.fee.currency}
+
+    chosen: list[SimFill | FundingPaid] = [
+        fill
+        for fill in engine.fills(call.owner, symbol)
+        if since <= fill.time_ms <= until
+        and own_id in (None, fmt.own_order_id(fill.order_id, category))
+        and link in (None, fill.client_order_id)
+        and (kind is None or kind == order_fmt.execution_type(order_of(fill)))
     ]
-    chosen.sort(key=lambda row: int(row["execTime"]), reverse=True)
+    if own_id is None and link is None and kind in (None, order_fmt.FUNDING):
+        chosen += [paid for paid in engine.fundings(call.owner, symbol) if since <= paid.time_ms <= until]
+    chosen = [each for each in chosen if engine.markets[each.symbol].type.value == category]
+    chosen.sort(key=lambda each: each.time_ms, reverse=True)
     limit, start = call.limit(50, 100), int(call.text("cursor") or 0)
     cursor = str(start + limit) if len(chosen) > start + limit else ""
-    return {"category": category, "list": chosen[start : start + limit], "nextPageCursor": cursor}
+    return {"category": category, "list": list(map(row, chosen[start : start + limit])), "nextPageCursor": cursor}
 
 
 def _window(call: Call) -> tuple[int, int]:

@@ -132,7 +132,7 @@ def bills(dialect: OkxCore, call: Call) -> Any:
         if kind in (None, market.type.value) and coin in (None, settle):
             rows.append(fmt.funding_bill(dialect.ids[paid.symbol], paid, settle, balances[settle].total))
     rows.sort(key=lambda row: -int(row["ts"]))
-    return paged(rows, call, "billId")
+    return paged(rows, call, lambda row: int(row["billId"]))
 
 
 def trade_fee(dialect: OkxCore, call: Call) -> Any:

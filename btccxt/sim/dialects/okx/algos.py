@@ -174,7 +174,7 @@ def _rows(dialect: OkxCore, call: Call, *, ended: bool) -> list[dict[str, Any]]:
         and (row["state"] != "live") is ended
         and all(value in (None, row[name]) for name, value in named.items())
     ]
-    return paged(chosen, call, "algoId")
+    return paged(chosen, call, lambda row: int(row["algoId"]))
 
 
 ALGO_ROUTES: Mapping[str, Route] = {

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any, TypeVar
 
-from btccxt.matching.records import TRIGGER_KINDS, EngineReject, NewOrder, SimOrder
+from btccxt.matching.records import TRIGGER_KINDS, EngineReject, NewOrder, SimFill, SimOrder
 from btccxt.model import Market, OrderKind, Side, TimeInForce
 from btccxt.sim.dialects.attached_exits import Exit, Exits
 from btccxt.sim.dialects.base import DialectError, Route
@@ -20,6 +21,7 @@ _CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 _TYPES = frozenset({"market", "limit", "post_only", "fok", "ioc", "optimal_limit_ioc"})
 _VALIDITY = {"ioc": TimeInForce.IOC, "fok": TimeInForce.FOK}
 _THREE_DAYS_MS = 3 * 86_400_000
+T = TypeVar("T")
 
 
 # ------------------------------------------------------------------ what orders and algo orders share
@@ -65,15 +67,11 @@ def checked_client_id(call: Call, name: str) -> str | None:
     return value
 
 
-def paged(rows: Iterable[dict[str, Any]], call: Call, id_name: str) -> list[dict[str, Any]]:
+def paged(rows: Iterable[T], call: Call, id_of: Callable[[T], int]) -> list[T]:
     """``rows`` newest first; ``after`` and ``before`` are ids, exclusive."""
     after, before = call.integer("after"), call.integer("before")
-    chosen = [
-        row
-        for row in rows
-        if (after is None or int(row[id_name]) < after) and (before is None or int(row[id_name]) > before)
-    ]
-    return chosen[: call.limit(100, 100)]
+    chosen = (row for row in rows if (after is None or id_of(row) < after) and (before is None or id_of(row) > before))
+    return list(islice(chosen, call.limit(100, 100)))
 
 
 # ------------------------------------------------------------------ placing
@@ -234,7 +232,7 @@ def query(dialect: OkxCore, call: Call) -> Any:
 
 
 def pending(dialect: OkxCore, call: Call) -> Any:
-    return paged(_rows(dialect, call, lambda order: order.is_open), call, "ordId")
+    return paged(_rows(dialect, call, lambda order: order.is_open), call, _order_id)
 
 
 def history(dialect: OkxCore, call: Call) -> Any:
@@ -247,39 +245,51 @@ def history(dialect: OkxCore, call: Call) -> Any:
         kept = order.filled or order.updated_ms >= recent_ms
         return not order.is_open and bool(kept) and begin <= order.created_ms <= end
 
-    return paged(_rows(dialect, call, wanted), call, "ordId")
+    return paged(_rows(dialect, call, wanted), call, _order_id)
 
 
-def _rows(dialect: OkxCore, call: Call, wanted: Callable[[SimOrder], bool]) -> list[dict[str, Any]]:
+def _rows(dialect: OkxCore, call: Call, wanted: Callable[[SimOrder], bool]) -> Iterator[dict[str, Any]]:
+    """Newest first, each made when it is looked at: of thousands of orders a page shows a hundred."""
     symbol = dialect.market_of(call)[1].symbol if call.text("instId") else None
     named = {name: call.text(name) for name in ("instType", "ordType", "state")}
-    rows = [dialect.order_row(order) for order in dialect.plain_orders(call.owner, symbol) if wanted(order)]
-    chosen = [row for row in rows if all(value in (None, row[name]) for name, value in named.items())]
-    return sorted(chosen, key=lambda row: int(row["ordId"]), reverse=True)
+    orders = sorted(dialect.plain_orders(call.owner, symbol), key=lambda order: int(order.order_id), reverse=True)
+    rows = (dialect.order_row(order) for order in orders if wanted(order))
+    return (row for row in rows if all(value in (None, row[name]) for name, value in named.items()))
+
+
+def _order_id(row: dict[str, Any]) -> int:
+    return int(row["ordId"])
 
 
 def fills(dialect: OkxCore, call: Call) -> Any:
     """Newest first; three days without ``begin`` for ``fills``, three months for ``fills-history``."""
-    symbol = dialect.market_of(call)[1].symbol if call.text("instId") else None
-    own_id, kind, engine = call.text("ordId"), call.text("instType"), dialect.venue.engine
-    begin, end = call.integer("begin") or 0, call.integer("end") or call.now_ms
-    rows = []
-    for fill in reversed(engine.fills(call.owner, symbol)):
-        market = engine.markets[fill.symbol]
-        if (
-            fill.symbol in dialect.ids
-            and own_id in (None, fmt.own_order_id(fill.order_id))
-            and kind in (None, fmt.instrument_type(market))
-            and begin <= fill.time_ms <= end
-        ):
-            order = engine.order(call.owner, symbol=fill.symbol, order_id=fill.order_id)
-            rows.append(order_fmt.my_fill(dialect.ids[fill.symbol], fill, order, market))
-    return paged(rows, call, "billId")
+    return _fills(dialect, call, call.integer("begin") or 0)
 
 
 def recent_fills(dialect: OkxCore, call: Call) -> Any:
-    oldest_ms = call.now_ms - _THREE_DAYS_MS
-    return [row for row in fills(dialect, call) if int(row["ts"]) >= oldest_ms]
+    return _fills(dialect, call, max(call.integer("begin") or 0, call.now_ms - _THREE_DAYS_MS))
+
+
+def _fills(dialect: OkxCore, call: Call, begin: int) -> list[dict[str, Any]]:
+    symbol = dialect.market_of(call)[1].symbol if call.text("instId") else None
+    own_id, kind, engine = call.text("ordId"), call.text("instType"), dialect.venue.engine
+    end = call.integer("end") or call.now_ms
+    kinds = {name: fmt.instrument_type(engine.markets[name]) for name in dialect.ids}
+
+    def wanted(fill: SimFill) -> bool:
+        return (
+            begin <= fill.time_ms <= end
+            and fill.symbol in kinds
+            and kind in (None, kinds[fill.symbol])
+            and own_id in (None, fmt.own_order_id(fill.order_id))
+        )
+
+    def row(fill: SimFill) -> dict[str, Any]:
+        order = engine.order(call.owner, symbol=fill.symbol, order_id=fill.order_id)
+        return order_fmt.my_fill(dialect.ids[fill.symbol], fill, order, engine.markets[fill.symbol])
+
+    page = paged(filter(wanted, reversed(engine.fills(call.owner, symbol))), call, lambda fill: fill.trade_id)
+    return list(map(row, page))
 
 
 def cancel_all_after(dialect: OkxCore, call: Call) -> Any:
