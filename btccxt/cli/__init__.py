@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 from btccxt import __version__
@@ -99,12 +101,28 @@ def root(
     """Every command prints its own help with --help."""
 
 
+@contextmanager
+def _plain_words() -> Iterator[None]:
+    """Typer checks arguments by pydantic, whose texts begin with the kind of its error."""
+    plain = BadParameter.format_message
+
+    def format_message(error: BadParameter) -> str:
+        return plain(error).replace("Value error, ", "", 1)
+
+    BadParameter.format_message = format_message  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        BadParameter.format_message = plain  # type: ignore[method-assign]
+
+
 def main() -> None:
     """Run the command line; a known error is one line on stderr and exit code 1."""
     from btccxt.errors import BtccxtError
 
     try:
-        app()
+        with _plain_words():
+            app()
     except BtccxtError as error:
         from rich.console import Console
         from rich.markup import escape

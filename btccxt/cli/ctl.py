@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -52,17 +53,42 @@ def command(
     if as_json:
         typer.echo(json.dumps({"done": answer.good, "text": answer.text, **answer.facts}, indent=2, default=str))
     elif asked.name == "status":
-        _print(chosen.id, dict(answer.facts))
+        typer.echo("\n".join(status_lines(chosen.id, answer.facts)))
     else:
         typer.echo(answer.text, err=not answer.good)
     if not answer.good:
         raise typer.Exit(1)
 
 
-def _print(name: str, facts: dict[str, object]) -> None:
-    from rich.console import Console
-    from rich.pretty import Pretty
-
-    console = Console()
-    console.print(f"[bold]{name}[/]", highlight=False)
-    console.print(Pretty(facts, max_length=20))
+def status_lines(name: str, facts: Mapping[str, Any]) -> list[str]:
+    """What a person wants to know first; --json has the rest."""
+    trading, orders, streams = facts["trading"], facts.get("orders", {}), facts.get("streams", [])
+    why = f" ({trading['why']})" if trading["why"] else ""
+    lines = [f"{name}: {facts['state']}, trading {trading['state']}{why}"]
+    lines += [
+        " ".join([each["name"], *(f"{key}={value!r}" for key, value in each["params"].items())])
+        for each in facts["strategies"]
+    ]
+    account = facts["account"]
+    if isinstance(account, str):
+        lines.append(account)
+    else:
+        lines.append(f"value {account['value']:,.2f}, cash {account['cash']:,.2f}")
+        held = ", ".join(f"{symbol} {size:.10g}" for symbol, size in account["positions"].items())
+        lines.append(f"holds {held or 'nothing'}")
+        for each in account["open_orders"]:
+            at = f" at {each['price']:,.10g}" if each["price"] else ""
+            filled = f", filled {each['filled']:g}" if each["filled"] else ""
+            lines.append(
+                f"order {each['ref']}: {each['order']}{at}, {each['state'].lower()}{filled}  {each['id'] or ''}"
+            )
+    lines += [
+        f"{each['symbol']}: {each['open']} open, {each['protected']} protected, for {each['unprotected_s']:.0f} s"
+        for each in orders.get("protection", ())
+        if each["unprotected_s"]
+    ]
+    lines += [f"outcome not known yet: {each}" for each in orders.get("unknown", ())]
+    ill = [each for each in streams if each["state"] != "live"]
+    lines.append(f"streams: {len(streams) - len(ill)} of {len(streams)} live")
+    lines += [f"  {each['stream']}: {each['state']} {each['last_error']}".rstrip() for each in ill]
+    return lines

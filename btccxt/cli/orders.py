@@ -31,7 +31,7 @@ _TIES = {
     "oco": "one cancels the other:",
 }  # fmt: skip
 Family = list[tuple[OrderSummary, Mapping[str, str]]]
-JournalOption = Annotated[Path | None, typer.Option("--journal", help="its file; default: the newest one here")]
+JournalOption = Annotated[Path | None, typer.Option("--journal", help="its file; default: that of the newest run here")]
 JsonOption = Annotated[bool, typer.Option("--json", help="machine-readable")]
 
 
@@ -200,8 +200,17 @@ def _plain(summary: OrderSummary) -> dict[str, Any]:
 def _journal(given: Path | None) -> Path:
     if given is not None:
         return given
+    from btccxt.runs.records import find_runs  # heavy
+
     folder = state_directory()
-    found = sorted((*folder.glob("*.sqlite3"), *folder.glob("runs/*.sqlite3")), key=lambda path: path.stat().st_mtime)
+    of_runs = [Path(path) for run in find_runs() if (path := run.header.get("journal"))]
+    found = {path for path in (*folder.glob("*.sqlite3"), *folder.glob("runs/*.sqlite3"), *of_runs) if path.is_file()}
     if not found:
         raise JournalError(f"no order journal in {folder}; name one with --journal")
-    return found[-1]
+    return max(found, key=_written_s)
+
+
+def _written_s(journal: Path) -> float:
+    """A bot that runs writes beside it."""
+    beside = [path for end in ("", "-wal") if (path := journal.with_name(journal.name + end)).exists()]
+    return max(path.stat().st_mtime for path in beside)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,10 @@ from btccxt.cli.run_tables import RunRecorder, print_figures, print_orders
 from btccxt.cli.screen import RunScreen
 from btccxt.cli.user_errors import explained
 from btccxt.config import Mode, nearest
-from btccxt.errors import ConfigError
+from btccxt.errors import ConfigError, MissingKeys
 from btccxt.model import MarketType
 from btccxt.runs.state import RunState
+from btccxt.store.config_file import load_options, profile_of_mode
 from btccxt.store.engine import LiveEngine, make_store, run_backtest
 from btccxt.store.plan import order_plan
 from btccxt.store.strategy_file import load_strategy, parse_params
@@ -104,8 +105,13 @@ def _source(asked: RunOrder, console: Console) -> dict[str, Any]:
         if not CONFIG_FILE.exists():
             raise ConfigError("which exchange? Name it (--exchange binance), or write a config file with: btccxt init")
         config = CONFIG_FILE
-        console.print(f"settings from {CONFIG_FILE}", style="dim")
-    given: dict[str, Any] = {"config_file": config, "profile": asked.profile, "exchange": asked.exchange}
+    profile = asked.profile
+    if config is not None and profile is None and asked.mode is not None:
+        # what a backtest and paper need is the same: the real market, and no keys
+        profile = profile_of_mode(config, Mode.PAPER.value if asked.mode == BACKTEST else asked.mode)
+    if config is CONFIG_FILE:
+        console.print(f"settings from {CONFIG_FILE}" + (f", profile {escape(profile)}" if profile else ""), style="dim")
+    given: dict[str, Any] = {"config_file": config, "profile": profile, "exchange": asked.exchange}
     if asked.mode not in (None, BACKTEST):
         given["mode"] = asked.mode
     if asked.journal is not None:
@@ -126,7 +132,14 @@ def _source(asked: RunOrder, console: Console) -> dict[str, Any]:
 
 
 def _live(asked: RunOrder, strategy: type[bt.Strategy], params: dict[str, Any], console: Console) -> None:
-    store = make_store(**_source(asked, console))
+    given = _source(asked, console)
+    try:
+        store = make_store(**given)
+    except MissingKeys:
+        if not asked.plan:
+            raise
+        _plan_without_keys(given, strategy, console)
+        return
     engine = LiveEngine(
         strategy, store=store, symbol=asked.symbols or None, timeframe=asked.timeframe, params=params,
         data_options={} if asked.history is None else {"bars": asked.history},
@@ -160,7 +173,15 @@ def _live(asked: RunOrder, strategy: type[bt.Strategy], params: dict[str, Any], 
     journal = store.journal_path
     if journal is not None:
         console.print(f"journal: {journal}", highlight=False, soft_wrap=True, markup=False)
-    console.print("btccxt report writes this run to an HTML file; btccxt dashboard shows all", style="dim")
+    if "run" in run.header:  # its record could be written
+        console.print("btccxt report writes this run to an HTML file; btccxt dashboard shows all", style="dim")
+
+
+def _plan_without_keys(given: dict[str, Any], strategy: type[bt.Strategy], console: Console) -> None:
+    """What an exchange does is the same for every account."""
+    mode = given.get("mode") or load_options(given["config_file"], given["profile"], {})["mode"]
+    plan = order_plan(make_store(**{**given, "mode": Mode.PAPER.value}), strategy)
+    print_plan(console, replace(plan, mode=mode, account="none, keys are missing"))
 
 
 def _ask_for_consent(console: Console, exchange: str, symbols: tuple[str, ...]) -> None:

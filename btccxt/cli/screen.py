@@ -160,7 +160,8 @@ class RunScreen:
                 bars,
                 f"position {broker.getposition(data).size:.8g}",
                 f"equity {value:,.2f} {engine.store.currency} ({change:+.2%})",
-                f"{self._fills} fills, {open_orders} open" + (f", {self.refusals} refused" if self.refusals else ""),
+                f"{self._fills} {'fill' if self._fills == 1 else 'fills'}, {open_orders} open"
+                + (f", {self.refusals} refused" if self.refusals else ""),
             )
         )
 

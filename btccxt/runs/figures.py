@@ -46,7 +46,7 @@ class RunFigures:
 
 
 def figures_of(run: RunState) -> RunFigures:
-    """Of the live bars; of all of them where none was live (a backtest)."""
+    """Of the live bars; of all of them where none can be live (a backtest)."""
     course = run.course
     profits = [trade.net for trade in run.trades]
     lost = -sum(profit for profit in profits if profit < 0)
@@ -88,6 +88,8 @@ def percent(share: float | None, signed: bool = False) -> str:
 
 def rows_of(run: RunFigures, currency: str, symbol: str) -> list[tuple[str, str]]:
     """The figures as they are shown: name, value."""
+    if not run.bars:
+        return [("bars", f"none was live; {run.history_bars:,} of history"), _orders(run)]
     rows = [
         ("bars", f"{run.bars:,} after {run.history_bars:,} of history" if run.history_bars else f"{run.bars:,}"),
         ("equity", f"{run.first_value:,.2f} -> {run.last_value:,.2f} {currency}"),
@@ -95,7 +97,7 @@ def rows_of(run: RunFigures, currency: str, symbol: str) -> list[tuple[str, str]
         (f"holding {symbol}", percent(run.buy_and_hold, signed=True)),
         ("deepest fall", percent(run.max_drawdown)),
         ("fees", f"{run.fees:,.2f} {currency}"),
-        ("orders, fills", f"{run.orders}, {run.fills}" + (f" ({run.refused} refused)" if run.refused else "")),
+        _orders(run),
         ("closed trades", f"{run.trades}, win rate {percent(run.win_rate)}" if run.trades else "none"),
     ]
     if run.trades:
@@ -105,3 +107,7 @@ def rows_of(run: RunFigures, currency: str, symbol: str) -> list[tuple[str, str]
     if run.slippage is not None:
         rows.append(("slippage of market orders", f"{10_000 * run.slippage:+.1f} basis points"))
     return rows
+
+
+def _orders(run: RunFigures) -> tuple[str, str]:
+    return "orders, fills", f"{run.orders}, {run.fills}" + (f" ({run.refused} refused)" if run.refused else "")

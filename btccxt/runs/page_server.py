@@ -24,7 +24,6 @@ from btccxt.runs.snapshot import changing, snapshot
 from btccxt.runs.state import RunState
 from btccxt.store.control import Command, bots
 
-_COOKIE = "btccxt"
 _POLL_S = 0.5
 _HEALTH_EVERY = 10  # polls: a store writes its own every five seconds
 _BARS_KEPT = 5_000
@@ -65,6 +64,11 @@ class PageServer:
         """To open in a browser; it holds the token."""
         return f"http://127.0.0.1:{self._port}/?token={self.token}"
 
+    @property
+    def _cookie(self) -> str:
+        """A browser sends the cookies of one port to all ports: two pages need two names."""
+        return f"btccxt-{self._port}"
+
     async def start(self) -> None:
         app = web.Application(middlewares=[self._guard])
         app.router.add_get("/", self._index)
@@ -94,9 +98,9 @@ class PageServer:
             return web.Response(status=403, text="this page is for this machine only")
         if request.path == "/" and self._is_token(request.query.get("token")):
             answer = web.Response(status=303, headers={"Location": "/", **_HEADERS})
-            answer.set_cookie(_COOKIE, self.token, httponly=True, samesite="Strict")
+            answer.set_cookie(self._cookie, self.token, httponly=True, samesite="Strict")
             return answer
-        if not self._is_token(request.cookies.get(_COOKIE)):
+        if not self._is_token(request.cookies.get(self._cookie)):
             return web.Response(status=403, text="open the address that `btccxt dashboard` printed: it holds the token")
         origin = request.headers.get("Origin")
         if origin is not None and origin.removeprefix("http://") not in here:

@@ -45,7 +45,7 @@ def html(state: RunState) -> str:
     shown = snapshot(state)
     course = state.course
     shown["figures"] += statistics_rows([course.first_value, *course.days.values()])
-    data = json.dumps(shown, separators=(",", ":"), default=str).replace("</", "<\\/")
+    data = json.dumps(shown, separators=(",", ":"), default=str).replace("<", "\\u003c")  # "<!--<script>" is a text too
     page = asset("index.html")
     page = _replaced(
         page, r'<link rel="stylesheet"[^>]*>', f"<style>{asset('page.css')}.live {{ display: none; }}</style>"

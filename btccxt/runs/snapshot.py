@@ -50,8 +50,13 @@ def brief(health: Mapping[str, Any]) -> dict[str, Any]:
         "why": (health.get("trading") or {}).get("why"),
         "warmup": (health.get("warmup") or {}).get("world"),
         "streams": health.get("streams", []),
-        "protection": orders.get("protection", []),
+        "protection": [each for each in orders.get("protection", []) if _asks_for_a_stop(each)],
         "unknown": orders.get("unknown", []),
         "last_errors": health.get("last_errors", []),
         "written_at": health.get("written_at"),
     }
+
+
+def _asks_for_a_stop(position: Mapping[str, Any]) -> bool:
+    """False where its stop was cancelled on purpose, as by ``btccxt ctl BOT flatten``."""
+    return float(position["protected"]) > 0 or float(position["unprotected_s"]) > 0

@@ -143,8 +143,8 @@ class RunState:
 
     @property
     def course(self) -> Course:
-        """Of the live bars; of all of them where none was live (a backtest)."""
-        return self.live_bars if self.live_bars.bars else self.all_bars
+        """Of the live bars; of all of them where none can be live (a backtest, which has no mode)."""
+        return self.live_bars if self.live_bars.bars or "mode" in self.header else self.all_bars
 
     @property
     def net_profits(self) -> dict[int, float]:

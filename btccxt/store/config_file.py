@@ -30,6 +30,13 @@ def load_options(path: str | Path, profile: str | None, more: Mapping[str, Any])
     return given
 
 
+def profile_of_mode(path: str | Path, mode: str) -> str | None:
+    """Where only one profile of the file is of this mode: its name. Raises as ``load_config``."""
+    profiles, _ = _read_file(Path(path).expanduser())
+    found = [str(name) for name, each in profiles.items() if isinstance(each, dict) and each.get("mode") == mode]
+    return found[0] if len(found) == 1 else None
+
+
 def profile_names(path: str | Path) -> list[str]:
     """Of all profiles of a file. Raises ConfigError."""
     profiles, _ = _read_file(Path(path).expanduser())

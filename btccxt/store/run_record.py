@@ -143,7 +143,7 @@ def record_run(
             record.end()
 
     def told(what: str, error: BaseException) -> None:
-        store.put_notification(StoreNotice(NoticeKind.TROUBLE, f"{what}: {error!r}", error))
+        store.put_notification(StoreNotice(NoticeKind.TROUBLE, f"{what}: {error}", error))
 
     def opened(strategy: bt.Strategy) -> Log:
         began = datetime.now(timezone.utc)
@@ -158,7 +158,7 @@ def record_run(
         try:
             record = RunRecord(f"{store.label}-{began:%Y%m%d-%H%M%S-%f}", header, told)
         except OSError as error:
-            told("run record", error)
+            told("the record of this run is not kept, and btccxt report will not have it", error)
         else:
             records.append(record)
             begun = record.header

@@ -14,9 +14,13 @@ _NOT_HIS = (Path(__file__).parents[1], Path(bt.__file__).parent)
 def user_frames(trace: TracebackType | None, strategy: Path) -> list[traceback.FrameSummary]:
     """The frames from the folder of the strategy's file, outside of backtrader and btccxt, outermost first."""
     folder = strategy.resolve().parent
-    return [frame for frame in traceback.extract_tb(trace) if _is_users(Path(frame.filename), folder)]
+    return [frame for frame in traceback.extract_tb(trace) if _is_users(frame.filename, folder)]
 
 
-def _is_users(file: Path, folder: Path) -> bool:
-    file = file.resolve()
-    return folder in file.parents and not any(part in file.parents for part in _NOT_HIS)
+def _is_users(name: str, folder: Path) -> bool:
+    file = Path(name).resolve()  # what Python itself is made of has no file: <frozen importlib._bootstrap>
+    return (
+        not name.startswith("<frozen ")
+        and folder in file.parents
+        and not any(part in file.parents for part in _NOT_HIS)
+    )

@@ -54,6 +54,9 @@ def test_brackets_in_an_error_are_text(monkeypatch, capsys):
         (["status", "--jsn"], "--json"),
         (["sim", "--speed", "0"], "0.1"),
         (["orders", "prune", "--older-than", "90"], "90d"),
+        (["history", "trads"], "Invalid value for 'what': 'trads' is not one of 'trades'"),
+        (["data", "export", "cvs", "BTC/USDT"], "'cvs' is not one of 'csv'"),
+        (["doctor", "qqqq"], "known: alpaca, apex, aster, backpack,"),
     ],
 )
 def test_a_wrong_argument_is_named_with_what_is_near(monkeypatch, capsys, words, near):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from decimal import Decimal as D
 from pathlib import Path
@@ -10,13 +11,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from btccxt.cli import app
+from btccxt.cli import app, orders
 from btccxt.errors import JournalError
 from btccxt.model import Fee, Fill, OrderKind, OrderRequest, OrderStatus, OrderUpdate, Origin, Side
 from btccxt.orders.events import Journaled, Sent
 from btccxt.orders.journal.journal import Journal
 from btccxt.orders.lifecycle import apply
 from btccxt.orders.live_order import LiveOrder
+from btccxt.store import run_record
 
 START_MS = 1_780_000_000_000  # 2026-05-28 20:26:40
 
@@ -80,6 +82,26 @@ def test_the_journal_may_be_named_before_the_command_and_ties_are_told(path):
     assert ties.strip() == "exit of b1"  # a pair is named after one of its orders: that one is not its own pair
     told = json.loads(shown("--journal", str(path), "show", "b2", "--json"))
     assert told["context"] == {"parent": "b1", "oco": "b2"} and told["life"][0]["what"] == "Intent"
+
+
+def test_the_journal_of_the_newest_run_is_taken_wherever_it_lies(tmp_path, monkeypatch):
+    monkeypatch.setattr(orders, "state_directory", lambda: tmp_path)
+    monkeypatch.setattr(run_record, "state_directory", lambda: tmp_path)
+    old, elsewhere = tmp_path / "runs" / "old.sqlite3", tmp_path / "bot" / "elsewhere.sqlite3"
+    beside = tmp_path / "bot" / "elsewhere.sqlite3-wal"  # where a bot that runs writes
+    for file in (old, elsewhere):
+        file.parent.mkdir()
+        file.touch()
+    for name, journal in (("a", elsewhere), ("b", tmp_path / "gone.sqlite3"), ("c", ":memory:"), ("d", None)):
+        header = {"t": "start", "schema": 1, "run": name, "journal": journal and str(journal)}
+        (tmp_path / "runs" / f"{name}.run.jsonl").write_text(json.dumps(header) + "\n")
+    os.utime(old, (1_000, 1_000))
+    os.utime(elsewhere, (2_000, 2_000))
+    assert orders._journal(None) == elsewhere
+    os.utime(old, (3_000, 3_000))
+    assert orders._journal(None) == old
+    beside.touch()
+    assert orders._journal(None) == elsewhere
 
 
 def test_an_unknown_order_and_a_missing_journal_are_said(path, tmp_path, monkeypatch):

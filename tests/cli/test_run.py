@@ -19,6 +19,7 @@ from btccxt.cli import app
 from btccxt.cli.screen import RunScreen
 from btccxt.exchange.profile.profile import load_profile
 from btccxt.model import MarketType
+from btccxt.store import run_record
 from btccxt.store.engine import LiveEngine
 from btccxt.store.plan import planned_kinds
 
@@ -115,6 +116,45 @@ def test_a_config_file_in_this_folder_is_taken_and_the_command_line_wins(strateg
     assert "mode paper" in answer.output
 
 
+PROFILES = """profiles:
+  sim: {exchange: binance, mode: sim}
+  real: {exchange: kraken, mode: live}
+  prices: {exchange: bybit, mode: paper}
+  one: {exchange: binance, mode: testnet}
+  two: {exchange: okx, mode: testnet}
+"""
+
+
+def test_a_mode_chooses_its_profile_where_there_is_only_one(strategy, tmp_path):
+    (tmp_path / "btccxt.yaml").write_text(PROFILES)
+    answer = run(strategy, "--mode", "paper", "--plan")
+    assert "settings from btccxt.yaml, profile prices" in answer.output and "on bybit spot" in answer.output
+    answer = run(strategy, "--mode", "backtest", "--from", "2026-03-02", "--to", "2026-03-01")
+    assert "profile prices" in answer.output and "nothing lies between" in str(answer.exception)
+    for words in ((), ("--mode", "testnet"), ("--mode", "demo")):
+        assert "choose a profile: sim, real, prices, one, two" in str(run(strategy, *words, "--plan").exception)
+
+
+@pytest.mark.parametrize("words", [("--profile", "real"), ("--exchange", "kraken", "--mode", "live")])
+def test_the_plan_needs_no_keys(strategy, tmp_path, monkeypatch, words):
+    (tmp_path / "btccxt.yaml").write_text(PROFILES)
+    answer = run(strategy, *words, "--plan")
+    assert answer.exit_code == 0, answer.output
+    assert "on kraken spot, mode live, account none, keys are missing" in " ".join(answer.output.split())
+    assert "market *" in answer.output
+    assert "needs keys" in str(run(strategy, *words).exception)
+
+
+def test_a_run_that_cannot_be_recorded_says_so_and_promises_no_report(strategy, monkeypatch):
+    def full(*args, **kwargs):
+        raise PermissionError(13, "Permission denied", "runs")
+
+    monkeypatch.setattr(run_record, "RunRecord", full)
+    shown = run(strategy, *SIM, "--bars", "1").output
+    assert "btccxt report will not have it: [Errno 13] Permission denied: 'runs'" in shown
+    assert "btccxt report writes this run" not in shown
+
+
 def test_real_money_needs_the_sentence_typed(strategy, tmp_path, monkeypatch):
     monkeypatch.setenv("BTCCXT_BINANCE_API_KEY", "k")
     monkeypatch.setenv("BTCCXT_BINANCE_SECRET", "s")
@@ -153,6 +193,7 @@ def test_the_users_own_errors_show_his_lines_and_not_ours(tmp_path, code, line):
     )  # fmt: skip
     assert done.returncode == 1
     assert line.replace("\n    ", "\n") in done.stderr.replace("\n    ", "\n"), done.stderr
+    assert "<frozen" not in done.stderr
     assert "site-packages" not in done.stderr and f"btccxt{os.sep}store" not in done.stderr
 
 

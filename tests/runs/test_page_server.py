@@ -63,7 +63,7 @@ async def browser(served: PageServer) -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def enter(browser: aiohttp.ClientSession, served: PageServer) -> None:
-    async with browser.get(f"/?token={served.token}") as answer:
+    async with browser.get(served.address) as answer:
         assert answer.status == 200
         assert "page.js" in await answer.text()
 
@@ -77,6 +77,21 @@ async def test_without_the_token_there_is_nothing(served: PageServer, browser: a
         assert answer.status == 200
     async with browser.get("/page/..%2Fstate.py") as answer:
         assert answer.status == 404
+
+
+async def test_two_pages_in_one_browser_do_not_close_each_other(
+    served: PageServer, browser: aiohttp.ClientSession
+) -> None:
+    other = PageServer()
+    await other.start()
+    try:
+        await enter(browser, served)
+        async with browser.get(other.address) as answer:  # a browser sends the cookies of one port to all ports
+            assert answer.status == 200
+        async with browser.get("/runs") as answer:
+            assert answer.status == 200
+    finally:
+        await other.stop()
 
 
 async def test_another_name_or_another_page_gets_nothing(served: PageServer, browser: aiohttp.ClientSession) -> None:
@@ -213,7 +228,8 @@ async def test_it_is_read_only_unless_asked(record: RunRecord) -> None:
     server = PageServer(token="secret")
     await server.start()
     try:
-        async with aiohttp.ClientSession(cookies={"btccxt": "secret"}) as browser:
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as browser:
+            await enter(browser, server)
             address = f"{server.address.partition('/?')[0]}/runs/run-1/control"
             async with browser.post(address, json={"command": ["stop"]}) as answer:
                 assert answer.status == 403
@@ -228,13 +244,13 @@ async def test_a_taken_port_is_an_error(served: PageServer) -> None:
 
 
 async def test_a_report_is_one_file_that_asks_nobody(record: RunRecord, tmp_path: Path) -> None:
-    record.add({"t": "told", "at": 0, "kind": "alarm", "text": "</script><script>alert(1)</script>"})
+    record.add({"t": "told", "at": 0, "kind": "alarm", "text": "<!--<script></script><script>alert(1)</script>"})
     record.end()
     (run,) = find_runs()
     page = html(read_run(run))
     asked_for = re.findall(r"<(?:script|link|img)\b[^>]*\b(?:src|href)=\"([^\"]*)\"", page)
     assert asked_for == ["data:,"]
-    assert "</script><script>alert" not in page
+    assert "</script><script>alert" not in page and "<!--" not in page.partition("<body")[2]
     written = await asyncio.to_thread(write_report, read_run(run), tmp_path / "new" / "report.html")
     assert [path.suffix for path in written] == [".html", ".png"]
     assert all(path.stat().st_size > 10_000 for path in written)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from btccxt.runs.figures import figures_of, rows_of, slippage
-from btccxt.runs.snapshot import snapshot
+from btccxt.runs.snapshot import brief, snapshot
 from btccxt.runs.state import RunState
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
@@ -50,6 +50,21 @@ def test_figures_are_of_the_live_bars_also_when_few_bars_are_kept() -> None:
 def test_a_backtest_has_no_live_bar_and_counts_them_all() -> None:
     figures = figures_of(state(bar(1, 10, live=0), value(1, 100, live=0), bar(2, 20, live=0), value(2, 90, live=0)))
     assert (figures.bars, figures.history_bars, figures.profit, figures.buy_and_hold) == (2, 0, -10, 1.0)
+
+
+def test_a_run_that_ended_before_its_first_live_bar_has_none_and_no_result() -> None:
+    run = state({"t": "start", "mode": "sim"}, bar(1, 10, live=0), value(1, 100, live=0), bar(2, 20, live=0))
+    assert rows_of(figures_of(run), "USDT", BTC) == [("bars", "none was live; 1 of history"), ("orders, fills", "0, 0")]
+
+
+def test_a_position_whose_stop_was_cancelled_on_purpose_is_none_that_lacks_it() -> None:
+    each = {"group": "g", "symbol": BTC, "open": "2", "unprotected_total_s": 0.1}
+    found = [
+        {**each, "protected": "0", "unprotected_s": 0.0},
+        {**each, "protected": "2", "unprotected_s": 0.0},
+        {**each, "protected": "0", "unprotected_s": 3.0},
+    ]
+    assert brief({"orders": {"protection": found}})["protection"] == found[1:]
 
 
 def test_slippage_is_what_market_orders_lost_against_their_signal() -> None:

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from btccxt import LiveEngine
 from btccxt.bt.compat import bt
 from btccxt.cli import app
+from btccxt.cli.ctl import status_lines
 from btccxt.errors import BtccxtError, ConfigError
 from btccxt.orders.journal.reader import JournalReader
 from btccxt.resilience.files import state_directory
@@ -105,6 +106,37 @@ def test_status_tells_of_connections_orders_and_parameters(engine):
         ("buy 0.01 BTC/USDT limit", 30_000)
     ]
     assert answer.facts["strategies"] == [{"name": "Holds", "params": {"size": 0.01, "name": "x", "on": True}}]
+
+
+def test_the_status_is_short_and_json_has_the_rest(engine):
+    shown = CliRunner().invoke(app, ["ctl", "-"]).output.splitlines()
+    (bot,) = bots()
+    assert shown[0] == f"{bot.id}: live, trading active"
+    assert shown[1] == "Holds size=0.01 name='x' on=True"
+    assert shown[2].startswith("value ") and shown[3].startswith("holds BTC/USDT 0.00999")
+    assert shown[4].startswith("order ") and "buy 0.01 BTC/USDT limit at 30,000, accepted" in shown[4]
+    assert shown[5].startswith("streams: ")
+    assert json.loads(CliRunner().invoke(app, ["ctl", "-", "status", "--json"]).output)["breakers"]
+
+
+def test_the_status_names_what_is_wrong():
+    facts = {
+        "state": "degraded", "trading": {"state": "halted", "why": "ctl pause by me"}, "strategies": [],
+        "account": "the strategy's thread does not answer now",
+        "orders": {
+            "unknown": ["b1"],
+            "protection": [{"symbol": "BTC/USDT", "open": "2", "protected": "1", "unprotected_s": 7.2}],
+        },
+        "streams": [{"stream": "orders", "state": "connecting", "last_error": "cut"}],
+    }  # fmt: skip
+    assert status_lines("bot", facts) == [
+        "bot: degraded, trading halted (ctl pause by me)",
+        "the strategy's thread does not answer now",
+        "BTC/USDT: 2 open, 1 protected, for 7 s",
+        "outcome not known yet: b1",
+        "streams: 0 of 1 live",
+        "  orders: connecting cut",
+    ]
 
 
 def test_cancel_by_any_of_its_names_and_all(engine):

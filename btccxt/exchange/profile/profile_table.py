@@ -19,6 +19,7 @@ from btccxt.model import MarketType
 
 DEFAULT = "default"
 _LIKE = "like"
+_MOST_NAMED = 20
 _OF_THE_ENTRY = frozenset({"markets", "same_as", "formerly"})
 """Keys of an entry that are no keys of a profile."""
 Locate = Callable[[Sequence[Any]], str]
@@ -250,6 +251,7 @@ def read_table(path: Path) -> Table:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The tail of a message about a word that is not known: which one was meant, or which there are."""
-    known = list(known)
+    known = sorted(set(known))
     found = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean {found[0]!r}?" if found else f"; known: {', '.join(sorted(known)[:40])}"
+    more = f" and {len(known) - _MOST_NAMED} more" if len(known) > _MOST_NAMED else ""
+    return f"; did you mean {found[0]!r}?" if found else f"; known: {', '.join(known[:_MOST_NAMED])}{more}"
