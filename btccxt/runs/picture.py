@@ -10,9 +10,18 @@ from typing import Any
 
 from btccxt.runs.state import RunBar, RunState
 
+_HISTORY_SHOWN = 60
+
 
 def utc(time_ms: int) -> datetime:
     return datetime.fromtimestamp(time_ms / 1000, tz=timezone.utc)
+
+
+def shown_bars(run: RunState) -> list[RunBar]:
+    """All that was live, and of the history before it a little; all of it where nothing was live."""
+    bars = list(run.bars)
+    first_live = next((number for number, bar in enumerate(bars) if bar.live), 0)
+    return bars[max(0, first_live - _HISTORY_SHOWN) :]
 
 
 def draw(run: RunState, path: Path, title: str, currency: str) -> Path:
@@ -24,7 +33,7 @@ def draw(run: RunState, path: Path, title: str, currency: str) -> Path:
     import matplotlib.pyplot as plt
     from matplotlib.ticker import FuncFormatter
 
-    bars = list(run.bars)
+    bars = shown_bars(run)
     fills_here = [fill for fill in run.fills if fill.symbol == run.symbol]
     times = [utc(bar.time_ms) for bar in bars]
     figure, (price_axis, value_axis, position_axis) = plt.subplots(

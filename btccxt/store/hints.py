@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from btccxt.config import Mode
 from btccxt.model import ZERO, Balance, Market
+from btccxt.orders.risk import TradingState
 
 CLOCK_OFF_MS = 1_000.0
 
@@ -19,9 +20,16 @@ def start_hints(
     *,
     clock_off_ms: float,
     keys_given: bool,
+    trading: tuple[TradingState, str] = (TradingState.ACTIVE, ""),
 ) -> list[str]:
-    """``symbols``: those of the datas. ``clock_off_ms``: the exchange's time minus this machine's."""
+    """``symbols``: those of the datas. ``clock_off_ms``: the exchange's time minus this machine's. ``trading``: its
+    state, and why.
+    """
     hints = []
+    trading_state, why = trading
+    if trading_state is not TradingState.ACTIVE:
+        because = f" ({why})" if why else ""
+        hints.append(f"trading is {trading_state.upper()}{because}, until: btccxt trading active")
     if keys_given and mode in (Mode.SIM, Mode.PAPER):
         hints.append(f"keys are given, but mode is {mode.value!r}: no order goes to the exchange with them")
     if mode is not Mode.SIM and abs(clock_off_ms) > CLOCK_OFF_MS:

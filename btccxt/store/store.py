@@ -306,6 +306,7 @@ class CCXTStore(StoreBackend):
             account_session.balances(),
             clock_off_ms=account_session.clock.offset_ms,
             keys_given=bool(self._keys),
+            trading=self.trading.read(),
         )
         for text in (*told_of_absence(account_session.restored), *hints):
             self._notifier.say(text)

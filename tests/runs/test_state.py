@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from btccxt.runs.figures import figures_of, rows_of, slippage
+from btccxt.runs.picture import shown_bars
 from btccxt.runs.snapshot import brief, snapshot
 from btccxt.runs.state import RunState
 
@@ -50,6 +51,13 @@ def test_figures_are_of_the_live_bars_also_when_few_bars_are_kept() -> None:
 def test_a_backtest_has_no_live_bar_and_counts_them_all() -> None:
     figures = figures_of(state(bar(1, 10, live=0), value(1, 100, live=0), bar(2, 20, live=0), value(2, 90, live=0)))
     assert (figures.bars, figures.history_bars, figures.profit, figures.buy_and_hold) == (2, 0, -10, 1.0)
+
+
+def test_a_picture_shows_what_was_live_and_a_little_before_it() -> None:
+    history = [bar(at, 50, live=0) for at in range(1_000)]
+    shown = shown_bars(state(*history, bar(1_000, 51), bar(1_001, 52)))
+    assert (shown[0].time_ms, len(shown)) == (940, 62)
+    assert len(shown_bars(state(*history))) == 1_000
 
 
 def test_a_run_that_ended_before_its_first_live_bar_has_none_and_no_result() -> None:

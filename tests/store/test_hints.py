@@ -11,16 +11,18 @@ from btccxt import CCXTStore
 from btccxt.bt.compat import bt
 from btccxt.config import Mode
 from btccxt.model import Balance
+from btccxt.orders.risk import TradingState
 from btccxt.sim.markets import linear_market, spot_market
 from btccxt.store.hints import start_hints
 
+ACTIVE = TradingState.ACTIVE, ""
 BTC, PERP = spot_market("BTC/USDT"), linear_market("BTC/USDT:USDT")
 MARKETS = {BTC.symbol: BTC, PERP.symbol: PERP, "OLD/USDT": replace(spot_market("OLD/USDT"), active=False)}
 
 
-def hints(mode=Mode.LIVE, symbol=BTC.symbol, free="1000", base="0", off_ms=10.0, keys=True):
+def hints(mode=Mode.LIVE, symbol=BTC.symbol, free="1000", base="0", off_ms=10.0, keys=True, trading=ACTIVE):
     balances = {"USDT": Balance("USDT", D(free), D(0)), "BTC": Balance("BTC", D(base), D(0))}
-    return start_hints(mode, [symbol], MARKETS, balances, clock_off_ms=off_ms, keys_given=keys)
+    return start_hints(mode, [symbol], MARKETS, balances, clock_off_ms=off_ms, keys_given=keys, trading=trading)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,11 @@ def hints(mode=Mode.LIVE, symbol=BTC.symbol, free="1000", base="0", off_ms=10.0,
         ({"off_ms": 2_340.0, "mode": Mode.SIM, "keys": False}, None),
         ({"mode": Mode.PAPER}, "keys are given, but mode is 'paper'"),
         ({"mode": Mode.PAPER, "keys": False}, None),
+        (
+            {"trading": (TradingState.REDUCING, "ctl flatten by me")},
+            "trading is REDUCING (ctl flatten by me), until: btccxt",
+        ),
+        ({"trading": (TradingState.HALTED, "")}, "trading is HALTED, until: btccxt trading active"),
     ],
 )
 def test_one_line_for_what_is_wrong(given, says):
