@@ -216,6 +216,13 @@ def _policy(cls: type[Any]) -> Any:
     return _made_by(lambda value: policy_from(cls, value))
 
 
+def _paper_options(value: Any) -> Any:
+    """``paper=True`` is another store's word. Raises ConfigError."""
+    if isinstance(value, bool):
+        raise ConfigError("write mode='paper' (the default); paper={…} is how its orders are filled")
+    return policy_from(PaperOptions, value)
+
+
 def _balance(value: Any) -> Any:
     """Money to begin with, None for the usual. Raises ConfigError for what is no money."""
     if value is None:
@@ -253,7 +260,7 @@ class StoreConfig(_Frozen):
     """Start of a new sim or paper account: a number in ``currency``, or one for each coin. Default 10,000."""
     sim: Annotated[Any, _policy(SimOptions)] = Field(default_factory=SimOptions)
     """The embedded exchange of mode 'sim': a ``SimOptions`` or a mapping of its fields."""
-    paper: Annotated[Any, _policy(PaperOptions)] = Field(default_factory=PaperOptions)
+    paper: Annotated[Any, _made_by(_paper_options)] = Field(default_factory=PaperOptions)
     """How orders of mode 'paper' are filled: a ``PaperOptions`` or a mapping of its fields."""
     tracker: Annotated[Any, _policy(TrackerPolicy)] = Field(default_factory=TrackerPolicy)
     """Every number of the order core."""

@@ -428,6 +428,7 @@ def test_a_wrong_option_of_the_environment_names_its_variable() -> None:
     [
         ({"mode": "live", "sim": {"speed": 2}}, "sim is for mode 'sim', not 'live'"),
         ({"mode": "live", "balance": 5}, "balance is for mode 'sim' and 'paper', not 'live'"),
+        ({"paper": True}, "paper: write mode='paper' (the default)"),
         ({"mode": "testnet", "balance": {"USDT": 5}}, "balance is for mode 'sim' and 'paper', not 'testnet'"),
         ({"mode": "paper", "sim": {"speed": 2}}, "sim is for mode 'sim', not 'paper'"),
         ({"config": "apiKey"}, "config: must be a mapping of names to values"),

@@ -51,6 +51,15 @@ def test_the_container_is_not_root_and_its_first_process_reaps_and_passes_signal
             assert (DEPLOY.parent / name).exists(), name
 
 
+def test_the_bot_of_compose_writes_only_where_it_may_and_gets_its_keys():
+    bot = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["bot"]
+    written = bot["command"][bot["command"].index("--journal") + 1]  # the profile of btccxt init writes beside itself
+    assert bot["read_only"] and "./bot:/bot:ro" in bot["volumes"] and "state:/state" in bot["volumes"]
+    assert written.startswith("/state/")
+    assert json.dumps(bot["command"]) in (DEPLOY / "Dockerfile").read_text()
+    assert bot["env_file"] == [{"path": "./bot/.env", "required": False}]
+
+
 def test_compose_shows_nothing_to_the_network_and_mounts_what_is_there():
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
     for service in services.values():

@@ -8,8 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
@@ -21,13 +22,16 @@ _LOOK_S = 1.0
 _END_S = 3.0
 
 
-def serve(port: int, *, control: bool, browser: bool, with_process: int | None) -> None:
-    """Until Ctrl-C, or until the process ``with_process`` has ended. Raises ConfigError if the port is taken."""
+def serve(port: int, *, control: bool, browser: bool, until_input_ends: bool) -> None:
+    """Until Ctrl-C, or until the standard input ends, as it does with the bot that holds it.
+
+    Raises ConfigError if the port is taken.
+    """
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(port, control, browser, with_process))
+        asyncio.run(_serve(port, control, browser, until_input_ends))
 
 
-async def _serve(port: int, control: bool, browser: bool, with_process: int | None) -> None:
+async def _serve(port: int, control: bool, browser: bool, until_input_ends: bool) -> None:
     server = PageServer(port, control=control)
     try:
         await server.start()
@@ -39,31 +43,44 @@ async def _serve(port: int, control: bool, browser: bool, with_process: int | No
         sys.stdout.flush()
         if browser:
             webbrowser.open(server.address)
-        ended = asyncio.Event()
+        ended, loop = asyncio.Event(), asyncio.get_running_loop()
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C is a KeyboardInterrupt there
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-        while not ended.is_set() and (with_process is None or os.getppid() == with_process):
+            loop.add_signal_handler(signal.SIGTERM, ended.set)
+        if until_input_ends:
+            threading.Thread(target=_wait_for_end, args=(loop, ended.set), daemon=True).start()
+        while not ended.is_set():  # in steps: Windows hears Ctrl-C only between them
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(ended.wait(), _LOOK_S)
     finally:
         await server.stop()
 
 
+def _wait_for_end(loop: asyncio.AbstractEventLoop, then: Callable[[], None]) -> None:
+    """Blocks: a pipe ends with whoever holds its other side, however that one died and whatever the system."""
+    with contextlib.suppress(OSError):
+        while os.read(0, 1):
+            pass
+    with contextlib.suppress(RuntimeError):  # the page has ended by itself
+        loop.call_soon_threadsafe(then)
+
+
 @contextmanager
 def page_beside(control: bool) -> Iterator[str]:
     """A dashboard in a process of its own while inside; its address."""
-    command = [sys.executable, "-m", "btccxt", "dashboard", "--port", "0", "--with-process", str(os.getpid())]
-    process = subprocess.Popen(
-        [*command, *(["--control"] if control else [])], stdout=subprocess.PIPE, text=True,
+    command = [sys.executable, "-m", "btccxt", "dashboard", "--port", "0", "--until-input-ends"]
+    with subprocess.Popen(
+        [*command, *(["--control"] if control else [])], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         start_new_session=True,  # Ctrl-C is the bot's; the page ends with it
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line.startswith("page: "):
-            raise ConfigError("the page did not start; try btccxt dashboard on its own")
-        yield line.removeprefix("page: ").strip()
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_END_S)
+    ) as process:  # fmt: skip
+        assert process.stdin is not None and process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            if not line.startswith("page: "):
+                raise ConfigError("the page did not start; try btccxt dashboard on its own")
+            yield line.removeprefix("page: ").strip()
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                process.terminate()

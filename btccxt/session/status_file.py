@@ -42,7 +42,8 @@ class StatusFile:
         """Replace the content in one step. Blocks for the disk."""
         new = self.path.with_suffix(".new")
         private_file(new).write_text(json.dumps(facts), encoding="utf-8")
-        os.replace(new, self.path)
+        with contextlib.suppress(PermissionError):  # Windows, while somebody reads it: the next one follows soon
+            os.replace(new, self.path)
 
     def remove(self) -> None:
         """Idempotent."""

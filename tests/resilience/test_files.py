@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -84,3 +85,21 @@ def test_a_lock_names_its_holder_and_ends_with_its_process(tmp_path):
     lock.release()
     lock.release()
     assert not is_held(path)
+
+
+def test_a_status_that_somebody_reads_just_then_is_written_the_next_time(tmp_path, monkeypatch):
+    status = StatusFile("binance-spot-live", tmp_path)
+    status.write({"state": "live"})
+    replace = os.replace
+
+    def held_open(new, old):
+        raise PermissionError(13, "somebody reads it", str(old))  # as Windows does
+
+    monkeypatch.setattr(os, "replace", held_open)
+    status.write({"state": "connecting"})
+    assert json.loads(status.path.read_text()) == {"state": "live"}
+    monkeypatch.setattr(os, "replace", replace)
+    status.write({"state": "degraded"})
+    assert json.loads(status.path.read_text()) == {"state": "degraded"}
+    status.remove()
+    assert not list(tmp_path.glob("*.json")) and not list(tmp_path.glob("*.new"))
