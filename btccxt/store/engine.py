@@ -24,7 +24,7 @@ from btccxt.store.build_config import build_config
 from btccxt.store.config_file import load_options
 from btccxt.store.run_record import record_run, run_folder
 from btccxt.store.store import CCXTStore
-from btccxt.store.strategy_file import check_params, load_strategy
+from btccxt.store.strategy_file import check_params, check_trades, load_strategy
 from btccxt.timeframe import duration_ms
 
 T = TypeVar("T")
@@ -379,6 +379,7 @@ def _strategy(
         given = load_strategy(given)
     if not (isinstance(given, type) and issubclass(given, bt.Strategy)):
         raise ConfigError(f"strategy={given!r}: give a bt.Strategy class, or 'file.py:Class'")
+    check_trades(given)
     check_params(given, params or {})
     return given, dict(params or {})
 

@@ -21,7 +21,8 @@ def load_strategy(source: str | Path, class_name: str | None = None) -> type[bt.
     """The strategy class of a Python file, named after a colon where the file has several.
 
     A file that runs a cerebro of its own is read up to there: nothing trades because a file is looked at. Raises
-    ConfigError if there is no class, or more than one to choose from; what the file itself raises goes on.
+    ConfigError if there is no class, more than one to choose from, or one that nothing calls; what the file itself
+    raises goes on.
     """
     path = Path(source)
     if class_name is None and not path.is_file():
@@ -38,7 +39,9 @@ def load_strategy(source: str | Path, class_name: str | None = None) -> type[bt.
         names = ", ".join(own)
         many = f"several strategies ({names}): write {path}:{next(iter(own))}" if own else "no bt.Strategy class"
         raise ConfigError(f"{path} has {many}")
-    return found[class_name or next(iter(own))]
+    chosen = found[class_name or next(iter(own))]
+    check_trades(chosen)
+    return chosen
 
 
 def _module_name(path: Path) -> str:
@@ -117,6 +120,15 @@ def param_value(text: str) -> Any:
         except ValueError:
             continue
     return text
+
+
+def check_trades(strategy: type[bt.Strategy]) -> None:
+    """Raises ConfigError for one that nothing would ever call."""
+    if strategy.next_open is not bt.Strategy.next_open and strategy.next is bt.Strategy.next:
+        raise ConfigError(
+            f"{strategy.__name__} trades in next_open(), which backtrader calls only where cerebro cheats on the open: "
+            "that price is not known before the bar opens; write next()"
+        )
 
 
 def check_params(strategy: type[bt.Strategy], params: Mapping[str, Any]) -> None:

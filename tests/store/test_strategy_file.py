@@ -60,3 +60,17 @@ def test_what_the_file_raises_goes_on_and_a_wrong_name_is_told_with_the_nearest(
         load_strategy(tmp_path / "two.py")
     with pytest.raises(ConfigError, match=r"no strategy 'Be'.*Bee"):
         load_strategy(f"{tmp_path / 'two.py'}:Be")
+
+
+def test_a_strategy_that_nothing_would_ever_call_is_refused(tmp_path: Path) -> None:
+    bodies = {"Deaf": "next_open", "Both": "next_open = next", "Plain": "next", "Early": "prenext"}
+    classes = [
+        f"class {name}(bt.Strategy):\n"
+        + "".join(f"    def {method}(self):\n        pass\n" for method in methods.split(" = "))
+        for name, methods in bodies.items()
+    ]
+    (tmp_path / "some.py").write_text("import backtrader as bt\n" + "".join(classes))
+    for name in ("Both", "Plain", "Early"):
+        assert load_strategy(tmp_path / "some.py", name).__name__ == name
+    with pytest.raises(ConfigError, match=r"Deaf trades in next_open\(\), which .* write next\(\)"):
+        load_strategy(tmp_path / "some.py", "Deaf")
